@@ -1,0 +1,33 @@
+// The real event loop, on Boost.Asio (fenced in asio_loop.cpp).
+#pragma once
+
+#include <memory>
+
+#include "base/loop.hpp"
+
+namespace fard {
+
+class AsioLoop final : public Loop {
+  public:
+    AsioLoop();
+    ~AsioLoop() override;
+
+    void run();   // runs callbacks until stop(); the calling thread becomes the loop's thread
+    void stop();  // thread-safe
+
+    // Calls `callback` with the number of each of SIGINT, SIGTERM that arrives, instead of the default action.
+    void on_signals(std::function<void(int)> callback);
+
+    TimePoint now() const override;
+    TimerId call_at(TimePoint when, Callback callback) override;
+    void cancel(TimerId timer) override;
+    WatchId watch_readable(int fd, Callback callback) override;
+    void unwatch(WatchId watch) override;
+    void post(Callback callback) override;
+
+  private:
+    struct Impl;
+    std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace fard

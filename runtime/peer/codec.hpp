@@ -1,0 +1,57 @@
+// Messages to bytes and back. One MessagePack map per message:
+//   {"t": type number, "v": version, "q": request id, "a": is an answer, "f": sender, "l": Lamport time, "b": {fields}}
+// Unknown keys are skipped, missing ones keep their defaults, a higher version than ours is an error. msgpack is fenced
+// in codec.cpp.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <variant>
+
+#include "base/result.hpp"
+#include "runtime/peer/messages.hpp"
+
+namespace fard::wire {
+
+namespace detail {
+template <typename Tuple>
+struct VariantOf;
+template <typename... Messages>
+struct VariantOf<std::tuple<Messages...>> {
+    using type = std::variant<Messages...>;
+};
+}  // namespace detail
+
+using Body = detail::VariantOf<Table>::type;  // any message of the table
+
+struct Envelope {
+    PeerId from;
+    std::uint64_t request = 0;  // 0: a state, wants no answer; else unique per sender
+    bool answer = false;        // `request` is the number of the request that this answers
+    std::uint64_t lamport = 0;  // the sender's Lamport clock
+    friend bool operator==(const Envelope&, const Envelope&) = default;
+};
+
+struct Decoded {
+    Envelope envelope;
+    Body body;
+};
+
+std::string encode(const Envelope& envelope, const Body& body);
+
+// Errors: corrupt (malformed, larger than its type's cap, wrong field types), unsupported (unknown type or version).
+// Reads nothing past `bytes`, allocates no more than a small multiple of their size, never throws.
+Result<Decoded> decode(std::string_view bytes);
+
+const char* name_of(const Body& body);  // "RESERVE"
+
+struct TableRow {  // what docs/protocol.md is held against
+    std::uint16_t type;
+    std::uint16_t version;
+    std::size_t cap;
+    std::string name;
+    std::string fields;  // "run, ticket, epoch, slots"
+};
+std::vector<TableRow> table_rows();
+
+}  // namespace fard::wire

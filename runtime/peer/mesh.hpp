@@ -1,0 +1,61 @@
+// The mesh of node managers: who is there, what they publish, and asking them for things.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "runtime/peer/courier.hpp"
+#include "runtime/peer/front_door.hpp"
+#include "runtime/peer/socket.hpp"
+
+namespace fard {
+
+struct MeshOptions {
+    std::string cluster;               // the cluster id: peers of another one are refused
+    std::string name;                  // the board's name
+    std::string publisher;             // endpoint to bind: "ipc:///dir/x.pub" or "tcp://192.168.2.99:0"
+    std::string heartbeat;             // endpoint to bind for the heartbeat thread
+    std::vector<std::string> seeds;    // front doors to join by
+    bool beacon = false;               // UDP beacon on the LAN
+    std::uint16_t beacon_port = 37020;
+    Duration heartbeat_interval = std::chrono::milliseconds(250);
+    Duration silence_limit = std::chrono::milliseconds(1000);  // then the peer is probed by another; lost by 1.5 s
+};
+
+// Lives on one loop. Heartbeats run on a thread of their own.
+class Mesh final : public Courier {
+  public:
+    struct Events {
+        std::function<void(const wire::Member&)> joined;
+        std::function<void(const wire::Member&, const std::string& why)> lost;
+        std::function<void(const PeerId& from, const wire::Body& state)> published;
+    };
+
+    // Binds, then joins by its seeds in the background. The front door answers HELLO through the mesh.
+    static Result<std::unique_ptr<Mesh>> start(Loop& loop, SocketFactory& sockets, FrontDoor& door, MeshOptions options,
+                                               Events events);
+    ~Mesh() override;  // publishes LEAVE
+
+    const wire::Member& self() const;
+    std::vector<wire::Member> members() const;              // self first
+    Duration silent_for(const PeerId& peer) const;          // since its last heartbeat
+    void publish(const wire::Body& state);                  // to everyone; never waits
+
+    void ask(const PeerId& to, wire::Body body, Duration deadline, Answer answer) override;  // also to self
+    void serve(RequestHandler handler);
+
+    std::uint64_t next_ticket();  // a Lamport number later than any that this process has seen
+    void witness_ticket(std::uint64_t number);
+
+    struct Counters {
+        std::uint64_t malformed = 0, unknown = 0, late = 0;
+    };
+    Counters counters() const;  // messages dropped
+
+  private:
+    struct Impl;
+    explicit Mesh(std::unique_ptr<Impl> impl);
+    std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace fard
