@@ -1,0 +1,87 @@
+// The app file: what an app is, declared in TOML (docs/app-file.md lists every key). toml++ is fenced in
+// app_file.cpp.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.hpp"
+#include "base/tensor_desc.hpp"
+
+namespace fard {
+
+// Plain data. Every path in it is absolute (relative ones in the file are relative to the file).
+struct AppFile {
+    std::filesystem::path file;  // the app file itself
+    std::string name;            // [app]; defaults to the file's name without extension
+    std::string description;
+
+    struct Model {  // [model]
+        std::filesystem::path file;
+        std::vector<std::vector<std::string>>
+            cuts;                      // one set of tensors each; positions are one more than cuts
+        std::filesystem::path labels;  // one class name per line; "" for none
+    };
+    std::optional<Model> model;  // none: the tensors of [input] pass through all positions unchanged
+
+    struct Size {
+        std::int64_t width = 0;
+        std::int64_t height = 0;
+    };
+    struct Input {  // [input]: how an image becomes position 0's input tensor, in this order
+        std::filesystem::path
+            default_data;            // image, directory, .npy or binary used without --input; "" for none
+        double crop_fraction = 1;    // central part of the image that is kept before the resize
+        std::optional<Size> resize;  // bilinear, half-pixel centres, rounded to the nearest integer
+        std::optional<Size> crop;    // centre crop after the resize
+        bool bgr = false;            // channel order that the model wants
+        std::vector<float> mean;     // (pixel - mean) * scale; per channel, or one for all; empty: 0
+        std::vector<float> scale;    // empty: 1
+        std::vector<TensorDesc> tensors;  // only without a model: what a chunk is
+        std::uint64_t random_chunks =
+            0;  // only without a model: default data, a fixed pseudo-random sequence
+    } input;
+
+    struct Position {  // [[pipeline.position]]
+        std::string name;
+        std::string job = "stage";  // a program in the board's jobs directory: a plain file name
+        std::uint32_t replicas = 1;
+        std::string device;  // device kind that it needs, "" for any
+        std::map<std::string, std::string> params;
+    };
+    std::vector<Position> positions;  // at least one
+    std::chrono::milliseconds chunk_timeout{60'000};
+    std::uint64_t window_bytes = 8u << 20;
+    std::uint64_t link_bytes = 4u << 20;
+
+    struct Cluster {               // [cluster]: the local cluster that the app comes with
+        std::uint32_t boards = 0;  // 0: one per job (position and replica)
+        std::string profile;       // board profile name, "" for plain CPU boards
+        std::uint32_t slots = 0;   // per board, 0: the profile's or the device's own
+    } cluster;
+
+    std::size_t jobs() const {  // positions and their replicas
+        std::size_t count = 0;
+        for (const auto& position : positions)
+            count += position.replicas;
+        return count;
+    }
+};
+
+// Reads and checks an app file; does not look at the files that it names. Errors: not_found, io, and
+// invalid_input as "FILE:LINE:COLUMN: what is wrong", with the nearest known name for an unknown key.
+Result<AppFile> read_app_file(const std::filesystem::path& file);
+
+// The same for text that is already in memory; `file` is where it is said to come from.
+Result<AppFile> parse_app_file(std::string_view toml, const std::filesystem::path& file);
+
+// Class names, one per line (blank lines at the end do not count). Errors: not_found, io.
+Result<std::vector<std::string>> read_labels(const std::filesystem::path& file);
+
+}  // namespace fard
