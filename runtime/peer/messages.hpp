@@ -500,7 +500,8 @@ struct RunState {  // node manager -> client, on change and each 500 ms; also th
     static constexpr const char* name = "RUN_STATE";
     RunId run;
     Epoch epoch;
-    std::string phase;  // admitted, placed, wired, running, draining, done, failed, cancelled
+    std::string phase;  // admitted, placed, wired, running, draining; done, failed, cancelled; lost: this attempt ended
+                        // without fault of the run, the client goes on with the next attempt elsewhere
     std::string app;
     std::uint64_t admitted = 0;    // chunks taken from the client
     std::uint64_t results = 0;     // results that the sink took

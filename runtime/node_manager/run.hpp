@@ -1,0 +1,123 @@
+// One run as its coordinator sees it, from ADMITTED to done.
+//
+//   admitted -> placed -> wired -> running -> draining -> done
+//        \         \        |         |           |
+//         \         <-------+---------+  (a loss: next wiring)
+//          +----> failed | cancelled | lost  from any of them
+//
+// `admitted`: packages and places are waited for. `placed`: every lease is firm, jobs are being spawned.
+// `wired`: links are being opened. `lost`: this attempt ended without fault of the run (leases lost to a
+// higher attempt, or this process slept); the client goes on with the next attempt elsewhere.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "base/loop.hpp"
+#include "runtime/node_manager/chunk_ledger.hpp"
+#include "runtime/node_manager/directory.hpp"
+#include "runtime/node_manager/placement.hpp"
+#include "runtime/node_manager/reserver.hpp"
+#include "runtime/node_manager/run_ends.hpp"
+#include "runtime/peer/courier.hpp"
+
+namespace fard {
+
+// What a run needs of the node manager around it. All of it outlives the run.
+struct RunSurroundings {
+    Loop& loop;
+    Courier& courier;
+    const Directory& directory;
+    std::function<bool(const std::string& package)> has_package;                    // in this board's store
+    std::function<void(const PeerId& client, const wire::Body& body)> tell_client;  // dropped if it is gone
+    std::function<std::uint64_t()> next_ticket;
+    std::function<Result<std::unique_ptr<RunEnds>>(const RunEndsTerms&, ChunkLedger&, RunEnds::Events)>
+        make_ends;
+};
+
+class Run {
+  public:
+    // `on_end` is called once, when the run has ended and holds nothing any more; not from within the
+    // constructor.
+    static Result<std::unique_ptr<Run>> start(RunSurroundings& surroundings, PeerId client,
+                                              const wire::Submit& submit, std::function<void()> on_end);
+    ~Run();
+
+    const wire::Admitted& admitted() const { return admitted_; }
+    std::uint32_t attempt() const { return epoch_.attempt; }
+    wire::RunState state() const;
+
+    void finish(Reply reply);
+    void cancel(const std::string& why, Reply reply);
+    void client_alive(const PeerId& client);
+
+    wire::Body grant(const PeerId& board, const wire::Grant& grant);
+    wire::Body wounded(const PeerId& board, const wire::Wounded& wounded);
+    wire::Body job_lost(const PeerId& board, const wire::JobLost& lost);
+    void board_lost(const PeerId& board, const std::string& why);
+    void package_stored();
+
+  private:
+    enum class Phase { admitted, placed, wired, running, draining, done, failed, cancelled, lost };
+    static const char* name_of(Phase phase);
+
+    Run(RunSurroundings& surroundings, PeerId client, const wire::Submit& submit,
+        std::function<void()> on_end);
+    Result<> prepare();
+
+    // The algorithm, in the order in which it runs.
+    void place();
+    void spawn();
+    void wire_up();
+    void check_wired();
+    void drain();
+    void end(Phase phase, Error why);
+
+    void rewire(const std::vector<std::uint32_t>& positions, const std::string& why);
+    void on_board_fault(const PeerId& board, const Error& error, const std::string& step);
+    void progressed();
+    void tell();
+    void tick();
+    bool over() const { return phase_ >= Phase::done || ending_; }
+    bool current(Epoch epoch) const { return epoch == epoch_ && !over(); }
+    std::vector<std::uint32_t> positions_on(const PeerId& board) const;
+    std::string board_name(const PeerId& board) const;
+    std::vector<std::string> package_sources() const;
+    std::vector<wire::LinkEndpoint> links_into(std::uint32_t position, std::uint32_t sender) const;
+
+    RunSurroundings& around_;
+    PeerId client_;
+    wire::Submit submit_;
+    std::function<void()> on_end_;
+
+    Phase phase_ = Phase::admitted;
+    bool ending_ = false;  // the outcome is set, boards are being freed
+    Phase outcome_ = Phase::done;
+    Error why_;
+    std::string waiting_for_;
+    Epoch epoch_;
+    wire::Admitted admitted_;
+
+    ChunkLedger ledger_;
+    std::unique_ptr<RunEnds> ends_;
+    std::unique_ptr<Reserver> reserver_;
+    Placement placement_;
+    std::map<PeerId, std::string> avoided_;                                    // boards that failed this run
+    std::map<std::pair<std::uint32_t, std::uint32_t>, wire::JobBound> bound_;  // (position, replica)
+    std::size_t answers_missing_ = 0;  // boards that have not answered this step
+    bool ends_open_ = false;
+
+    std::map<std::uint32_t, int> losses_;  // per position, since the last new result
+    std::uint64_t results_at_loss_ = 0;
+    std::vector<wire::JobReport> reports_;
+    std::vector<Reply> finish_replies_, cancel_replies_;
+    TimePoint client_heard_;
+    Loop::TimerId tick_ = 0, linger_ = 0;
+};
+
+}  // namespace fard

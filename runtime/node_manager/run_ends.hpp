@@ -1,0 +1,50 @@
+// The two ends of a run at its coordinator: chunks in from the client and on to position 0, results in from
+// the last position and on to the client. Moves chunks between links and the ledger; decides nothing.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "runtime/node_manager/chunk_ledger.hpp"
+#include "runtime/peer/link.hpp"
+
+namespace fard {
+
+struct RunEndsTerms {
+    RunId run;
+    std::uint32_t attempt = 0;
+    wire::AppSpec app;
+    wire::LinkEndpoint client_results;  // where the client waits for results
+};
+
+class RunEnds {
+  public:
+    struct Events {
+        std::function<void()> opened;              // every link of this wiring is open, in both directions
+        std::function<void()> progressed;          // a new result, or an acknowledgement
+        std::function<void(const Error&)> broken;  // a neighbour sent what does not fit (shapes, sizes)
+    };
+    virtual ~RunEnds() = default;
+
+    virtual const wire::LinkEndpoint& inputs()
+        const = 0;  // where the coordinator waits for the client's chunks
+
+    // Binds the sinks of a new wiring, one per job of the last position; the former wiring's links are closed
+    // after what had arrived on them was taken.
+    virtual Result<std::vector<wire::LinkEndpoint>> bind_sinks(Epoch epoch) = 0;
+    // Connects to the jobs of position 0.
+    virtual Result<> connect_feeders(Epoch epoch, const std::vector<wire::LinkEndpoint>& receivers) = 0;
+    // Chunks flow from now on (before, only links are opened).
+    virtual void start() = 0;
+    // Takes what has arrived, then closes the links of the wiring.
+    virtual void unwire() = 0;
+};
+
+// The real ones, on links; `place` as in LinkReceiver::bind.
+Result<std::unique_ptr<RunEnds>> make_link_ends(Loop& loop, SocketFactory& sockets, const std::string& place,
+                                                const RunEndsTerms& terms, ChunkLedger& ledger,
+                                                RunEnds::Events events);
+
+}  // namespace fard
