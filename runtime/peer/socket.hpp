@@ -1,10 +1,12 @@
-// The one place where sockets are made. libzmq is fenced here: everything above sees Frame, Socket and Result.
+// The one place where sockets are made. libzmq is fenced here: everything above sees Frame, Socket and
+// Result.
 //
-// Keys: SocketFactory is where CURVE keys are set on every socket; without keys it refuses to bind anywhere but on
-// ipc and loopback unless told that insecure is meant.
+// Keys: SocketFactory is where CURVE keys are set on every socket; without keys it refuses to bind anywhere
+// but on ipc and loopback unless told that insecure is meant.
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <span>
@@ -21,8 +23,8 @@ namespace fard {
 class Frame {
   public:
     Frame() noexcept;
-    explicit Frame(std::size_t bytes);        // uninitialised, writable
-    explicit Frame(std::string_view bytes);   // copies
+    explicit Frame(std::size_t bytes);       // uninitialised, writable
+    explicit Frame(std::string_view bytes);  // copies
     Frame(Frame&&) noexcept;
     Frame& operator=(Frame&&) noexcept;
     Frame(const Frame&) = delete;
@@ -45,8 +47,9 @@ using Message = std::vector<Frame>;  // the frames of one multipart message
 enum class SocketKind { pub, sub, router, dealer, push, pull };
 
 struct SocketOptions {
-    int high_water_mark = 1000;  // messages, each direction; never 0 (it would mean unlimited)
-    bool immediate = false;      // queue only to connections that are up
+    int high_water_mark = 1000;              // messages, each direction; never 0 (it would mean unlimited)
+    bool immediate = false;                  // queue only to connections that are up
+    std::int64_t max_frame_bytes = 8 << 20;  // a peer that sends a longer frame is disconnected
 };
 
 // Not thread-safe: one thread uses a socket. Closing never blocks (LINGER 0).
@@ -56,31 +59,51 @@ class Socket {
     Socket& operator=(Socket&&) noexcept;
     ~Socket();
 
-    // Returns the endpoint as others connect to it (a wildcard port resolved). Errors: io (port in use: says so and
-    // names it), refused (off loopback without keys), invalid_input (not an endpoint).
+    // Returns the endpoint as others connect to it (a wildcard port resolved). An ipc socket file gets mode
+    // 0600 and is removed with the socket. Errors: io (port or path in use: says so and names it), refused
+    // (off loopback without keys), invalid_input (not an endpoint).
     Result<std::string> bind(const std::string& endpoint);
     Result<> connect(const std::string& endpoint);
     void disconnect(const std::string& endpoint);
     void subscribe(std::string_view topic);
 
-    // false: the message could not be queued now and is untouched.
+    // false: the message could not be queued now and is untouched. A message whose connection breaks while
+    // its frames are queued is lost as a whole, like one in flight.
     bool try_send(Message& message);
     // false: nothing to receive. The message's frames are replaced.
     bool try_receive(Message& message);
 
-    int fd() const;          // readable when something may have changed; check by try_receive until it says false
-    void* native() const;    // for zmq_poll and monitors
+    int fd() const;  // readable when something may have changed; check by try_receive until it says false
+    void* native() const;  // for zmq_poll and monitors
 
-    // Calls `on_ready` on the loop whenever the socket may have messages. The callback drains with try_receive. Undone
-    // by the returned guard's destruction, which must come before the socket's.
+    // Calls `on_ready` on the loop whenever the socket may have messages (a PUSH or PUB: may take some). The
+    // callback drains with try_receive; what it leaves is not announced again until it, or anyone, has called
+    // try_receive or try_send. One watch at a time. Undone by the returned guard's destruction, which must
+    // come before the loop's; the socket may be moved meanwhile.
     class Watch;
     std::unique_ptr<Watch> watch(Loop& loop, std::function<void()> on_ready);
+
+    // For who uses native() with zmq calls of its own while a watch is on: what changed is looked at again
+    // soon.
+    void recheck();
 
   private:
     friend class SocketFactory;
     struct Impl;
     explicit Socket(std::unique_ptr<Impl> impl);
     std::unique_ptr<Impl> impl_;
+};
+
+class Socket::Watch {
+  public:
+    struct State;
+    explicit Watch(std::shared_ptr<State> state);
+    ~Watch();
+    void join(std::unique_ptr<Watch> other);  // keeps another watch for as long as this one
+
+  private:
+    std::shared_ptr<State> state_;
+    std::vector<std::unique_ptr<Watch>> joined_;
 };
 
 struct SocketPolicy {

@@ -1,0 +1,32 @@
+// One page of memory that a job shares with its node manager (a memfd that the job inherits as descriptor 4):
+// what it is at, without a message per chunk. The job writes, the node manager reads; every field alone is
+// consistent.
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+
+namespace fard {
+
+struct JobPage {
+    static constexpr std::uint64_t current_version = 1;
+
+    std::atomic<std::uint64_t> version;  // current_version, written by the node manager
+    std::atomic<std::uint64_t>
+        busy_since_ns;  // CLOCK_MONOTONIC when process() was entered, 0 when it is not running
+    std::atomic<std::uint64_t> busy_index;  // the chunk that it holds; valid while busy_since_ns is not 0
+    std::atomic<std::uint64_t> chunks;      // done since the job started
+    std::atomic<std::uint64_t> compute_ns;  // inside process()
+    std::atomic<std::uint64_t> wait_ns;     // waiting for input or for credit
+    std::atomic<std::uint64_t> bytes_out;
+};
+
+static_assert(std::atomic<std::uint64_t>::is_always_lock_free, "a JobPage is shared between processes");
+inline constexpr std::size_t job_page_bytes = 4096;
+static_assert(sizeof(JobPage) <= job_page_bytes);
+
+inline constexpr int job_control_fd = 3;  // SOCK_SEQPACKET to the node manager
+inline constexpr int job_page_fd = 4;     // the memfd, if there is one
+
+}  // namespace fard

@@ -1,0 +1,438 @@
+#include "runtime/peer/socket.hpp"
+
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+#include <zmq.h>
+
+#include <cassert>
+#include <cerrno>
+#include <cstring>
+#include <new>
+#include <utility>
+
+namespace fard {
+
+static_assert(sizeof(zmq_msg_t) == 64 && alignof(zmq_msg_t) <= 8);
+
+// ---- Frame
+// -------------------------------------------------------------------------------------------------------
+
+namespace {
+zmq_msg_t* message_of(void* storage) {
+    return static_cast<zmq_msg_t*>(storage);
+}
+}  // namespace
+
+Frame::Frame() noexcept {
+    zmq_msg_init(message_of(storage_));
+}
+
+Frame::Frame(std::size_t bytes) {
+    if (zmq_msg_init_size(message_of(storage_), bytes) != 0) throw std::bad_alloc();
+}
+
+Frame::Frame(std::string_view bytes) : Frame(bytes.size()) {
+    if (!bytes.empty()) std::memcpy(zmq_msg_data(message_of(storage_)), bytes.data(), bytes.size());
+}
+
+Frame::Frame(Frame&& other) noexcept : Frame() {
+    zmq_msg_move(message_of(storage_), message_of(other.storage_));
+}
+
+Frame& Frame::operator=(Frame&& other) noexcept {
+    if (this != &other) zmq_msg_move(message_of(storage_), message_of(other.storage_));
+    return *this;
+}
+
+Frame::~Frame() {
+    zmq_msg_close(message_of(storage_));
+}
+
+Frame Frame::share() const {
+    Frame other;
+    zmq_msg_copy(message_of(other.storage_), message_of(const_cast<std::byte*>(storage_)));
+    return other;
+}
+
+std::span<const std::byte> Frame::bytes() const {
+    auto* message = message_of(const_cast<std::byte*>(storage_));
+    return {static_cast<const std::byte*>(zmq_msg_data(message)), zmq_msg_size(message)};
+}
+
+std::span<std::byte> Frame::writable() {
+    auto* message = message_of(storage_);
+    return {static_cast<std::byte*>(zmq_msg_data(message)), zmq_msg_size(message)};
+}
+
+std::string_view Frame::text() const {
+    const auto view = bytes();
+    return {reinterpret_cast<const char*>(view.data()), view.size()};
+}
+
+std::size_t Frame::size() const {
+    return zmq_msg_size(message_of(const_cast<std::byte*>(storage_)));
+}
+
+void* Frame::native() {
+    return storage_;
+}
+
+// ---- where a socket may be bound
+// ---------------------------------------------------------------------------------
+
+namespace {
+
+constexpr std::string_view ipc_scheme = "ipc://";
+constexpr std::string_view tcp_scheme = "tcp://";
+
+// Only this machine can reach it: ipc, inproc, or an IPv4 or IPv6 loopback address in digits.
+bool on_loopback(std::string_view endpoint) {
+    if (endpoint.starts_with(ipc_scheme) || endpoint.starts_with("inproc://")) return true;
+    if (!endpoint.starts_with(tcp_scheme)) return false;
+    const auto address = endpoint.substr(tcp_scheme.size());
+    if (address.starts_with("[::1]:")) return true;
+    const std::string host(address.substr(0, address.rfind(':')));
+    in_addr ip{};
+    return inet_pton(AF_INET, host.c_str(), &ip) == 1 && (ntohl(ip.s_addr) >> 24) == 127;
+}
+
+// The file of an ipc endpoint; empty for other transports, the wildcard, and Linux's abstract names.
+std::string ipc_file(std::string_view endpoint) {
+    if (!endpoint.starts_with(ipc_scheme)) return {};
+    const auto path = endpoint.substr(ipc_scheme.size());
+    return path == "*" || path.starts_with("@") ? std::string() : std::string(path);
+}
+
+// libzmq replaces a socket file that is there, even one that another process serves: ask it first.
+bool somebody_listens(const std::string& file) {
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    if (file.size() >= sizeof address.sun_path || access(file.c_str(), F_OK) != 0) return false;
+    std::memcpy(address.sun_path, file.c_str(), file.size() + 1);
+    const int fd = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd < 0) return false;
+    const bool connected =
+        ::connect(fd, reinterpret_cast<sockaddr*>(&address), sizeof address) == 0 || errno == EAGAIN;
+    ::close(fd);
+    return connected;
+}
+
+tl::unexpected<Error> explain(const char* what, const std::string& endpoint, int code) {
+    switch (code) {
+        case EADDRINUSE:
+            return fail(Fault::io,
+                        "cannot {} {}: the address is in use by another process; stop it or choose another",
+                        what, endpoint);
+        case EADDRNOTAVAIL:
+        case ENODEV:
+            return fail(Fault::io, "cannot {} {}: this machine has no such address or interface", what,
+                        endpoint);
+        case EACCES:
+            return fail(Fault::io, "cannot {} {}: permission denied", what, endpoint);
+        case ENOENT:
+            return fail(Fault::io, "cannot {} {}: its directory does not exist", what, endpoint);
+        case ENAMETOOLONG:
+            return fail(Fault::invalid_input, "cannot {} {}: the path of a socket has at most 107 bytes",
+                        what, endpoint);
+        case EINVAL:
+        case EPROTONOSUPPORT:
+            return fail(Fault::invalid_input,
+                        "cannot {} '{}': not an endpoint (expected tcp://ADDRESS:PORT or ipc://PATH)", what,
+                        endpoint);
+        default:
+            return fail(Fault::io, "cannot {} {}: {}", what, endpoint, zmq_strerror(code));
+    }
+}
+
+struct FileId {
+    dev_t device = 0;
+    ino_t inode = 0;
+    friend bool operator==(const FileId&, const FileId&) = default;
+};
+
+FileId id_of(const std::string& file) {
+    struct stat info {};
+    return ::stat(file.c_str(), &info) == 0 ? FileId{info.st_dev, info.st_ino} : FileId{};
+}
+
+}  // namespace
+
+// ---- Watch
+// -------------------------------------------------------------------------------------------------------
+
+// ZMQ_FD becomes readable once per change and every call on the socket may swallow that, so after each call
+// and each callback ZMQ_EVENTS is looked at once more from the loop.
+struct Socket::Watch::State : std::enable_shared_from_this<State> {
+    Loop* loop = nullptr;
+    void* socket = nullptr;  // nullptr once the socket is closed
+    short wanted = ZMQ_POLLIN;
+    std::function<void()> on_ready;
+    Loop::WatchId watch = 0;
+    bool check_posted = false;
+
+    bool ready() const {
+        int events = 0;
+        std::size_t size = sizeof events;
+        return socket != nullptr && zmq_getsockopt(socket, ZMQ_EVENTS, &events, &size) == 0 &&
+               (events & wanted) != 0;
+    }
+
+    void check() {
+        if (!ready()) return;
+        const auto keep = shared_from_this();  // the callback may end the watch
+        on_ready();                            // its try_receive posts the next check
+    }
+
+    void post_check() {
+        if (check_posted || loop == nullptr) return;
+        check_posted = true;
+        loop->post([weak = weak_from_this()] {
+            const auto state = weak.lock();
+            if (!state) return;
+            state->check_posted = false;
+            if (state->loop != nullptr) state->check();
+        });
+    }
+
+    void stop() {
+        if (loop != nullptr && watch != 0) loop->unwatch(watch);
+        loop = nullptr;
+        watch = 0;
+    }
+};
+
+Socket::Watch::Watch(std::shared_ptr<State> state) : state_(std::move(state)) {}
+
+Socket::Watch::~Watch() {
+    joined_.clear();
+    state_->stop();
+}
+
+void Socket::Watch::join(std::unique_ptr<Watch> other) {
+    joined_.push_back(std::move(other));
+}
+
+// ---- Socket
+// ------------------------------------------------------------------------------------------------------
+
+struct Socket::Impl {
+    Impl(void* made, SocketKind made_as, bool is_insecure)
+        : socket(made), kind(made_as), insecure(is_insecure) {}
+    Impl(const Impl&) = delete;
+    Impl& operator=(const Impl&) = delete;
+
+    ~Impl() {
+        if (const auto state = watch.lock()) {
+            state->stop();
+            state->socket = nullptr;
+        }
+        for (const auto& [file, id] : files)
+            if (id_of(file) == id) ::unlink(file.c_str());
+        zmq_close(socket);
+    }
+
+    void changed() {
+        if (const auto state = watch.lock()) state->post_check();
+    }
+
+    void* socket;
+    SocketKind kind;
+    bool insecure;
+    std::vector<std::pair<std::string, FileId>> files;  // of ipc endpoints that this socket has bound
+    std::weak_ptr<Watch::State> watch;
+};
+
+Socket::Socket(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+Socket::Socket(Socket&&) noexcept = default;
+Socket& Socket::operator=(Socket&&) noexcept = default;
+Socket::~Socket() = default;
+
+namespace {
+void allow_ipv6_if_meant(void* socket, const std::string& endpoint) {
+    const int ipv6 = endpoint.find('[') != std::string::npos ? 1 : 0;
+    zmq_setsockopt(socket, ZMQ_IPV6, &ipv6, sizeof ipv6);
+}
+}  // namespace
+
+Result<std::string> Socket::bind(const std::string& endpoint) {
+    const auto file = ipc_file(endpoint);
+    if (!impl_->insecure && !on_loopback(endpoint) && endpoint.find("://") != std::string::npos)
+        return fail(Fault::refused,
+                    "will not bind {}: other machines can reach it and there are no keys; make keys with "
+                    "`fard keys`, bind to "
+                    "loopback (tcp://127.0.0.1:PORT), or allow it with --insecure",
+                    endpoint);
+    if (!file.empty() && somebody_listens(file)) return explain("bind", endpoint, EADDRINUSE);
+    allow_ipv6_if_meant(impl_->socket, endpoint);
+    if (zmq_bind(impl_->socket, endpoint.c_str()) != 0) return explain("bind", endpoint, zmq_errno());
+    if (!file.empty()) {
+        ::chmod(file.c_str(), 0600);
+        impl_->files.emplace_back(file, id_of(file));
+    }
+    char bound[1024] = {};
+    std::size_t size = sizeof bound;
+    if (zmq_getsockopt(impl_->socket, ZMQ_LAST_ENDPOINT, bound, &size) != 0)
+        return explain("bind", endpoint, zmq_errno());
+    return std::string(bound);
+}
+
+Result<> Socket::connect(const std::string& endpoint) {
+    allow_ipv6_if_meant(impl_->socket, endpoint);
+    if (zmq_connect(impl_->socket, endpoint.c_str()) != 0)
+        return explain("connect to", endpoint, zmq_errno());
+    impl_->changed();
+    return {};
+}
+
+void Socket::disconnect(const std::string& endpoint) {
+    zmq_disconnect(impl_->socket, endpoint.c_str());
+    impl_->changed();
+}
+
+void Socket::subscribe(std::string_view topic) {
+    assert(impl_->kind == SocketKind::sub);
+    zmq_setsockopt(impl_->socket, ZMQ_SUBSCRIBE, topic.data(), topic.size());
+    impl_->changed();
+}
+
+namespace {
+
+// zmq_msg_send that a signal does not interrupt. `flags`: ZMQ_SNDMORE or 0.
+bool send_frame(void* socket, Frame& frame, int flags) {
+    while (zmq_msg_send(message_of(frame.native()), socket, ZMQ_DONTWAIT | flags) < 0)
+        if (zmq_errno() != EINTR) return false;
+    return true;
+}
+
+bool receive_frame(void* socket, Frame& frame) {
+    while (zmq_msg_recv(message_of(frame.native()), socket, ZMQ_DONTWAIT) < 0)
+        if (zmq_errno() != EINTR) return false;
+    return true;
+}
+
+}  // namespace
+
+bool Socket::try_send(Message& message) {
+    assert(!message.empty());
+    bool queued = true;
+    for (std::size_t i = 0; i < message.size(); ++i) {
+        const bool sent = send_frame(impl_->socket, message[i], i + 1 < message.size() ? ZMQ_SNDMORE : 0);
+        if (!sent && i == 0) {
+            queued = false;
+            break;
+        }
+        // A later frame fails only when the connection broke; libzmq then drops the rest of the message,
+        // which it must still be given to know where the next one starts.
+    }
+    impl_->changed();
+    return queued;
+}
+
+bool Socket::try_receive(Message& message) {
+    std::size_t count = 0;
+    do {
+        if (message.size() == count) message.emplace_back();
+        if (!receive_frame(impl_->socket, message[count])) break;
+        ++count;
+    } while (zmq_msg_more(message_of(message[count - 1].native())));
+    message.resize(count);
+    impl_->changed();
+    return count > 0;
+}
+
+int Socket::fd() const {
+    int fd = -1;
+    std::size_t size = sizeof fd;
+    zmq_getsockopt(impl_->socket, ZMQ_FD, &fd, &size);
+    return fd;
+}
+
+void* Socket::native() const {
+    return impl_->socket;
+}
+
+std::unique_ptr<Socket::Watch> Socket::watch(Loop& loop, std::function<void()> on_ready) {
+    assert(impl_->watch.expired());
+    auto state = std::make_shared<Watch::State>();
+    state->loop = &loop;
+    state->socket = impl_->socket;
+    state->wanted =
+        impl_->kind == SocketKind::push || impl_->kind == SocketKind::pub ? ZMQ_POLLOUT : ZMQ_POLLIN;
+    state->on_ready = std::move(on_ready);
+    state->watch = loop.watch_readable(fd(), [raw = state.get()] { raw->check(); });
+    state->post_check();  // what came before the watch is announced too
+    impl_->watch = state;
+    return std::make_unique<Watch>(std::move(state));
+}
+
+void Socket::recheck() {
+    impl_->changed();
+}
+
+// ---- SocketFactory
+// -----------------------------------------------------------------------------------------------
+
+struct SocketFactory::Impl {
+    SocketPolicy policy;
+    void* context = zmq_ctx_new();
+};
+
+SocketFactory::SocketFactory(SocketPolicy policy) : impl_(std::make_unique<Impl>()) {
+    if (impl_->context == nullptr) throw std::bad_alloc();
+    impl_->policy = policy;
+    zmq_ctx_set(impl_->context, ZMQ_MAX_SOCKETS, 8192);
+    zmq_ctx_set(impl_->context, ZMQ_BLOCKY, 0);
+}
+
+SocketFactory::~SocketFactory() {
+    while (zmq_ctx_term(impl_->context) != 0 && zmq_errno() == EINTR) {
+    }
+}
+
+namespace {
+int native_kind(SocketKind kind) {
+    switch (kind) {
+        case SocketKind::pub:
+            return ZMQ_PUB;
+        case SocketKind::sub:
+            return ZMQ_SUB;
+        case SocketKind::router:
+            return ZMQ_ROUTER;
+        case SocketKind::dealer:
+            return ZMQ_DEALER;
+        case SocketKind::push:
+            return ZMQ_PUSH;
+        case SocketKind::pull:
+            return ZMQ_PULL;
+    }
+    return -1;
+}
+}  // namespace
+
+Result<Socket> SocketFactory::make(SocketKind kind, SocketOptions options) {
+    if (options.high_water_mark < 1)
+        return fail(Fault::invalid_input, "a socket's high-water mark must be at least 1, not {}",
+                    options.high_water_mark);
+    void* made = zmq_socket(impl_->context, native_kind(kind));
+    if (made == nullptr) {
+        const char* hint = zmq_errno() == EMFILE ? "; raise the limit of open files (ulimit -n)" : "";
+        return fail(Fault::io, "cannot make a socket: {}{}", zmq_strerror(zmq_errno()), hint);
+    }
+    const int linger = 0, immediate = options.immediate ? 1 : 0, mark = options.high_water_mark;
+    zmq_setsockopt(made, ZMQ_LINGER, &linger, sizeof linger);
+    zmq_setsockopt(made, ZMQ_SNDHWM, &mark, sizeof mark);
+    zmq_setsockopt(made, ZMQ_RCVHWM, &mark, sizeof mark);
+    zmq_setsockopt(made, ZMQ_IMMEDIATE, &immediate, sizeof immediate);
+    zmq_setsockopt(made, ZMQ_MAXMSGSIZE, &options.max_frame_bytes, sizeof options.max_frame_bytes);
+    return Socket(std::make_unique<Socket::Impl>(made, kind, impl_->policy.insecure));
+}
+
+void* SocketFactory::native_context() {
+    return impl_->context;
+}
+
+}  // namespace fard
