@@ -21,9 +21,10 @@ class Model {
     static Result<Model> parse(std::string_view onnx, const std::string& where);
 
     const Graph& graph() const;
-    std::vector<TensorDesc> inputs() const;   // wire form of the network's inputs
+    std::vector<TensorDesc> inputs() const;  // wire form of the network's inputs
     std::vector<TensorDesc> outputs() const;
-    std::vector<std::string> cut_tensors() const;  // tensors at which one tensor alone separates before from after
+    std::vector<std::string> cut_tensors()
+        const;  // tensors at which one tensor alone separates before from after
 
     struct Implementation;
 
@@ -35,14 +36,15 @@ class Model {
 // One sub-model: valid ONNX with the types of the whole network at its borders.
 struct Stage {
     std::string onnx;
-    std::vector<TensorDesc> inputs;   // what crosses the cut before it, wire form
+    std::vector<TensorDesc> inputs;  // what crosses the cut before it, wire form
     std::vector<TensorDesc> outputs;
     std::vector<std::string> layers;  // names of its nodes
 };
 
-// Cuts at named tensors, in order along the network; each cut is the set of tensors that cross it. A tensor that a later
-// stage needs is passed on by the stages between. n cuts give n + 1 stages; none gives the whole network. Errors:
-// invalid_input (no such tensor: the nearest names; not a cut: what else crosses it; out of order).
+// Cuts at named tensors, in order along the network; each cut is the set of tensors that cross it. A tensor
+// that a later stage needs is passed on by the stages between. n cuts give n + 1 stages; none gives the whole
+// network. Errors: invalid_input (no such tensor: the nearest names; not a cut: what else crosses it; out of
+// order).
 Result<std::vector<Stage>> cut(const Model& model, const std::vector<std::vector<std::string>>& cuts);
 
 }  // namespace fard::model
