@@ -19,7 +19,7 @@ namespace fard {
 // Plain data. Every path in it is absolute (relative ones in the file are relative to the file).
 struct AppFile {
     std::filesystem::path file;  // the app file itself
-    std::string name;            // [app]; defaults to the file's name without extension
+    std::string name;            // [app]
     std::string description;
 
     struct Model {  // [model]
