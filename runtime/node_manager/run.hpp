@@ -78,16 +78,24 @@ class Run {
     void drain();
     void end(Phase phase, Error why);
 
-    void rewire(const std::vector<std::uint32_t>& positions, const std::string& why);
+    void rewire(const std::vector<std::uint32_t>& positions, const PeerId& board, const std::string& why);
+    bool complete() const;  // every chunk of this attempt has its result: a loss costs nothing any more
+    void later(std::function<void()> callback);
     void on_board_fault(const PeerId& board, const Error& error, const std::string& step);
-    void progressed();
+    bool packages_ready() const;
+    void conclude();
+    void ask_boards(const std::function<wire::Body(const PeerId&)>& make, Duration deadline, const char* step,
+                    std::function<Result<>(const PeerId&, const wire::Body&)> take,
+                    std::function<void()> then);
+    wire::JobSpec job_spec(const PlacedJob& job) const;
+    Result<> take_spawned(const PeerId& board, const wire::Body& body);
     void tell();
     void tick();
     bool over() const { return phase_ >= Phase::done || ending_; }
     bool current(Epoch epoch) const { return epoch == epoch_ && !over(); }
     std::vector<std::uint32_t> positions_on(const PeerId& board) const;
     std::string board_name(const PeerId& board) const;
-    std::vector<std::string> package_sources() const;
+    std::vector<std::string> package_sources(const std::string& package) const;
     std::vector<wire::LinkEndpoint> links_into(std::uint32_t position, std::uint32_t sender) const;
 
     RunSurroundings& around_;
@@ -110,14 +118,16 @@ class Run {
     std::map<PeerId, std::string> avoided_;                                    // boards that failed this run
     std::map<std::pair<std::uint32_t, std::uint32_t>, wire::JobBound> bound_;  // (position, replica)
     std::size_t answers_missing_ = 0;  // boards that have not answered this step
-    bool ends_open_ = false;
+    bool ends_open_ = false, jobs_linked_ = false;
+    bool waiting_for_packages_ = false;
 
     std::map<std::uint32_t, int> losses_;  // per position, since the last new result
     std::uint64_t results_at_loss_ = 0;
     std::vector<wire::JobReport> reports_;
     std::vector<Reply> finish_replies_, cancel_replies_;
-    TimePoint client_heard_;
-    Loop::TimerId tick_ = 0, linger_ = 0;
+    TimePoint client_heard_, packages_heard_;
+    Loop::TimerId tick_ = 0;
+    std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);  // for callbacks that outlive the run
 };
 
 }  // namespace fard

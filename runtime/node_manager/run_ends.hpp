@@ -23,7 +23,6 @@ class RunEnds {
   public:
     struct Events {
         std::function<void()> opened;              // every link of this wiring is open, in both directions
-        std::function<void()> progressed;          // a new result, or an acknowledgement
         std::function<void(const Error&)> broken;  // a neighbour sent what does not fit (shapes, sizes)
     };
     virtual ~RunEnds() = default;

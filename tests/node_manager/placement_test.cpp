@@ -1,0 +1,82 @@
+#include "runtime/node_manager/placement.hpp"
+
+#include <doctest/doctest.h>
+
+using namespace fard;
+
+namespace {
+
+BoardView board(const std::string& name, std::uint32_t slots, std::uint32_t free,
+                const std::string& kind = "soft") {
+    BoardView view;
+    view.member.peer = {name};
+    view.member.name = name;
+    view.state.devices = {{"cpu0", kind, slots, true, ""}};
+    view.state.slots_free = {free};
+    return view;
+}
+
+wire::AppSpec app(std::size_t positions, std::uint32_t replicas = 1) {
+    wire::AppSpec spec;
+    spec.name = "test";
+    for (std::size_t p = 0; p < positions; ++p) {
+        wire::PositionSpec position;
+        position.name = "p" + std::to_string(p);
+        position.replicas = replicas;
+        spec.positions.push_back(position);
+    }
+    return spec;
+}
+
+std::string boards_of(const Placement& placement) {
+    std::string names;
+    for (const auto& job : placement.jobs)
+        names += job.board.hex + " ";
+    return names;
+}
+
+}  // namespace
+
+TEST_CASE("jobs spread over the boards, position 0 near the data") {
+    const std::vector boards{board("a", 2, 2), board("b", 2, 2), board("c", 2, 2)};
+    CHECK(boards_of(place_jobs(app(3), boards, {"b"}, {}).value()) == "b a c ");
+    CHECK(boards_of(place_jobs(app(6), boards, {"a"}, {}).value()) == "a b c a b c ");
+}
+
+TEST_CASE("free slots come before busy ones; a full cluster is queued for") {
+    const std::vector boards{board("a", 1, 0), board("b", 2, 2)};
+    CHECK(boards_of(place_jobs(app(2), boards, {"a"}, {}).value()) == "b b ");
+    CHECK(boards_of(place_jobs(app(3), boards, {"a"}, {}).value()) == "b b a ");
+}
+
+TEST_CASE("a board that holds the overlay is preferred among free ones") {
+    std::vector boards{board("a", 2, 2), board("b", 2, 2)};
+    boards[1].state.overlays = {"hash"};
+    auto spec = app(1);
+    spec.positions[0].overlay = "hash";
+    CHECK(boards_of(place_jobs(spec, boards, {"a"}, {}).value()) == "b ");
+}
+
+TEST_CASE("boards to avoid are a last resort") {
+    const std::vector boards{board("a", 2, 2), board("b", 1, 1)};
+    CHECK(boards_of(place_jobs(app(1), boards, {"a"}, {{"a"}}).value()) == "b ");
+    CHECK(boards_of(place_jobs(app(2), boards, {"a"}, {{"a"}}).value()) == "b a ");
+}
+
+TEST_CASE("a position that needs a kind of device gets it before those that take any") {
+    const std::vector boards{board("a", 1, 1, "zynq"), board("b", 1, 1)};
+    auto spec = app(2);
+    spec.positions[1].device = "zynq";
+    CHECK(boards_of(place_jobs(spec, boards, {"a"}, {}).value()) == "b a ");
+}
+
+TEST_CASE("an unhealthy device has no slots, and too few slots are refused with the numbers") {
+    std::vector boards{board("a", 2, 2), board("b", 2, 2)};
+    boards[0].state.devices[0].healthy = false;
+    const auto refused = place_jobs(app(2, 2), boards, {"a"}, {});
+    REQUIRE_FALSE(refused);
+    CHECK(refused.error().fault == Fault::refused);
+    CHECK(refused.error().message.find("needs 4 device slots at once, the cluster has 2 on 1 board(s)") !=
+          std::string::npos);
+    CHECK_FALSE(place_jobs(app(1), {}, {"a"}, {}));
+}
