@@ -275,26 +275,34 @@ struct BoardState {  // published each second and on change
 };
 
 // ---- reservation: coordinator -> board, answered ------------------------------------------------------------------
+//
+// Two numbers keep delayed and re-ordered messages apart. `round` is the coordinator's: it goes up each time that the
+// coordinator asks anew within one epoch. `decision` is the board's: it goes up each time that a reservation is made,
+// granted or taken back there, so the higher one is the newer one, and a COMMIT names the grant that it is for.
 
-struct Reserve {  // answered by RESERVED or REFUSED (epoch too low, never fits)
+struct Reserve {  // answered by RESERVED or REFUSED (epoch or round too low, never fits)
     static constexpr std::uint16_t type = 30, version = 1;
     static constexpr std::size_t cap = 64 * kib;
     static constexpr const char* name = "RESERVE";
     RunId run;
     std::uint64_t ticket = 0;
     Epoch epoch;
+    std::uint64_t round = 0;
     std::vector<SlotRequest> slots;
-    static constexpr auto fields = std::tuple{field("run", &Reserve::run), field("ticket", &Reserve::ticket),
-                                              field("epoch", &Reserve::epoch), field("slots", &Reserve::slots)};
+    static constexpr auto fields =
+        std::tuple{field("run", &Reserve::run), field("ticket", &Reserve::ticket), field("epoch", &Reserve::epoch),
+                   field("round", &Reserve::round), field("slots", &Reserve::slots)};
     friend bool operator==(const Reserve&, const Reserve&) = default;
 };
 
-struct Reserved {  // answer to RESERVE: granted tentatively, or queued (a GRANT request follows when it is)
+struct Reserved {  // how the reservation stands: its slots are held, or it is queued (a GRANT follows when they are)
     static constexpr std::uint16_t type = 31, version = 1;
     static constexpr std::size_t cap = 1 * kib;
     static constexpr const char* name = "RESERVED";
     bool granted = false;
-    static constexpr auto fields = std::tuple{field("granted", &Reserved::granted)};
+    std::uint64_t decision = 0;
+    static constexpr auto fields =
+        std::tuple{field("granted", &Reserved::granted), field("decision", &Reserved::decision)};
     friend bool operator==(const Reserved&, const Reserved&) = default;
 };
 
@@ -304,7 +312,9 @@ struct Grant {  // board -> coordinator: the queued reservation has its slots no
     static constexpr const char* name = "GRANT";
     RunId run;
     Epoch epoch;
-    static constexpr auto fields = std::tuple{field("run", &Grant::run), field("epoch", &Grant::epoch)};
+    std::uint64_t decision = 0;
+    static constexpr auto fields = std::tuple{field("run", &Grant::run), field("epoch", &Grant::epoch),
+                                              field("decision", &Grant::decision)};
     friend bool operator==(const Grant&, const Grant&) = default;
 };
 
@@ -314,21 +324,25 @@ struct Wounded {  // board -> coordinator: an older run took the tentative slots
     static constexpr const char* name = "WOUNDED";
     RunId run;
     Epoch epoch;
-    static constexpr auto fields = std::tuple{field("run", &Wounded::run), field("epoch", &Wounded::epoch)};
+    std::uint64_t decision = 0;
+    static constexpr auto fields = std::tuple{field("run", &Wounded::run), field("epoch", &Wounded::epoch),
+                                              field("decision", &Wounded::decision)};
     friend bool operator==(const Wounded&, const Wounded&) = default;
 };
 
-struct Commit {  // tentative -> firm; answered by DONE, or REFUSED when the slots are no longer held
+struct Commit {  // tentative -> firm; answered by DONE, or REFUSED when that grant no longer stands
     static constexpr std::uint16_t type = 34, version = 1;
     static constexpr std::size_t cap = 1 * kib;
     static constexpr const char* name = "COMMIT";
     RunId run;
     Epoch epoch;
-    static constexpr auto fields = std::tuple{field("run", &Commit::run), field("epoch", &Commit::epoch)};
+    std::uint64_t decision = 0;  // of the RESERVED or GRANT that granted the slots
+    static constexpr auto fields = std::tuple{field("run", &Commit::run), field("epoch", &Commit::epoch),
+                                              field("decision", &Commit::decision)};
     friend bool operator==(const Commit&, const Commit&) = default;
 };
 
-struct Renew {  // each second; answered by DONE, or REFUSED when there is no such lease
+struct Renew {  // each second; answered by RESERVED, or REFUSED when there is no such reservation
     static constexpr std::uint16_t type = 35, version = 1;
     static constexpr std::size_t cap = 1 * kib;
     static constexpr const char* name = "RENEW";
