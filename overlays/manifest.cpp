@@ -1,0 +1,257 @@
+// overlay.toml, both ways. toml++ throws; this file is its fence.
+#include <toml++/toml.h>
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+
+#include "overlays/files.hpp"
+#include "overlays/package.hpp"
+
+namespace fard {
+namespace {
+
+constexpr int format_number = 1;
+constexpr std::array resource_names = {"lut", "ff", "bram18", "uram", "dsp"};
+constexpr std::int64_t max_elements = std::int64_t{1} << 31;
+
+bool is_sha256(std::string_view text) {
+    return text.size() == 64 &&
+           std::ranges::all_of(text, [](char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'); });
+}
+
+bool is_printable(std::string_view text) {
+    return std::ranges::none_of(text, [](unsigned char c) { return c < 0x20 || c == 0x7f; });
+}
+
+// Reads one table key by key: each has a type, and what is left over is an error.
+class TableReader {
+  public:
+    TableReader(const toml::table& table, std::string where) : table_(table), where_(std::move(where)) {}
+
+    tl::unexpected<Error> wrong(const toml::node& at, const std::string& what) const {
+        return fail(Fault::invalid_input, "{}:{}: {}", where_, at.source().begin.line, what);
+    }
+
+    // Calls `use` with the node of `key`, if it is there.
+    template <typename Use>
+    Result<> with(std::string_view key, bool required, Use use) {
+        known_.push_back(key);
+        const auto* node = table_.get(key);
+        if (node) return use(*node);
+        if (required)
+            return fail(Fault::invalid_input, "{}:{}: '{}' is missing", where_, table_.source().begin.line,
+                        key);
+        return {};
+    }
+
+    Result<> text(std::string_view key, bool required, std::string& out) {
+        return with(key, required, [&](const toml::node& node) -> Result<> {
+            const auto value = node.value_exact<std::string>();
+            if (!value || !is_printable(*value))
+                return wrong(node, fmt::format("'{}' must be a string without control characters", key));
+            out = *value;
+            return {};
+        });
+    }
+
+    Result<> count(std::string_view key, std::int64_t& out) {
+        return with(key, false, [&](const toml::node& node) -> Result<> {
+            const auto value = node.value_exact<std::int64_t>();
+            if (!value || *value < 0)
+                return wrong(node, fmt::format("'{}' must be a whole number >= 0", key));
+            out = *value;
+            return {};
+        });
+    }
+
+    Result<> nothing_else() const {
+        for (const auto& [key, node] : table_)
+            if (std::ranges::find(known_, key.str()) == known_.end())
+                return wrong(node, fmt::format("'{}' is not a key of an overlay's manifest", key.str()));
+        return {};
+    }
+
+    const std::string& where() const { return where_; }
+
+  private:
+    const toml::table& table_;
+    std::string where_;
+    std::vector<std::string_view> known_;
+};
+
+Result<> read_shape(const TableReader& reader, const toml::node& node, std::vector<std::int64_t>& out) {
+    const auto* array = node.as_array();
+    if (!array || array->size() > 8) return reader.wrong(node, "'shape' must be a list of at most 8 extents");
+    std::int64_t elements = 1;
+    for (const auto& item : *array) {
+        const auto extent = item.value_exact<std::int64_t>();
+        if (!extent || *extent < 1 || *extent > max_elements / elements)
+            return reader.wrong(
+                item, fmt::format("the extents of a 'shape' must be at least 1, their product at most {}",
+                                  max_elements));
+        elements *= *extent;
+        out.push_back(*extent);
+    }
+    return {};
+}
+
+Result<> read_tensor(const toml::node& node, const TableReader& parent, TensorDesc& out) {
+    const auto* table = node.as_table();
+    if (!table) return parent.wrong(node, "a tensor must be a table");
+    TableReader reader(*table, parent.where());
+    if (auto r = reader.text("name", true, out.name); !r) return r;
+    if (auto r = reader.text("layout", true, out.layout); !r) return r;
+    if (auto r = reader.text("declared", true, out.declared); !r) return r;
+    auto r = reader.with("shape", true,
+                         [&](const toml::node& shape) { return read_shape(reader, shape, out.shape); });
+    if (!r) return r;
+    r = reader.with("type", true, [&](const toml::node& type) -> Result<> {
+        auto parsed = DataType::parse(type.value_or(std::string{}));
+        if (!parsed) return reader.wrong(type, parsed.error().message);
+        out.type = *parsed;
+        return {};
+    });
+    if (!r) return r;
+    constexpr std::array layouts = {"NHWC", "NCHW", "NC", ""};
+    if (std::ranges::find(layouts, out.layout) == layouts.end())
+        return reader.wrong(*table, fmt::format("layout '{}' is none of NHWC, NCHW, NC and ''", out.layout));
+    return reader.nothing_else();
+}
+
+Result<> read_tensors(TableReader& reader, std::string_view key, std::vector<TensorDesc>& out) {
+    return reader.with(key, true, [&](const toml::node& node) -> Result<> {
+        const auto* array = node.as_array();
+        if (!array || array->empty() || array->size() > 256)
+            return reader.wrong(node, fmt::format("'{}' must hold 1 to 256 tensors", key));
+        for (const auto& item : *array)
+            if (auto r = read_tensor(item, reader, out.emplace_back()); !r) return r;
+        return {};
+    });
+}
+
+Result<> read_layers(TableReader& reader, std::vector<std::string>& out) {
+    return reader.with("layers", false, [&](const toml::node& node) -> Result<> {
+        const auto* array = node.as_array();
+        if (!array) return reader.wrong(node, "'layers' must be a list of names");
+        for (const auto& item : *array) {
+            const auto name = item.value_exact<std::string>();
+            if (!name || !is_printable(*name)) return reader.wrong(item, "'layers' must be a list of names");
+            out.push_back(*name);
+        }
+        return {};
+    });
+}
+
+Result<> read_files(TableReader& reader, std::map<std::string, std::string>& out) {
+    return reader.with("files", true, [&](const toml::node& node) -> Result<> {
+        const auto* table = node.as_table();
+        if (!table) return reader.wrong(node, "'files' must be a table");
+        for (const auto& [name, value] : *table) {
+            const auto hash = value.value_exact<std::string>();
+            if (!is_package_file_name(name.str()) || name.str() == "overlay.toml")
+                return reader.wrong(value, fmt::format("'{}' cannot be a file of a package", name.str()));
+            if (!hash || !is_sha256(*hash))
+                return reader.wrong(
+                    value, fmt::format("'{}' needs a SHA-256 of 64 lower-case hex digits", name.str()));
+            out.emplace(name.str(), *hash);
+        }
+        return {};
+    });
+}
+
+Result<> read_resources(TableReader& reader, std::map<std::string, std::int64_t>& out) {
+    return reader.with("resources", false, [&](const toml::node& node) -> Result<> {
+        const auto* table = node.as_table();
+        if (!table) return reader.wrong(node, "'resources' must be a table");
+        TableReader resources(*table, reader.where());
+        for (const auto* name : resource_names) {
+            std::int64_t count = -1;
+            if (auto r = resources.count(name, count); !r) return r;
+            if (count >= 0) out[name] = count;
+        }
+        return resources.nothing_else();
+    });
+}
+
+Result<> read_clock(TableReader& reader, double& out) {
+    return reader.with("clock_mhz", false, [&](const toml::node& node) -> Result<> {
+        const auto value = node.value<double>();
+        if (!value || !std::isfinite(*value) || *value < 0)
+            return reader.wrong(node, "'clock_mhz' must be a number >= 0");
+        out = *value;
+        return {};
+    });
+}
+
+Result<Manifest> read_manifest(const toml::table& table, const std::string& where) {
+    TableReader reader(table, where);
+    Manifest manifest;
+    std::int64_t format = 0;
+    if (auto r = reader.count("format", format); !r) return fail(r.error());
+    if (format != format_number)
+        return fail(Fault::unsupported, "{}: manifest format {} is not the one this fard reads ({})", where,
+                    format, format_number);
+    if (auto r = reader.text("name", true, manifest.name); !r) return fail(r.error());
+    if (auto r = reader.text("version", true, manifest.version); !r) return fail(r.error());
+    if (auto r = reader.text("part", false, manifest.part); !r) return fail(r.error());
+    if (auto r = reader.count("cycles", manifest.cycles); !r) return fail(r.error());
+    if (auto r = read_clock(reader, manifest.clock_mhz); !r) return fail(r.error());
+    if (auto r = read_layers(reader, manifest.layers); !r) return fail(r.error());
+    if (auto r = read_resources(reader, manifest.resources); !r) return fail(r.error());
+    if (auto r = read_files(reader, manifest.files); !r) return fail(r.error());
+    if (auto r = read_tensors(reader, "input", manifest.inputs); !r) return fail(r.error());
+    if (auto r = read_tensors(reader, "output", manifest.outputs); !r) return fail(r.error());
+    if (auto r = reader.nothing_else(); !r) return fail(r.error());
+    if (manifest.name.empty()) return fail(Fault::invalid_input, "{}: the overlay's name is empty", where);
+    return manifest;
+}
+
+std::string toml_string(std::string_view text) {
+    std::string out = "\"";
+    for (const char c : text) {
+        if (c == '"' || c == '\\') out += '\\';
+        out += c;
+    }
+    return out + '"';
+}
+
+void append_tensor(std::string& out, const char* kind, const TensorDesc& tensor) {
+    fmt::format_to(std::back_inserter(out),
+                   "\n[[{}]]\nname = {}\nshape = [{}]\nlayout = {}\ntype = {}\ndeclared = {}\n", kind,
+                   toml_string(tensor.name), fmt::join(tensor.shape, ", "), toml_string(tensor.layout),
+                   toml_string(tensor.type.name()), toml_string(tensor.declared));
+}
+
+}  // namespace
+
+Result<Manifest> Manifest::parse(std::string_view text, const std::string& where) {
+    try {
+        return read_manifest(toml::parse(text), where);
+    } catch (const toml::parse_error& error) {
+        return fail(Fault::invalid_input, "{}:{}: {}", where, error.source().begin.line, error.description());
+    }
+}
+
+std::string Manifest::to_toml() const {
+    std::string out;
+    const auto put = std::back_inserter(out);
+    fmt::format_to(
+        put, "format = {}\nname = {}\nversion = {}\npart = {}\ncycles = {}\nclock_mhz = {}\nlayers = [",
+        format_number, toml_string(name), toml_string(version), toml_string(part), cycles, clock_mhz);
+    for (std::size_t i = 0; i < layers.size(); ++i)
+        fmt::format_to(put, "{}{}", i ? ", " : "", toml_string(layers[i]));
+    out += "]\n\n[resources]\n";
+    for (const auto& [resource, count] : resources)
+        fmt::format_to(put, "{} = {}\n", toml_string(resource), count);
+    out += "\n[files]\n";
+    for (const auto& [file, hash] : files)
+        fmt::format_to(put, "{} = {}\n", toml_string(file), toml_string(hash));
+    for (const auto& tensor : inputs)
+        append_tensor(out, "input", tensor);
+    for (const auto& tensor : outputs)
+        append_tensor(out, "output", tensor);
+    return out;
+}
+
+}  // namespace fard
