@@ -1,12 +1,15 @@
 // Messages to bytes and back. One MessagePack map per message:
-//   {"t": type number, "v": version, "q": request id, "a": is an answer, "f": sender, "l": Lamport time, "b": {fields}}
-// Unknown keys are skipped, missing ones keep their defaults, a higher version than ours is an error. msgpack is fenced
-// in codec.cpp.
+//   {"t": type number, "v": version, "q": request id, "a": is an answer, "f": sender, "l": Lamport time, "b":
+//   {fields}}
+// Unknown keys are skipped, missing ones keep their defaults, a higher version than ours is an error. msgpack
+// is fenced in codec.cpp. "t" comes first, so that a message's size is held against its type's cap before
+// anything else is read.
 #pragma once
 
 #include <string>
 #include <string_view>
 #include <variant>
+#include <vector>
 
 #include "base/result.hpp"
 #include "runtime/peer/messages.hpp"
@@ -39,11 +42,15 @@ struct Decoded {
 
 std::string encode(const Envelope& envelope, const Body& body);
 
-// Errors: corrupt (malformed, larger than its type's cap, wrong field types), unsupported (unknown type or version).
-// Reads nothing past `bytes`, allocates no more than a small multiple of their size, never throws.
+// Errors: corrupt (malformed, larger than its type's cap, wrong field types), unsupported (unknown type or
+// version). Reads nothing past `bytes`, allocates no more than a small multiple of their size, never throws.
 Result<Decoded> decode(std::string_view bytes);
 
 const char* name_of(const Body& body);  // "RESERVE"
+std::size_t cap_of(const Body& body);   // the largest encoding that a receiver takes, in bytes
+
+// About how much memory a body holds, in bytes.
+std::size_t footprint(const Body& body);
 
 struct TableRow {  // what docs/protocol.md is held against
     std::uint16_t type;

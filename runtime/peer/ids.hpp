@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <functional>
 #include <string>
+#include <string_view>
 
 namespace fard {
 
@@ -23,6 +24,7 @@ struct RunId {
 };
 
 std::string random_hex(std::size_t bytes);  // from the system's entropy source; 2 digits a byte
+bool is_id(std::string_view text);          // 32 lower-case hex digits: fit for a PeerId or RunId
 
 // Which coordinator's attempt at a run, and which wiring of it; compared in that order.
 struct Epoch {

@@ -10,6 +10,7 @@
 #include <map>
 #include <string>
 #include <tuple>
+#include <type_traits>
 #include <vector>
 
 #include "base/tensor_desc.hpp"
@@ -19,15 +20,33 @@ namespace fard::wire {
 
 inline constexpr std::uint32_t protocol_version = 1;
 
-// One field of a message: its key on the wire and where it lies in the struct.
-template <typename Struct, typename Member>
+// One field of a message: its key on the wire and where it lies in the struct. A blob is a string of any bytes.
+template <typename Struct, typename Value, bool blob_ = false>
 struct Field {
+    static constexpr bool is_blob = blob_;
     const char* key;
-    Member Struct::*member;
+    Value Struct::*member;
 };
-template <typename Struct, typename Member>
-constexpr Field<Struct, Member> field(const char* key, Member Struct::*member) {
+template <typename Struct, typename Value>
+constexpr Field<Struct, Value> field(const char* key, Value Struct::*member) {
     return {key, member};
+}
+template <typename Struct>
+constexpr Field<Struct, std::string, true> blob(const char* key, std::string Struct::*member) {
+    return {key, member};
+}
+
+// The fields of any struct that travels as a map: a message, a part of one, or a TensorDesc.
+inline constexpr auto tensor_fields = std::tuple{
+    field("name", &TensorDesc::name), field("shape", &TensorDesc::shape), field("layout", &TensorDesc::layout),
+    field("type", &TensorDesc::type), field("declared", &TensorDesc::declared)};
+template <typename Struct>
+constexpr const auto& fields_of() {
+    if constexpr (std::is_same_v<Struct, TensorDesc>) {
+        return tensor_fields;
+    } else {
+        return Struct::fields;
+    }
 }
 
 inline constexpr std::size_t kib = 1024;
@@ -472,7 +491,7 @@ struct Piece {  // at most 1 MiB of the package's archive
     std::uint64_t total = 0;
     std::string bytes;
     static constexpr auto fields = std::tuple{field("package", &Piece::package), field("offset", &Piece::offset),
-                                              field("total", &Piece::total), field("bytes", &Piece::bytes)};
+                                              field("total", &Piece::total), blob("bytes", &Piece::bytes)};
     friend bool operator==(const Piece&, const Piece&) = default;
 };
 

@@ -1,0 +1,81 @@
+// Fills any message of the table with values of which no two neighbours are alike, from a seed.
+#pragma once
+
+#include <random>
+
+#include "runtime/peer/codec.hpp"
+
+namespace fard {
+
+template <typename T>
+inline constexpr bool is_vector = false;
+template <typename T>
+inline constexpr bool is_vector<std::vector<T>> = true;
+
+class Filler {
+  public:
+    explicit Filler(std::uint64_t seed) : random_(seed) {}
+
+    template <typename T>
+    void fill(T& value) {
+        if constexpr (std::is_same_v<T, bool>) {
+            value = random_() % 2 == 0;
+        } else if constexpr (std::is_integral_v<T>) {
+            value = static_cast<T>(random_() >> (random_() % 64));
+        } else if constexpr (std::is_same_v<T, std::string>) {
+            value = text();
+        } else if constexpr (std::is_same_v<T, PeerId> || std::is_same_v<T, RunId>) {
+            value.hex = random_hex(16);
+        } else if constexpr (std::is_same_v<T, Epoch>) {
+            fill(value.attempt);
+            fill(value.wiring);
+        } else if constexpr (std::is_same_v<T, DataType>) {
+            value = random_() % 2 == 0 ? DataType::uint(1 + random_() % 32) : DataType::bipolar();
+        } else if constexpr (std::is_same_v<T, std::map<std::string, std::string>>) {
+            for (int i = 0; i < 3; ++i)
+                value[text()] = text();
+        } else if constexpr (is_vector<T>) {
+            value.resize(1 + random_() % 3);
+            for (auto& element : value)
+                fill(element);
+        } else {
+            std::apply([&](const auto&... fields) { (fill(value.*fields.member), ...); },
+                       wire::fields_of<T>());
+            if constexpr (std::is_same_v<T, TensorDesc>) {
+                for (auto& extent : value.shape)
+                    extent = 1 + random_() % 300;
+            }
+        }
+    }
+
+    wire::Envelope envelope() {
+        wire::Envelope envelope{{random_hex(16)}, 0, false, 0};
+        fill(envelope.request);
+        fill(envelope.answer);
+        fill(envelope.lamport);
+        return envelope;
+    }
+
+  private:
+    std::string text() {
+        std::string text(random_() % 40, '\0');
+        for (char& letter : text)
+            letter = static_cast<char>(random_());
+        return text;
+    }
+
+    std::mt19937_64 random_;
+};
+
+// One body of each message of the table.
+inline std::vector<wire::Body> one_of_each(std::uint64_t seed) {
+    std::vector<wire::Body> bodies;
+    const auto add = [&](auto message) {
+        Filler(seed++).fill(message);
+        bodies.emplace_back(std::move(message));
+    };
+    std::apply([&](const auto&... messages) { (add(messages), ...); }, wire::Table{});
+    return bodies;
+}
+
+}  // namespace fard
