@@ -1,0 +1,183 @@
+#include "base/npy.hpp"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <cerrno>
+#include <cstring>
+
+#include "base/npy_header.hpp"
+
+namespace fard {
+namespace fs = std::filesystem;
+namespace {
+
+std::string system_error() {
+    return std::strerror(errno);
+}
+
+// A file that takes its place when it is complete, and goes away when it never is.
+class FileInTheMaking {
+  public:
+    static Result<FileInTheMaking> create(const fs::path& file) {
+        std::error_code error;
+        const auto status = fs::status(file, error);
+        if (fs::exists(status) && !fs::is_regular_file(status))
+            return fail(Fault::invalid_input, "{} exists and is no regular file; it is not replaced",
+                        file.string());
+        static std::atomic<unsigned> number{0};
+        auto making = file;
+        making += fmt::format(".new-{}-{}", ::getpid(), number++);
+        const int fd = ::open(making.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+        if (fd < 0) return fail(Fault::io, "cannot create {}: {}", making.string(), system_error());
+        return FileInTheMaking(fd, making, file);
+    }
+    FileInTheMaking(FileInTheMaking&& other) noexcept
+        : fd_(std::exchange(other.fd_, -1)),
+          making_(std::move(other.making_)),
+          file_(std::move(other.file_)) {}
+    FileInTheMaking& operator=(FileInTheMaking&&) = delete;
+    ~FileInTheMaking() {
+        if (fd_ < 0) return;
+        ::close(fd_);
+        ::unlink(making_.c_str());
+    }
+
+    Result<> write(std::span<const std::byte> bytes, off_t at) {
+        while (!bytes.empty()) {
+            const auto count = ::pwrite(fd_, bytes.data(), bytes.size(), at);
+            if (count < 0 && errno == EINTR) continue;
+            if (count < 0) return fail(Fault::io, "cannot write {}: {}", file_.string(), system_error());
+            bytes = bytes.subspan(static_cast<std::size_t>(count));
+            at += count;
+        }
+        return {};
+    }
+
+    Result<> publish() {
+        const int closed = ::close(std::exchange(fd_, -1));
+        if (closed == 0 && ::rename(making_.c_str(), file_.c_str()) == 0) return {};
+        auto failure = fail(Fault::io, "cannot write {}: {}", file_.string(), system_error());
+        ::unlink(making_.c_str());
+        return failure;
+    }
+
+  private:
+    FileInTheMaking(int fd, fs::path making, fs::path file)
+        : fd_(fd), making_(std::move(making)), file_(std::move(file)) {}
+    int fd_;
+    fs::path making_, file_;
+};
+
+std::span<const std::byte> bytes_of(const std::string& text) {
+    return {reinterpret_cast<const std::byte*>(text.data()), text.size()};
+}
+
+Result<std::vector<std::byte>> read_file(const fs::path& file) {
+    const int fd = ::open(file.c_str(), O_RDONLY | O_CLOEXEC);
+    if (fd < 0 && (errno == ENOENT || errno == ENOTDIR))
+        return fail(Fault::not_found, "{} does not exist", file.string());
+    if (fd < 0) return fail(Fault::io, "cannot open {}: {}", file.string(), system_error());
+    std::vector<std::byte> bytes;
+    ssize_t count = 1;
+    while (count != 0) {
+        const auto filled = bytes.size();
+        struct stat status {};
+        const bool sized = filled == 0 && ::fstat(fd, &status) == 0 && S_ISREG(status.st_mode);
+        bytes.resize(filled + (sized ? static_cast<std::size_t>(status.st_size) + 1 : std::size_t{1} << 16));
+        do
+            count = ::read(fd, bytes.data() + filled, bytes.size() - filled);
+        while (count < 0 && errno == EINTR);
+        if (count < 0) break;
+        bytes.resize(filled + static_cast<std::size_t>(count));
+    }
+    const auto reason = system_error();
+    ::close(fd);
+    if (count < 0) return fail(Fault::io, "cannot read {}: {}", file.string(), reason);
+    return bytes;
+}
+
+}  // namespace
+
+Result<NpyArray> parse_npy(std::span<const std::byte> bytes, const std::string& where) {
+    auto header = parse_npy_header(bytes);
+    if (!header) return fail_in(where, header.error());
+    const auto data = bytes.subspan(header->data_offset);
+    if (data.size() < header->data_bytes)
+        return fail(Fault::corrupt, "{}: it is cut short: its shape takes {} bytes, {} are there", where,
+                    header->data_bytes, data.size());
+    if (data.size() > header->data_bytes)
+        return fail(Fault::corrupt, "{}: {} bytes follow the array", where, data.size() - header->data_bytes);
+    return NpyArray{header->type, std::move(header->shape), {data.begin(), data.end()}};
+}
+
+Result<NpyArray> read_npy(const fs::path& file) {
+    const auto bytes = read_file(file);
+    if (!bytes) return fail(bytes.error());
+    return parse_npy(*bytes, file.string());
+}
+
+Result<> write_npy(const fs::path& file, const NpyArray& array) {
+    const auto header = npy_header(array.type, array.shape);
+    if (!header) return fail(header.error());
+    if (const auto size = npy_data_bytes(array.type, array.shape); !size || *size != array.bytes.size())
+        return fail(Fault::invalid_input, "{}: {} bytes do not fill the shape ({}) of {}", file.string(),
+                    array.bytes.size(), fmt::join(array.shape, ", "), name_of(array.type));
+    auto making = FileInTheMaking::create(file);
+    if (!making) return fail(making.error());
+    if (auto written = making->write(bytes_of(*header), 0); !written) return written;
+    if (auto written = making->write(array.bytes, static_cast<off_t>(header->size())); !written)
+        return written;
+    return making->publish();
+}
+
+struct NpyWriter::Implementation {
+    FileInTheMaking making;
+    NpyType type;
+    std::vector<std::int64_t> shape;  // the first extent counts the rows so far
+    std::size_t row_bytes;
+    std::size_t end;  // of what is written
+};
+
+Result<NpyWriter> NpyWriter::create(const fs::path& file, NpyType type, std::vector<std::int64_t> row_shape) {
+    const auto row_bytes = npy_data_bytes(type, row_shape);
+    if (!row_bytes || *row_bytes == 0)
+        return fail(Fault::invalid_input, "{}: rows of shape ({}) cannot be written", file.string(),
+                    fmt::join(row_shape, ", "));
+    row_shape.insert(row_shape.begin(), 0);
+    const auto header = npy_header(type, row_shape);
+    if (!header) return fail(header.error());
+    auto making = FileInTheMaking::create(file);
+    if (!making) return fail(making.error());
+    return NpyWriter(std::make_unique<Implementation>(
+        Implementation{std::move(*making), type, std::move(row_shape), *row_bytes, header->size()}));
+}
+
+NpyWriter::NpyWriter(std::unique_ptr<Implementation> implementation)
+    : implementation_(std::move(implementation)) {}
+NpyWriter::~NpyWriter() = default;
+NpyWriter::NpyWriter(NpyWriter&&) noexcept = default;
+NpyWriter& NpyWriter::operator=(NpyWriter&&) noexcept = default;
+
+Result<> NpyWriter::append(std::span<const std::byte> rows) {
+    auto& it = *implementation_;
+    if (rows.size() % it.row_bytes != 0)
+        return fail(Fault::invalid_input, "{} bytes are not whole rows of {} bytes", rows.size(),
+                    it.row_bytes);
+    if (auto written = it.making.write(rows, static_cast<off_t>(it.end)); !written) return written;
+    it.end += rows.size();
+    it.shape.front() += static_cast<std::int64_t>(rows.size() / it.row_bytes);
+    return {};
+}
+
+Result<> NpyWriter::finish() {
+    auto& it = *implementation_;
+    const auto header = npy_header(it.type, it.shape);
+    if (!header) return fail(header.error());
+    if (auto written = it.making.write(bytes_of(*header), 0); !written) return written;
+    return it.making.publish();
+}
+
+}  // namespace fard
