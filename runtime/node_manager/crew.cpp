@@ -1,0 +1,288 @@
+#include "runtime/node_manager/crew.hpp"
+
+#include <algorithm>
+
+namespace fard {
+
+using namespace std::chrono_literals;
+
+namespace {
+
+constexpr std::size_t longest_cause = 32 * 1024;  // JOB_LOST holds it and the last words
+
+double seconds(Duration duration) {
+    return std::chrono::duration<double>(duration).count();
+}
+
+}  // namespace
+
+Crew::Crew(Around& around, wire::Spawn spawn, std::function<void()> over)
+    : around_(around),
+      spawn_(std::move(spawn)),
+      over_(std::move(over)),
+      deadline_(around.loop),
+      chunk_watch_(around.loop) {}
+
+// ---- starting
+// ----------------------------------------------------------------------------------------------------
+
+void Crew::start(const PackageDirs& package_dirs, SpawnDone done) {
+    spawn_done_ = std::move(done);
+    for (const auto& spec : spawn_.jobs) {
+        auto& member = *members_.emplace_back(std::make_unique<Member>());
+        member.key = {spawn_.run, spawn_.epoch, spec.position, spec.replica};
+        member.spec = spec;
+        if (auto started = start_member(member, package_dirs); !started)
+            return fail_spawn({started.error().fault, describe(member) + ": " + started.error().message});
+    }
+    deadline_.set(around_.options.up_limit, [this] {
+        fail_spawn(
+            {Fault::timed_out, fmt::format("not up within {:g} s: {}", seconds(around_.options.up_limit),
+                                           describe_those([](const Member& member) { return !member.up; }))});
+    });
+    check_up();
+}
+
+Result<> Crew::start_member(Member& member, const PackageDirs& package_dirs) {
+    const auto& spec = member.spec;
+    const auto kind = around_.options.device_kinds.find(spec.device);
+    if (kind == around_.options.device_kinds.end())
+        return fail(Fault::not_found, "board {} has no device '{}'", around_.options.board, spec.device);
+    const auto package = package_dirs.find(spec.spec.overlay);
+    if (!spec.spec.overlay.empty() && package == package_dirs.end())
+        return fail(Fault::not_found, "its overlay {} is not on board {}", spec.spec.overlay,
+                    around_.options.board);
+
+    auto process = around_.spawner.spawn(
+        spec.spec.program,
+        {.said = [this, &member](const wire::Body& body) { said(member, body); },
+         .exited = [this, &member](const ChildExit& exit,
+                                   const std::string& words) { exited(member, exit, words); }});
+    if (!process) return fail(process.error());
+    member.process = std::move(*process);
+    wire::JobConfig config;
+    config.job = member.key;
+    config.app = spawn_.app;
+    config.board = around_.options.board;
+    config.spec = spec;
+    if (!spec.spec.overlay.empty()) config.package_dir = package->second.string();
+    config.device_kind = kind->second;
+    config.link_transport = around_.options.link_transport;
+    config.link_place = member.process->link_place();
+    config.link_bytes = spawn_.link_bytes;
+    return member.process->tell(config);
+}
+
+void Crew::check_up() {
+    if (ended_ || up_ || !std::ranges::all_of(members_, [](const auto& member) { return member->up; }))
+        return;
+    up_ = true;
+    deadline_.clear();
+    wire::Spawned spawned;
+    for (const auto& member : members_)
+        spawned.jobs.push_back({member->key, member->links});
+    around_.later([done = std::move(spawn_done_), spawned = std::move(spawned)] { done(spawned); });
+}
+
+void Crew::fail_spawn(Error error) {
+    if (spawn_error_) return;
+    spawn_error_ = std::move(error);
+    kill_all();
+}
+
+// ---- wiring
+// ------------------------------------------------------------------------------------------------------
+
+Result<> Crew::check_wiring(const wire::Wire& wire) const {
+    if (ended_ || drain_done_) return fail(Fault::refused, "its jobs are ending");
+    if (!up_) return fail(Fault::refused, "its jobs are not up yet");
+    if (wired_) return fail(Fault::refused, "its jobs are wired already");
+    if (wire.jobs.size() != members_.size())
+        return fail(Fault::invalid_input, "WIRE names {} jobs, this board runs {}", wire.jobs.size(),
+                    members_.size());
+    for (const auto& member : members_) {
+        const auto found = std::ranges::find(wire.jobs, member->key, &wire::JobWire::job);
+        if (found == wire.jobs.end())
+            return fail(Fault::invalid_input, "WIRE leaves out {}", describe(*member));
+        if (found->receivers.size() != member->spec.receivers)
+            return fail(Fault::invalid_input, "WIRE gives {} {} receivers instead of {}", describe(*member),
+                        found->receivers.size(), member->spec.receivers);
+        if (!member->process) return fail(Fault::failed, "{} has been lost", describe(*member));
+    }
+    return {};
+}
+
+void Crew::wire(const wire::Wire& wire, WireDone done) {
+    if (auto checked = check_wiring(wire); !checked)
+        return around_.later([done = std::move(done), checked] { done(checked); });
+    wired_ = true;
+    wire_done_ = std::move(done);
+    for (const auto& job : wire.jobs) {
+        auto& member = *find(job.job);
+        if (auto told = member.process->tell(wire::JobConnect{job.receivers}); !told) return end_wire(told);
+    }
+    deadline_.set(around_.options.link_limit, [this] {
+        end_wire(fail(Fault::timed_out, "not linked within {:g} s: {}", seconds(around_.options.link_limit),
+                      describe_those([](const Member& member) { return !member.linked; })));
+    });
+    watch_chunks();
+    check_linked();
+}
+
+void Crew::check_linked() {
+    if (wire_done_ && std::ranges::all_of(members_, [](const auto& member) { return member->linked; }))
+        end_wire({});
+}
+
+void Crew::end_wire(Result<> result) {
+    if (!wire_done_) return;
+    deadline_.clear();
+    around_.later([done = std::exchange(wire_done_, nullptr), result = std::move(result)] { done(result); });
+}
+
+// ---- running
+// -----------------------------------------------------------------------------------------------------
+
+void Crew::said(Member& member, const wire::Body& body) {
+    if (const auto* up = std::get_if<wire::JobUp>(&body)) {
+        if (member.up) return;
+        if (up->links.size() != member.spec.senders)
+            return fail_spawn({Fault::failed, fmt::format("{} bound {} links instead of {}", describe(member),
+                                                          up->links.size(), member.spec.senders)});
+        member.links = up->links;
+        member.up = true;
+        check_up();
+    } else if (std::holds_alternative<wire::JobLinked>(body)) {
+        member.linked = true;
+        check_linked();
+    } else if (const auto* failed = std::get_if<wire::JobFailed>(&body)) {
+        member.failure = failed->reason.substr(0, longest_cause);
+        member.impatience = std::make_unique<Alarm>(around_.loop);
+        member.impatience->set(around_.options.last_words_limit, [&member] {
+            if (member.process) member.process->kill();
+        });
+    } else if (const auto* drained = std::get_if<wire::JobDrained>(&body)) {
+        member.stats = drained->stats;
+    }
+}
+
+void Crew::exited(Member& member, const ChildExit& exit, const std::string& last_words) {
+    if (!member.stats) member.stats = member.process->totals();
+    member.process.reset();
+    member.impatience.reset();
+    if (!ended_ && !drain_done_) {
+        const auto cause = member.failure              ? *member.failure
+                           : member.killed_for.empty() ? exit.text()
+                                                       : member.killed_for;
+        around_.lost({member.key, around_.options.board, member.failure.has_value(), cause, last_words});
+        const Error error{Fault::failed, describe(member) + ": " + cause};
+        end_wire(fail(error));
+        if (!up_) fail_spawn(error);
+    }
+    check_reaped();
+}
+
+// Kills a job that holds one chunk for too long.
+void Crew::watch_chunks() {
+    const auto limit = std::chrono::milliseconds(spawn_.chunk_timeout_ms);
+    if (limit == 0ms || ended_) return;
+    for (const auto& member : members_) {
+        const auto busy = member->process ? member->process->busy() : std::nullopt;
+        if (!busy || around_.loop.now() - busy->since <= limit || !member->killed_for.empty()) continue;
+        member->killed_for = fmt::format("held chunk {} for more than {:g} s", busy->chunk, seconds(limit));
+        member->process->kill();
+    }
+    chunk_watch_.set(std::clamp<Duration>(limit / 10, 5ms, 1s), [this] { watch_chunks(); });
+}
+
+// ---- ending
+// ------------------------------------------------------------------------------------------------------
+
+void Crew::drain(DrainDone done) {
+    if (ended_ || drain_done_)
+        return around_.later([done = std::move(done)] { done(fail(Fault::refused, "its jobs are ending")); });
+    drain_done_ = std::move(done);
+    end_wire(fail(Fault::refused, "the run is being drained"));
+    for (const auto& member : members_) {
+        if (!member->process) continue;
+        if (!member->process->tell(wire::JobDrain{})) member->process->kill();
+    }
+    deadline_.set(around_.options.drain_limit, [this] { kill_all(); });
+    check_reaped();
+}
+
+void Crew::kill(std::function<void()> reaped) {
+    if (!over_) return around_.later(std::move(reaped));  // the end is on its way already
+    reaped_.push_back(std::move(reaped));
+    kill_all();
+}
+
+void Crew::kill_all() {
+    ended_ = true;
+    deadline_.clear();
+    chunk_watch_.clear();
+    for (const auto& member : members_) {
+        if (member->process) member->process->kill();
+    }
+    check_reaped();
+}
+
+// The end, once no process is left: answers whoever waits.
+void Crew::check_reaped() {
+    if (alive() > 0 || !(ended_ || drain_done_) || !over_) return;
+    ended_ = true;
+    deadline_.clear();
+    chunk_watch_.clear();
+    const bool killed = !reaped_.empty();
+    around_.later([drained = std::exchange(drain_done_, nullptr), report = report(),
+                   spawned = std::exchange(spawn_done_, nullptr), error = spawn_error_,
+                   wired = std::exchange(wire_done_, nullptr), reaped = std::move(reaped_),
+                   over = std::exchange(over_, nullptr), killed] {
+        const Error gone{Fault::refused, "its lease on this board has ended"};
+        if (spawned) spawned(fail(error.value_or(gone)));
+        if (wired) wired(fail(gone));
+        if (drained && killed) drained(fail(gone));
+        if (drained && !killed) drained(report);
+        for (const auto& waiting : reaped)
+            waiting();
+        over();
+    });
+}
+
+wire::Drained Crew::report() const {
+    wire::Drained drained;
+    for (const auto& member : members_) {
+        drained.jobs.push_back({member->key.position, member->key.replica, member->spec.spec.name,
+                                around_.options.board, member->spec.device, member->spec.spec.overlay,
+                                member->stats.value_or(wire::JobStats{})});
+    }
+    return drained;
+}
+
+// ---- helpers
+// -----------------------------------------------------------------------------------------------------
+
+std::size_t Crew::alive() const {
+    return static_cast<std::size_t>(
+        std::ranges::count_if(members_, [](const auto& member) { return member->process != nullptr; }));
+}
+
+Crew::Member* Crew::find(const wire::JobKey& key) {
+    const auto found = std::ranges::find_if(members_, [&](const auto& member) { return member->key == key; });
+    return found == members_.end() ? nullptr : found->get();
+}
+
+std::string Crew::describe(const Member& member) const {
+    return fmt::format("position {} replica {} ('{}')", member.key.position, member.key.replica,
+                       member.spec.spec.name);
+}
+
+std::string Crew::describe_those(const std::function<bool(const Member&)>& which) const {
+    std::string text;
+    for (const auto& member : members_) {
+        if (which(*member)) text += (text.empty() ? "" : ", ") + describe(*member);
+    }
+    return text;
+}
+
+}  // namespace fard

@@ -1,0 +1,243 @@
+#include "runtime/node_manager/job_process.hpp"
+
+#include <fcntl.h>
+#include <spdlog/spdlog.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstring>
+#include <new>
+#include <utility>
+
+#include "jobs/job_page.hpp"
+
+namespace fard {
+
+namespace {
+
+constexpr int channel_bytes = 2 * 1024 * 1024;  // asked of the kernel, so that the largest JOB_CONFIG fits
+constexpr std::size_t longest_from_job = 128 * 1024;  // the caps of JOB_UP and JOB_FAILED are 64 KiB
+
+bool is_program_name(const std::string& name) {
+    return !name.empty() && name.size() <= 64 && name.front() != '.' && name.front() != '-' &&
+           std::ranges::all_of(name, [](char c) {
+               return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+                      c == '_' || c == '-' || c == '.';
+           });
+}
+
+// The page that a job writes and we read, mapped for as long as the job lives.
+class Page {
+  public:
+    static Result<Page> make() {
+        Page page;
+        page.fd_ = ::memfd_create("fard-job-page", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+        if (page.fd_ < 0 || ::ftruncate(page.fd_, job_page_bytes) != 0)
+            return fail(Fault::io, "cannot make a job page: {}", std::strerror(errno));
+        ::fcntl(page.fd_, F_ADD_SEALS,
+                F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL);  // reading it can never fault
+        void* at = ::mmap(nullptr, job_page_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, page.fd_, 0);
+        if (at == MAP_FAILED) return fail(Fault::io, "cannot map a job page: {}", std::strerror(errno));
+        page.page_ = new (at) JobPage{};
+        page.page_->version = JobPage::current_version;
+        return page;
+    }
+    Page(Page&& other) noexcept
+        : fd_(std::exchange(other.fd_, -1)), page_(std::exchange(other.page_, nullptr)) {}
+    Page& operator=(Page&&) = delete;
+    ~Page() {
+        if (page_) ::munmap(page_, job_page_bytes);
+        if (fd_ >= 0) ::close(fd_);
+    }
+    int fd() const { return fd_; }
+    const JobPage& operator*() const { return *page_; }
+
+  private:
+    Page() = default;
+    int fd_ = -1;
+    JobPage* page_ = nullptr;
+};
+
+// A directory for one job's sockets; a job that is killed cannot remove them itself.
+class LinkPlace {
+  public:
+    explicit LinkPlace(std::string place, bool is_directory)
+        : place_(std::move(place)), owned_(is_directory) {
+        std::error_code ignored;  // the job says what is wrong when it cannot bind there
+        if (owned_) std::filesystem::create_directory(place_, ignored);
+    }
+    LinkPlace(LinkPlace&& other) noexcept
+        : place_(std::move(other.place_)), owned_(std::exchange(other.owned_, false)) {}
+    LinkPlace& operator=(LinkPlace&&) = delete;
+    ~LinkPlace() {
+        std::error_code ignored;
+        if (owned_) std::filesystem::remove_all(place_, ignored);
+    }
+    const std::string& text() const { return place_; }
+
+  private:
+    std::string place_;
+    bool owned_;
+};
+
+class RealJob final : public JobProcess {
+  public:
+    RealJob(Loop& loop, std::string program, Events events, Page page, LinkPlace place, int channel)
+        : loop_(loop),
+          program_(std::move(program)),
+          events_(std::move(events)),
+          page_(std::move(page)),
+          place_(std::move(place)),
+          channel_(channel) {}
+
+    ~RealJob() override { close_channel(); }  // then child_ kills and reaps, then the sockets' directory goes
+
+    Result<> start(const std::filesystem::path& file, int child_end, int nice) {
+        ChildSpec spec{.program = file,
+                       .descriptors = {{job_control_fd, child_end}, {job_page_fd, page_.fd()}},
+                       .nice = nice,
+                       .no_new_privileges = true};
+        auto child = ChildProcess::start(loop_, spec, [this](const ChildExit& exit) { exited(exit); });
+        if (!child) return fail(child.error());
+        child_ = std::move(*child);
+        watch_ = loop_.watch_readable(channel_, [this] { receive(); });
+        return {};
+    }
+
+    Result<> tell(const wire::Body& body) override {
+        const auto bytes = wire::encode({}, body);
+        if (::send(channel_, bytes.data(), bytes.size(), MSG_DONTWAIT | MSG_NOSIGNAL) >= 0) return {};
+        return fail(Fault::io, "cannot send {} ({} bytes) to job {}: {}", wire::name_of(body), bytes.size(),
+                    program_, std::strerror(errno));
+    }
+
+    void kill() override { child_->kill(SIGKILL); }
+
+    std::optional<Busy> busy() const override {
+        const auto since = (*page_).busy_since_ns.load(std::memory_order_acquire);
+        if (since == 0) return std::nullopt;
+        return Busy{TimePoint(std::chrono::nanoseconds(since)), (*page_).busy_index.load()};
+    }
+
+    wire::JobStats totals() const override {
+        wire::JobStats stats;
+        stats.chunks = (*page_).chunks;
+        stats.compute_ns = (*page_).compute_ns;
+        stats.wait_ns = (*page_).wait_ns;
+        stats.bytes_out = (*page_).bytes_out;
+        return stats;
+    }
+
+    const std::string& link_place() const override { return place_.text(); }
+
+  private:
+    // Takes one message; false when there is none, or the job closed its end. The event may destroy us only
+    // from `exited`, not from `said`.
+    bool receive() {
+        if (channel_ < 0) return false;
+        static thread_local std::array<char, longest_from_job> buffer;
+        iovec into{buffer.data(), buffer.size()};
+        msghdr header{};
+        header.msg_iov = &into;
+        header.msg_iovlen = 1;
+        const auto got = ::recvmsg(channel_, &header, MSG_DONTWAIT);
+        if (got < 0 && (errno == EAGAIN || errno == EINTR)) return false;
+        if (got <= 0) {
+            close_channel();  // its exit follows
+            return false;
+        }
+        if (header.msg_flags & MSG_TRUNC) {
+            spdlog::warn("dropped a message of more than {} bytes from job {}", buffer.size(), program_);
+            return true;
+        }
+        const auto decoded = wire::decode({buffer.data(), static_cast<std::size_t>(got)});
+        if (decoded) {
+            events_.said(decoded->body);
+        } else {
+            spdlog::warn("dropped a message from job {}: {}", program_, decoded.error().message);
+        }
+        return true;
+    }
+
+    void exited(const ChildExit& exit) {
+        while (receive()) {
+        }
+        close_channel();
+        const auto exited = std::move(events_.exited);
+        exited(exit, child_->last_words());
+    }
+
+    void close_channel() {
+        loop_.unwatch(watch_);
+        watch_ = 0;
+        if (channel_ >= 0) ::close(channel_);
+        channel_ = -1;
+    }
+
+    Loop& loop_;
+    std::string program_;
+    Events events_;
+    Page page_;
+    LinkPlace place_;
+    int channel_;
+    Loop::WatchId watch_ = 0;
+    std::unique_ptr<ChildProcess> child_;
+};
+
+class ProcessSpawner final : public JobSpawner {
+  public:
+    ProcessSpawner(Loop& loop, ProcessSpawnerOptions options) : loop_(loop), options_(std::move(options)) {}
+
+    Result<std::unique_ptr<JobProcess>> spawn(const std::string& program,
+                                              JobProcess::Events events) override {
+        auto file = find(program);
+        if (!file) return fail(file.error());
+        auto page = Page::make();
+        if (!page) return fail(page.error());
+        int ends[2];
+        if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0)
+            return fail(Fault::io, "cannot make a control channel for job {}: {}", program,
+                        std::strerror(errno));
+        ::setsockopt(ends[0], SOL_SOCKET, SO_SNDBUF, &channel_bytes, sizeof channel_bytes);
+        auto place = options_.link_directories ? fmt::format("{}/{}", options_.link_place, ++last_place_)
+                                               : options_.link_place;
+        auto job = std::make_unique<RealJob>(loop_, program, std::move(events), std::move(*page),
+                                             LinkPlace(std::move(place), options_.link_directories), ends[0]);
+        const auto started = job->start(*file, ends[1], options_.nice);
+        ::close(ends[1]);
+        if (!started) return fail(started.error());
+        return job;
+    }
+
+  private:
+    Result<std::filesystem::path> find(const std::string& program) const {
+        if (!is_program_name(program))
+            return fail(Fault::invalid_input, "'{}' is not the name of a job program", program);
+        std::string looked;
+        for (const auto& dir : options_.jobs_dirs) {
+            const auto file = dir / program;
+            std::error_code ignored;
+            if (std::filesystem::is_regular_file(file, ignored) && ::access(file.c_str(), X_OK) == 0)
+                return file;
+            looked += (looked.empty() ? "" : ", ") + dir.string();
+        }
+        return fail(Fault::not_found, "no job program '{}' (looked in {})", program,
+                    looked.empty() ? "no directory: jobs_dir is not set" : looked);
+    }
+
+    Loop& loop_;
+    ProcessSpawnerOptions options_;
+    std::uint64_t last_place_ = 0;
+};
+
+}  // namespace
+
+std::unique_ptr<JobSpawner> make_process_spawner(Loop& loop, ProcessSpawnerOptions options) {
+    return std::make_unique<ProcessSpawner>(loop, std::move(options));
+}
+
+}  // namespace fard
