@@ -1,0 +1,306 @@
+#include "client/submission.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include "runtime/peer/ids.hpp"
+
+namespace fard {
+
+using namespace std::chrono_literals;
+
+namespace {
+
+constexpr std::size_t piece_bytes = wire::mib;
+
+}  // namespace
+
+Submission::Submission(Loop& loop, SubmissionWorld& world, SubmissionTerms terms, SubmissionChunks chunks,
+                       Events events)
+    : loop_(loop),
+      world_(world),
+      terms_(std::move(terms)),
+      chunks_(std::move(chunks)),
+      events_(std::move(events)),
+      run_{random_hex(16)},
+      times_(loop.now(), chunks_.size()),
+      route_(terms_.doors, loop.now(), terms_.timing.route),
+      heard_(loop.now()) {
+    next_tick_ = std::min(loop_.now() + terms_.timing.alive, terms_.deadline);
+    tick_ = loop_.call_at(next_tick_, [this] { tick(); });
+    again_ = loop_.call_at(loop_.now(), [this] { knock(); });
+}
+
+Submission::~Submission() {
+    ++*generation_;
+    for (const auto timer : {tick_, again_, broken_})
+        loop_.cancel(timer);
+}
+
+template <typename Handler>
+auto Submission::guarded(Handler handler) {
+    return [handler = std::move(handler), at = *generation_, generation = generation_](auto&&... values) {
+        if (at == *generation) handler(std::forward<decltype(values)>(values)...);
+    };
+}
+
+void Submission::leave() {
+    ++*generation_;
+    loop_.cancel(std::exchange(broken_, 0));
+    if (!door_ && !links_) return;
+    auto leaving = std::make_shared<std::pair<std::unique_ptr<Door>, std::unique_ptr<ClientLinks>>>(
+        std::move(door_), std::move(links_));
+    loop_.post([leaving] {});
+}
+
+// ---- an attempt: knock, submit, offer, feed, finish
+
+void Submission::knock() {
+    again_ = 0;
+    phase_ = Phase::knocking;
+    const auto step = route_.next(loop_.now());
+    if (!step) return end(fail(step.error()));
+    again_ = loop_.call_at(step->not_before, [this, door = step->door] {
+        again_ = 0;
+        knock_at(door);
+    });
+}
+
+void Submission::knock_at(const std::string& door) {
+    if (!std::exchange(first_, false)) ++attempt_;
+    chunks_.next_attempt();
+    state_ = {};
+    door_name_ = door;
+    report();
+    auto knocked = world_.knock(door);
+    if (!knocked) return lost(knocked.error().message);
+    door_ = std::move(*knocked);
+    auto links = world_.links({run_, attempt_, terms_.app, door},
+                              {.result = guarded([this](Chunk chunk) { take(std::move(chunk)); }),
+                               .writable = guarded([this] { feed(); }),
+                               .broken = guarded([this](const Error& error) { lost(error.message); })});
+    if (!links) return end(fail_in("no link for the results of run " + run_.hex, links.error()));
+    links_ = std::move(*links);
+    door_->on_message(guarded([this](const wire::Body& body) { message(body); }));
+    door_->on_disconnect(guarded([this] { disconnected(); }));
+
+    wire::Submit submit{run_, attempt_, ticket_, terms_.app, chunks_.remaining(), {links_->results()}};
+    door_->ask(std::move(submit), terms_.timing.answer,
+               guarded([this](Result<wire::Body> answer) { submitted(std::move(answer)); }));
+}
+
+void Submission::submitted(Result<wire::Body> answer) {
+    heard();
+    if (!answer) return refused(answer.error());
+    const auto* taken = std::get_if<wire::Admitted>(&*answer);
+    if (!taken) return lost(fmt::format("answered SUBMIT with {}", wire::name_of(*answer)));
+    if (phase_ == Phase::knocking) admitted(*taken);
+}
+
+void Submission::refused(const Error& why) {
+    const bool elsewhere = why.fault == Fault::unreachable || why.fault == Fault::timed_out;
+    // A first refusal is the cluster's answer. Later ones may come of a board that was cut off from the
+    // others.
+    if (!elsewhere && (attempt_ == 0 || why.fault != Fault::refused)) return end(fail(why));
+    if (!elsewhere) refusal_ = why;
+    lost(why.message);
+}
+
+void Submission::admitted(const wire::Admitted& admitted) {
+    ticket_ = admitted.ticket;
+    refusal_.reset();
+    route_.taken(admitted.members);
+    state_.phase = "admitted";
+    if (auto connected = links_->connect(admitted.inputs); !connected) return lost(connected.error().message);
+    phase_ = Phase::offering;
+    report();
+    offer(admitted.missing, 0, 0);
+}
+
+// Piece after piece, package after package, each once the one before was taken.
+void Submission::offer(std::vector<std::string> missing, std::size_t which, std::uint64_t offset) {
+    if (which == missing.size()) {
+        phase_ = Phase::feeding;
+        return feed();
+    }
+    const auto found = terms_.archives.find(missing[which]);
+    if (found == terms_.archives.end())
+        return cancel({Fault::not_found,
+                       fmt::format("the node manager asks for package {}, which app '{}' does not have",
+                                   missing[which], terms_.app.name)});
+    const auto& archive = *found->second;
+    const auto size = std::min<std::uint64_t>(piece_bytes, archive.size() - offset);
+    wire::Offer piece{{missing[which], offset, archive.size(), archive.substr(offset, size)}};
+    const bool last = offset + size == archive.size();
+    door_->ask(std::move(piece), terms_.timing.offer,
+               guarded([this, missing = std::move(missing), which, next = offset + size,
+                        last](const Result<wire::Body>& answer) {
+                   heard();
+                   if (phase_ != Phase::offering) return;
+                   if (!answer && answer.error().fault != Fault::corrupt)
+                       return lost("package " + missing[which] + ": " + answer.error().message);
+                   if (!answer) return cancel(answer.error());
+                   offer(missing, last ? which + 1 : which, last ? 0 : next);
+               }));
+}
+
+void Submission::feed() {
+    if (phase_ != Phase::feeding) return;
+    if (chunks_.remaining() == 0) return finish();
+    while (auto chunk = chunks_.next_to_send()) {
+        const auto index = chunk->index;
+        chunk->trace.assign(terms_.app.positions.size(), {});
+        if (!links_->send(*chunk)) return;
+        chunks_.sent(index);
+        times_.sent(index, loop_.now());
+    }
+}
+
+void Submission::take(Chunk chunk) {
+    heard();
+    if (phase_ != Phase::feeding && phase_ != Phase::finishing) return;
+    const auto index = chunk.index;
+    if (!chunks_.result(std::move(chunk))) return;
+    times_.arrived(index, loop_.now());
+    while (auto result = chunks_.next_result())
+        if (events_.result) events_.result(std::move(*result));
+    if (phase_ == Phase::feeding && chunks_.remaining() == 0) finish();
+}
+
+void Submission::finish() {
+    phase_ = Phase::finishing;
+    door_->ask(wire::Finish{run_, attempt_}, terms_.timing.finish,
+               guarded([this](const Result<wire::Body>& answer) { finished(answer); }));
+}
+
+void Submission::finished(const Result<wire::Body>& answer) {
+    heard();
+    if (phase_ != Phase::finishing) return;
+    if (!answer)
+        return end(summary("every result is here, but the end of the run was not confirmed: " +
+                           answer.error().message));
+    if (const auto* state = std::get_if<wire::RunState>(&*answer)) run_state(*state);
+    if (phase_ == Phase::finishing)
+        end(summary(
+            fmt::format("every result is here, but FINISH was answered with {}", wire::name_of(*answer))));
+}
+
+// ---- what a coordinator says, and its loss
+
+void Submission::message(const wire::Body& body) {
+    heard();
+    if (const auto* state = std::get_if<wire::RunState>(&body)) run_state(*state);
+}
+
+void Submission::run_state(const wire::RunState& state) {
+    if (state.run != run_ || state.epoch.attempt != attempt_ || phase_ == Phase::ended) return;
+    state_ = state;
+    if (phase_ != Phase::knocking) route_.members(state.members);
+    report();
+    const bool complete = chunks_.remaining() == 0;
+    const Error why{state.fault ? static_cast<Fault>(state.fault) : Fault::failed,
+                    state.reason.empty() ? "the run " + state.phase + " without a reason" : state.reason};
+    if (state.phase == "done" && complete) {
+        end(summary(""));
+    } else if (state.phase == "done" || state.phase == "lost") {
+        lost(state.phase == "lost" ? why.message
+                                   : fmt::format("said that the run is done while {} results are missing",
+                                                 chunks_.remaining()));
+    } else if (state.phase == "failed" || state.phase == "cancelled") {
+        if (phase_ == Phase::cancelling) return end(fail(why_cancelled_));
+        if (complete) return end(summary(why.message));
+        end(fail(state.phase == "failed" ? why : Error{Fault::cancelled, why.message}));
+    }
+}
+
+// Asks for a sign of life: the connection may come back at once, and then nothing was lost.
+void Submission::disconnected() {
+    if (phase_ == Phase::ended || broken_) return;
+    const auto since = loop_.now();
+    door_->ask(wire::Query{}, terms_.timing.broken, guarded([this](const Result<wire::Body>& answer) {
+                   if (answer) heard();
+               }));
+    broken_ = loop_.call_at(since + terms_.timing.broken, [this, since] {
+        broken_ = 0;
+        if (heard_ <= since) lost("the connection broke");
+    });
+}
+
+void Submission::lost(const std::string& why) {
+    earlier_replays_ += state_.replays;
+    earlier_duplicates_ += state_.duplicates;
+    earlier_reloads_ += state_.reloads;
+    state_ = {};
+    leave();
+    if (phase_ == Phase::cancelling) return end(fail(why_cancelled_));
+    if (chunks_.remaining() == 0 && chunks_.size() > 0)
+        return end(
+            summary("every result is here, but its coordinator was lost before the end of the run: " + why));
+    route_.lost(why, loop_.now());
+    if (refusal_ && route_.round_over()) return end(fail(*refusal_));
+    knock();
+}
+
+void Submission::tick() {
+    const auto now = loop_.now();
+    const bool slept =
+        now - next_tick_ > terms_.timing.silence / 2;  // this process, not the coordinator, was away
+    next_tick_ = now + terms_.timing.alive;
+    if (terms_.deadline > now) next_tick_ = std::min(next_tick_, terms_.deadline);
+    tick_ = loop_.call_at(next_tick_, [this] { tick(); });
+    if (now >= terms_.deadline && phase_ != Phase::cancelling)
+        return cancel(
+            {Fault::timed_out, fmt::format("the run did not end within its deadline ({} of {} results)",
+                                           chunks_.results(), chunks_.size())});
+    if (phase_ == Phase::knocking || !door_) return;
+    if (slept) heard();
+    if (now - heard_ > terms_.timing.silence)
+        return lost(fmt::format("silent for {:.1f} s", std::chrono::duration<double>(now - heard_).count()));
+    door_->tell(wire::ClientAlive{run_, attempt_});
+}
+
+// ---- the end
+
+void Submission::cancel(Error why) {
+    if (phase_ == Phase::ended || phase_ == Phase::cancelling) return;
+    why_cancelled_ = std::move(why);
+    loop_.cancel(std::exchange(again_, 0));
+    if (!door_) return end(fail(why_cancelled_));
+    phase_ = Phase::cancelling;
+    heard();
+    door_->ask(wire::Cancel{run_}, terms_.timing.cancel, guarded([this](const Result<wire::Body>&) {
+                   if (phase_ == Phase::cancelling) end(fail(why_cancelled_));
+               }));
+}
+
+void Submission::end(Result<RunSummary> outcome) {
+    if (phase_ == Phase::ended) return;
+    phase_ = Phase::ended;
+    for (auto* timer : {&tick_, &again_, &broken_})
+        loop_.cancel(std::exchange(*timer, 0));
+    leave();
+    if (events_.ended) events_.ended(std::move(outcome));
+}
+
+void Submission::report() {
+    if (!events_.progress) return;
+    events_.progress({run_, phase_ == Phase::knocking ? "submitting" : state_.phase, state_.reason,
+                      chunks_.size(), chunks_.results(), attempt_});
+}
+
+RunSummary Submission::summary(const std::string& note) const {
+    RunSummary summary;
+    summary.app = terms_.app.name;
+    summary.run = run_;
+    summary.chunks_in = chunks_.size();
+    times_.fill(summary, loop_.now());
+    summary.stages = state_.jobs;
+    summary.replays = earlier_replays_ + state_.replays + chunks_.replays();
+    summary.duplicates_dropped = earlier_duplicates_ + state_.duplicates + chunks_.duplicates();
+    summary.reloads = earlier_reloads_ + state_.reloads;
+    summary.attempts = attempt_ + 1;
+    summary.note = note;
+    return summary;
+}
+
+}  // namespace fard

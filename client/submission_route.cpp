@@ -1,0 +1,61 @@
+#include "client/submission_route.hpp"
+
+#include <algorithm>
+#include <utility>
+
+namespace fard {
+
+SubmissionRoute::SubmissionRoute(std::vector<std::string> doors, TimePoint now, Options options)
+    : doors_(std::move(doors)), untried_(doors_), since_(now), options_(options) {}
+
+Result<SubmissionRoute::Step> SubmissionRoute::next(TimePoint now) {
+    auto when = now;
+    if (untried_.empty()) {
+        untried_ = doors_;
+        when += options_.pause;
+    }
+    if (untried_.empty() || when - since_ > options_.give_up_after) {
+        std::string list;
+        for (const auto& tried : tried_)
+            list += (list.empty() ? "" : "; ") + tried.door + ": " + tried.why;
+        return fail(Fault::unreachable,
+                    "no node manager takes the run ({} tried for {:.1f} s: {}); see `fard status`",
+                    tried_.size(), std::chrono::duration<double>(now - since_).count(),
+                    list.empty() ? "none is known" : list);
+    }
+    current_ = untried_.front();
+    untried_.erase(untried_.begin());
+    return Step{current_, when};
+}
+
+void SubmissionRoute::taken(const std::vector<wire::Member>& listed) {
+    held_ = true;
+    tried_.clear();
+    members(listed);
+}
+
+void SubmissionRoute::lost(const std::string& why, TimePoint now) {
+    const auto same =
+        std::find_if(tried_.begin(), tried_.end(), [&](const Tried& t) { return t.door == current_; });
+    if (std::exchange(held_, false)) since_ = now;
+    if (same != tried_.end()) {
+        same->why = why;
+    } else {
+        tried_.push_back({current_, why});
+    }
+}
+
+void SubmissionRoute::members(const std::vector<wire::Member>& listed) {
+    if (listed.empty()) return;
+    std::vector<std::string> doors;
+    for (const auto& member : listed) {
+        const bool known = std::find(doors.begin(), doors.end(), member.front_door) != doors.end();
+        if (!member.front_door.empty() && !known) doors.push_back(member.front_door);
+    }
+    const auto here = std::find(doors.begin(), doors.end(), current_);
+    if (here != doors.end()) std::rotate(doors.begin(), here + 1, doors.end());  // the current one last
+    doors_ = std::move(doors);
+    untried_ = doors_;
+}
+
+}  // namespace fard

@@ -1,0 +1,225 @@
+// Node managers in memory, as a submission sees them: doors, a coordinator's answers, and links that echo
+// chunks.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "client/submission_world.hpp"
+#include "tests/client/virtual_loop.hpp"
+
+namespace fard::test {
+
+using namespace std::chrono_literals;
+
+class FakeNodes;
+
+// One node manager and what it should do.
+struct FakeNode {
+    bool answers = true;           // false: a stopped process or a dead socket: says nothing, takes nothing
+    std::optional<Error> refusal;  // of SUBMIT
+    std::vector<std::string> missing;            // packages that it asks for
+    std::map<std::string, std::string> offered;  // archives that came, by package
+    std::optional<std::uint64_t> stops_after;    // results of this node after which it goes silent ...
+    bool breaks = false;                         // ... and its connection breaks
+    std::optional<std::uint64_t> doubles;        // sends this result twice
+    std::string end = "done";                    // phase that FINISH is answered with
+    std::string reason;
+    bool finishes = true;  // false: never answers FINISH
+
+    std::vector<wire::Submit> submits;
+    std::vector<wire::Cancel> cancels;
+    std::vector<std::uint64_t> chunks;  // that it was sent
+    std::uint64_t results = 0;
+    int alive = 0;  // CLIENT_ALIVE that came
+    std::uint32_t attempt = 0;
+    RunId run;
+};
+
+class FakeLinks;
+
+class FakeNodes final : public SubmissionWorld {
+  public:
+    FakeNodes(VirtualLoop& loop, const std::vector<std::string>& doors) : loop(loop) {
+        for (const auto& door : doors)
+            nodes[door];
+    }
+    FakeNode& operator[](const std::string& door) { return nodes.at(door); }
+    Result<std::unique_ptr<Door>> knock(const std::string& door) override;
+    Result<std::unique_ptr<ClientLinks>> links(const ClientLinksTerms& terms,
+                                               ClientLinks::Events events) override;
+
+    void tell(const std::string& door, const wire::Body& body);  // to whoever stands at that door
+    void break_connection(const std::string& door);
+    wire::RunState state(const std::string& door, const std::string& phase);
+    std::vector<wire::Member> members(const std::string& first) const;
+
+    VirtualLoop& loop;
+    std::map<std::string, FakeNode> nodes;
+    struct Visit {
+        std::function<void(const wire::Body&)> message;
+        std::function<void()> disconnect;
+        bool open = true;
+    };
+    std::map<std::string, std::shared_ptr<Visit>> visits;  // the last one at each door
+    Duration chunk_time = 10ms;
+    std::uint64_t ticket = 77;
+    int open_doors = 0, open_links = 0;
+};
+
+class FakeDoor final : public Door {
+  public:
+    FakeDoor(FakeNodes& nodes, std::string name) : nodes_(nodes), name_(std::move(name)) {
+        ++nodes_.open_doors;
+        nodes_.visits[name_] = visit_;
+        beat();
+    }
+    ~FakeDoor() override {
+        --nodes_.open_doors;
+        visit_->open = false;
+    }
+    void ask(wire::Body body, Duration deadline, Answer answer) override {
+        auto& node = nodes_.nodes.at(name_);
+        auto once = std::make_shared<Answer>(std::move(answer));
+        auto reply = [once, visit = visit_](Result<wire::Body> body) {
+            if (!*once || !visit->open) return;
+            auto call = std::exchange(*once, nullptr);
+            call(std::move(body));
+        };
+        nodes_.loop.call_after(deadline, [reply] { reply(fail(Fault::timed_out, "no answer")); });
+        nodes_.loop.call_after(1ms, [this, &node, reply, body = std::move(body), visit = visit_] {
+            if (visit->open && node.answers) serve(node, body, reply);
+        });
+    }
+    void tell(const wire::Body& body) override {
+        if (std::holds_alternative<wire::ClientAlive>(body)) ++nodes_.nodes.at(name_).alive;
+    }
+    void on_message(std::function<void(const wire::Body&)> handler) override {
+        visit_->message = std::move(handler);
+    }
+    void on_disconnect(std::function<void()> handler) override { visit_->disconnect = std::move(handler); }
+
+  private:
+    void serve(FakeNode& node, const wire::Body& body, const std::function<void(Result<wire::Body>)>& reply) {
+        if (const auto* submit = std::get_if<wire::Submit>(&body)) {
+            node.submits.push_back(*submit);
+            if (node.refusal) return reply(fail(*node.refusal));
+            node.attempt = submit->attempt;
+            node.run = submit->run;
+            reply(wire::Admitted{submit->ticket ? submit->ticket : nodes_.ticket,
+                                 {name_, ""},
+                                 node.missing,
+                                 nodes_.members(name_)});
+        } else if (const auto* offer = std::get_if<wire::Offer>(&body)) {
+            auto& archive = node.offered[offer->piece.package];
+            if (archive.size() == offer->piece.offset) archive += offer->piece.bytes;
+            reply(wire::Done{});
+        } else if (std::holds_alternative<wire::Finish>(body)) {
+            if (node.finishes) reply(nodes_.state(name_, node.end));
+        } else if (const auto* cancel = std::get_if<wire::Cancel>(&body)) {
+            node.cancels.push_back(*cancel);
+            reply(wire::Done{});
+        } else {
+            reply(wire::Status{});
+        }
+    }
+    void beat() {
+        nodes_.loop.call_after(500ms, [this, visit = visit_] {
+            if (!visit->open) return;
+            if (nodes_.nodes.at(name_).answers && !nodes_.nodes.at(name_).run.empty())
+                visit->message(nodes_.state(name_, "running"));
+            if (visit->open) beat();
+        });
+    }
+    FakeNodes& nodes_;
+    std::string name_;
+    std::shared_ptr<FakeNodes::Visit> visit_ = std::make_shared<FakeNodes::Visit>();
+};
+
+// Echoes each chunk after chunk_time, one after the other, with a window of four.
+class FakeLinks final : public ClientLinks {
+  public:
+    FakeLinks(FakeNodes& nodes, std::string door, Events events)
+        : nodes_(nodes), door_(std::move(door)), events_(std::make_shared<Events>(std::move(events))) {
+        ++nodes_.open_links;
+    }
+    ~FakeLinks() override { --nodes_.open_links; }
+    const wire::LinkEndpoint& results() const override { return results_; }
+    Result<> connect(const wire::LinkEndpoint&) override {
+        nodes_.loop.call_after(1ms, [events = events_] { events->writable(); });
+        return {};
+    }
+    bool send(Chunk& chunk) override {
+        auto& node = nodes_.nodes.at(door_);
+        if (*in_flight_ == 4 || !node.answers) return false;
+        node.chunks.push_back(chunk.index);
+        ++*in_flight_;
+        busy_until_ = std::max(busy_until_, nodes_.loop.now()) + nodes_.chunk_time;
+        auto echo = std::make_shared<Chunk>(std::move(chunk));
+        nodes_.loop.call_at(busy_until_, [&nodes = nodes_, &node, door = door_, events = events_, echo,
+                                          in_flight = in_flight_] {
+            if (!node.answers) return;
+            --*in_flight;
+            ++node.results;
+            if (node.doubles == echo->index) {
+                Chunk copy;
+                copy.index = echo->index;
+                events->result(std::move(copy));
+            }
+            events->result(std::move(*echo));
+            events->writable();
+            if (node.stops_after != node.results) return;
+            node.answers = false;
+            if (node.breaks) nodes.break_connection(door);
+        });
+        return true;
+    }
+
+  private:
+    FakeNodes& nodes_;
+    std::string door_;
+    std::shared_ptr<Events> events_;
+    wire::LinkEndpoint results_{"results", "credit"};
+    std::shared_ptr<int> in_flight_ = std::make_shared<int>(0);
+    TimePoint busy_until_{};
+};
+
+inline Result<std::unique_ptr<Door>> FakeNodes::knock(const std::string& door) {
+    return std::make_unique<FakeDoor>(*this, door);
+}
+inline Result<std::unique_ptr<ClientLinks>> FakeNodes::links(const ClientLinksTerms& terms,
+                                                             ClientLinks::Events events) {
+    return std::make_unique<FakeLinks>(*this, terms.door, std::move(events));
+}
+inline void FakeNodes::tell(const std::string& door, const wire::Body& body) {
+    loop.call_after(0ms, [visit = visits.at(door), body] {
+        if (visit->open) visit->message(body);
+    });
+}
+inline void FakeNodes::break_connection(const std::string& door) {
+    loop.call_after(0ms, [visit = visits.at(door)] {
+        if (visit->open) visit->disconnect();
+    });
+}
+inline wire::RunState FakeNodes::state(const std::string& door, const std::string& phase) {
+    const auto& node = nodes.at(door);
+    wire::RunState state;
+    state.run = node.run;
+    state.epoch = {node.attempt, 0};
+    state.phase = phase;
+    state.reason = node.reason;
+    state.members = members(door);
+    if (phase == "done") state.jobs.push_back({0, 0, "only", "b0", "cpu0", "", {}});
+    return state;
+}
+inline std::vector<wire::Member> FakeNodes::members(const std::string& first) const {
+    std::vector<wire::Member> list{{PeerId{first}, first, first, "", ""}};
+    for (const auto& [door, node] : nodes)
+        if (door != first) list.push_back({PeerId{door}, door, door, "", ""});
+    return list;
+}
+
+}  // namespace fard::test
