@@ -129,33 +129,37 @@ class LeaseTable {
         std::optional<Claim> claim;
         std::vector<Ending> endings;
         std::vector<Releasing> releasing;
-        TimePoint ended;  // when the last of the three above went
+        TimePoint forget;  // once it has none of the three above
         bool idle() const { return !claim && endings.empty() && releasing.empty(); }
     };
     using Runs = std::map<RunId, Run>;
 
     Result<Counts> fit(const std::vector<wire::SlotRequest>& slots) const;
-    Result<> renewed_claim(const PeerId& from, const RunId& run, Epoch epoch, TimePoint now);
-    wire::Body standing_of(const Claim& claim) const;
+    Result<> check_epoch(const Run& run, const RunId& id, Epoch epoch) const;
+    Result<Claim*> own_claim(const PeerId& from, const RunId& id, Epoch epoch);
+    wire::Body reserve_again(Run& run, const PeerId& from, const wire::Reserve& reserve, TimePoint now);
+    wire::Body claim_anew(Runs::iterator run, const PeerId& from, const wire::Reserve& reserve,
+                          TimePoint now);
     void drop_claim(Runs::iterator run);
-    void end_claims(TimePoint now);
+    void note_if_idle(Runs::iterator run, TimePoint now);
     void forget_runs(TimePoint now);
-    void settle(const RunId* answered);
-    bool grant_with_wounds(Claim& claim, Counts& available, const std::vector<Claim*>& tentative);
-    void note_end(Runs::iterator run, TimePoint now);
-    void answer_releases(Runs::iterator run, std::vector<std::function<void()>>& answers);
-    void add(const Counts& slots);
-    void subtract(const Counts& slots);
+    void answer_releases(Run& run);
+
+    struct Room;  // what a pass over the waiting claims has left to give
+    void settle(const Claim* answered = nullptr);
+    bool make_room(const Claim& claim, Room& room, const Claim* answered);
+    void wound(Claim& claim, Room& room, const Claim* answered);
+    void give_back(const Counts& slots);
     void flush();
 
     std::vector<wire::DeviceState> devices_;
     Effects effects_;
-    Counts used_;
+    Counts used_;  // by tentative and firm claims and by endings
     Runs runs_;
-    std::vector<RunId> live_;                        // with a claim
-    std::deque<std::pair<TimePoint, RunId>> ended_;  // when to forget whom, oldest first
+    std::map<Ticket, Runs::iterator> claims_;         // the runs with a claim, oldest first
+    std::deque<std::pair<TimePoint, RunId>> forget_;  // when to forget whom; stale for runs that came back
     std::uint64_t decisions_ = 0;
-    std::deque<std::function<void()>> pending_;  // effects, until the table is settled
+    std::deque<std::function<void()>> effects_due_;  // until the table is settled
     bool flushing_ = false;
 };
 
