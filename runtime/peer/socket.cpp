@@ -148,6 +148,12 @@ tl::unexpected<Error> explain(const char* what, const std::string& endpoint, int
     }
 }
 
+int events_of(void* socket) {
+    int events = 0;
+    std::size_t size = sizeof events;
+    return zmq_getsockopt(socket, ZMQ_EVENTS, &events, &size) == 0 ? events : 0;
+}
+
 struct FileId {
     dev_t device = 0;
     ino_t inode = 0;
@@ -173,13 +179,9 @@ struct Socket::Watch::State : std::enable_shared_from_this<State> {
     std::function<void()> on_ready;
     Loop::WatchId watch = 0;
     bool check_posted = false;
+    State** announced_at = nullptr;  // where the socket keeps this state; nullptr once the socket is closed
 
-    bool ready() const {
-        int events = 0;
-        std::size_t size = sizeof events;
-        return socket != nullptr && zmq_getsockopt(socket, ZMQ_EVENTS, &events, &size) == 0 &&
-               (events & wanted) != 0;
-    }
+    bool ready() const { return socket != nullptr && (events_of(socket) & wanted) != 0; }
 
     void check() {
         if (!ready()) return;
@@ -200,8 +202,11 @@ struct Socket::Watch::State : std::enable_shared_from_this<State> {
 
     void stop() {
         if (loop != nullptr && watch != 0) loop->unwatch(watch);
+        if (announced_at != nullptr) *announced_at = nullptr;
         loop = nullptr;
+        socket = nullptr;
         watch = 0;
+        announced_at = nullptr;
     }
 };
 
@@ -226,24 +231,21 @@ struct Socket::Impl {
     Impl& operator=(const Impl&) = delete;
 
     ~Impl() {
-        if (const auto state = watch.lock()) {
-            state->stop();
-            state->socket = nullptr;
-        }
+        if (watch != nullptr) watch->stop();
         for (const auto& [file, id] : files)
             if (id_of(file) == id) ::unlink(file.c_str());
         zmq_close(socket);
     }
 
     void changed() {
-        if (const auto state = watch.lock()) state->post_check();
+        if (watch != nullptr) watch->post_check();
     }
 
     void* socket;
     SocketKind kind;
     bool insecure;
     std::vector<std::pair<std::string, FileId>> files;  // of ipc endpoints that this socket has bound
-    std::weak_ptr<Watch::State> watch;
+    Watch::State* watch = nullptr;
 };
 
 Socket::Socket(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
@@ -316,17 +318,27 @@ bool receive_frame(void* socket, Frame& frame) {
 
 }  // namespace
 
+// libzmq looks for news of its connections only now and then while it sends; asking for ZMQ_EVENTS makes it
+// look. So false means that there was no place after all news, and the next news make fd() readable.
+bool Socket::try_send_frame(Frame& frame, Part part) {
+    const int flags = part == Part::more ? ZMQ_SNDMORE : 0;
+    return send_frame(impl_->socket, frame, flags) ||
+           ((events_of(impl_->socket) & ZMQ_POLLOUT) != 0 && send_frame(impl_->socket, frame, flags));
+}
+
+Socket::Part Socket::try_receive_frame(Frame& frame) {
+    if (!receive_frame(impl_->socket, frame)) return Part::none;
+    return zmq_msg_more(message_of(frame.native())) ? Part::more : Part::last;
+}
+
 bool Socket::try_send(Message& message) {
     assert(!message.empty());
     bool queued = true;
-    for (std::size_t i = 0; i < message.size(); ++i) {
-        const bool sent = send_frame(impl_->socket, message[i], i + 1 < message.size() ? ZMQ_SNDMORE : 0);
-        if (!sent && i == 0) {
-            queued = false;
-            break;
-        }
+    for (std::size_t i = 0; i < message.size() && queued; ++i) {
+        const bool sent = try_send_frame(message[i], i + 1 < message.size() ? Part::more : Part::last);
         // A later frame fails only when the connection broke; libzmq then drops the rest of the message,
         // which it must still be given to know where the next one starts.
+        queued = sent || i > 0;
     }
     impl_->changed();
     return queued;
@@ -334,11 +346,11 @@ bool Socket::try_send(Message& message) {
 
 bool Socket::try_receive(Message& message) {
     std::size_t count = 0;
-    do {
+    for (Part part = Part::more; part == Part::more;) {
         if (message.size() == count) message.emplace_back();
-        if (!receive_frame(impl_->socket, message[count])) break;
-        ++count;
-    } while (zmq_msg_more(message_of(message[count - 1].native())));
+        part = try_receive_frame(message[count]);
+        if (part != Part::none) ++count;
+    }
     message.resize(count);
     impl_->changed();
     return count > 0;
@@ -356,7 +368,7 @@ void* Socket::native() const {
 }
 
 std::unique_ptr<Socket::Watch> Socket::watch(Loop& loop, std::function<void()> on_ready) {
-    assert(impl_->watch.expired());
+    assert(impl_->watch == nullptr);
     auto state = std::make_shared<Watch::State>();
     state->loop = &loop;
     state->socket = impl_->socket;
@@ -365,7 +377,8 @@ std::unique_ptr<Socket::Watch> Socket::watch(Loop& loop, std::function<void()> o
     state->on_ready = std::move(on_ready);
     state->watch = loop.watch_readable(fd(), [raw = state.get()] { raw->check(); });
     state->post_check();  // what came before the watch is announced too
-    impl_->watch = state;
+    impl_->watch = state.get();
+    state->announced_at = &impl_->watch;
     return std::make_unique<Watch>(std::move(state));
 }
 

@@ -73,7 +73,15 @@ class Socket {
     // false: nothing to receive. The message's frames are replaced.
     bool try_receive(Message& message);
 
-    int fd() const;  // readable when something may have changed; check by try_receive until it says false
+    // The same frame by frame, for who keeps frames elsewhere than in a Message. Only the first frame of a
+    // message may find no place or nothing there; the caller sends and receives all of it, and calls
+    // recheck() after a burst.
+    enum class Part { none, more, last };
+    bool try_send_frame(Frame& frame, Part part);
+    Part try_receive_frame(Frame& frame);
+
+    // Readable when something may have changed since try_receive or try_send last said false.
+    int fd() const;
     void* native() const;  // for zmq_poll and monitors
 
     // Calls `on_ready` on the loop whenever the socket may have messages (a PUSH or PUB: may take some). The

@@ -1,0 +1,31 @@
+// What the two ends of a link share; included by link_*.cpp alone.
+#pragma once
+
+#include <algorithm>
+
+#include "runtime/peer/codec.hpp"
+#include "runtime/peer/link.hpp"
+
+namespace fard::links {
+
+// Half of the window, on each side of a link: the high-water mark of its data sockets, and how many chunks
+// are acknowledged at once.
+inline std::uint64_t half_window(std::uint64_t window) {
+    return std::max<std::uint64_t>(1, window / 2);
+}
+
+inline SocketOptions data_options(const LinkTerms& terms, std::uint64_t window) {
+    std::size_t largest = wire::LinkOpen::cap;
+    for (const auto& tensor : terms.tensors)
+        largest = std::max(largest, tensor.wire_bytes());
+    return {.high_water_mark = static_cast<int>(std::min<std::uint64_t>(half_window(window), 1 << 20)),
+            .immediate = true,
+            .max_frame_bytes = static_cast<std::int64_t>(largest)};
+}
+
+// Credits are cumulative, so few of them are ever of use at once.
+inline SocketOptions credit_options() {
+    return {.high_water_mark = 16, .immediate = true, .max_frame_bytes = wire::Credit::cap};
+}
+
+}  // namespace fard::links

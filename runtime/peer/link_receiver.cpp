@@ -1,0 +1,265 @@
+#include <cassert>
+#include <utility>
+
+#include "runtime/peer/link.hpp"
+#include "runtime/peer/link_frames.hpp"
+
+namespace fard {
+
+struct LinkReceiver::Impl {
+    Impl(LinkTerms agreed, HeaderForm headers, Socket data_socket, Socket credit_socket, Pacer* charged_by)
+        : terms(std::move(agreed)),
+          form(std::move(headers)),
+          half(links::half_window(terms.window())),
+          data(std::move(data_socket)),
+          credit(std::move(credit_socket)),
+          pacer(charged_by) {
+        for (const auto& tensor : terms.tensors)
+            sizes.push_back(tensor.wire_bytes());
+    }
+
+    Result<bool> take(Chunk& chunk);
+    bool take_tensors(Chunk& chunk);
+    Result<> take_open(std::string_view bytes);
+    bool flush();
+
+    LinkTerms terms;
+    HeaderForm form;
+    std::uint64_t half;
+    std::vector<std::size_t> sizes;  // bytes of each tensor
+    Socket data;
+    Socket credit;
+    wire::LinkEndpoint endpoint;
+    bool opened = false;
+    std::string from;
+    std::uint64_t taken = 0;
+    std::uint64_t credited = 0;  // of these, told to the sender
+    bool credit_due = false;     // telling it failed: its connection is not up yet, or it does not read
+    std::uint64_t dropped = 0;
+    Pacer* pacer;
+    std::optional<Chunk> paced;  // received, but not yet paid for
+    TimePoint paced_until{};
+};
+
+LinkReceiver::LinkReceiver(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+LinkReceiver::LinkReceiver(LinkReceiver&&) noexcept = default;
+LinkReceiver& LinkReceiver::operator=(LinkReceiver&&) noexcept = default;
+LinkReceiver::~LinkReceiver() = default;
+
+// ---- binding
+// -----------------------------------------------------------------------------------------------------
+
+namespace {
+
+struct Places {
+    std::string data, credit;
+};
+
+Result<Places> places_in(const std::string& place) {
+    const auto colon = place.find(':');
+    const auto transport = place.substr(0, colon);
+    const auto where = colon == std::string::npos ? std::string() : place.substr(colon + 1);
+    if (where.empty() || (transport != "ipc" && transport != "tcp"))
+        return fail(Fault::invalid_input,
+                    "'{}' is no place for a link (expected ipc:DIRECTORY or tcp:ADDRESS)", place);
+    if (transport == "tcp") return Places{"tcp://" + where + ":0", "tcp://" + where + ":0"};
+    const auto stem = "ipc://" + where + "/" + random_hex(8);
+    return Places{stem + ".d", stem + ".c"};
+}
+
+}  // namespace
+
+Result<LinkReceiver> LinkReceiver::bind(SocketFactory& sockets, const std::string& place, LinkTerms terms,
+                                        Pacer* pacer) {
+    const auto places = places_in(place);
+    if (!places) return fail(places.error());
+    auto form = HeaderForm::of(terms.run, terms.epoch, terms.tensors, terms.positions);
+    if (!form) return fail(form.error());
+    auto data = sockets.make(SocketKind::pull, links::data_options(terms, terms.window()));
+    if (!data) return fail(data.error());
+    auto credit = sockets.make(SocketKind::push, links::credit_options());
+    if (!credit) return fail(credit.error());
+    const auto data_at = data->bind(places->data);
+    if (!data_at) return fail(data_at.error());
+    const auto credit_at = credit->bind(places->credit);
+    if (!credit_at) return fail(credit_at.error());
+    auto impl = std::make_unique<Impl>(std::move(terms), std::move(*form), std::move(*data),
+                                       std::move(*credit), pacer);
+    impl->endpoint = {*data_at, *credit_at};
+    return LinkReceiver(std::move(impl));
+}
+
+// ---- LINK_OPEN
+// ---------------------------------------------------------------------------------------------------
+
+namespace {
+
+std::string describe(const TensorDesc& tensor) {
+    return fmt::format("'{}' {} ({}, declared {})", tensor.name, short_form(tensor),
+                       tensor.layout.empty() ? "no layout" : tensor.layout, tensor.declared);
+}
+
+std::string describe(Epoch epoch) {
+    return fmt::format("{}.{}", epoch.attempt, epoch.wiring);
+}
+
+// What a LINK_OPEN says otherwise than our terms; empty if it agrees.
+std::string difference(const wire::LinkOpen& open, const LinkTerms& terms) {
+    if (open.run != terms.run) return fmt::format("it is of run {}, not {}", open.run.hex, terms.run.hex);
+    if (open.epoch != terms.epoch)
+        return fmt::format("it is of epoch {}, not {}", describe(open.epoch), describe(terms.epoch));
+    if (open.tensors.size() != terms.tensors.size())
+        return fmt::format("it sends {} tensors, expected {}", open.tensors.size(), terms.tensors.size());
+    for (std::size_t i = 0; i < open.tensors.size(); ++i)
+        if (!(open.tensors[i] == terms.tensors[i]))
+            return fmt::format("its tensor {} is {}, expected {}", i, describe(open.tensors[i]),
+                               describe(terms.tensors[i]));
+    if (open.overlay != terms.overlay)
+        return fmt::format("it is meant for overlay '{}', here is '{}'", open.overlay, terms.overlay);
+    return {};
+}
+
+}  // namespace
+
+Result<> LinkReceiver::Impl::take_open(std::string_view bytes) {
+    const auto decoded = wire::decode(bytes);
+    const auto* open = decoded ? std::get_if<wire::LinkOpen>(&decoded->body) : nullptr;
+    if (open == nullptr) {
+        ++dropped;
+        return {};
+    }
+    if (const auto differs = difference(*open, terms); !differs.empty())
+        return fail(Fault::refused, "the link from {} does not fit: {}", open->from, differs);
+    opened = true;
+    from = open->from;
+    return {};
+}
+
+// ---- chunks
+// ------------------------------------------------------------------------------------------------------
+
+// Takes the frames behind the header, all of them; false: there were more or fewer than the terms say.
+bool LinkReceiver::Impl::take_tensors(Chunk& chunk) {
+    chunk.tensors.resize(sizes.size());
+    std::size_t count = 0;
+    Frame surplus;
+    for (auto part = Socket::Part::more; part == Socket::Part::more; ++count)
+        part = data.try_receive_frame(count < sizes.size() ? chunk.tensors[count] : surplus);
+    return count == sizes.size();
+}
+
+Result<bool> LinkReceiver::Impl::take(Chunk& chunk) {
+    if (!chunk.header) chunk.header = std::make_unique<Frame>();
+    for (;;) {
+        const auto part = data.try_receive_frame(*chunk.header);
+        if (part == Socket::Part::none) return false;
+        if (part == Socket::Part::last) {
+            if (auto agreed = take_open(chunk.header->text()); !agreed) return fail(agreed.error());
+            continue;
+        }
+        const bool complete = take_tensors(chunk);
+        const auto match = form.read(chunk.header->text(), chunk.index, chunk.trace);
+        if (!opened || match != HeaderForm::Match::ours) {
+            ++dropped;
+            continue;
+        }
+        if (!complete)
+            return fail(Fault::corrupt, "chunk {} from {} has not the {} tensors that its link promised",
+                        chunk.index, from, sizes.size());
+        for (std::size_t i = 0; i < sizes.size(); ++i)
+            if (chunk.tensors[i].size() != sizes[i])
+                return fail(Fault::corrupt, "chunk {} from {}: tensor '{}' has {} bytes instead of {}",
+                            chunk.index, from, terms.tensors[i].name, chunk.tensors[i].size(), sizes[i]);
+        return true;
+    }
+}
+
+Result<bool> LinkReceiver::receive(Chunk& chunk) {
+    if (impl_->paced) {
+        if (std::chrono::steady_clock::now() < impl_->paced_until) return false;
+        chunk = std::move(*impl_->paced);
+        impl_->paced.reset();
+        return true;
+    }
+    auto taken = impl_->take(chunk);
+    impl_->data.recheck();
+    if (!taken || !*taken) {
+        chunk.tensors.clear();
+        return taken;
+    }
+    if (impl_->pacer != nullptr) {
+        impl_->paced_until = impl_->pacer->charge_receive(impl_->terms.chunk_bytes());
+        if (std::chrono::steady_clock::now() < impl_->paced_until) {
+            impl_->paced = std::move(chunk);
+            chunk = {};
+            return false;
+        }
+    }
+    return true;
+}
+
+Result<std::optional<Chunk>> LinkReceiver::receive() {
+    Chunk chunk;
+    const auto taken = receive(chunk);
+    if (!taken) return fail(taken.error());
+    return *taken ? std::optional(std::move(chunk)) : std::nullopt;
+}
+
+// ---- credit
+// ------------------------------------------------------------------------------------------------------
+
+bool LinkReceiver::Impl::flush() {
+    if (taken == credited) return true;
+    Message message;
+    message.emplace_back(wire::encode({}, wire::Credit{terms.run, terms.epoch, taken}));
+    const bool sent = credit.try_send(message);
+    if (sent) credited = taken;
+    credit_due = !sent;
+    return sent;
+}
+
+void LinkReceiver::taken() {
+    if (++impl_->taken - impl_->credited >= impl_->half) impl_->flush();
+}
+
+bool LinkReceiver::flush_credit() {
+    return impl_->flush();
+}
+
+// ---- the rest
+// ----------------------------------------------------------------------------------------------------
+
+const wire::LinkEndpoint& LinkReceiver::endpoint() const {
+    return impl_->endpoint;
+}
+const LinkTerms& LinkReceiver::terms() const {
+    return impl_->terms;
+}
+bool LinkReceiver::opened() const {
+    return impl_->opened;
+}
+const std::string& LinkReceiver::from() const {
+    return impl_->from;
+}
+std::uint64_t LinkReceiver::dropped() const {
+    return impl_->dropped;
+}
+TimePoint LinkReceiver::paced_until() const {
+    return impl_->paced ? impl_->paced_until : TimePoint{};
+}
+int LinkReceiver::fd() const {
+    return impl_->data.fd();
+}
+void* LinkReceiver::native() const {
+    return impl_->data.native();
+}
+
+std::unique_ptr<Socket::Watch> LinkReceiver::watch(Loop& loop, std::function<void()> on_ready) {
+    auto watch = impl_->data.watch(loop, std::move(on_ready));
+    watch->join(impl_->credit.watch(loop, [impl = impl_.get()] {
+        if (impl->credit_due) impl->flush();
+    }));
+    return watch;
+}
+
+}  // namespace fard

@@ -1,0 +1,163 @@
+#include <cassert>
+#include <utility>
+
+#include "runtime/peer/link.hpp"
+#include "runtime/peer/link_frames.hpp"
+
+namespace fard {
+
+struct LinkSender::Impl {
+    Impl(LinkTerms agreed, std::string name, HeaderForm headers, Socket data_socket, Socket credit_socket,
+         Pacer* charged_by)
+        : terms(std::move(agreed)),
+          from(std::move(name)),
+          form(std::move(headers)),
+          window(terms.window()),
+          data(std::move(data_socket)),
+          credit(std::move(credit_socket)),
+          pacer(charged_by) {}
+
+    bool paid();
+    bool push(Chunk& chunk);
+    void take_credit(std::string_view bytes);
+    void poll_credit();
+
+    LinkTerms terms;
+    std::string from;
+    HeaderForm form;
+    std::uint64_t window;
+    Socket data;
+    Socket credit;
+    bool opened = false;
+    std::uint64_t sent = 0;
+    std::uint64_t confirmed = 0;
+    Message credits;  // memory for poll_credit
+    Pacer* pacer;
+    bool charged = false;  // for the chunk that send was offered
+    TimePoint paced_until{};
+};
+
+LinkSender::LinkSender(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+LinkSender::LinkSender(LinkSender&&) noexcept = default;
+LinkSender& LinkSender::operator=(LinkSender&&) noexcept = default;
+LinkSender::~LinkSender() = default;
+
+Result<LinkSender> LinkSender::connect(SocketFactory& sockets, const wire::LinkEndpoint& endpoint,
+                                       LinkTerms terms, std::string from, Pacer* pacer) {
+    auto form = HeaderForm::of(terms.run, terms.epoch, terms.tensors, terms.positions);
+    if (!form) return fail(form.error());
+    auto data = sockets.make(SocketKind::push, links::data_options(terms, terms.window()));
+    if (!data) return fail(data.error());
+    auto credit = sockets.make(SocketKind::pull, links::credit_options());
+    if (!credit) return fail(credit.error());
+    if (auto connected = credit->connect(endpoint.credit); !connected) return fail(connected.error());
+    if (auto connected = data->connect(endpoint.data); !connected) return fail(connected.error());
+    return LinkSender(std::make_unique<Impl>(std::move(terms), std::move(from), std::move(*form),
+                                             std::move(*data), std::move(*credit), pacer));
+}
+
+bool LinkSender::open() {
+    if (impl_->opened) return true;
+    Message message;
+    const auto& terms = impl_->terms;
+    message.emplace_back(
+        wire::encode({}, wire::LinkOpen{terms.run, terms.epoch, impl_->from, terms.tensors, terms.overlay}));
+    impl_->opened = impl_->data.try_send(message);
+    return impl_->opened;
+}
+
+// ---- chunks
+// ------------------------------------------------------------------------------------------------------
+
+// Whether the pacer lets the chunk go now. Each chunk is charged once, however often it is offered.
+bool LinkSender::Impl::paid() {
+    if (pacer == nullptr) return true;
+    if (!charged) paced_until = pacer->charge_send(terms.chunk_bytes());
+    charged = true;
+    return std::chrono::steady_clock::now() >= paced_until;
+}
+
+bool LinkSender::Impl::push(Chunk& chunk) {
+    if (!chunk.header) chunk.header = std::make_unique<Frame>();
+    if (!form.patch(*chunk.header, chunk.index, chunk.trace))
+        *chunk.header = form.make(chunk.index, chunk.trace);
+    if (!data.try_send_frame(*chunk.header, Socket::Part::more)) return false;
+    const std::size_t last = chunk.tensors.size() - 1;
+    for (std::size_t i = 0; i <= last; ++i)
+        data.try_send_frame(chunk.tensors[i], i < last ? Socket::Part::more : Socket::Part::last);
+    return true;
+}
+
+bool LinkSender::send(Chunk& chunk) {
+    assert(impl_->terms.check(chunk));
+    if (!impl_->opened) return false;
+    if (unacknowledged() >= impl_->window) {
+        impl_->poll_credit();
+        if (unacknowledged() >= impl_->window) return false;
+    }
+    if (!impl_->paid()) return false;
+    const bool sent = impl_->push(chunk);
+    impl_->data.recheck();
+    if (!sent) return false;
+    ++impl_->sent;
+    impl_->charged = false;
+    return true;
+}
+
+// ---- credit
+// ------------------------------------------------------------------------------------------------------
+
+void LinkSender::Impl::take_credit(std::string_view bytes) {
+    const auto decoded = wire::decode(bytes);
+    const auto* told = decoded ? std::get_if<wire::Credit>(&decoded->body) : nullptr;
+    if (told == nullptr || told->run != terms.run || told->epoch != terms.epoch) return;
+    if (told->taken > confirmed && told->taken <= sent) confirmed = told->taken;
+}
+
+void LinkSender::Impl::poll_credit() {
+    while (credit.try_receive(credits))
+        if (credits.size() == 1) take_credit(credits[0].text());
+}
+
+void LinkSender::poll_credit() {
+    impl_->poll_credit();
+}
+
+// ---- the rest
+// ----------------------------------------------------------------------------------------------------
+
+std::uint64_t LinkSender::sent() const {
+    return impl_->sent;
+}
+std::uint64_t LinkSender::confirmed() const {
+    return impl_->confirmed;
+}
+std::uint64_t LinkSender::window() const {
+    return impl_->window;
+}
+const LinkTerms& LinkSender::terms() const {
+    return impl_->terms;
+}
+TimePoint LinkSender::paced_until() const {
+    return impl_->charged ? impl_->paced_until : TimePoint{};
+}
+int LinkSender::fd() const {
+    return impl_->data.fd();
+}
+int LinkSender::credit_fd() const {
+    return impl_->credit.fd();
+}
+void* LinkSender::native() const {
+    return impl_->data.native();
+}
+void* LinkSender::native_credit() const {
+    return impl_->credit.native();
+}
+
+std::unique_ptr<Socket::Watch> LinkSender::watch_credit(Loop& loop, std::function<void()> on_ready) {
+    auto watch = impl_->credit.watch(loop, on_ready);
+    watch->join(impl_->data.watch(loop, std::move(on_ready)));
+    return watch;
+}
+
+}  // namespace fard

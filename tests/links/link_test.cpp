@@ -1,0 +1,406 @@
+#include "runtime/peer/link.hpp"
+
+#include <doctest/doctest.h>
+
+#include <map>
+
+#include "base/asio_loop.hpp"
+#include "runtime/peer/codec.hpp"
+#include "tests/links/link_world.hpp"
+
+using namespace fard;
+using namespace fard::testing;
+using namespace std::chrono_literals;
+
+TEST_CASE("chunks arrive once, in order, byte for byte, whatever the transport and the window") {
+    LinkDir dir;
+    SocketFactory sockets;
+    for (const std::string& place : {dir.place(), std::string("tcp:127.0.0.1")})
+        for (const std::uint64_t window : {1, 2, 3, 50})
+            for (const std::int64_t bytes : {1, 64, 20'000}) {
+                CAPTURE(place);
+                CAPTURE(window);
+                const auto terms = terms_of(bytes, window);
+                REQUIRE(terms.window() == window);
+                OpenLink link(sockets, place, terms);
+                constexpr std::uint64_t total = 100;
+                std::uint64_t sent = 0, received = 0;
+                Chunk offered = chunk_of(0, terms);
+                until({link.receiver.fd(), link.sender.fd(), link.sender.credit_fd()}, [&] {
+                    while (sent < total && link.sender.send(offered))
+                        offered = chunk_of(++sent, terms);
+                    CHECK(link.sender.unacknowledged() <= window);
+                    while (auto chunk = link.receiver.receive().value()) {
+                        CHECK(chunk->index == received);
+                        CHECK(chunk->tensors[0].text() == chunk_of(received, terms).tensors[0].text());
+                        CHECK(chunk->trace.size() == 3);
+                        ++received;
+                        link.receiver.taken();
+                    }
+                    return received == total;
+                });
+                CHECK(link.receiver.dropped() == 0);
+            }
+    CHECK(dir.files() == 0);
+}
+
+TEST_CASE("the receiver's taking is what opens the window") {
+    LinkDir dir;
+    SocketFactory sockets;
+    const auto terms = terms_of(1000, 8);
+    OpenLink link(sockets, dir.place(), terms);
+    std::uint64_t sent = 0;
+    std::vector<Chunk> held;
+    until({link.sender.fd(), link.receiver.fd()}, [&] {
+        for (auto chunk = chunk_of(sent, terms); link.sender.send(chunk); chunk = chunk_of(sent, terms))
+            ++sent;
+        while (auto chunk = link.receiver.receive().value())
+            held.push_back(std::move(*chunk));
+        return held.size() == 8;
+    });
+    CHECK(sent == 8);
+    CHECK(link.sender.unacknowledged() == 8);
+    const auto confirmed = [&](std::uint64_t count) {
+        until({link.sender.credit_fd()}, [&] {
+            link.sender.poll_credit();
+            return link.sender.confirmed() == count;
+        });
+    };
+    for (int i = 0; i < 4; ++i)
+        link.receiver.taken();  // half a window: told at once
+    confirmed(4);
+    link.receiver.taken();
+    CHECK(link.receiver.flush_credit());  // less: told when idle
+    confirmed(5);
+    auto chunk = chunk_of(8, terms);
+    CHECK(link.sender.send(chunk));
+    CHECK(link.sender.unacknowledged() == 4);
+}
+
+TEST_CASE("a chunk is handed on with the frames and the header that it came with") {
+    LinkDir dir;
+    SocketFactory sockets;
+    const auto terms = terms_of(100'000, 4);
+    OpenLink first(sockets, dir.place(), terms), second(sockets, dir.place(), terms);
+    auto chunk = chunk_of(7, terms);
+    chunk.trace = {{1, 2, 3}};
+    REQUIRE(first.sender.send(chunk));
+    chunk = first.next();
+    CHECK(chunk.trace == std::vector<TraceStamp>{{1, 2, 3}, {}, {}});
+    const void* const bytes = chunk.tensors[0].bytes().data();
+    const void* const header = chunk.header->bytes().data();
+    chunk.trace[1] = {4, 5, ~0ull};
+    auto kept = chunk.share();
+    CHECK(kept.tensors[0].bytes().data() == bytes);
+    CHECK(chunk.header->bytes().data() == header);
+    REQUIRE(second.sender.send(chunk));
+    chunk = second.next();
+    CHECK(chunk.index == 7);
+    CHECK(chunk.trace == std::vector<TraceStamp>{{1, 2, 3}, {4, 5, ~0ull}, {}});
+    CHECK(chunk.tensors[0].text() == chunk_of(7, terms).tensors[0].text());
+    CHECK(kept.tensors[0].text() == chunk.tensors[0].text());
+}
+
+TEST_CASE("several tensors travel as several frames") {
+    LinkDir dir;
+    SocketFactory sockets;
+    auto terms = terms_of(10, 4);
+    terms.tensors.push_back(bytes_tensor("skip", 5000));
+    terms.tensors.push_back({.name = "bits", .shape = {1, 9}, .layout = "NC", .type = DataType::bipolar()});
+    OpenLink link(sockets, "tcp:127.0.0.1", terms);
+    auto chunk = chunk_of(1, terms);
+    REQUIRE(terms.check(chunk));
+    until({link.sender.fd()},
+          [&] { return link.sender.send(chunk); });  // LINK_OPEN may still fill a queue of one
+    const auto received = link.next();
+    REQUIRE(received.tensors.size() == 3);
+    CHECK(received.tensors[2].size() == 2);
+    for (std::size_t i = 0; i < 3; ++i)
+        CHECK(received.tensors[i].text() == chunk_of(1, terms).tensors[i].text());
+}
+
+TEST_CASE("a LINK_OPEN that does not fit says what differs") {
+    LinkDir dir;
+    SocketFactory sockets;
+    const auto ours = terms_of(16, 4);
+    const auto error_of = [&](LinkTerms theirs) {
+        auto receiver = LinkReceiver::bind(sockets, dir.place(), ours).value();
+        auto sender = LinkSender::connect(sockets, receiver.endpoint(), std::move(theirs), "2/1").value();
+        Error error;
+        until({sender.fd(), receiver.fd()}, [&] {
+            sender.open();
+            const auto chunk = receiver.receive();
+            if (!chunk) error = chunk.error();
+            return !chunk;
+        });
+        CHECK_FALSE(receiver.opened());
+        CHECK(error.fault == Fault::refused);
+        CHECK(error.message.starts_with("the link from 2/1 does not fit: "));
+        return error.message.substr(error.message.find(": ") + 2);
+    };
+    auto theirs = ours;
+    theirs.run.hex = std::string(32, 'f');
+    CHECK(error_of(theirs) ==
+          "it is of run ffffffffffffffffffffffffffffffff, not 00112233445566778899aabbccddeeff");
+    theirs = ours;
+    theirs.epoch.wiring = 3;
+    CHECK(error_of(theirs) == "it is of epoch 1.3, not 1.2");
+    theirs = ours;
+    theirs.tensors.push_back(bytes_tensor("y", 1));
+    CHECK(error_of(theirs) == "it sends 2 tensors, expected 1");
+    theirs = ours;
+    theirs.tensors[0].shape = {1, 4, 4};
+    CHECK(
+        error_of(theirs) ==
+        "its tensor 0 is 'x' UINT8 1x4x4 (NC, declared UINT8), expected 'x' UINT8 1x16 (NC, declared UINT8)");
+    theirs = ours;
+    theirs.tensors[0].type = DataType::sint(8);
+    CHECK(error_of(theirs).find("'x' INT8 1x16") != std::string::npos);
+    theirs = ours;
+    theirs.overlay = "abc";
+    CHECK(error_of(theirs) == "it is meant for overlay 'abc', here is ''");
+}
+
+namespace {
+
+// Sends frames of any kind to a receiver's data socket.
+struct Stranger {
+    Stranger(SocketFactory& sockets, const LinkReceiver& receiver)
+        : socket(sockets.make(SocketKind::push, {.immediate = true}).value()) {
+        REQUIRE(socket.connect(receiver.endpoint().data));
+    }
+    void send(std::vector<std::string> frames) {
+        Message message;
+        for (const auto& frame : frames)
+            message.emplace_back(frame);
+        until({socket.fd()}, [&] { return socket.try_send(message); });
+    }
+    Socket socket;
+};
+
+std::string header_of(const LinkTerms& terms, std::uint64_t index) {
+    const auto form = HeaderForm::of(terms.run, terms.epoch, terms.tensors, terms.positions).value();
+    return std::string(form.make(index, {}).text());
+}
+
+std::string open_of(const LinkTerms& terms) {
+    return wire::encode({}, wire::LinkOpen{terms.run, terms.epoch, "0/0", terms.tensors, terms.overlay});
+}
+
+}  // namespace
+
+TEST_CASE("chunks of another epoch, malformed messages and chunks before LINK_OPEN are dropped and counted") {
+    LinkDir dir;
+    SocketFactory sockets;
+    const auto ours = terms_of(4, 100);
+    auto receiver = LinkReceiver::bind(sockets, dir.place(), ours).value();
+    Stranger stranger(sockets, receiver);
+    auto old = ours, other = ours, longer = ours;
+    old.epoch.wiring = 1;
+    other.run.hex = "beef";
+    longer.positions = 9;
+    stranger.send({header_of(ours, 0), "abcd"});  // before LINK_OPEN
+    stranger.send({open_of(ours)});
+    stranger.send({header_of(old, 1), "abcd"});
+    stranger.send({header_of(other, 2), "abcd"});
+    stranger.send({header_of(longer, 3), "abcd"});
+    stranger.send({"no header", "abcd"});
+    stranger.send({"", "", "", ""});
+    stranger.send({"no control message"});
+    stranger.send({wire::encode({}, wire::Done{})});
+    stranger.send({header_of(ours, 4), "wxyz"});
+    std::optional<Chunk> chunk;
+    until({receiver.fd()}, [&] { return (chunk = receiver.receive().value()).has_value(); });
+    CHECK(chunk->index == 4);
+    CHECK(chunk->tensors[0].text() == "wxyz");
+    CHECK(receiver.dropped() == 8);
+    CHECK(receiver.from() == "0/0");
+}
+
+TEST_CASE("a tensor of the wrong size, or the wrong number of them, is an error") {
+    LinkDir dir;
+    SocketFactory sockets;
+    const auto terms = terms_of(4, 100);
+    auto receiver = LinkReceiver::bind(sockets, dir.place(), terms).value();
+    Stranger stranger(sockets, receiver);
+    stranger.send({open_of(terms)});
+    const auto error_of = [&](std::vector<std::string> frames) {
+        stranger.send(std::move(frames));
+        Error error;
+        until({receiver.fd()}, [&] {
+            const auto chunk = receiver.receive();
+            if (!chunk) error = chunk.error();
+            return !chunk;
+        });
+        CHECK(error.fault == Fault::corrupt);
+        return error.message;
+    };
+    CHECK(error_of({header_of(terms, 5), "abc"}) == "chunk 5 from 0/0: tensor 'x' has 3 bytes instead of 4");
+    CHECK(error_of({header_of(terms, 6), "abcd", "e"}) ==
+          "chunk 6 from 0/0 has not the 1 tensors that its link promised");
+    stranger.send({header_of(terms, 7), "abcd"});  // the link itself is not harmed
+    until({receiver.fd()}, [&] { return receiver.receive().value().has_value(); });
+}
+
+TEST_CASE("what a job made is checked against the terms") {
+    auto terms = terms_of(4, 2);
+    auto chunk = chunk_of(3, terms);
+    CHECK(terms.check(chunk));
+    chunk.tensors[0] = Frame(std::size_t{5});
+    CHECK(terms.check(chunk).error().message == "chunk 3: tensor 'x' (UINT8 1x4) has 5 bytes instead of 4");
+    chunk.tensors.clear();
+    CHECK(terms.check(chunk).error().message == "chunk 3 has 0 tensors instead of 1");
+}
+
+TEST_CASE("terms and places that no link can have are refused") {
+    LinkDir dir;
+    SocketFactory sockets;
+    auto terms = terms_of(4, 2);
+    for (const char* place : {"", "ipc", "ipc:", "udp:127.0.0.1"})
+        CHECK(LinkReceiver::bind(sockets, place, terms).error().fault == Fault::invalid_input);
+    CHECK(LinkReceiver::bind(sockets, "tcp:0.0.0.0", terms).error().fault == Fault::refused);
+    terms.positions = 100'000;
+    CHECK(LinkReceiver::bind(sockets, dir.place(), terms).error().fault == Fault::invalid_input);
+    terms = terms_of(4, 2);
+    terms.tensors.clear();
+    CHECK(LinkSender::connect(sockets, {"ipc:///tmp/a", "ipc:///tmp/b"}, terms, "x").error().fault ==
+          Fault::invalid_input);
+    CHECK(dir.files() == 0);
+}
+
+TEST_CASE("the window is the budget in chunks, the header counted, and never nothing") {
+    auto terms = terms_of(100'000, 1);
+    terms.budget_bytes = 1'000'000;
+    CHECK(terms.window() == 9);
+    terms.budget_bytes = 1;
+    CHECK(terms.window() == 1);
+}
+
+TEST_CASE("with replicas, each chunk goes where the fewest are unacknowledged, and every one arrives once") {
+    LinkDir dir;
+    SocketFactory sockets;
+    const auto terms = terms_of(64, 6);
+    std::vector<LinkSender> senders;
+    std::vector<LinkReceiver> receivers;
+    std::vector<int> fds;
+    for (int i = 0; i < 3; ++i) {
+        OpenLink link(sockets, dir.place(), terms);
+        fds.insert(fds.end(), {link.receiver.fd(), link.sender.fd(), link.sender.credit_fd()});
+        senders.push_back(std::move(link.sender));
+        receivers.push_back(std::move(link.receiver));
+    }
+    // Nobody takes anything yet: evenly, until all windows are used up.
+    std::uint64_t sent = 0;
+    until(fds, [&] {
+        while (auto* sender = fewest_unacknowledged(senders)) {
+            auto chunk = chunk_of(sent, terms);
+            if (!sender->send(chunk)) break;
+            ++sent;
+        }
+        return sent == 18;
+    });
+    CHECK(fewest_unacknowledged(senders) == nullptr);
+    for (const auto& sender : senders)
+        CHECK(sender.unacknowledged() == 6);
+    // Only the last one takes: everything else goes to it.
+    std::map<std::uint64_t, int> seen;
+    std::vector<int> counts(3);
+    const auto take = [&](std::size_t i) {
+        while (auto chunk = receivers[i].receive().value()) {
+            ++seen[chunk->index];
+            ++counts[i];
+            receivers[i].taken();
+        }
+        receivers[i].flush_credit();
+    };
+    until(fds, [&] {
+        take(2);
+        if (auto* sender = fewest_unacknowledged(senders)) {
+            CHECK(sender == &senders[2]);
+            auto chunk = chunk_of(sent, terms);
+            if (sender->send(chunk)) ++sent;
+        }
+        return sent == 40;
+    });
+    until(fds, [&] {
+        for (std::size_t i = 0; i < 3; ++i)
+            take(i);
+        return seen.size() == 40;
+    });
+    CHECK(counts == std::vector{6, 6, 28});
+    for (const auto& [index, times] : seen)
+        CHECK(times == 1);
+}
+
+TEST_CASE("on a loop the watches alone carry a link: opening, sending, credit") {
+    LinkDir dir;
+    SocketFactory sockets;
+    for (const std::uint64_t window : {1, 7}) {
+        AsioLoop loop;
+        const auto terms = terms_of(5000, window);
+        auto receiver = LinkReceiver::bind(sockets, dir.place(), terms).value();
+        auto sender = LinkSender::connect(sockets, receiver.endpoint(), terms, "client").value();
+        constexpr std::uint64_t total = 500;
+        std::uint64_t sent = 0, received = 0;
+        const auto pump = [&] {
+            sender.poll_credit();
+            if (!sender.open()) return;
+            for (auto chunk = chunk_of(sent, terms); sent < total && sender.send(chunk);
+                 chunk = chunk_of(sent, terms))
+                ++sent;
+            if (sender.confirmed() == total) loop.stop();
+        };
+        const auto at_sender = sender.watch_credit(loop, pump);
+        const auto at_receiver = receiver.watch(loop, [&] {
+            while (auto chunk = receiver.receive().value()) {
+                CHECK(chunk->index == received++);
+                receiver.taken();
+            }
+            receiver.flush_credit();
+        });
+        bool late = false;
+        loop.call_after(10s, [&] {
+            late = true;
+            loop.stop();
+        });
+        loop.run();
+        CHECK_FALSE(late);
+        CHECK(received == total);
+        CHECK(sender.confirmed() == total);
+    }
+}
+
+namespace {
+struct TollGate final : Pacer {
+    TimePoint charge_send(std::size_t bytes) override {
+        sent.push_back(bytes);
+        return std::chrono::steady_clock::now() + 2ms;
+    }
+    TimePoint charge_receive(std::size_t bytes) override {
+        received.push_back(bytes);
+        return std::chrono::steady_clock::now() + 2ms;
+    }
+    std::vector<std::size_t> sent, received;
+};
+}  // namespace
+
+TEST_CASE("a pacer is asked once per chunk and end, and a chunk waits until it is paid for") {
+    LinkDir dir;
+    SocketFactory sockets;
+    TollGate gate;
+    const auto terms = terms_of(1000, 4);
+    auto receiver = LinkReceiver::bind(sockets, dir.place(), terms, &gate).value();
+    auto sender = LinkSender::connect(sockets, receiver.endpoint(), terms, "0/0", &gate).value();
+    until({sender.fd()}, [&] { return sender.open(); });
+    const auto start = std::chrono::steady_clock::now();
+    for (std::uint64_t index = 0; index < 3; ++index) {
+        auto chunk = chunk_of(index, terms);
+        until({sender.fd()}, [&] { return sender.send(chunk); });
+        Chunk received;
+        until({receiver.fd()}, [&] { return receiver.receive(received).value(); });
+        CHECK(received.index == index);
+    }
+    CHECK(std::chrono::steady_clock::now() - start >= 12ms);
+    CHECK(gate.sent == std::vector<std::size_t>(3, terms.chunk_bytes()));
+    CHECK(gate.received == gate.sent);
+}
