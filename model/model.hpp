@@ -26,7 +26,7 @@ class Model {
     std::vector<std::string> cut_tensors()
         const;  // tensors at which one tensor alone separates before from after
 
-    struct Implementation;
+    struct Implementation;  // model/implementation.hpp
 
   private:
     explicit Model(std::shared_ptr<const Implementation> implementation);
@@ -43,7 +43,7 @@ struct Stage {
 
 // Cuts at named tensors, in order along the network; each cut is the set of tensors that cross it. A tensor
 // that a later stage needs is passed on by the stages between. n cuts give n + 1 stages; none gives the whole
-// network. Errors: invalid_input (no such tensor: the nearest names; not a cut: what else crosses it; out of
+// network. Errors: invalid_input (no such tensor: the nearest name; not a cut: what else crosses it; out of
 // order).
 Result<std::vector<Stage>> cut(const Model& model, const std::vector<std::vector<std::string>>& cuts);
 

@@ -20,7 +20,14 @@ Result<std::vector<Values>> run_reference(const Graph& graph, std::vector<Values
 Result<std::vector<std::vector<std::byte>>> run_reference_wire(
     const Graph& graph, std::span<const std::span<const std::byte>> inputs);
 
-// Runs one node on values: `operands` are those of node.inputs, the result that of its output.
-Result<Values> run_node(const Graph& graph, const Node& node, std::span<const Values* const> operands);
+// One node with the tensors that it reads (in the order of node.inputs) and makes.
+struct NodeView {
+    const Node& node;
+    std::vector<const Tensor*> operands;
+    const Tensor& output;
+};
+
+// Runs one node: one Values per operand, of the operand's shape and kind. Errors: failed (as above).
+Result<Values> run_node(const NodeView& view, std::span<const Values* const> operands);
 
 }  // namespace fard::model

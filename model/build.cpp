@@ -1,0 +1,355 @@
+#include "model/build.hpp"
+
+#include <algorithm>
+#include <charconv>
+#include <unordered_map>
+
+#include "model/constants.hpp"
+#include "model/operators.hpp"
+#include "model/reference.hpp"
+#include "model/sort.hpp"
+
+namespace fard::model {
+namespace {
+
+constexpr std::size_t max_elements = std::size_t{1} << 26;         // of one tensor
+constexpr std::size_t max_folded_elements = std::size_t{1} << 27;  // of all constants that are computed here
+
+// Empty where the shape has more than max_elements.
+std::optional<std::size_t> count_elements(const Shape& shape) {
+    std::size_t count = 1;
+    for (const auto each : shape) {
+        if (each < 0 || static_cast<std::size_t>(each) > max_elements) return std::nullopt;
+        count *= static_cast<std::size_t>(each);
+        if (count > max_elements) return std::nullopt;
+    }
+    return count;
+}
+
+Result<> require_size(const std::string& tensor, const Shape& shape) {
+    if (count_elements(shape)) return {};
+    return fail(Fault::unsupported, "tensor '{}' would be {}; fard runs tensors of up to 2^26 elements",
+                tensor, shown(shape));
+}
+
+// "['N', 'H', 'W', 'C']", as qonnx writes it, or "NHWC".
+Layout layout_of(const std::string* annotated, const Shape& shape) {
+    if (annotated == nullptr || shape.size() != 4) return usual_layout(shape);
+    std::string letters;
+    std::copy_if(annotated->begin(), annotated->end(), std::back_inserter(letters),
+                 [](char c) { return c >= 'A' && c <= 'Z'; });
+    if (letters == "NHWC") return Layout::nhwc;
+    return letters == "NCHW" ? Layout::nchw : Layout::none;
+}
+
+// "-8:7", as a stage keeps the bounds of its whole network. Empty where it is not that.
+std::optional<Range> parse_range(const std::string* annotated) {
+    if (annotated == nullptr) return std::nullopt;
+    const auto colon = annotated->find(':');
+    if (colon == std::string::npos) return std::nullopt;
+    Range range;
+    const auto* begin = annotated->data();
+    const auto* end = begin + annotated->size();
+    const auto low = std::from_chars(begin, begin + colon, range.min);
+    const auto high = std::from_chars(begin + colon + 1, end, range.max);
+    const bool whole =
+        low.ec == std::errc{} && high.ec == std::errc{} && low.ptr == begin + colon && high.ptr == end;
+    if (!whole || range.min > range.max) return std::nullopt;
+    return range;
+}
+
+// Reads the nodes in their order; every step leaves a graph whose tensors are typed.
+class Builder {
+  public:
+    explicit Builder(RawGraph raw) : raw_(std::move(raw)) { built_.graph.name = raw_.name; }
+
+    Result<Built> run() {
+        const auto order = sorted_nodes(raw_);
+        if (!order) return fail(order.error());
+        for (const auto& input : raw_.inputs)
+            if (auto done = add_input(input); !done) return fail(done.error());
+        for (auto& stored : raw_.initializers)
+            if (auto done = add_constant(std::move(stored)); !done) return fail(done.error());
+        for (const auto position : *order) {
+            const auto& node = raw_.nodes[position];
+            if (auto done = add_node(node); !done) return fail_in(node.label(), done.error());
+        }
+        if (auto done = add_outputs(); !done) return fail(done.error());
+        drop_unused_constants();
+        return std::move(built_);
+    }
+
+  private:
+    Graph& graph() { return built_.graph; }
+
+    Result<> add(Tensor tensor) {
+        const auto id = static_cast<TensorId>(graph().tensors.size());
+        if (!ids_.emplace(tensor.name, id).second)
+            return fail(Fault::corrupt, "two tensors are named '{}'", tensor.name);
+        graph().tensors.push_back(std::move(tensor));
+        return {};
+    }
+
+    Result<> add_constant(RawTensor raw) {
+        const auto* annotated = raw_.annotation(raw.name, "finn_datatype");
+        auto tensor = typed_constant(std::move(raw), annotated);
+        if (!tensor) return fail(tensor.error());
+        return add(*std::move(tensor));
+    }
+
+    Result<> add_input(const RawValue& input) {
+        if (!input.shape) return fail(Fault::unsupported, "input '{}' has no shape", input.name);
+        Tensor tensor;
+        tensor.name = input.name;
+        tensor.shape = *input.shape;
+        tensor.declared = input.declared;
+        if (!tensor.shape.empty() && tensor.shape[0] == -1) tensor.shape[0] = 1;  // an open batch: one image
+        if (std::any_of(tensor.shape.begin(), tensor.shape.end(), [](auto extent) { return extent < 1; }))
+            return fail(Fault::unsupported,
+                        "input '{}' leaves more than its first dimension open; export it with fixed sizes",
+                        input.name);
+        if (auto done = require_size(input.name, tensor.shape); !done) return done;
+        tensor.layout = layout_of(raw_.annotation(input.name, "tensor_layout"), tensor.shape);
+        auto type = input_type(input);
+        if (!type) return fail(type.error());
+        tensor.type = *type;
+        if (tensor.type.is_integer()) {
+            tensor.range = range_of(tensor.type);
+            if (const auto known = parse_range(raw_.annotation(input.name, "fard_range"));
+                known && holds(*tensor.range, *known))
+                tensor.range = known;
+        }
+        graph().inputs.push_back(static_cast<TensorId>(graph().tensors.size()));
+        return add(std::move(tensor));
+    }
+
+    // An input's annotation if it has one, else its element type.
+    Result<DataType> input_type(const RawValue& input) {
+        const auto* annotated = raw_.annotation(input.name, "finn_datatype");
+        const auto declared = DataType::parse(input.declared);
+        if (!declared)
+            return fail(Fault::unsupported,
+                        "input '{}' has element type {}; fard takes FLOAT32 and integers of up to 32 bits",
+                        input.name, input.declared.empty() ? "unknown" : input.declared);
+        const auto type = annotated != nullptr ? DataType::parse(*annotated) : declared;
+        if (!type) return fail_in(fmt::format("input '{}'", input.name), type.error());
+        if (*type == DataType::uint(32))
+            return fail(Fault::unsupported, "input '{}' is UINT32; fard computes with signed 32 bits",
+                        input.name);
+        if (declared->is_integer() && (!type->is_integer() || !holds(range_of(*declared), range_of(*type))))
+            return fail(Fault::invalid_input,
+                        "input '{}' is annotated as {}, which does not fit its element type {}", input.name,
+                        type->name(), input.declared);
+        return *type;
+    }
+
+    Result<> add_node(const RawNode& node) {
+        if (node.domain.empty() && node.op == "Constant") {
+            auto constant = read_constant_node(node);
+            if (!constant) return fail(constant.error());
+            return add_constant(*std::move(constant));
+        }
+        const bool dequantizes = node.domain.empty() && node.op == "DequantizeLinear";
+        const auto* row = find_operator(node.domain, node.op);
+        if (row == nullptr && !dequantizes)
+            return fail(Fault::unsupported, "fard does not run this operator; it runs {}",
+                        supported_operators());
+        const auto least = dequantizes ? 2 : row->min_operands, most = dequantizes ? 3 : row->max_operands;
+        auto in = operands_of(node, least, most);
+        if (!in) return fail(in.error());
+        const bool constant = std::all_of(in->operands.begin(), in->operands.end(), [](const Tensor* each) {
+            return each == nullptr || each->is_constant();
+        });
+        if (dequantizes)
+            return constant ? fold_dequantize(*in)
+                            : fail(Fault::unsupported, "fard runs it on constants alone");
+        auto result = row->read(*in);
+        if (!result) return fail(result.error());
+        return constant ? fold(*in, row->op, *std::move(result)) : append(*in, row->op, *std::move(result));
+    }
+
+    Result<OperatorInput> operands_of(const RawNode& node, std::size_t least, std::size_t most) {
+        OperatorInput in{node, raw_.opset, {}};
+        if (node.inputs.size() < least || node.inputs.size() > most)
+            return fail(Fault::invalid_input, "has {} operands", node.inputs.size());
+        if (std::count_if(node.outputs.begin(), node.outputs.end(),
+                          [](const auto& name) { return !name.empty(); }) != 1 ||
+            node.outputs[0].empty())
+            return fail(Fault::unsupported, "has {} outputs; fard computes its first alone",
+                        node.outputs.size());
+        for (std::size_t i = 0; i < node.inputs.size(); ++i) {
+            if (node.inputs[i].empty()) {
+                if (i < least) return fail(Fault::invalid_input, "operand {} is left out", i);
+                in.operands.push_back(nullptr);
+                continue;
+            }
+            const auto& operand = graph().tensors[ids_.at(node.inputs[i])];
+            const bool list = i == 1 && (node.op == "Reshape" || node.op == "ReduceSum");  // may be empty
+            if (operand.elements() == 0 && !list)
+                return fail(Fault::invalid_input, "operand '{}' is empty", operand.name);
+            in.operands.push_back(&operand);
+        }
+        return in;
+    }
+
+    // The typed node with its output tensor, whose annotation is checked against what was derived.
+    Result<std::pair<Node, Tensor>> draft(const OperatorInput& in, Op op, OperatorResult result) {
+        Node node{in.node.name.empty() ? in.node.outputs[0] : in.node.name,
+                  op,
+                  {},
+                  {},
+                  std::move(result.attributes)};
+        for (const auto operand : result.kept)
+            node.inputs.push_back(ids_.at(in.node.inputs[operand]));
+        Tensor output;
+        output.name = in.node.outputs[0];
+        output.shape = std::move(result.shape);
+        output.layout = result.layout;
+        output.declared = std::move(result.declared);
+        if (auto done = require_size(output.name, output.shape); !done) return fail(done.error());
+        if (auto done = give_type(output, result.bounds); !done) return fail(done.error());
+        return std::pair{std::move(node), std::move(output)};
+    }
+
+    // The annotated type where it holds all that can be computed, else the narrowest that does. What might
+    // leave 32 bits is taken at the model's word: the annotation then is the range.
+    Result<> give_type(Tensor& output, const std::optional<Bounds>& bounds) {
+        const auto* annotation = raw_.annotation(output.name, "finn_datatype");
+        DataType annotated;
+        if (annotation != nullptr) {
+            const auto parsed = DataType::parse(*annotation);
+            if (!parsed) return fail_in(fmt::format("tensor '{}'", output.name), parsed.error());
+            annotated = *parsed;
+        }
+        if (!bounds) {
+            if (annotated.is_integer())
+                return fail(Fault::invalid_input,
+                            "tensor '{}' is annotated as {}, but what is computed for it are fractions",
+                            output.name, *annotation);
+            return {};
+        }
+        output.range = bounds->range;
+        output.type = annotated;
+        if (!fits_32_bits(bounds->range)) {
+            constexpr Range countable{-(std::int64_t{1} << 61), std::int64_t{1} << 61};
+            const bool promised = annotated.is_integer() && fits_32_bits(range_of(annotated));
+            if (!promised || !holds(countable, bounds->range))
+                return fail(Fault::unsupported,
+                            "tensor '{}' can hold {} to {}; fard computes with integers of 32 bits",
+                            output.name, bounds->range.min, bounds->range.max);
+            output.range = range_of(annotated);
+        } else if (!carries(annotated, *bounds)) {
+            output.type = narrowest(bounds->range);
+        }
+        const auto declared = DataType::parse(output.declared);
+        if (declared && declared->is_integer() && !holds(range_of(*declared), *output.range))
+            return fail(Fault::unsupported,
+                        "tensor '{}' can hold {} to {}, which its element type {} wraps around", output.name,
+                        output.range->min, output.range->max, output.declared);
+        return {};
+    }
+
+    Result<> append(const OperatorInput& in, Op op, OperatorResult result) {
+        auto drafted = draft(in, op, std::move(result));
+        if (!drafted) return fail(drafted.error());
+        auto& [node, output] = *drafted;
+        node.outputs = {static_cast<TensorId>(graph().tensors.size())};
+        if (auto done = add(std::move(output)); !done) return done;
+        graph().nodes.push_back(std::move(node));
+        built_.files_nodes.push_back(in.node.index);
+        return {};
+    }
+
+    // Computes a node of constants by the reference interpreter.
+    Result<> fold(const OperatorInput& in, Op op, OperatorResult result) {
+        constexpr Op cheap[] = {Op::add,  Op::sub,     Op::mul,     Op::div,       Op::cast,    Op::concat,
+                                Op::relu, Op::flatten, Op::reshape, Op::transpose, Op::identity};
+        if (std::find(std::begin(cheap), std::end(cheap), op) == std::end(cheap))
+            return fail(Fault::unsupported, "computes a constant; fold it when the model is exported");
+        auto drafted = draft(in, op, std::move(result));
+        if (!drafted) return fail(drafted.error());
+        auto& [node, output] = *drafted;
+        folded_elements_ += output.elements();
+        if (folded_elements_ > max_folded_elements)
+            return fail(Fault::unsupported,
+                        "computes a constant of too many elements; fold it when the model is exported");
+        std::vector<const Tensor*> operands;
+        for (const auto id : node.inputs)
+            operands.push_back(&graph().tensors[id]);
+        std::vector<const Values*> values;
+        for (const auto* operand : operands)
+            values.push_back(&*operand->constant);
+        auto computed = run_node({node, operands, output}, values);
+        if (!computed) return fail(computed.error());
+        return add_constant({output.name, output.declared, output.shape, *std::move(computed)});
+    }
+
+    Result<> fold_dequantize(const OperatorInput& in) {
+        auto computed = dequantize(in.node, in.operands);
+        if (!computed) return fail(computed.error());
+        return add_constant(*std::move(computed));
+    }
+
+    Result<> add_outputs() {
+        if (raw_.outputs.empty()) return fail(Fault::invalid_input, "the graph has no output");
+        for (const auto& output : raw_.outputs) {
+            const auto id = ids_.at(output.name);
+            const auto& tensor = graph()[id];
+            if (tensor.is_constant())
+                return fail(Fault::unsupported, "output '{}' is a constant: it depends on no input",
+                            output.name);
+            if (std::find(graph().outputs.begin(), graph().outputs.end(), id) != graph().outputs.end())
+                return fail(Fault::invalid_input, "output '{}' is listed twice", output.name);
+            if (!output.declared.empty() && output.declared != tensor.declared)
+                return fail(Fault::invalid_input, "output '{}' is declared as {}, but is computed as {}",
+                            output.name, output.declared, tensor.declared);
+            if (output.shape && !same_shape(*output.shape, tensor.shape))
+                return fail(Fault::invalid_input, "output '{}' is declared as {}, but is computed as {}",
+                            output.name, shown(*output.shape), shown(tensor.shape));
+            graph().outputs.push_back(id);
+        }
+        return {};
+    }
+
+    static bool same_shape(const Shape& declared, const Shape& computed) {
+        return std::equal(declared.begin(), declared.end(), computed.begin(), computed.end(),
+                          [](auto a, auto b) { return a == -1 || a == b; });
+    }
+
+    // Stored forms that a Cast has replaced, shapes that became attributes: tensors that no node reads.
+    void drop_unused_constants() {
+        std::vector<bool> used(graph().tensors.size());
+        for (const auto& node : graph().nodes)
+            for (const auto id : node.inputs)
+                used[id] = true;
+        std::vector<TensorId> moved(graph().tensors.size());
+        std::vector<Tensor> kept;
+        for (std::size_t id = 0; id < graph().tensors.size(); ++id) {
+            auto& tensor = graph().tensors[id];
+            if (tensor.is_constant() && !used[id]) continue;
+            moved[id] = static_cast<TensorId>(kept.size());
+            kept.push_back(std::move(tensor));
+        }
+        graph().tensors = std::move(kept);
+        const auto renumber = [&](std::vector<TensorId>& ids) {
+            for (auto& id : ids)
+                id = moved[id];
+        };
+        for (auto& node : graph().nodes)
+            renumber(node.inputs), renumber(node.outputs);
+        renumber(graph().inputs), renumber(graph().outputs);
+    }
+
+    RawGraph raw_;
+    Built built_;
+    std::unordered_map<std::string, TensorId> ids_;
+    std::size_t folded_elements_ = 0;
+};
+
+}  // namespace
+
+Result<Built> build_graph(RawGraph raw) {
+    return Builder(std::move(raw)).run();
+}
+
+}  // namespace fard::model

@@ -1,0 +1,173 @@
+#include <fmt/ranges.h>
+
+#include <algorithm>
+
+#include "base/suggest.hpp"
+#include "model/implementation.hpp"
+
+namespace fard::model {
+namespace {
+
+constexpr NodeId no_node = ~NodeId{0};
+
+std::vector<NodeId> producers(const Graph& graph) {
+    std::vector<NodeId> producer(graph.tensors.size(), no_node);
+    for (NodeId node = 0; node < graph.nodes.size(); ++node)
+        for (const auto tensor : graph.nodes[node].outputs)
+            producer[tensor] = node;
+    return producer;
+}
+
+std::string quoted(const std::vector<std::string>& names) {
+    std::string list;
+    for (const auto& name : names)
+        list.append(list.empty() ? "'" : ", '").append(name).append("'");
+    return list;
+}
+
+// Where the network is divided: what has been computed, and what is handed on, in the order in which it was
+// named.
+struct Border {
+    std::string label;  // "cut 2 ('MaxPool_0')"
+    std::set<NodeId> before;
+    std::vector<TensorId> tensors;
+};
+
+Result<TensorId> find_tensor(const Graph& graph, const std::string& name) {
+    for (TensorId id = 0; id < graph.tensors.size(); ++id) {
+        if (graph[id].name != name) continue;
+        if (graph[id].is_constant()) return fail(Fault::invalid_input, "tensor '{}' is a constant", name);
+        return id;
+    }
+    std::vector<std::string> known;
+    for (const auto& tensor : graph.tensors)
+        if (!tensor.is_constant()) known.push_back(tensor.name);
+    return fail(Fault::invalid_input, "the network has no tensor '{}'{}", name, did_you_mean(name, known));
+}
+
+Result<Border> read_border(const Graph& graph, const std::vector<std::string>& names, std::size_t number) {
+    Border border{fmt::format("cut {} ({})", number, quoted(names)), {}, {}};
+    for (const auto& name : names) {
+        const auto id = find_tensor(graph, name);
+        if (!id) return fail_in(border.label, id.error());
+        if (std::find(border.tensors.begin(), border.tensors.end(), *id) != border.tensors.end())
+            return fail(Fault::invalid_input, "{}: names '{}' twice", border.label, name);
+        border.tensors.push_back(*id);
+    }
+    border.before = ancestors(graph, border.tensors);
+    if (border.before.empty())
+        return fail(Fault::invalid_input, "{}: nothing is computed before it", border.label);
+    if (border.before.size() == graph.nodes.size())
+        return fail(Fault::invalid_input, "{}: nothing is computed after it", border.label);
+
+    const auto crosses = crossing(graph, border.before);
+    std::vector<std::string> missing, idle;
+    for (const auto id : crosses)
+        if (std::find(border.tensors.begin(), border.tensors.end(), id) == border.tensors.end())
+            missing.push_back(graph[id].name);
+    for (const auto id : border.tensors)
+        if (!std::binary_search(crosses.begin(), crosses.end(), id)) idle.push_back(graph[id].name);
+    if (!missing.empty())
+        return fail(Fault::invalid_input,
+                    "{}: not a cut, {} cross{} it too; name all that cross, or cut elsewhere", border.label,
+                    quoted(missing), missing.size() == 1 ? "es" : "");
+    if (!idle.empty())
+        return fail(Fault::invalid_input, "{}: nothing after it reads {}", border.label, quoted(idle));
+    return border;
+}
+
+// The borders of all stages: the network's inputs, the cuts, its outputs.
+Result<std::vector<Border>> read_borders(const Graph& graph,
+                                         const std::vector<std::vector<std::string>>& cuts) {
+    std::vector<Border> borders{{"the input", {}, graph.inputs}};
+    for (std::size_t i = 0; i < cuts.size(); ++i) {
+        auto border = read_border(graph, cuts[i], i + 1);
+        if (!border) return fail(border.error());
+        const auto& last = borders.back();
+        const bool follows = border->before.size() > last.before.size() &&
+                             std::includes(border->before.begin(), border->before.end(), last.before.begin(),
+                                           last.before.end());
+        if (!follows)
+            return fail(Fault::invalid_input,
+                        "{} does not lie behind {}; name cuts in their order along the network",
+                        border->label, last.label);
+        borders.push_back(*std::move(border));
+    }
+    Border end{"the output", {}, graph.outputs};
+    for (NodeId node = 0; node < graph.nodes.size(); ++node)
+        end.before.insert(end.before.end(), node);
+    borders.push_back(std::move(end));
+    return borders;
+}
+
+Result<Stage> extract_stage(const Model::Implementation& model, const Border& from, const Border& to,
+                            std::string name) {
+    Stage stage;
+    Extract part{std::move(name), {}, {}, {}};
+    for (const auto node : to.before) {
+        if (from.before.contains(node)) continue;
+        part.nodes.push_back(model.files_nodes[node]);
+        stage.layers.push_back(model.graph.nodes[node].name);
+    }
+    for (const auto id : from.tensors) {
+        part.inputs.push_back(&model.graph[id]);
+        stage.inputs.push_back(wire_desc(model.graph[id]));
+    }
+    for (const auto id : to.tensors) {
+        part.outputs.push_back(&model.graph[id]);
+        stage.outputs.push_back(wire_desc(model.graph[id]));
+    }
+    auto onnx = model.file.extract(part);
+    if (!onnx) return fail(onnx.error());
+    stage.onnx = *std::move(onnx);
+    return stage;
+}
+
+}  // namespace
+
+std::set<NodeId> ancestors(const Graph& graph, const std::vector<TensorId>& tensors) {
+    const auto producer = producers(graph);
+    std::set<NodeId> nodes;
+    std::vector<TensorId> open = tensors;
+    while (!open.empty()) {
+        const auto node = producer[open.back()];
+        open.pop_back();
+        if (node == no_node || !nodes.insert(node).second) continue;
+        open.insert(open.end(), graph.nodes[node].inputs.begin(), graph.nodes[node].inputs.end());
+    }
+    return nodes;
+}
+
+std::vector<TensorId> crossing(const Graph& graph, const std::set<NodeId>& before) {
+    std::vector<bool> there(graph.tensors.size());
+    for (const auto id : graph.inputs)
+        there[id] = true;
+    for (const auto node : before)
+        for (const auto id : graph.nodes[node].outputs)
+            there[id] = true;
+    std::set<TensorId> crosses;
+    const auto read = [&](const std::vector<TensorId>& ids) {
+        for (const auto id : ids)
+            if (there[id]) crosses.insert(id);
+    };
+    for (NodeId node = 0; node < graph.nodes.size(); ++node)
+        if (!before.contains(node)) read(graph.nodes[node].inputs);
+    read(graph.outputs);
+    return {crosses.begin(), crosses.end()};
+}
+
+Result<std::vector<Stage>> cut(const Model& model, const std::vector<std::vector<std::string>>& cuts) {
+    const auto& whole = Model::Implementation::of(model);
+    const auto borders = read_borders(whole.graph, cuts);
+    if (!borders) return fail_in(whole.where, borders.error());
+    std::vector<Stage> stages;
+    for (std::size_t i = 0; i + 1 < borders->size(); ++i) {
+        const auto name = fmt::format("{}_stage_{}", whole.graph.name, i);
+        auto stage = extract_stage(whole, (*borders)[i], (*borders)[i + 1], name);
+        if (!stage) return fail(stage.error());
+        stages.push_back(*std::move(stage));
+    }
+    return stages;
+}
+
+}  // namespace fard::model

@@ -1,0 +1,280 @@
+#include "model/onnx_file.hpp"
+
+#include <climits>
+#include <exception>
+#include <set>
+#include <unordered_map>
+#include <unordered_set>
+
+#include "model/onnx_tensor.hpp"
+
+namespace fard::model {
+namespace {
+
+constexpr int max_rank = 8;
+
+Result<RawValue> read_value(const onnx::ValueInfoProto& value) {
+    if (!value.type().has_tensor_type())
+        return fail(Fault::unsupported,
+                    "'{}' is not a tensor (sequences, maps and optionals are not supported)", value.name());
+    const auto& type = value.type().tensor_type();
+    RawValue read{value.name(), declared_of(type.elem_type()), std::nullopt};
+    if (!type.has_shape()) return read;
+    if (type.shape().dim_size() > max_rank)
+        return fail(Fault::unsupported, "'{}' has {} dimensions; fard knows up to {}", value.name(),
+                    type.shape().dim_size(), max_rank);
+    read.shape.emplace();
+    for (const auto& dimension : type.shape().dim()) {
+        const bool known = dimension.has_dim_value() && dimension.dim_value() != 0;
+        if (known && dimension.dim_value() < 0)
+            return fail(Fault::corrupt, "'{}' has an extent of {}", value.name(), dimension.dim_value());
+        read.shape->push_back(known ? dimension.dim_value() : -1);
+    }
+    return read;
+}
+
+Result<RawAttribute> read_attribute(const onnx::AttributeProto& attribute) {
+    using onnx::AttributeProto;
+    switch (attribute.type()) {
+        case AttributeProto::INT:
+            return RawAttribute{static_cast<std::int64_t>(attribute.i())};
+        case AttributeProto::FLOAT:
+            return RawAttribute{static_cast<double>(attribute.f())};
+        case AttributeProto::STRING:
+            return RawAttribute{attribute.s()};
+        case AttributeProto::INTS:
+            return RawAttribute{std::vector<std::int64_t>(attribute.ints().begin(), attribute.ints().end())};
+        case AttributeProto::FLOATS:
+            return RawAttribute{std::vector<double>(attribute.floats().begin(), attribute.floats().end())};
+        case AttributeProto::TENSOR: {
+            auto tensor = read_tensor(attribute.t());
+            if (!tensor) return fail(tensor.error());
+            return RawAttribute{*std::move(tensor)};
+        }
+        default:
+            return RawAttribute{};
+    }
+}
+
+Result<RawNode> read_node(const onnx::NodeProto& node, std::size_t index) {
+    RawNode read;
+    read.index = index;
+    read.name = node.name();
+    read.domain = node.domain() == "ai.onnx" ? "" : node.domain();
+    read.op = node.op_type();
+    read.inputs.assign(node.input().begin(), node.input().end());
+    read.outputs.assign(node.output().begin(), node.output().end());
+    for (const auto& attribute : node.attribute()) {
+        auto value = read_attribute(attribute);
+        if (!value) return fail_in(read.label(), value.error());
+        read.attributes.insert_or_assign(attribute.name(), *std::move(value));
+    }
+    return read;
+}
+
+std::int64_t opset_of(const onnx::ModelProto& model) {
+    for (const auto& import : model.opset_import())
+        if (import.domain().empty() || import.domain() == "ai.onnx") return import.version();
+    return 0;
+}
+
+Result<RawGraph> read_graph(const onnx::ModelProto& model) {
+    const auto& graph = model.graph();
+    RawGraph read;
+    read.name = graph.name();
+    read.opset = opset_of(model);
+    if (graph.sparse_initializer_size() > 0)
+        return fail(Fault::unsupported, "sparse initializers are not supported; store them dense");
+    std::unordered_set<std::string> stored;
+    for (const auto& tensor : graph.initializer()) {
+        auto value = read_tensor(tensor);
+        if (!value) return fail(value.error());
+        stored.insert(value->name);
+        read.initializers.push_back(*std::move(value));
+    }
+    for (const auto& input : graph.input()) {
+        if (stored.contains(input.name())) continue;
+        auto value = read_value(input);
+        if (!value) return fail(value.error());
+        read.inputs.push_back(*std::move(value));
+    }
+    for (const auto& output : graph.output()) {
+        auto value = read_value(output);
+        if (!value) return fail(value.error());
+        read.outputs.push_back(*std::move(value));
+    }
+    for (const auto& node : graph.node()) {
+        auto value = read_node(node, read.nodes.size());
+        if (!value) return fail(value.error());
+        read.nodes.push_back(*std::move(value));
+    }
+    for (const auto& entry : graph.quantization_annotation())
+        for (const auto& pair : entry.quant_parameter_tensor_names())
+            read.annotations[entry.tensor_name()].insert_or_assign(pair.key(), pair.value());
+    return read;
+}
+
+// "['N', 'H', 'W', 'C']", as qonnx writes it.
+std::string layout_annotation(Layout layout) {
+    return layout == Layout::nhwc ? "['N', 'H', 'W', 'C']" : "['N', 'C', 'H', 'W']";
+}
+
+void annotate(onnx::TensorAnnotation& entry, const std::string& key, const std::string& value) {
+    for (auto& pair : *entry.mutable_quant_parameter_tensor_names())
+        if (pair.key() == key) return pair.set_value(value);
+    auto* pair = entry.add_quant_parameter_tensor_names();
+    pair->set_key(key);
+    pair->set_value(value);
+}
+
+// Copies one part of a model into a new one.
+class Extractor {
+  public:
+    Extractor(const onnx::ModelProto& model, const Extract& part) : source_(model.graph()), part_(part) {
+        result_ = std::make_unique<onnx::ModelProto>();
+        result_->set_ir_version(model.ir_version());
+        *result_->mutable_opset_import() = model.opset_import();
+        result_->set_producer_name("fard");
+        result_->mutable_graph()->set_name(part.name);
+        for (int i = 0; i < source_.initializer_size(); ++i)
+            initializers_.emplace(source_.initializer(i).name(), i);
+        for (int i = 0; i < source_.node_size(); ++i)
+            for (const auto& output : source_.node(i).output())
+                producers_.emplace(output, i);
+    }
+
+    std::string run() {
+        for (const Tensor* tensor : part_.inputs)
+            known_.insert(tensor->name);
+        std::set<int> chosen(part_.nodes.begin(), part_.nodes.end());
+        for (const int index : chosen)
+            for (const auto& output : source_.node(index).output())
+                known_.insert(output);
+        for (const int index : chosen)
+            for (const auto& input : source_.node(index).input())
+                take_constant(input);
+        for (const auto index : part_.nodes)
+            *target().add_node() = source_.node(static_cast<int>(index));
+        for (const Tensor* tensor : part_.inputs)
+            border(*target().add_input(), *tensor);
+        for (const Tensor* tensor : part_.outputs)
+            border(*target().add_output(), *tensor);
+        keep_annotations();
+        return result_->SerializeAsString();
+    }
+
+  private:
+    onnx::GraphProto& target() { return *result_->mutable_graph(); }
+
+    // Adds what the constant `name` is made of: an initializer, or nodes upon initializers, operands first.
+    void take_constant(const std::string& name) {
+        std::vector<std::pair<std::string, bool>> open{{name, false}};
+        while (!open.empty()) {
+            const auto [next, operands_done] = open.back();
+            open.pop_back();
+            if (operands_done) {
+                *target().add_node() = source_.node(producers_.at(next));
+                continue;
+            }
+            if (next.empty() || !known_.insert(next).second) continue;
+            if (const auto stored = initializers_.find(next); stored != initializers_.end()) {
+                *target().add_initializer() = source_.initializer(stored->second);
+            } else if (const auto producer = producers_.find(next); producer != producers_.end()) {
+                for (const auto& output : source_.node(producer->second).output())
+                    known_.insert(output);
+                open.emplace_back(next, true);
+                for (const auto& input : source_.node(producer->second).input())
+                    open.emplace_back(input, false);
+            }
+        }
+    }
+
+    static void border(onnx::ValueInfoProto& value, const Tensor& tensor) {
+        value.set_name(tensor.name);
+        auto* type = value.mutable_type()->mutable_tensor_type();
+        type->set_elem_type(element_type_of(tensor.declared));
+        auto* shape = type->mutable_shape();
+        for (const auto extent : tensor.shape)
+            shape->add_dim()->set_dim_value(extent);
+    }
+
+    // The annotations of every tensor that is in the part; at its borders, the types of the whole network.
+    void keep_annotations() {
+        std::unordered_map<std::string, onnx::TensorAnnotation*> kept;
+        const auto entry_of = [&](const std::string& name) -> onnx::TensorAnnotation& {
+            auto& entry = kept[name];
+            if (entry == nullptr) {
+                entry = target().add_quantization_annotation();
+                entry->set_tensor_name(name);
+            }
+            return *entry;
+        };
+        for (const auto& entry : source_.quantization_annotation()) {
+            if (!known_.contains(entry.tensor_name())) continue;
+            for (const auto& pair : entry.quant_parameter_tensor_names())
+                annotate(entry_of(entry.tensor_name()), pair.key(), pair.value());
+        }
+        for (const Tensor* tensor : part_.outputs)
+            annotate(entry_of(tensor->name), "finn_datatype", tensor->type.name());
+        for (const Tensor* tensor : part_.inputs) {
+            auto& entry = entry_of(tensor->name);
+            annotate(entry, "finn_datatype", tensor->type.name());
+            if (tensor->range)
+                annotate(entry, "fard_range",
+                         std::to_string(tensor->range->min) + ":" + std::to_string(tensor->range->max));
+            if (tensor->shape.size() == 4)
+                annotate(entry, "tensor_layout", layout_annotation(tensor->layout));
+        }
+    }
+
+    const onnx::GraphProto& source_;
+    const Extract& part_;
+    std::unique_ptr<onnx::ModelProto> result_;
+    std::unordered_map<std::string, int> initializers_;
+    std::unordered_map<std::string, int> producers_;
+    std::unordered_set<std::string> known_;  // tensors that the part has or will have
+};
+
+}  // namespace
+
+struct OnnxFile::Impl {
+    onnx::ModelProto model;
+    std::string where;
+};
+
+OnnxFile::OnnxFile(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+OnnxFile::OnnxFile(OnnxFile&&) noexcept = default;
+OnnxFile& OnnxFile::operator=(OnnxFile&&) noexcept = default;
+OnnxFile::~OnnxFile() = default;
+
+Result<OnnxFile> OnnxFile::parse(std::string_view bytes, const std::string& where) try {
+    auto impl = std::make_unique<Impl>();
+    impl->where = where;
+    if (bytes.size() > INT_MAX)
+        return fail(Fault::unsupported, "{}: {} bytes; an ONNX file has at most 2 GiB", where, bytes.size());
+    if (bytes.empty()) return fail(Fault::corrupt, "{}: the file is empty", where);
+    if (!impl->model.ParseFromArray(bytes.data(), static_cast<int>(bytes.size())))
+        return fail(Fault::corrupt, "{}: not an ONNX model (its protobuf does not parse)", where);
+    if (!impl->model.has_graph())
+        return fail(Fault::corrupt, "{}: not an ONNX model (it holds no graph)", where);
+    return OnnxFile(std::move(impl));
+} catch (const std::exception& error) {
+    return fail(Fault::corrupt, "{}: not an ONNX model ({})", where, error.what());
+}
+
+Result<RawGraph> OnnxFile::read() const try {
+    auto graph = read_graph(impl_->model);
+    if (!graph) return fail_in(impl_->where, graph.error());
+    return graph;
+} catch (const std::exception& error) {
+    return fail(Fault::corrupt, "{}: cannot be read ({})", impl_->where, error.what());
+}
+
+Result<std::string> OnnxFile::extract(const Extract& part) const try {
+    return Extractor(impl_->model, part).run();
+} catch (const std::exception& error) {
+    return fail(Fault::failed, "{}: stage '{}' could not be written ({})", impl_->where, part.name,
+                error.what());
+}
+
+}  // namespace fard::model

@@ -1,0 +1,102 @@
+// The operators that fard runs: from a node as the file has it to its typed form, with the shape and the
+// bounds of its result. One row per operator in operators.cpp; each family of them in a file of its own.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.hpp"
+#include "model/bounds.hpp"
+#include "model/raw_graph.hpp"
+
+namespace fard::model {
+
+// Reads a node's attributes; remembers the first that is of the wrong kind.
+class AttributeReader {
+  public:
+    explicit AttributeReader(const RawNode& node) : node_(node) {}
+
+    std::int64_t integer(const std::string& name, std::int64_t fallback);
+    double number(const std::string& name, double fallback);
+    std::string text(const std::string& name, const std::string& fallback);
+    std::vector<std::int64_t> integers(const std::string& name, std::vector<std::int64_t> fallback);
+    bool has(const std::string& name) const { return node_.attributes.contains(name); }
+
+    // Errors: invalid_input, naming the attribute.
+    Result<> done() const;
+
+  private:
+    template <typename T>
+    T get(const std::string& name, T fallback, const char* kind);
+
+    const RawNode& node_;
+    std::optional<Error> error_;
+};
+
+// A node and the tensors that it reads. Every operand has at least one element.
+struct OperatorInput {
+    const RawNode& node;
+    std::int64_t opset;
+    std::vector<const Tensor*> operands;  // nullptr: an optional one that is left out
+
+    const Tensor& operator[](std::size_t i) const { return *operands[i]; }
+    bool has(std::size_t i) const { return i < operands.size() && operands[i] != nullptr; }
+    bool all_integer() const;  // every operand's elements are integers
+};
+
+// What becomes of it: a node and its one output.
+struct OperatorResult {
+    Attributes attributes;
+    std::vector<std::size_t> kept;  // operands of the typed node
+    Shape shape;
+    Layout layout = Layout::none;
+    std::string declared = "FLOAT32";
+    std::optional<Bounds> bounds;  // none: fractions
+};
+
+struct OperatorRow {
+    std::string_view domain;
+    std::string_view name;
+    Op op;
+    std::size_t min_operands;
+    std::size_t max_operands;
+    // Errors: invalid_input (attributes, ranks or shapes that do not fit), unsupported. Without the node's
+    // name.
+    Result<OperatorResult> (*read)(const OperatorInput&);
+};
+
+const OperatorRow* find_operator(std::string_view domain, std::string_view name);  // nullptr: not run by fard
+std::string supported_operators();                                                 // "Add, AveragePool, ..."
+
+// The layout that a shape has when nothing says otherwise.
+Layout usual_layout(const Shape& shape);
+std::string shown(const Shape& shape);  // "1x3x32x32"
+// Negative axes count from the end. Errors: invalid_input unless 0 <= axis < limit afterwards.
+Result<int> checked_axis(std::int64_t axis, std::size_t rank, std::size_t limit);
+
+// Families.
+Result<OperatorResult> read_add(const OperatorInput& in);
+Result<OperatorResult> read_sub(const OperatorInput& in);
+Result<OperatorResult> read_mul(const OperatorInput& in);
+Result<OperatorResult> read_div(const OperatorInput& in);
+Result<OperatorResult> read_relu(const OperatorInput& in);
+Result<OperatorResult> read_identity(const OperatorInput& in);
+Result<OperatorResult> read_cast(const OperatorInput& in);
+Result<OperatorResult> read_softmax(const OperatorInput& in);
+Result<OperatorResult> read_batch_normalization(const OperatorInput& in);
+Result<OperatorResult> read_multi_threshold(const OperatorInput& in);
+Result<OperatorResult> read_conv(const OperatorInput& in);
+Result<OperatorResult> read_max_pool(const OperatorInput& in);
+Result<OperatorResult> read_average_pool(const OperatorInput& in);
+Result<OperatorResult> read_global_average_pool(const OperatorInput& in);
+Result<OperatorResult> read_matmul(const OperatorInput& in);
+Result<OperatorResult> read_gemm(const OperatorInput& in);
+Result<OperatorResult> read_flatten(const OperatorInput& in);
+Result<OperatorResult> read_reshape(const OperatorInput& in);
+Result<OperatorResult> read_transpose(const OperatorInput& in);
+Result<OperatorResult> read_concat(const OperatorInput& in);
+Result<OperatorResult> read_reduce_sum(const OperatorInput& in);
+
+}  // namespace fard::model

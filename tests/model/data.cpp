@@ -1,0 +1,79 @@
+#include "tests/model/data.hpp"
+
+#include <doctest/doctest.h>
+
+#include <cmath>
+#include <cstdlib>
+#include <cstring>
+#include <fstream>
+
+#include "base/npy.hpp"
+#include "model/reference.hpp"
+
+namespace fard::model::test {
+
+std::filesystem::path source_root() {
+    const char* root = std::getenv("FARD_SOURCE_ROOT");
+    return root != nullptr ? root : ".";
+}
+
+std::optional<std::filesystem::path> data_file(const std::string& name) {
+    const char* data = std::getenv("FARD_TEST_DATA");
+    const auto file =
+        (data != nullptr ? std::filesystem::path(data) : source_root() / "../shared/data") / name;
+    if (std::filesystem::exists(file)) return file;
+    MESSAGE("skipped: ", file.string(), " is not there");
+    return std::nullopt;
+}
+
+std::vector<std::int32_t> cifar_image(const std::filesystem::path& binary, std::size_t index) {
+    constexpr std::size_t label = 1, pixels = 3 * 32 * 32;
+    std::ifstream stream(binary, std::ios::binary);
+    stream.seekg(static_cast<std::streamoff>(index * (label + pixels) + label));
+    std::vector<unsigned char> bytes(pixels);
+    stream.read(reinterpret_cast<char*>(bytes.data()), static_cast<std::streamsize>(bytes.size()));
+    REQUIRE(stream);
+    return {bytes.begin(), bytes.end()};
+}
+
+std::vector<std::int32_t> upscaled_to_224(const std::vector<std::int32_t>& image) {
+    constexpr int small = 32, large = 224;
+    std::vector<std::int32_t> out;
+    for (int channel = 0; channel < 3; ++channel)
+        for (int row = 0; row < large; ++row)
+            for (int column = 0; column < large; ++column) {
+                const auto source = [](int at) {
+                    return std::clamp((at + 0.5) * small / large - 0.5, 0.0, small - 1.0);
+                };
+                const double y = source(row), x = source(column);
+                const int top = static_cast<int>(y), left = static_cast<int>(x);
+                const int bottom = std::min(top + 1, small - 1), right = std::min(left + 1, small - 1);
+                const auto pixel = [&](int h, int w) {
+                    return image[static_cast<std::size_t>((channel * small + h) * small + w)];
+                };
+                const double upper = pixel(top, left) + (x - left) * (pixel(top, right) - pixel(top, left));
+                const double lower =
+                    pixel(bottom, left) + (x - left) * (pixel(bottom, right) - pixel(bottom, left));
+                out.push_back(static_cast<std::int32_t>(std::lrint(upper + (y - top) * (lower - upper))));
+            }
+    return out;
+}
+
+std::vector<std::int32_t> expected_scores(const std::filesystem::path& npy, std::size_t index) {
+    const auto array = read_npy(npy);
+    REQUIRE_MESSAGE(array, array.error().message);
+    REQUIRE(array->type == NpyType::i4);
+    std::vector<std::int32_t> row(10);
+    REQUIRE(array->bytes.size() >= (index + 1) * row.size() * sizeof(std::int32_t));
+    std::memcpy(row.data(), array->bytes.data() + index * row.size() * sizeof(std::int32_t),
+                row.size() * sizeof(std::int32_t));
+    return row;
+}
+
+std::vector<std::int32_t> scores(const Model& model, const std::vector<std::int32_t>& image) {
+    auto outputs = run_reference(model.graph(), {Values{image, {}}});
+    REQUIRE_MESSAGE(outputs, outputs.error().message);
+    return (*outputs)[0].integers;
+}
+
+}  // namespace fard::model::test

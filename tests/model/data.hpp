@@ -1,0 +1,29 @@
+// Real networks, images and scores for the tests; what is not on this machine is skipped by its test.
+#pragma once
+
+#include <filesystem>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "model/model.hpp"
+
+namespace fard::model::test {
+
+std::filesystem::path source_root();
+// A file under FARD_TEST_DATA (default: ../shared/data beside the source tree); empty, and said so, if it is
+// not there.
+std::optional<std::filesystem::path> data_file(const std::string& name);
+
+// CIFAR-10 test image `index`: 3x32x32, 0..255.
+std::vector<std::int32_t> cifar_image(const std::filesystem::path& binary, std::size_t index);
+// Bilinear with half-pixel centres, rounded: 3x224x224.
+std::vector<std::int32_t> upscaled_to_224(const std::vector<std::int32_t>& image);
+
+// Row `index` of an int32 array [n, 10].
+std::vector<std::int32_t> expected_scores(const std::filesystem::path& npy, std::size_t index);
+
+// The integer scores of one image.
+std::vector<std::int32_t> scores(const Model& model, const std::vector<std::int32_t>& image);
+
+}  // namespace fard::model::test
