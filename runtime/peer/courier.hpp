@@ -9,14 +9,15 @@
 
 namespace fard {
 
-// Called exactly once, on the loop: with the answer; with a REFUSED as its Error; or with timed_out / unreachable,
-// naming who did not answer, what was asked, how often and for how long.
+// Called exactly once, on the loop: with the answer; with a REFUSED as its Error; or with timed_out /
+// unreachable, naming who did not answer, what was asked, how often and for how long.
 using Answer = std::function<void(Result<wire::Body>)>;
 
 // Answers one request, at once or later, once; safe to drop (the asker then runs into its deadline).
 using Reply = std::function<void(wire::Body)>;
 
-// Serves a request of `from`. A request that is repeated because its answer was lost never reaches the handler twice.
+// Serves a request of `from`. A request that is repeated because its answer was lost never reaches the
+// handler twice.
 using RequestHandler = std::function<void(const PeerId& from, const wire::Body& body, Reply reply)>;
 
 // The sending half as the logic above sees it: the mesh in fardd, an in-memory network in tests.

@@ -1,16 +1,21 @@
-// The request protocol over any lossy way of sending envelopes: repeats until answered or overdue, answers repeats
-// from memory. Knows no sockets: the mesh, the front door, the client and the simulation all run this one class.
+// The request protocol over any lossy way of sending envelopes: repeats until answered or overdue, answers
+// repeats from memory. Knows no sockets: the mesh, the front door, the client and the simulation all run this
+// one class.
 #pragma once
 
-#include <deque>
 #include <memory>
-#include <unordered_map>
+#include <string>
 
 #include "runtime/peer/courier.hpp"
 
 namespace fard {
 
-// One per process and way of sending. Lives on one loop; destroying it drops what is pending without calling answers.
+// One per process and way of sending. Lives on one loop; destroying it drops what is pending without calling
+// answers.
+//
+// A question is sent at once, again after 50 ms, and then in growing intervals of up to 500 ms, until it is
+// answered or its deadline has passed. An answer is remembered for 60 s, but no more than 4,096 of them and
+// 16 MiB; the request that it answers never reaches the handler again in that time.
 class Requests final : public Courier {
   public:
     // Hands an envelope to the network; may lose it, must not block.
@@ -19,22 +24,40 @@ class Requests final : public Courier {
     Requests(Loop& loop, PeerId self, Send send);
     ~Requests() override;
 
+    // An empty `to` stands for the one peer at the other end (a visitor's node manager): anyone's answer is
+    // taken.
     void ask(const PeerId& to, wire::Body body, Duration deadline, Answer answer) override;
+
+    // Until this is called, requests that come in are dropped (and repeated by who asks).
     void serve(RequestHandler handler);
 
-    // A request or answer that came in. Late, unknown and repeated ones are dropped and counted.
+    // How errors call a peer, "board kria-2"; without it they give the first digits of its id.
+    void name_peers(std::function<std::string(const PeerId&)> name);
+
+    // Sends a message that wants no answer.
+    void tell(const PeerId& to, const wire::Body& body);
+
+    // Something that came in: an answer, a request, or a message that wants no answer (request 0), which
+    // reaches the handler with an empty Reply. Late, unknown and repeated ones are dropped and counted.
     void receive(const wire::Envelope& envelope, const wire::Body& body);
 
     // Ends every pending question to a peer that is gone with `unreachable`.
     void forget(const PeerId& peer, const std::string& why);
 
-    std::uint64_t lamport() const;          // the process's Lamport clock, advanced by what is sent and received
-    std::uint64_t next_lamport();           // advances it and returns it: a new ticket
-    void witness(std::uint64_t lamport);    // a time seen outside of requests (published states)
+    std::uint64_t lamport() const;  // the process's Lamport clock, advanced by what is sent and received
+    std::uint64_t next_lamport();   // advances it and returns it: a new ticket
+    void witness(std::uint64_t lamport);  // a time seen outside of requests (published states)
+
+    struct Counters {
+        std::uint64_t late = 0;      // answers that nobody waits for any more
+        std::uint64_t repeated = 0;  // requests that were in progress or answered already
+        std::uint64_t dropped = 0;   // requests without a handler, or more of them in progress than 65,536
+    };
+    Counters counters() const;
 
   private:
     struct Impl;
-    std::unique_ptr<Impl> impl_;
+    std::shared_ptr<Impl> impl_;
 };
 
 }  // namespace fard

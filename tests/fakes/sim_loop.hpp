@@ -1,94 +1,110 @@
-// A loop in virtual time: nothing happens but what the test lets happen. Header only; not thread-safe.
+// Loops in virtual time, for tests: the world's loop, and one for each simulated process of it, which can be
+// stopped, woken and killed as SIGSTOP, SIGCONT and SIGKILL do it.
 #pragma once
 
-#include <algorithm>
 #include <deque>
 #include <map>
+#include <unordered_map>
 #include <utility>
+#include <vector>
 
 #include "base/loop.hpp"
 
 namespace fard {
 
+// Time stands still while callbacks run and jumps to the next deadline afterwards. Timers run in the order of their
+// deadlines, those of the same time in the order in which they were asked for, and before what was posted; so a run
+// depends on nothing but what the callbacks do.
 class SimLoop final : public Loop {
   public:
-    TimePoint now() const override { return now_; }
-
-    TimerId call_at(TimePoint when, Callback callback) override {
-        timers_.emplace(std::pair{when, ++last_id_}, std::move(callback));
-        deadlines_.emplace(last_id_, when);
-        return last_id_;
-    }
-    void cancel(TimerId timer) override {
-        const auto found = deadlines_.find(timer);
-        if (found == deadlines_.end()) return;
-        timers_.erase({found->second, timer});
-        deadlines_.erase(found);
-    }
-    WatchId watch_readable(int fd, Callback callback) override {
-        watches_.emplace(++last_id_, std::pair{fd, std::move(callback)});
-        return last_id_;
-    }
-    void unwatch(WatchId watch) override { watches_.erase(watch); }
-    void post(Callback callback) override { posted_.push_back(std::move(callback)); }
-
-    // Runs what is posted and due, until nothing is left of it. Time stands still.
-    void run_ready() {
-        while (run_one()) {
+    bool step();                    // runs the next callback, letting time pass until it; false: there is none
+    void run_ready();               // runs what is posted and due, until nothing is left of it; time stands still
+    void run_until(TimePoint end);  // runs all that is due until `end`, which is the time afterwards
+    void run_for(Duration duration) { run_until(now_ + duration); }
+    // Runs until `done`, but not past `limit` from now; the result of the last call of `done`.
+    template <typename Done>
+    bool run_while_not(Done done, Duration limit) {
+        const auto end = now_ + limit;
+        while (!done()) {
+            if (next_time() > end) return false;
+            step();
         }
-    }
-
-    // Lets time pass, stopping at each deadline on the way.
-    void run_for(Duration duration) {
-        const auto end = now_ + duration;
-        run_ready();
-        while (!timers_.empty() && timers_.begin()->first.first <= end) {
-            now_ = std::max(now_, timers_.begin()->first.first);
-            run_ready();
-        }
-        now_ = end;
+        return true;
     }
 
     // Time passes and nothing runs, as in a process that was stopped; then everything that is overdue does.
     void sleep(Duration duration) { now_ += duration; }
 
-    // Calls the watches of a descriptor once.
-    void make_readable(int fd) {
-        const auto watches = watches_;
-        for (const auto& [id, watch] : watches) {
-            if (watch.first == fd && watches_.contains(id)) watch.second();
-        }
-    }
+    void make_readable(int fd);  // calls the watches of a descriptor once
 
-    // The next deadline, if there is one; max() otherwise.
-    TimePoint next_deadline() const {
-        return timers_.empty() ? TimePoint::max() : timers_.begin()->first.first;
-    }
-    bool idle() const { return posted_.empty() && next_deadline() > now_; }
-    std::size_t pending_timers() const { return timers_.size(); }
+    TimePoint next_deadline();  // of a timer; max() if there is none
+    TimePoint next_time();      // when the next callback runs; max() if there is none
+    bool idle() { return next_time() > now_; }
+    std::size_t pending_timers() const { return callbacks_.size(); }
     std::size_t pending_watches() const { return watches_.size(); }
 
-  private:
-    bool run_one() {  // due timers before what is posted, as on a real loop that slept
-        if (!timers_.empty() && timers_.begin()->first.first <= now_) {
-            auto node = timers_.extract(timers_.begin());
-            deadlines_.erase(node.key().second);
-            node.mapped()();
-            return true;
-        }
-        if (posted_.empty()) return false;
-        const auto callback = std::move(posted_.front());
-        posted_.pop_front();
-        callback();
-        return true;
-    }
+    TimePoint now() const override { return now_; }
+    TimerId call_at(TimePoint when, Callback callback) override;
+    void cancel(TimerId timer) override { callbacks_.erase(timer); }
+    WatchId watch_readable(int fd, Callback callback) override;
+    void unwatch(WatchId watch) override { watches_.erase(watch); }
+    void post(Callback callback) override { posted_.push_back(std::move(callback)); }
 
+  private:
+    struct Entry {
+        TimePoint when;
+        TimerId id;
+        bool operator<(const Entry& other) const {  // the heap's top is the earliest
+            return when != other.when ? when > other.when : id > other.id;
+        }
+    };
     TimePoint now_{std::chrono::hours(1)};
-    std::map<std::pair<TimePoint, TimerId>, Callback> timers_;
-    std::map<TimerId, TimePoint> deadlines_;
+    TimerId last_ = 0;
+    std::vector<Entry> heap_;  // may hold cancelled timers
+    std::unordered_map<TimerId, Callback> callbacks_;
     std::map<WatchId, std::pair<int, Callback>> watches_;
     std::deque<Callback> posted_;
-    std::uint64_t last_id_ = 0;
+};
+
+// The loop of one simulated process.
+class SimHost final : public Loop {
+  public:
+    explicit SimHost(SimLoop& world) : world_(world) {}
+    ~SimHost() override { kill(); }
+
+    // While stopped nothing of this process runs. When it wakes, first what has become due in the order of
+    // deadlines, then what was delivered to it meanwhile.
+    void stop();
+    void wake();
+    void kill();  // for good: everything pending is gone
+    bool running() const { return running_; }
+
+    // Runs `callback` now, or when the process wakes: something that arrives from outside.
+    void deliver(Callback callback);
+
+    TimePoint now() const override { return world_.now(); }
+    TimerId call_at(TimePoint when, Callback callback) override;
+    void cancel(TimerId timer) override;
+    WatchId watch_readable(int fd, Callback callback) override {
+        return world_.watch_readable(fd, std::move(callback));
+    }
+    void unwatch(WatchId) override {}
+    void post(Callback callback) override { call_at(now(), std::move(callback)); }
+
+  private:
+    struct Timer {
+        TimePoint when;
+        TimerId world_timer;
+        Callback callback;
+    };
+    void fire(TimerId id);
+
+    SimLoop& world_;
+    bool running_ = true;
+    bool killed_ = false;
+    TimerId last_ = 0;
+    std::unordered_map<TimerId, Timer> timers_;
+    std::vector<Callback> inbox_;  // delivered while stopped
 };
 
 }  // namespace fard

@@ -39,8 +39,9 @@ std::string error_of(std::string_view bytes) {
 
 TEST_CASE("the bytes on the wire are these") {
     CHECK(hex(wire::encode({}, wire::Done{})) == "87a17401a17601a17100a161c2a166a0a16c00a16280");
-    CHECK(hex(wire::encode({{id}, 300, true, 7}, wire::Reserved{true})) ==
-          "87a1741fa17601a171cd012ca161c3a166d920" + hex(id) + "a16c07a16281a7" + hex("granted") + "c3");
+    CHECK(hex(wire::encode({{id}, 300, true, 7}, wire::Cancel{{id}, true})) ==
+          "87a17441a17601a171cd012ca161c3a166d920" + hex(id) + "a16c07a16282a3" + hex("run") + "d920" +
+              hex(id) + "a7" + hex("relayed") + "c3");
     CHECK(hex(wire::encode({{id}, 1, false, 2}, wire::Renew{{id}, {1, 256}})) ==
           "87a17423a17601a17101a161c2a166d920" + hex(id) + "a16c02a16282a3" + hex("run") + "d920" + hex(id) +
               "a5" + hex("epoch") + "9201cd0100");
@@ -195,10 +196,10 @@ TEST_CASE("a few bytes that claim to hold much are corrupt") {
 TEST_CASE("the table's rows") {
     const auto rows = wire::table_rows();
     CHECK(rows.size() == std::tuple_size_v<wire::Table>);
-    const auto& reserve = rows[wire::Body(wire::Reserve{}).index()];
-    CHECK(reserve.type == 30);
-    CHECK(reserve.name == "RESERVE");
-    CHECK(reserve.fields == "run, ticket, epoch, slots");
+    const auto& fetch = rows[wire::Body(wire::Fetch{}).index()];
+    CHECK(fetch.type == 50);
+    CHECK(fetch.name == "FETCH");
+    CHECK(fetch.fields == "package, offset");
     CHECK(wire::footprint(wire::Piece{"p", 0, 0, std::string(1000, 'x')}) > 1000);
 }
 

@@ -1,0 +1,272 @@
+#include "runtime/peer/requests.hpp"
+
+#include <atomic>
+#include <deque>
+#include <map>
+#include <unordered_map>
+#include <vector>
+
+namespace fard {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr Duration first_repeat = 50ms;
+constexpr Duration longest_interval = 500ms;
+constexpr Duration memory_time = 60s;
+constexpr std::size_t memory_answers = 4096;
+constexpr std::size_t memory_bytes = 16u << 20;
+constexpr std::size_t most_in_progress = 65'536;
+constexpr std::uint64_t furthest_lamport = 1ull << 40;  // ahead of ours; no honest clock is
+
+// Request numbers are unique in the process, because several Requests of one process share its PeerId, and
+// start anywhere, so that a peer which kept its id over a restart is not given the answers of its former
+// life.
+std::uint64_t next_request() {
+    static std::atomic<std::uint64_t> last = std::stoull(random_hex(6), nullptr, 16) << 8;
+    return ++last;
+}
+
+struct RequestKey {
+    PeerId from;
+    std::uint64_t request = 0;
+    friend bool operator==(const RequestKey&, const RequestKey&) = default;
+};
+struct RequestKeyHash {
+    std::size_t operator()(const RequestKey& key) const {
+        return std::hash<PeerId>{}(key.from) ^ (key.request * 0x9e3779b97f4a7c15ull);
+    }
+};
+
+std::string seconds(Duration duration) {
+    return fmt::format("{:.2f} s", std::chrono::duration<double>(duration).count());
+}
+
+}  // namespace
+
+struct Requests::Impl : std::enable_shared_from_this<Requests::Impl> {
+    Impl(Loop& the_loop, PeerId the_self, Send the_send)
+        : loop(the_loop), self(std::move(the_self)), send(std::move(the_send)) {}
+
+    // ---- asking
+    struct Question {
+        PeerId to;
+        std::shared_ptr<const wire::Body> body;
+        Answer answer;
+        TimePoint asked;
+        TimePoint deadline;
+        Duration interval = first_repeat;
+        unsigned times = 0;
+        Loop::TimerId timer = 0;
+    };
+
+    void post(std::uint64_t request, Question& question) {
+        ++question.times;
+        const auto now = loop.now();
+        const auto next = std::min(now + question.interval, question.deadline);
+        question.interval = std::min(question.interval * 2, longest_interval);
+        question.timer = loop.call_at(next, [this, request] { on_timer(request); });
+        // Last, and of copies: the network may answer at once, and that ends the question.
+        const auto to = question.to;
+        const auto body = question.body;
+        send(to, wire::Envelope{self, request, false, ++clock}, *body);
+    }
+
+    void on_timer(std::uint64_t request) {
+        const auto found = questions.find(request);
+        if (found == questions.end()) return;
+        if (loop.now() < found->second.deadline) return post(request, found->second);
+        const auto& question = found->second;
+        end(found,
+            fail(Fault::timed_out, "{} did not answer {} within {} (asked {} times)", called(question.to),
+                 wire::name_of(*question.body), seconds(loop.now() - question.asked), question.times));
+    }
+
+    void end(std::map<std::uint64_t, Question>::iterator place, Result<wire::Body> result) {
+        loop.cancel(place->second.timer);
+        const auto answer = std::move(place->second.answer);
+        questions.erase(place);
+        answer(std::move(result));
+    }
+
+    void take_answer(const wire::Envelope& envelope, const wire::Body& body) {
+        const auto found = questions.find(envelope.request);
+        if (found == questions.end() || !(found->second.to.empty() || found->second.to == envelope.from)) {
+            ++counters.late;
+            return;
+        }
+        if (const auto* no = std::get_if<wire::Refused>(&body)) return end(found, fail(to_error(*no)));
+        end(found, body);
+    }
+
+    // ---- answering
+    struct Memory {
+        std::shared_ptr<const wire::Body> answer;  // absent: in progress, or dropped by the handler
+        std::size_t bytes = 0;
+    };
+    struct Remembered {
+        RequestKey key;
+        TimePoint until;
+    };
+
+    void take_request(const wire::Envelope& envelope, const wire::Body& body) {
+        expire();
+        const RequestKey key{envelope.from, envelope.request};
+        if (const auto found = memory.find(key); found != memory.end()) {
+            ++counters.repeated;
+            if (const auto answer = found->second.answer) send_answer(key, *answer);
+            return;
+        }
+        if (!handler || memory.size() - remembered.size() >= most_in_progress) {
+            ++counters.dropped;
+            return;
+        }
+        memory.emplace(key, Memory{});
+        const auto current = handler;  // serve() may replace it meanwhile
+        (*current)(envelope.from, body, make_reply(key));
+    }
+
+    // Every copy of a Reply shares one token. The last one to go without an answer leaves the request
+    // remembered as handled, so that a repeat does not reach the handler either.
+    struct Token {
+        std::weak_ptr<Impl> owner;
+        RequestKey key;
+        bool used = false;
+        Token(std::weak_ptr<Impl> the_owner, RequestKey the_key)
+            : owner(std::move(the_owner)), key(std::move(the_key)) {}
+        Token(const Token&) = delete;
+        ~Token() {
+            if (const auto impl = owner.lock(); impl && !used) impl->remember(key, nullptr);
+        }
+    };
+
+    Reply make_reply(const RequestKey& key) {
+        return [token = std::make_shared<Token>(weak_from_this(), key)](wire::Body answer) {
+            const auto impl = token->owner.lock();
+            if (!impl || std::exchange(token->used, true)) return;
+            const auto kept = std::make_shared<const wire::Body>(std::move(answer));
+            impl->remember(token->key, kept);
+            impl->send_answer(token->key, *kept);
+        };
+    }
+
+    void send_answer(const RequestKey& key, const wire::Body& answer) {
+        send(key.from, wire::Envelope{self, key.request, true, ++clock}, answer);
+    }
+
+    void remember(const RequestKey& key, std::shared_ptr<const wire::Body> answer) {
+        const auto found = memory.find(key);
+        if (found == memory.end()) return;
+        found->second.bytes = answer ? wire::footprint(*answer) : 0;
+        found->second.answer = std::move(answer);
+        held_bytes += found->second.bytes;
+        remembered.push_back({key, loop.now() + memory_time});
+        // The newest answer always stays: it is the one most likely to be asked for again.
+        while (remembered.size() > 1 && (remembered.size() > memory_answers || held_bytes > memory_bytes))
+            drop_oldest();
+    }
+
+    void expire() {
+        const auto now = loop.now();
+        while (!remembered.empty() && remembered.front().until <= now)
+            drop_oldest();
+    }
+
+    void drop_oldest() {
+        const auto found = memory.find(remembered.front().key);
+        held_bytes -= found->second.bytes;
+        memory.erase(found);
+        remembered.pop_front();
+    }
+
+    std::string called(const PeerId& peer) const {
+        if (peer.empty()) return name ? name(peer) : "the node manager";
+        return name ? name(peer) : "peer " + peer.hex.substr(0, 8);
+    }
+
+    void witness(std::uint64_t time) {
+        if (time > clock && time - clock < furthest_lamport) clock = time;
+    }
+
+    Loop& loop;
+    PeerId self;
+    Send send;
+    std::shared_ptr<const RequestHandler> handler;
+    std::function<std::string(const PeerId&)> name;
+    std::map<std::uint64_t, Question> questions;  // in the order of asking
+    std::unordered_map<RequestKey, Memory, RequestKeyHash> memory;
+    std::deque<Remembered> remembered;  // oldest first
+    std::size_t held_bytes = 0;
+    std::uint64_t clock = 0;
+    Counters counters;
+};
+
+Requests::Requests(Loop& loop, PeerId self, Send send)
+    : impl_(std::make_shared<Impl>(loop, std::move(self), std::move(send))) {}
+
+Requests::~Requests() {
+    for (auto& [request, question] : impl_->questions)
+        impl_->loop.cancel(question.timer);
+}
+
+void Requests::ask(const PeerId& to, wire::Body body, Duration deadline, Answer answer) {
+    const auto now = impl_->loop.now();
+    const auto request = next_request();
+    auto& question =
+        impl_->questions
+            .emplace(request, Impl::Question{to, std::make_shared<const wire::Body>(std::move(body)),
+                                             std::move(answer), now, now + deadline})
+            .first->second;
+    impl_->post(request, question);
+}
+
+void Requests::serve(RequestHandler handler) {
+    impl_->handler = handler ? std::make_shared<const RequestHandler>(std::move(handler)) : nullptr;
+}
+
+void Requests::name_peers(std::function<std::string(const PeerId&)> name) {
+    impl_->name = std::move(name);
+}
+
+void Requests::tell(const PeerId& to, const wire::Body& body) {
+    impl_->send(to, wire::Envelope{impl_->self, 0, false, ++impl_->clock}, body);
+}
+
+void Requests::receive(const wire::Envelope& envelope, const wire::Body& body) {
+    const auto keep = impl_;  // a callback may destroy this object
+    keep->witness(envelope.lamport);
+    if (envelope.answer) return keep->take_answer(envelope, body);
+    if (envelope.request != 0) return keep->take_request(envelope, body);
+    if (const auto handler = keep->handler) (*handler)(envelope.from, body, {});
+}
+
+void Requests::forget(const PeerId& peer, const std::string& why) {
+    const auto keep = impl_;
+    std::vector<std::uint64_t> gone;
+    for (const auto& [request, question] : keep->questions) {
+        if (question.to == peer) gone.push_back(request);
+    }
+    for (const auto request : gone) {
+        const auto found = keep->questions.find(request);
+        if (found == keep->questions.end()) continue;  // an answer's callback ended it
+        const auto& question = found->second;
+        keep->end(found, fail(Fault::unreachable, "{} is gone ({}): no answer to {} (asked {} times in {})",
+                              keep->called(peer), why, wire::name_of(*question.body), question.times,
+                              seconds(keep->loop.now() - question.asked)));
+    }
+}
+
+std::uint64_t Requests::lamport() const {
+    return impl_->clock;
+}
+std::uint64_t Requests::next_lamport() {
+    return ++impl_->clock;
+}
+void Requests::witness(std::uint64_t lamport) {
+    impl_->witness(lamport);
+}
+Requests::Counters Requests::counters() const {
+    return impl_->counters;
+}
+
+}  // namespace fard

@@ -1,0 +1,249 @@
+#include "runtime/peer/requests.hpp"
+
+#include <doctest/doctest.h>
+
+#include <optional>
+
+#include "tests/fakes/sim_network.hpp"
+
+using namespace fard;
+using namespace std::chrono_literals;
+
+namespace {
+
+const PeerId alice{std::string(32, 'a')};
+const PeerId bob{std::string(32, 'b')};
+
+struct Pair {
+    explicit Pair(std::uint64_t seed = 1, SimNetworkOptions options = {}) : network(world, seed, options) {
+        network.add(alice);
+        network.add(bob).requests().serve([this](const PeerId& from, const wire::Body& body, Reply reply) {
+            ++handled;
+            last_from = from;
+            last = body;
+            if (auto_answer)
+                reply(wire::Done{});
+            else
+                held = reply;
+        });
+    }
+    void ask(wire::Body body, Duration deadline) {
+        network.peer(alice).requests().ask(bob, std::move(body), deadline, [this](Result<wire::Body> result) {
+            ++answers;
+            answered_at = world.now();
+            outcome = std::move(result);
+        });
+    }
+
+    SimLoop world;
+    SimNetwork network;
+    int handled = 0;
+    int answers = 0;
+    bool auto_answer = true;
+    PeerId last_from;
+    wire::Body last;
+    Reply held;
+    TimePoint answered_at;
+    std::optional<Result<wire::Body>> outcome;
+};
+
+}  // namespace
+
+TEST_CASE("a question is answered once, by the one asked") {
+    Pair pair(1, {.encode = true});
+    pair.ask(wire::Renew{{std::string(32, '1')}, {2, 3}}, 1s);
+    pair.world.run_for(10s);
+    CHECK(pair.handled == 1);
+    CHECK(pair.last_from == alice);
+    CHECK(pair.last == wire::Body{wire::Renew{{std::string(32, '1')}, {2, 3}}});
+    CHECK(pair.answers == 1);
+    CHECK(pair.outcome->value() == wire::Body{wire::Done{}});
+    CHECK(pair.network.counters().sent == 2);
+}
+
+TEST_CASE(
+    "nobody answers: repeated in growing intervals, then an error that says who, what, how often, how long") {
+    Pair pair;
+    std::vector<std::int64_t> sent_ms;
+    const auto start = pair.world.now();
+    pair.network.on_send = [&](auto&&...) {
+        sent_ms.push_back(
+            std::chrono::duration_cast<std::chrono::milliseconds>(pair.world.now() - start).count());
+        return true;
+    };
+    pair.network.peer(alice).requests().name_peers([](const PeerId&) { return "board kria"; });
+    pair.ask(wire::Commit{}, 2s);
+    pair.world.run_for(1999ms);
+    CHECK(pair.answers == 0);
+    pair.world.run_for(1ms);
+    CHECK(pair.answers == 1);
+    CHECK(sent_ms == std::vector<std::int64_t>{0, 50, 150, 350, 750, 1250, 1750});
+    CHECK(pair.outcome->error().fault == Fault::timed_out);
+    CHECK(pair.outcome->error().message == "board kria did not answer COMMIT within 2.00 s (asked 7 times)");
+    pair.world.run_for(60s);
+    CHECK(pair.answers == 1);
+}
+
+TEST_CASE("a repeated request reaches the handler once, and its answer is given again") {
+    Pair pair;
+    int lost = 3;
+    pair.network.on_send = [&](const PeerId& from, auto&&...) { return from == bob && lost-- > 0; };
+    pair.ask(wire::Query{}, 5s);
+    pair.world.run_for(5s);
+    CHECK(pair.handled == 1);
+    CHECK(pair.answers == 1);
+    CHECK(pair.outcome->has_value());
+    CHECK(pair.network.peer(bob).requests().counters().repeated == 3);
+}
+
+TEST_CASE("a request in progress is not handed over again, and may be answered late or never") {
+    Pair pair;
+    pair.auto_answer = false;
+    pair.ask(wire::Query{}, 5s);
+    pair.world.run_for(3s);
+    CHECK(pair.handled == 1);
+    CHECK(pair.answers == 0);
+    pair.held(wire::Done{});
+    pair.held(wire::Refused{});  // the second one does nothing
+    pair.world.run_for(1s);
+    CHECK(pair.outcome->has_value());
+
+    pair.ask(wire::Query{}, 2s);
+    pair.world.run_for(100ms);
+    pair.held = nullptr;  // dropped
+    pair.world.run_for(3s);
+    CHECK(pair.handled == 2);
+    CHECK(pair.answers == 2);
+    CHECK(pair.outcome->error().fault == Fault::timed_out);
+}
+
+TEST_CASE("a refusal is an error with its fault and reason") {
+    Pair pair;
+    pair.auto_answer = false;
+    pair.ask(wire::Query{}, 5s);
+    pair.world.run_for(10ms);
+    pair.held(refused({Fault::not_found, "no such run"}));
+    pair.world.run_for(10ms);
+    CHECK(pair.outcome->error().fault == Fault::not_found);
+    CHECK(pair.outcome->error().message == "no such run");
+    CHECK(to_error(wire::Refused{200, ""}).fault == Fault::failed);
+}
+
+TEST_CASE("a peer that is gone ends its questions at once") {
+    Pair pair;
+    pair.network.kill(bob);
+    pair.ask(wire::Query{}, 5s);
+    pair.world.run_for(60ms);
+    pair.network.peer(alice).requests().forget(bob, "its process ended");
+    CHECK(pair.answers == 1);
+    CHECK(pair.outcome->error().fault == Fault::unreachable);
+    CHECK(pair.outcome->error().message ==
+          "peer bbbbbbbb is gone (its process ended): no answer to QUERY (asked 2 times in 0.06 s)");
+}
+
+TEST_CASE("answers from somebody else, or to nothing, are late") {
+    Pair pair;
+    pair.auto_answer = false;
+    std::uint64_t number = 0;
+    pair.network.on_send = [&](const PeerId&, const PeerId&, const wire::Envelope& envelope,
+                               const wire::Body&) {
+        number = envelope.request;
+        return false;
+    };
+    pair.ask(wire::Query{}, 5s);
+    auto& requests = pair.network.peer(alice).requests();
+    requests.receive({{std::string(32, 'c')}, number, true, 1}, wire::Done{});
+    requests.receive({bob, number + 999, true, 1}, wire::Done{});
+    CHECK(requests.counters().late == 2);
+    CHECK(pair.answers == 0);
+    requests.receive({bob, number, true, 1}, wire::Done{});
+    CHECK(pair.answers == 1);
+}
+
+TEST_CASE("answers are remembered for 60 s, within a bound of bytes") {
+    Pair pair;
+    auto& requests = pair.network.peer(bob).requests();
+    int handled = 0;
+    std::size_t piece = 10;
+    requests.serve([&](const PeerId&, const wire::Body&, const Reply& reply) {
+        ++handled;
+        reply(wire::Piece{"p", 0, 0, std::string(piece, 'x')});
+    });
+    requests.receive({alice, 1, false, 0}, wire::Query{});
+    pair.world.run_for(59s);
+    requests.receive({alice, 1, false, 0}, wire::Query{});
+    CHECK(handled == 1);
+    pair.world.run_for(2s);
+    requests.receive({alice, 1, false, 0}, wire::Query{});
+    CHECK(handled == 2);
+
+    piece = 1u << 20;
+    for (std::uint64_t number = 100; number < 120; ++number)
+        requests.receive({alice, number, false, 0}, wire::Query{});
+    CHECK(handled == 22);
+    requests.receive({alice, 119, false, 0}, wire::Query{});  // still remembered
+    CHECK(handled == 22);
+    requests.receive({alice, 100, false, 0}, wire::Query{});  // had to make room
+    CHECK(handled == 23);
+}
+
+TEST_CASE("Lamport clocks go on from what they have seen, but not for a liar") {
+    Pair pair;
+    auto& ours = pair.network.peer(alice).requests();
+    ours.witness(1000);
+    CHECK(ours.next_lamport() == 1001);
+    pair.ask(wire::Query{}, 1s);
+    pair.world.run_for(1s);
+    CHECK(pair.network.peer(bob).requests().next_lamport() > 1001);
+    CHECK(ours.lamport() > 1002);
+    ours.witness(~0ull);
+    CHECK(ours.lamport() < 2000);
+}
+
+TEST_CASE("messages that want no answer reach the handler without a reply") {
+    Pair pair;
+    pair.auto_answer = false;
+    pair.held = [](wire::Body) {};
+    pair.network.peer(alice).requests().tell(bob, wire::Leave{});
+    pair.world.run_for(1s);
+    CHECK(pair.last == wire::Body{wire::Leave{}});
+    CHECK_FALSE(pair.held);
+}
+
+TEST_CASE("a process that slept finds its deadlines past before it reads what came") {
+    Pair pair;
+    pair.ask(wire::Query{}, 1s);
+    pair.network.stop(alice);
+    pair.world.run_for(3s);
+    CHECK(pair.handled == 1);
+    CHECK(pair.answers == 0);
+    pair.network.wake(alice);
+    pair.world.run_for(1ms);
+    CHECK(pair.outcome->error().fault == Fault::timed_out);
+    CHECK(pair.network.peer(alice).requests().counters().late == 1);
+}
+
+TEST_CASE(
+    "over a bad network every question is answered exactly once and handled exactly once, by any seed") {
+    for (std::uint64_t seed = 0; seed < 200; ++seed) {
+        Pair pair(seed, {.loss = 0.3, .repetition = 0.3, .longest_delay = 100ms, .encode = seed % 4 == 0});
+        for (int i = 0; i < 5; ++i)
+            pair.ask(wire::Query{}, 50s);
+        pair.world.run_for(60s);
+        CHECK(pair.handled == 5);
+        CHECK(pair.answers == 5);
+        CHECK(pair.outcome->has_value());
+    }
+}
+
+TEST_CASE("the same seed gives the same run") {
+    const auto run = [](std::uint64_t seed) {
+        Pair pair(seed, {.loss = 0.3, .repetition = 0.1, .longest_delay = 100ms});
+        for (int i = 0; i < 5; ++i)
+            pair.ask(wire::Query{}, 50s);
+        pair.world.run_for(60s);
+        return std::pair{pair.answered_at, pair.network.counters().sent};
+    };
+    CHECK(run(5) == run(5));
+    CHECK(run(5) != run(6));
+}
