@@ -1,13 +1,14 @@
 // What an application programmer writes: a job is a class with process(chunk) and one line of main.
 //
 //   class FirstStage final : public fard::Job {
-//       fard::Result<> parse_config(const fard::JobConfig& config) override;   // load an overlay, read params
-//       fard::Result<fard::Chunk> process(fard::Chunk chunk) override;
+//       fard::Result<> parse_config(const fard::JobConfig& config) override;   // load an overlay, read
+//       params fard::Result<fard::Chunk> process(fard::Chunk chunk) override;
 //   };
-//   int main(int argc, char** argv) { return fard::run_job(argc, argv, [] { return std::make_unique<FirstStage>(); }); }
+//   int main(int argc, char** argv) { return fard::run_job(argc, argv, [] { return
+//   std::make_unique<FirstStage>(); }); }
 //
-// Life of a job: started by its node manager -> parse_config -> wired -> process, once per chunk -> gone when the run
-// is drained, cancelled, or its node manager ends. All calls come from one thread, one at a time.
+// Life of a job: started by its node manager -> parse_config -> wired -> process, once per chunk -> gone when
+// the run is drained, cancelled, or its node manager ends. All calls come from one thread, one at a time.
 #pragma once
 
 #include <functional>
@@ -28,29 +29,29 @@ struct JobConfig {
     std::string board;
     std::string name;  // of the position
     struct Pipeline {
-        std::uint32_t position = 0;   // 0 is fed by the run's input
+        std::uint32_t position = 0;  // 0 is fed by the run's input
         std::uint32_t positions = 1;
         std::uint32_t replica = 0;
         std::uint32_t replicas = 1;
     } pipeline;
-    std::vector<TensorDesc> inputs;   // of each chunk that process gets
-    std::vector<TensorDesc> outputs;  // of each chunk that it must return
+    std::vector<TensorDesc> inputs;             // of each chunk that process gets
+    std::vector<TensorDesc> outputs;            // of each chunk that it must return
     std::map<std::string, std::string> params;  // the app file's settings for this position
-    std::string package_dir;          // the overlay, verified, "" if none
-    std::string device_id;            // the reserved device
-    std::string device_kind;          // "soft", ...
+    std::string package_dir;                    // the overlay, verified, "" if none
+    std::string device_id;                      // the reserved device
+    std::string device_kind;                    // "soft", ...
 };
 
 class Job {
   public:
     virtual ~Job() = default;
 
-    // Called once before any chunk. An Error (or an exception) ends the run with its message. An override calls the
-    // base first, which keeps the configuration.
+    // Called once before any chunk. An Error (or an exception) ends the run with its message. An override
+    // calls the base first, which keeps the configuration.
     virtual Result<> parse_config(const JobConfig& config);
 
-    // One chunk in, one chunk out: a function of the chunk alone (a chunk may be sent again after a loss). The result
-    // keeps the chunk's index. An Error or an exception ends the run.
+    // One chunk in, one chunk out: a function of the chunk alone (a chunk may be sent again after a loss).
+    // The result keeps the chunk's index. An Error or an exception ends the run.
     virtual Result<Chunk> process(Chunk chunk) = 0;
 
     const JobConfig& config() const { return config_; }
@@ -59,8 +60,8 @@ class Job {
     JobConfig config_;
 };
 
-// Runs a job as its own process until it is drained; returns the exit code. Descriptor 3 is the control channel to the
-// node manager; started by hand it says so and returns 2.
+// Runs a job as its own process until it is drained; returns the exit code. Descriptor 3 is the control
+// channel to the node manager; started by hand it says so and returns 2.
 int run_job(int argc, char** argv, const std::function<std::unique_ptr<Job>()>& make);
 
 }  // namespace fard

@@ -1,0 +1,294 @@
+#include "jobs/container.hpp"
+
+#include <fmt/format.h>
+
+#include <cstdio>
+#include <ctime>
+#include <exception>
+#include <utility>
+
+namespace fard {
+
+namespace {
+
+constexpr Duration credit_delay =
+    std::chrono::milliseconds(1);  // idle for so long, a part of half a window is told
+constexpr Duration credit_retry = std::chrono::milliseconds(20);
+constexpr std::uint64_t look_interval_ns =
+    5'000'000;  // at the control channel, between chunks that never pause
+
+std::uint64_t read_clock(clockid_t clock) {
+    timespec time{};
+    clock_gettime(clock, &time);
+    return static_cast<std::uint64_t>(time.tv_sec) * 1'000'000'000u +
+           static_cast<std::uint64_t>(time.tv_nsec);
+}
+
+std::uint64_t monotonic_ns() {
+    return read_clock(CLOCK_MONOTONIC);
+}
+
+template <typename Value>
+void show(std::atomic<Value>& where, Value value) {
+    where.store(value, std::memory_order_relaxed);
+}
+
+// What a job throws ends the run like an Error that it returns.
+template <typename Call>
+auto guarded(const char* what, Call call) -> decltype(call()) {
+    try {
+        return call();
+    } catch (const std::exception& error) {
+        return fail(Fault::failed, "{} threw: {}", what, error.what());
+    } catch (...) {
+        return fail(Fault::failed, "{} threw something that is no std::exception", what);
+    }
+}
+
+JobConfig config_of(const wire::JobConfig& message) {
+    const auto& spec = message.spec;
+    JobConfig config{.run = message.job.run,
+                     .epoch = message.job.epoch,
+                     .app = message.app,
+                     .board = message.board,
+                     .name = spec.spec.name};
+    config.pipeline = {spec.position, spec.positions, spec.replica, spec.spec.replicas};
+    config.inputs = spec.spec.inputs;
+    config.outputs = spec.spec.outputs;
+    config.params = spec.spec.params;
+    config.package_dir = message.package_dir;
+    config.device_id = spec.device;
+    config.device_kind = message.device_kind;
+    return config;
+}
+
+}  // namespace
+
+Container::Container(ControlChannel control, JobPage& page, std::unique_ptr<Job> job)
+    : control_(std::move(control)), page_(page), job_(std::move(job)), credit_patience_(credit_delay) {}
+
+int Container::run() {
+    const auto lived = live();
+    if (lived) return 0;
+    fmt::print(stderr, "{}\n", lived.error().message);
+    if (lived.error().fault == Fault::unreachable) return 1;
+    return control_.tell(wire::JobFailed{lived.error().message}) ? 3 : 1;
+}
+
+Result<> Container::live() {
+    const auto message = await_config();
+    if (!message) return fail(message.error());
+    if (auto bound = bind_links(*message); !bound) return bound;
+    if (auto loaded = load(); !loaded) return loaded;
+    if (auto pumped = pump(); !pumped) return pumped;
+    return control_.tell(wire::JobDrained{stats_});
+}
+
+// ---- from the start to the first chunk
+// ---------------------------------------------------------------------------
+
+Result<wire::JobConfig> Container::await_config() {
+    for (;;) {
+        auto message = control_.hear(std::chrono::hours(1));
+        if (!message) return fail(message.error());
+        if (!*message) continue;
+        if (auto* config = std::get_if<wire::JobConfig>(&**message)) return std::move(*config);
+        return fail(Fault::failed, "the first message to a job is JOB_CONFIG, not {}",
+                    wire::name_of(**message));
+    }
+}
+
+Result<> Container::bind_links(const wire::JobConfig& message) {
+    config_ = config_of(message);
+    in_ = {.run = config_.run,
+           .epoch = config_.epoch,
+           .tensors = config_.inputs,
+           .overlay = message.spec.spec.overlay,
+           .positions = config_.pipeline.positions,
+           .budget_bytes = message.link_bytes};
+    out_ = in_;
+    out_.tensors = config_.outputs;
+    chunk_bytes_out_ = wire_bytes(out_.tensors);
+    if (config_.pipeline.position >= config_.pipeline.positions)
+        return fail(Fault::failed, "there is no position {} in a pipeline of {}", config_.pipeline.position,
+                    config_.pipeline.positions);
+    wire::JobUp up;
+    for (std::uint32_t i = 0; i < message.spec.senders; ++i) {
+        auto receiver = LinkReceiver::bind(sockets_, message.link_transport + ":" + message.link_place, in_);
+        if (!receiver) return fail(receiver.error());
+        up.links.push_back(receiver->endpoint());
+        receivers_.push_back(std::move(*receiver));
+    }
+    return control_.tell(up);
+}
+
+Result<> Container::load() {
+    const auto start = monotonic_ns();
+    auto loaded = guarded("parse_config", [&] { return job_->parse_config(config_); });
+    stats_.load_ns = monotonic_ns() - start;
+    return loaded;
+}
+
+Result<> Container::connect(const wire::JobConnect& message) {
+    if (!senders_.empty()) return {};  // a repeated JOB_CONNECT
+    const auto name = fmt::format("{}/{}", config_.pipeline.position, config_.pipeline.replica);
+    for (const auto& endpoint : message.receivers) {
+        auto sender = LinkSender::connect(sockets_, endpoint, out_, name);
+        if (!sender) return fail(sender.error());
+        senders_.push_back(std::move(*sender));
+    }
+    return {};
+}
+
+Result<> Container::settle_links() {
+    bool all_out = !senders_.empty(), all_in = true;
+    for (auto& sender : senders_)
+        all_out = sender.open() && all_out;
+    for (const auto& receiver : receivers_)
+        all_in = all_in && receiver.opened();
+    links_settled_ = all_out && all_in;
+    if (linked_ || !all_in) return {};
+    linked_ = true;
+    return control_.tell(wire::JobLinked{});
+}
+
+Result<> Container::obey(const wire::Body& message) {
+    if (const auto* connected = std::get_if<wire::JobConnect>(&message)) return connect(*connected);
+    if (std::get_if<wire::JobDrain>(&message) != nullptr) {
+        draining_ = true;
+    } else {
+        fmt::print(stderr, "dropped a {} of the node manager\n", wire::name_of(message));
+    }
+    return {};
+}
+
+Result<> Container::look_around() {
+    look_due_ = false;
+    last_look_ = now_ = monotonic_ns();
+    realtime_offset_ = read_clock(CLOCK_REALTIME) - now_;
+    for (;;) {
+        const auto message = control_.hear(Duration::zero());
+        if (!message) return fail(message.error());
+        if (!*message) return {};
+        if (auto obeyed = obey(**message); !obeyed) return obeyed;
+    }
+}
+
+// ---- chunks
+// ------------------------------------------------------------------------------------------------------
+
+Result<> Container::pump() {
+    for (;;) {
+        if (look_due_ || now_ - last_look_ >= look_interval_ns)
+            if (auto looked = look_around(); !looked) return looked;
+        if (draining_) return {};
+        if (!holding_) {
+            const auto taken = take();
+            if (!taken) return fail(taken.error());
+            if (!links_settled_)
+                if (auto settled = settle_links(); !settled) return settled;
+            if (!*taken) {
+                wait_for_input();
+                continue;
+            }
+            if (auto computed = compute(); !computed) return computed;
+        }
+        if (!push()) wait_for_credit();
+    }
+}
+
+Result<bool> Container::take() {
+    for (std::size_t tried = 0; tried < receivers_.size(); ++tried) {
+        from_ = from_ + 1 < receivers_.size() ? from_ + 1 : 0;
+        const auto taken = receivers_[from_].receive(chunk_);
+        if (!taken || *taken) return taken;
+    }
+    return false;
+}
+
+Result<> Container::compute() {
+    const auto index = chunk_.index;
+    header_ = std::move(chunk_.header);
+    trace_ = std::move(chunk_.trace);
+    const auto started = monotonic_ns();  // and received: a job has one chunk at a time
+    show(page_.busy_index, index);
+    page_.busy_since_ns.store(started, std::memory_order_release);
+    auto result = guarded("process", [&] { return job_->process(std::move(chunk_)); });
+    const auto finished = now_ = monotonic_ns();
+    page_.busy_since_ns.store(0, std::memory_order_relaxed);
+    if (!result)
+        return fail(Fault::failed, "{} ({}), chunk {}: {}", config_.name, config_.app, index,
+                    result.error().message);
+    chunk_ = std::move(*result);
+    if (auto right = out_.check(chunk_); !right) return fail_in("the result of process", right.error());
+    chunk_.index = index;
+    chunk_.header = std::move(header_);
+    chunk_.trace = std::move(trace_);
+    chunk_.trace[config_.pipeline.position] = {started + realtime_offset_, started + realtime_offset_,
+                                               finished + realtime_offset_};
+    stats_.compute_ns += finished - started;
+    show(page_.compute_ns, stats_.compute_ns);
+    holding_ = true;
+    return {};
+}
+
+bool Container::push() {
+    chosen_ = fewest_unacknowledged(senders_);
+    if (chosen_ == nullptr || !chosen_->open() || !chosen_->send(chunk_)) return false;
+    holding_ = false;
+    uncredited_ = true;
+    receivers_[from_].taken();
+    stats_.bytes_out += chunk_bytes_out_;
+    show(page_.bytes_out, stats_.bytes_out);
+    show(page_.chunks, ++stats_.chunks);
+    return true;
+}
+
+// ---- waiting
+// -----------------------------------------------------------------------------------------------------
+
+void Container::watch(int fd) {
+    polled_.push_back({fd, POLLIN, 0});
+}
+
+void Container::wait_for_input() {
+    polled_.clear();
+    for (const auto& receiver : receivers_)
+        watch(receiver.fd());
+    if (!links_settled_)
+        for (const auto& sender : senders_)
+            watch(sender.fd());
+    wait();
+}
+
+void Container::wait_for_credit() {
+    polled_.clear();
+    if (chosen_ != nullptr) {
+        watch(chosen_->fd());
+    } else {
+        for (const auto& sender : senders_)
+            watch(sender.credit_fd());
+    }
+    wait();
+}
+
+void Container::wait() {
+    watch(control_.fd());
+    const auto start = monotonic_ns();
+    const auto ms = std::chrono::ceil<std::chrono::milliseconds>(credit_patience_).count();
+    const int ready = ::poll(polled_.data(), polled_.size(), uncredited_ ? static_cast<int>(ms) : -1);
+    now_ = monotonic_ns();
+    stats_.wait_ns += now_ - start;
+    show(page_.wait_ns, stats_.wait_ns);
+    look_due_ = polled_.back().revents != 0;
+    if (ready == 0) flush_credits();
+}
+
+void Container::flush_credits() {
+    uncredited_ = false;
+    for (auto& receiver : receivers_)
+        if (!receiver.flush_credit()) uncredited_ = true;
+    credit_patience_ = uncredited_ ? credit_retry : credit_delay;
+}
+
+}  // namespace fard

@@ -1,0 +1,86 @@
+// What runs a Job as its process: the control channel, the links, the clock of its chunks.
+//
+//   JOB_CONFIG -> bind, JOB_UP -> parse_config -> JOB_CONNECT, LINK_OPENs -> JOB_LINKED -> chunks ->
+//   JOB_DRAIN
+//       -> JOB_DRAINED, 0
+//   an error anywhere -> JOB_FAILED, 3;   the node manager gone -> 1
+//
+// One thread. While process() runs nothing else does; the node manager sees in the JobPage since when.
+#pragma once
+
+#include <poll.h>
+
+#include <memory>
+#include <vector>
+
+#include "jobs/control_channel.hpp"
+#include "jobs/job.hpp"
+#include "jobs/job_page.hpp"
+#include "runtime/peer/link.hpp"
+#include "runtime/peer/messages.hpp"
+
+namespace fard {
+
+class Container {
+  public:
+    // `page` outlives the container.
+    Container(ControlChannel control, JobPage& page, std::unique_ptr<Job> job);
+
+    int run();  // until the end of the job; returns its exit code
+
+  private:
+    using Nanoseconds = std::uint64_t;
+
+    Result<> live();  // an error is the job's failure, or the loss of the node manager
+    Result<wire::JobConfig> await_config();
+    Result<> bind_links(const wire::JobConfig& message);
+    Result<> load();
+    Result<> pump();
+
+    Result<> look_around();  // at the control channel and the clocks
+    Result<> obey(const wire::Body& message);
+    Result<> connect(const wire::JobConnect& message);
+    Result<> settle_links();  // LINK_OPEN out, LINK_OPEN in, JOB_LINKED
+
+    Result<bool> take();  // a chunk into chunk_, from the receivers in turn
+    Result<> compute();   // chunk_ -> process -> chunk_
+    bool push();          // chunk_ to the receiver with the fewest unacknowledged chunks
+
+    void wait_for_input();
+    void wait_for_credit();
+    void wait();  // for one of polled_, or until credits that are less than half a window are due
+    void watch(int fd);
+    void flush_credits();
+
+    ControlChannel control_;
+    JobPage& page_;
+    std::unique_ptr<Job> job_;
+    SocketFactory sockets_;
+    JobConfig config_;
+    LinkTerms in_, out_;
+    std::vector<LinkReceiver> receivers_;
+    std::vector<LinkSender> senders_;
+    bool linked_ = false;         // JOB_LINKED is told
+    bool links_settled_ = false;  // and every LINK_OPEN of ours is out
+    bool draining_ = false;
+
+    Chunk chunk_;                    // the one that is here; its memory is used again
+    bool holding_ = false;           // chunk_ is a result that waits to be pushed
+    std::size_t from_ = 0;           // the receiver that chunk_ came from
+    LinkSender* chosen_ = nullptr;   // where push() failed; nullptr: every window is used up
+    std::unique_ptr<Frame> header_;  // chunk_'s, while process() has the rest
+    std::vector<TraceStamp> trace_;
+
+    bool uncredited_ = false;  // chunks are taken that their senders have not been told of
+    Duration credit_patience_;
+    std::vector<pollfd> polled_;  // memory for wait
+
+    wire::JobStats stats_;
+    std::size_t chunk_bytes_out_ = 0;
+    Nanoseconds now_ = 0;  // CLOCK_MONOTONIC, as last read
+    Nanoseconds last_look_ = 0;
+    bool look_due_ = true;
+    Nanoseconds realtime_offset_ = 0;  // CLOCK_REALTIME - CLOCK_MONOTONIC
+};
+
+}  // namespace fard

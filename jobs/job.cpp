@@ -1,0 +1,51 @@
+#include "jobs/job.hpp"
+
+#include <fmt/format.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+
+#include <cstdio>
+
+#include "jobs/container.hpp"
+#include "jobs/control_channel.hpp"
+#include "jobs/job_page.hpp"
+
+namespace fard {
+
+Result<> Job::parse_config(const JobConfig& config) {
+    config_ = config;
+    return {};
+}
+
+namespace {
+
+// The page that the node manager gave; without one, a page that nobody reads.
+JobPage& job_page() {
+    static JobPage private_page{};
+    struct stat info {};
+    if (::fstat(job_page_fd, &info) != 0 || !S_ISREG(info.st_mode) ||
+        info.st_size < static_cast<off_t>(job_page_bytes))
+        return private_page;
+    void* const at = ::mmap(nullptr, job_page_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, job_page_fd, 0);
+    if (at == MAP_FAILED) return private_page;
+    auto* const page = static_cast<JobPage*>(at);
+    if (page->version.load(std::memory_order_relaxed) == JobPage::current_version) return *page;
+    ::munmap(at, job_page_bytes);
+    return private_page;
+}
+
+}  // namespace
+
+int run_job(int argc, char** argv, const std::function<std::unique_ptr<Job>()>& make) {
+    if (!ControlChannel::usable(job_control_fd)) {
+        fmt::print(
+            stderr,
+            "{} is a job of fard: a node manager starts it, with its control channel as descriptor {}.\n"
+            "Name it in an app file and use `fard submit APP.toml`.\n",
+            argc > 0 ? argv[0] : "this", job_control_fd);
+        return 2;
+    }
+    return Container(ControlChannel(job_control_fd), job_page(), make()).run();
+}
+
+}  // namespace fard

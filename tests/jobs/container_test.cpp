@@ -1,0 +1,238 @@
+// The real job container in real processes, driven over the control channel.
+#include "jobs/container.hpp"
+
+#include <doctest/doctest.h>
+#include <sys/wait.h>
+
+#include <cstdlib>
+#include <set>
+
+#include "tests/jobs/driven_job.hpp"
+#include "tests/links/link_world.hpp"
+
+using namespace fard;
+using namespace fard::testing;
+using namespace std::chrono_literals;
+
+namespace {
+
+std::filesystem::path program(const std::string& name) {
+    const char* const root = std::getenv("FARD_BUILD_ROOT");
+    return std::filesystem::path(root != nullptr ? root : ".") / "jobs" / name;
+}
+
+constexpr std::uint64_t link_bytes = 64 * 1024;
+
+LinkTerms terms_of(const wire::JobConfig& config, const std::vector<TensorDesc>& tensors) {
+    return {.run = config.job.run,
+            .epoch = config.job.epoch,
+            .tensors = tensors,
+            .overlay = config.spec.spec.overlay,
+            .positions = config.spec.positions,
+            .budget_bytes = config.link_bytes};
+}
+
+// One job with our own senders before it and receivers behind it.
+struct Bench {
+    explicit Bench(const std::string& name, std::map<std::string, std::string> params = {},
+                   std::uint32_t senders = 1, std::uint32_t receivers = 1)
+        : config(copy_config(1, 3, {bytes_tensor("x", 1000)}, "ipc", dir.path, link_bytes)),
+          job(DrivenJob::start(program(name)).value()) {
+        config.spec.spec.params = std::move(params);
+        config.spec.senders = senders;
+        config.spec.receivers = receivers;
+        terms = terms_of(config, config.spec.spec.inputs);
+        REQUIRE(job.tell(config));
+    }
+
+    void wire() {
+        const auto up = job.hear<wire::JobUp>();
+        REQUIRE_MESSAGE(up, up.error().message);
+        REQUIRE(up->links.size() == config.spec.senders);
+        for (const auto& link : up->links)
+            out.push_back(LinkSender::connect(sockets, link, terms, "0/0").value());
+        wire::JobConnect connect;
+        for (std::uint32_t i = 0; i < config.spec.receivers; ++i) {
+            in.push_back(LinkReceiver::bind(sockets, dir.place(), terms).value());
+            connect.receivers.push_back(in.back().endpoint());
+        }
+        REQUIRE(job.tell(connect));
+        for (auto& sender : out)
+            until({sender.fd()}, [&] { return sender.open(); });
+        const auto linked = job.hear<wire::JobLinked>();
+        REQUIRE_MESSAGE(linked, linked.error().message);
+    }
+
+    void send(std::uint64_t index, std::size_t to = 0) {
+        auto chunk = chunk_of(index, terms);
+        until({out[to].fd(), out[to].credit_fd()}, [&] { return out[to].send(chunk); });
+    }
+
+    Chunk receive(std::size_t from = 0) {
+        std::optional<Chunk> chunk;
+        until({in[from].fd()}, [&] { return (chunk = in[from].receive().value()).has_value(); });
+        in[from].taken();
+        in[from].flush_credit();
+        return std::move(*chunk);
+    }
+
+    std::string reason() { return job.hear<wire::JobFailed>().value().reason; }
+
+    LinkDir dir;
+    SocketFactory sockets;
+    wire::JobConfig config;
+    LinkTerms terms;
+    DrivenJob job;
+    std::vector<LinkSender> out;
+    std::vector<LinkReceiver> in;
+};
+
+}  // namespace
+
+TEST_CASE("copy hands chunks on, stamps them, reports, and leaves nothing") {
+    Bench bench("copy");
+    bench.wire();
+    constexpr std::uint64_t total = 200;
+    for (std::uint64_t index = 0; index < total; ++index) {
+        bench.send(index);
+        const auto chunk = bench.receive();
+        CHECK(chunk.index == index);
+        CHECK(chunk.tensors[0].text() == chunk_of(index, bench.terms).tensors[0].text());
+        CHECK(chunk.trace[0] == TraceStamp{});
+        CHECK(chunk.trace[1].received != 0);
+        CHECK(chunk.trace[1].received <= chunk.trace[1].started);
+        CHECK(chunk.trace[1].started <= chunk.trace[1].finished);
+        CHECK(chunk.trace[2] == TraceStamp{});
+    }
+    until({bench.out[0].credit_fd()}, [&] {
+        bench.out[0].poll_credit();
+        return bench.out[0].unacknowledged() == 0;
+    });
+    REQUIRE(bench.job.tell(wire::JobDrain{}));
+    const auto drained = bench.job.hear<wire::JobDrained>().value();
+    CHECK(drained.stats.chunks == total);
+    CHECK(drained.stats.bytes_out == total * 1000);
+    CHECK(drained.stats.wait_ns > 0);
+    CHECK(bench.job.wait() == 0);
+    CHECK(bench.job.page().chunks == total);
+    CHECK(bench.job.page().busy_since_ns == 0);
+    bench.in.clear();
+    CHECK(bench.dir.files() == 0);
+}
+
+TEST_CASE("a job takes from all its senders and pushes where the fewest are unacknowledged") {
+    Bench bench("copy", {}, 3, 2);
+    bench.wire();
+    std::set<std::uint64_t> results;
+    for (std::uint64_t index = 0; index < 30; ++index)
+        bench.send(index, index % 3);
+    std::vector<int> counts(2);
+    until({bench.in[0].fd(), bench.in[1].fd()}, [&] {
+        for (std::size_t i = 0; i < 2; ++i)
+            while (auto chunk = bench.in[i].receive().value()) {
+                CHECK(results.insert(chunk->index).second);
+                ++counts[i];
+            }
+        return results.size() == 30;
+    });
+    CHECK(counts == std::vector{15, 15});
+}
+
+TEST_CASE("when nobody takes its results a job takes no more chunks, and still drains") {
+    Bench bench("copy");
+    bench.wire();
+    const std::uint64_t window = bench.terms.window();
+    std::uint64_t sent = 0;
+    auto chunk = chunk_of(0, bench.terms);
+    const auto deadline = std::chrono::steady_clock::now() + 1s;
+    until({bench.out[0].fd(), bench.out[0].credit_fd()}, [&] {
+        while (bench.out[0].send(chunk))
+            chunk = chunk_of(++sent, bench.terms);
+        return std::chrono::steady_clock::now() > deadline;
+    });
+    CHECK(sent >= 2 * window);
+    CHECK(sent <= 2 * window + 1);
+    CHECK(bench.job.page().chunks == window);
+    REQUIRE(bench.job.tell(wire::JobDrain{}));
+    CHECK(bench.job.hear<wire::JobDrained>().value().stats.chunks == window);
+    CHECK(bench.job.wait() == 0);
+}
+
+TEST_CASE("a job that fails says why and exits with 3") {
+    struct Row {
+        const char *param, *reason;
+    };
+    for (const auto& row : {Row{"throw_at", "copy (chain), chunk 2: process threw: cannot stand chunk 2"},
+                            Row{"fail_at", "copy (chain), chunk 2: will not have chunk 2"},
+                            Row{"short_at",
+                                "the result of process: chunk 2: tensor 'x' (UINT8 1x1000) has 1 bytes "
+                                "instead of 1000"}}) {
+        Bench bench("test_faulty", {{row.param, "2"}});
+        bench.wire();
+        for (std::uint64_t index = 0; index < 3; ++index)
+            bench.send(index);
+        CHECK(bench.receive().index == 0);
+        CHECK(bench.receive().index == 1);
+        CHECK(bench.reason() == row.reason);
+        const int status = bench.job.wait();
+        CHECK(WIFEXITED(status));
+        CHECK(WEXITSTATUS(status) == 3);
+    }
+    Bench bench("test_faulty", {{"refuse", "no thanks"}});
+    CHECK(bench.job.hear<wire::JobUp>());  // before the configuration is looked at
+    CHECK(bench.reason() == "no thanks");
+}
+
+TEST_CASE("a chunk that is never finished shows in the page, with its index and since when") {
+    Bench bench("test_faulty", {{"hang_at", "1"}});
+    bench.wire();
+    bench.send(0);
+    CHECK(bench.receive().index == 0);
+    bench.send(1);
+    until({}, [&] { return bench.job.page().busy_since_ns != 0 && bench.job.page().busy_index == 1; });
+    timespec now{};
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    const auto now_ns =
+        static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000u + static_cast<std::uint64_t>(now.tv_nsec);
+    CHECK(bench.job.page().busy_since_ns <= now_ns);
+    CHECK(bench.job.page().busy_since_ns + 5'000'000'000u > now_ns);
+    CHECK(bench.job.page().chunks == 1);
+}
+
+TEST_CASE("a job ends when its node manager does, in whatever state it is") {
+    for (const int state : {0, 1, 2}) {
+        Bench bench("copy");
+        if (state > 0) bench.wire();
+        if (state > 1) bench.send(0);
+        bench.job.hang_up();
+        const int status = bench.job.wait();
+        CHECK(WIFEXITED(status));
+        CHECK(WEXITSTATUS(status) == 1);
+    }
+}
+
+TEST_CASE("a neighbour that does not fit ends the job with what differs") {
+    Bench bench("copy");
+    const auto up = bench.job.hear<wire::JobUp>().value();
+    bench.terms.tensors[0].shape = {1, 10, 10, 10};
+    auto sender = LinkSender::connect(bench.sockets, up.links[0], bench.terms, "0/0").value();
+    until({sender.fd()}, [&] { return sender.open(); });
+    CHECK(bench.reason().starts_with("the link from 0/0 does not fit: its tensor 0 is 'x' UINT8 1x10x10x10"));
+}
+
+TEST_CASE("started by hand, a job says what it is") {
+    const auto status = std::system((program("copy").string() + " 3<&- 2>/dev/null").c_str());
+    CHECK(WEXITSTATUS(status) == 2);
+}
+
+TEST_CASE("what is no message of a node manager is passed over; what comes too early is not") {
+    Bench bench("copy");
+    REQUIRE(bench.job.tell(wire::Done{}));
+    bench.wire();
+    bench.send(0);
+    CHECK(bench.receive().index == 0);
+    auto other = DrivenJob::start(program("copy")).value();
+    REQUIRE(other.tell(wire::JobDrain{}));
+    CHECK(other.hear<wire::JobUp>().error().message ==
+          "the first message to a job is JOB_CONFIG, not JOB_DRAIN");
+}
