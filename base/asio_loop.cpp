@@ -83,7 +83,10 @@ AsioLoop::~AsioLoop() {
     for (auto& [id, watched] : impl_->watches) watched->descriptor.release();
 }
 
-void AsioLoop::run() { impl_->io.run(); }
+void AsioLoop::run() {
+    impl_->io.run();
+    impl_->io.restart();  // so that it can be run again
+}
 void AsioLoop::stop() { impl_->io.stop(); }
 
 void AsioLoop::on_signals(std::function<void(int)> callback) {

@@ -1,0 +1,108 @@
+#include <optional>
+
+#include "runtime/peer/front_door.hpp"
+#include "runtime/peer/monitor.hpp"
+
+namespace fard {
+
+using namespace std::chrono_literals;
+
+struct Visitor::Impl : std::enable_shared_from_this<Visitor::Impl> {
+    Impl(Loop& the_loop, Socket the_socket, const PeerId& self, std::string the_endpoint)
+        : loop(the_loop), socket(std::move(the_socket)), endpoint(std::move(the_endpoint)) {
+        requests.emplace(loop, self,
+                         [this](const PeerId&, const wire::Envelope& envelope, const wire::Body& body) {
+                             Message message;
+                             message.emplace_back(std::string_view(wire::encode(envelope, body)));
+                             socket.try_send(message);  // no room: asked again
+                         });
+        requests->name_peers([this](const PeerId&) { return "the node manager at " + endpoint; });
+        requests->serve([this](const PeerId&, const wire::Body& body, const Reply& reply) {
+            const auto handler = message_handler;
+            if (!reply && handler) (*handler)(body);
+        });
+    }
+
+    void drain() {
+        const auto keep = shared_from_this();  // a callback may destroy the visitor
+        Message message;
+        while (!closed && socket.try_receive(message))
+            take(message);
+    }
+
+    void take(const Message& message) {
+        if (message.size() != 1) return drops.note(loop.now(), {Fault::corrupt, "more than one frame"});
+        const auto decoded = wire::decode(message[0].text());
+        if (!decoded) return drops.note(loop.now(), decoded.error());
+        requests->receive(decoded->envelope, decoded->body);
+    }
+
+    void on_event(ConnectionMonitor::Event event) {
+        const auto handler = disconnect_handler;
+        if (event == ConnectionMonitor::Event::disconnected && handler) (*handler)();
+    }
+
+    void close() {
+        closed = true;
+        watch.reset();
+        monitor.reset();
+        requests.reset();
+    }
+
+    Loop& loop;
+    Socket socket;
+    std::string endpoint;
+    std::unique_ptr<Socket::Watch> watch;
+    std::unique_ptr<ConnectionMonitor> monitor;
+    std::optional<Requests> requests;
+    std::shared_ptr<const std::function<void(const wire::Body&)>> message_handler;
+    std::shared_ptr<const std::function<void()>> disconnect_handler;
+    DropLog drops{"visitor"};
+    bool closed = false;
+};
+
+Result<std::unique_ptr<Visitor>> Visitor::knock(Loop& loop, SocketFactory& sockets, PeerId self,
+                                                const std::string& endpoint) {
+    auto socket = sockets.make(SocketKind::dealer);
+    if (!socket) return fail(std::move(socket).error());
+    set_reconnect(*socket, 10ms, 200ms);
+    auto impl = std::make_shared<Impl>(loop, std::move(*socket), self, endpoint);
+    auto monitor = ConnectionMonitor::watch(
+        loop, sockets, impl->socket,
+        [raw = impl.get()](ConnectionMonitor::Event event) { raw->on_event(event); });
+    if (!monitor) return fail(std::move(monitor).error());
+    impl->monitor = std::move(*monitor);
+    if (auto connected = impl->socket.connect(endpoint); !connected) {
+        impl->close();
+        return fail(std::move(connected).error());
+    }
+    impl->watch = impl->socket.watch(loop, [raw = impl.get()] { raw->drain(); });
+    return std::unique_ptr<Visitor>(new Visitor(std::move(impl)));
+}
+
+Visitor::Visitor(std::shared_ptr<Impl> impl) : impl_(std::move(impl)) {}
+Visitor::~Visitor() {
+    impl_->close();
+}
+
+void Visitor::ask(wire::Body body, Duration deadline, Answer answer) {
+    impl_->requests->ask({}, std::move(body), deadline, std::move(answer));
+}
+void Visitor::tell(const wire::Body& body) {
+    impl_->requests->tell({}, body);
+}
+void Visitor::on_message(std::function<void(const wire::Body&)> handler) {
+    impl_->message_handler =
+        std::make_shared<const std::function<void(const wire::Body&)>>(std::move(handler));
+}
+void Visitor::on_disconnect(std::function<void()> handler) {
+    impl_->disconnect_handler = std::make_shared<const std::function<void()>>(std::move(handler));
+}
+const std::string& Visitor::endpoint() const {
+    return impl_->endpoint;
+}
+std::uint64_t Visitor::lamport() const {
+    return impl_->requests->lamport();
+}
+
+}  // namespace fard
