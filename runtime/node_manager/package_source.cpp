@@ -1,0 +1,47 @@
+// Front doors of other node managers as sources of packages.
+#include "runtime/node_manager/package_fetch.hpp"
+#include "runtime/peer/front_door.hpp"
+
+namespace fard {
+
+namespace {
+
+// Answers are passed on by way of the loop, so that the visitor may be destroyed by whoever gets them.
+class FrontDoorSource final : public PieceSource {
+  public:
+    FrontDoorSource(Loop& loop, std::unique_ptr<Visitor> visitor)
+        : loop_(loop), visitor_(std::move(visitor)) {}
+
+    void ask(const wire::Fetch& fetch, Duration deadline,
+             std::function<void(Result<wire::Piece>)> answer) override {
+        visitor_->ask(fetch, deadline, [this, answer = std::move(answer)](Result<wire::Body> body) {
+            auto piece = std::make_shared<Result<wire::Piece>>(piece_of(std::move(body)));
+            loop_.post([answer, piece, alive = std::weak_ptr(alive_)] {
+                if (!alive.expired()) answer(std::move(*piece));
+            });
+        });
+    }
+
+  private:
+    static Result<wire::Piece> piece_of(Result<wire::Body> body) {
+        if (!body) return fail(body.error());
+        if (auto* piece = std::get_if<wire::Piece>(&*body)) return std::move(*piece);
+        return fail(Fault::corrupt, "it answered FETCH with {}", wire::name_of(*body));
+    }
+
+    Loop& loop_;
+    std::unique_ptr<Visitor> visitor_;
+    std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
+};
+
+}  // namespace
+
+KnockAtSource front_door_sources(Loop& loop, SocketFactory& sockets) {
+    return [&loop, &sockets](const std::string& front_door) -> Result<std::unique_ptr<PieceSource>> {
+        auto visitor = Visitor::knock(loop, sockets, PeerId{random_hex(16)}, front_door);
+        if (!visitor) return fail(visitor.error());
+        return std::make_unique<FrontDoorSource>(loop, std::move(*visitor));
+    };
+}
+
+}  // namespace fard
