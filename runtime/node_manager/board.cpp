@@ -1,0 +1,182 @@
+#include "runtime/node_manager/board.hpp"
+
+#include <spdlog/spdlog.h>
+
+namespace fard {
+
+namespace {
+
+constexpr Duration notice_deadline =
+    std::chrono::seconds(3);  // GRANT, WOUNDED: the coordinator asks again anyway
+constexpr Duration loss_deadline = std::chrono::seconds(10);  // JOB_LOST
+
+}  // namespace
+
+struct Board::PendingSpawn {
+    PeerId from;
+    wire::Spawn spawn;
+    Reply reply;
+    std::size_t missing = 1;  // packages that are being fetched, and the loop that starts them
+    std::optional<Error> error;
+};
+
+Board::Board(Loop& loop, Courier& courier, OverlayStore& store, PackageFetch& packages, JobSpawner& spawner,
+             BoardOptions options, std::function<void(const wire::BoardState&)> publish_state,
+             std::function<std::uint32_t()> runs)
+    : loop_(loop),
+      courier_(courier),
+      store_(store),
+      packages_(packages),
+      publish_(std::move(publish_state)),
+      runs_(std::move(runs)),
+      publish_interval_(options.publish_interval),
+      leases_(options.devices,
+              {.grant =
+                   [this](const PeerId& to, const wire::Grant& grant) {
+                       courier_.ask(to, grant, notice_deadline, [](auto) {});
+                   },
+               .wound =
+                   [this](const PeerId& to, const wire::Wounded& wounded) {
+                       courier_.ask(to, wounded, notice_deadline, [](auto) {});
+                   },
+               .end_jobs = [this](const RunId& run, Epoch up_to) { end_jobs(run, up_to, [] {}); }}),
+      jobs_(loop, spawner, std::move(options.jobs), [this](const wire::JobLost& lost) { job_lost(lost); }),
+      expiry_(loop),
+      publish_alarm_(loop) {
+    publish();
+}
+
+bool Board::serve(const PeerId& from, const wire::Body& body, Reply& reply) {
+    const auto now = loop_.now();
+    leases_.expire(now);  // we may have slept
+    if (const auto* reserve = std::get_if<wire::Reserve>(&body)) {
+        reply(leases_.reserve(from, *reserve, now));
+    } else if (const auto* commit = std::get_if<wire::Commit>(&body)) {
+        reply(leases_.commit(from, *commit, now));
+    } else if (const auto* renew = std::get_if<wire::Renew>(&body)) {
+        reply(leases_.renew(from, *renew, now));
+    } else if (const auto* release = std::get_if<wire::Release>(&body)) {
+        leases_.release(from, *release, now, reply);
+    } else if (const auto* spawn_wish = std::get_if<wire::Spawn>(&body)) {
+        spawn(from, *spawn_wish, std::move(reply));
+    } else if (const auto* wire_wish = std::get_if<wire::Wire>(&body)) {
+        jobs_.wire(*wire_wish, [reply](const Result<>& result) {
+            reply(result ? wire::Body(wire::Done{}) : wire::Body(refused(result.error())));
+        });
+    } else if (const auto* drain_wish = std::get_if<wire::Drain>(&body)) {
+        drain(*drain_wish, std::move(reply));
+    } else {
+        return false;
+    }
+    watch_leases();
+    changed();
+    return true;
+}
+
+// ---- jobs
+// --------------------------------------------------------------------------------------------------------
+
+// Under a firm lease: fetch what is missing, look at the lease again, start the jobs.
+void Board::spawn(const PeerId& from, const wire::Spawn& spawn, Reply reply) {
+    if (auto may = leases_.may_spawn(spawn.run, spawn.epoch, loop_.now()); !may)
+        return reply(refused(may.error()));
+    auto pending = std::make_shared<PendingSpawn>(PendingSpawn{from, spawn, std::move(reply), 1, {}});
+    auto one_less = [this, pending](const Result<>& result) {
+        if (!result && !pending->error) pending->error = result.error();
+        if (--pending->missing == 0) packages_ready(pending);
+    };
+    std::set<std::string> asked;
+    for (const auto& job : spawn.jobs) {
+        const auto& overlay = job.spec.overlay;
+        if (overlay.empty() || !asked.insert(overlay).second || store_.path(overlay)) continue;
+        ++pending->missing;
+        packages_.fetch(overlay, spawn.sources, one_less);
+    }
+    one_less({});
+}
+
+void Board::packages_ready(const std::shared_ptr<PendingSpawn>& pending) {
+    const auto& spawn = pending->spawn;
+    const auto now = loop_.now();
+    leases_.expire(now);
+    if (pending->error) return pending->reply(refused(*pending->error));
+    if (auto may = leases_.may_spawn(spawn.run, spawn.epoch, now); !may)
+        return pending->reply(refused(may.error()));
+    std::map<std::string, std::filesystem::path> dirs;
+    for (const auto& job : spawn.jobs) {
+        if (job.spec.overlay.empty()) continue;
+        auto dir = store_.path(job.spec.overlay);
+        if (!dir) return pending->reply(refused(dir.error()));
+        dirs[job.spec.overlay] = *dir;
+    }
+    leases_.jobs_started(spawn.run, spawn.epoch);
+    coordinators_[{spawn.run, spawn.epoch}] = pending->from;
+    jobs_.spawn(spawn, dirs, [this, pending](Result<wire::Spawned> spawned) {
+        if (spawned) return pending->reply(std::move(*spawned));
+        end_jobs(pending->spawn.run, pending->spawn.epoch,
+                 [pending, error = spawned.error()] { pending->reply(refused(error)); });
+    });
+}
+
+void Board::drain(const wire::Drain& drain, Reply reply) {
+    jobs_.drain(drain.run, drain.epoch,
+                [this, drain, reply = std::move(reply)](Result<wire::Drained> drained) {
+                    if (!drained) return reply(refused(drained.error()));
+                    end_jobs(drain.run, drain.epoch, [reply, drained] { reply(*drained); });
+                });
+}
+
+// Kills what is left of them, and frees their slots once all are reaped.
+void Board::end_jobs(const RunId& run, Epoch up_to, std::function<void()> then) {
+    jobs_.kill(run, up_to, [this, run, up_to, then = std::move(then)] {
+        std::erase_if(coordinators_, [&](const auto& entry) {
+            return entry.first.first == run && entry.first.second <= up_to;
+        });
+        leases_.jobs_ended(run, up_to, loop_.now());
+        then();
+        watch_leases();
+        changed();
+    });
+}
+
+void Board::job_lost(const wire::JobLost& lost) {
+    spdlog::warn("run {}: position {} replica {} was lost: {}", lost.job.run.hex, lost.job.position,
+                 lost.job.replica, lost.cause);
+    const auto coordinator = coordinators_.find({lost.job.run, lost.job.epoch});
+    if (coordinator == coordinators_.end()) return;
+    courier_.ask(coordinator->second, lost, loss_deadline, [](auto) {});
+}
+
+// ---- time
+// --------------------------------------------------------------------------------------------------------
+
+void Board::watch_leases() {
+    const auto next = leases_.next_expiry();
+    if (!next) return expiry_.clear();
+    expiry_.set_at(*next, [this] {
+        leases_.expire(loop_.now());
+        watch_leases();
+        changed();
+    });
+}
+
+wire::BoardState Board::state() const {
+    return {leases_.devices(), leases_.slots_free(), store_.list(), runs_()};
+}
+
+void Board::changed() {
+    if (std::exchange(publishing_, true)) return;
+    loop_.post([this, alive = std::weak_ptr(alive_)] {
+        if (alive.expired()) return;
+        publishing_ = false;
+        if (state() != published_) publish();
+    });
+}
+
+void Board::publish() {
+    published_ = state();
+    publish_(published_);
+    publish_alarm_.set(publish_interval_, [this] { publish(); });
+}
+
+}  // namespace fard

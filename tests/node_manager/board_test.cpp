@@ -1,0 +1,282 @@
+#include "runtime/node_manager/board.hpp"
+
+#include <doctest/doctest.h>
+
+#include "tests/fakes/sim_loop.hpp"
+#include "tests/node_manager/fake_jobs.hpp"
+#include "tests/overlays/scratch.hpp"
+
+using namespace fard;
+using namespace fard::test;
+using namespace std::chrono_literals;
+
+namespace {
+
+const RunId run_a{"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"}, run_b{"bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb"};
+const PeerId coordinator{"c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0"};
+
+struct FakeCourier final : Courier {
+    struct Asked {
+        PeerId to;
+        wire::Body body;
+    };
+    void ask(const PeerId& to, wire::Body body, Duration, Answer) override {
+        asked.push_back({to, std::move(body)});
+    }
+    std::vector<Asked> asked;
+};
+
+// A board with one device of two slots, in memory and virtual time.
+struct Rig {
+    Scratch scratch;
+    SimLoop loop;
+    FakeCourier courier;
+    FakeSpawner spawner{loop};
+    std::unique_ptr<OverlayStore> store =
+        OverlayStore::open(loop, scratch / "store", [this](const std::string&) { board->changed(); }).value();
+    std::vector<std::string> doors_knocked;
+    std::function<void(Result<wire::Piece>)> piece_answer;
+    PackageFetch packages{loop, *store, [this](const std::string& door) { return knock(door); }};
+    std::vector<wire::BoardState> published;
+    std::optional<Board> board;
+
+    Rig() {
+        board.emplace(
+            loop, courier, *store, packages, spawner,
+            BoardOptions{.devices = {{"cpu0", "soft", 2, true, ""}},
+                         .jobs = {.board = "b1", .device_kinds = {{"cpu0", "soft"}}}},
+            [this](const wire::BoardState& state) { published.push_back(state); },
+            [] { return std::uint32_t{7}; });
+    }
+
+    Result<std::unique_ptr<PieceSource>> knock(const std::string& door) {
+        struct Source final : PieceSource {
+            explicit Source(Rig& the_rig) : rig(the_rig) {}
+            void ask(const wire::Fetch&, Duration, std::function<void(Result<wire::Piece>)> answer) override {
+                rig.piece_answer = std::move(answer);
+            }
+            Rig& rig;
+        };
+        doors_knocked.push_back(door);
+        return std::make_unique<Source>(*this);
+    }
+
+    // The answer to a request, as far as there is one by now.
+    std::shared_ptr<std::optional<wire::Body>> request(const wire::Body& body) {
+        auto answer = std::make_shared<std::optional<wire::Body>>();
+        Reply reply = [answer](wire::Body said) {
+            CHECK_FALSE(answer->has_value());  // once
+            *answer = std::move(said);
+        };
+        CHECK(board->serve(coordinator, body, reply));
+        loop.run_ready();
+        return answer;
+    }
+    template <typename Message>
+    Message ask(const wire::Body& body) {
+        const auto answer = request(body);
+        REQUIRE(answer->has_value());
+        REQUIRE_MESSAGE(std::holds_alternative<Message>(**answer), std::string(wire::name_of(**answer)));
+        return std::get<Message>(**answer);
+    }
+
+    void lease(const RunId& run, Epoch epoch, std::uint32_t slots = 1) {
+        wire::Reserve reserve{run, 1, epoch, 1, {}};
+        for (std::uint32_t slot = 0; slot < slots; ++slot)
+            reserve.slots.push_back({slot, 0, "cpu0"});
+        const auto reserved = ask<wire::Reserved>(reserve);
+        REQUIRE(reserved.granted);
+        ask<wire::Done>(wire::Commit{run, epoch, reserved.decision});
+    }
+    wire::Spawn spawn_message(const RunId& run, Epoch epoch, const std::string& overlay = "") {
+        wire::JobSpec job;
+        job.device = "cpu0";
+        job.spec.name = "first";
+        job.spec.program = "copy";
+        job.spec.overlay = overlay;
+        return {run, epoch, "app", 60'000, 4096, {job}, {"ipc://source"}};
+    }
+    std::shared_ptr<std::optional<wire::Body>> start(const RunId& run, Epoch epoch) {
+        auto answer = request(spawn_message(run, epoch));
+        spawner.jobs.back()->say(wire::JobUp{{{"a", "b"}}});
+        loop.run_ready();
+        return answer;
+    }
+    std::uint32_t free() const { return board->state().slots_free.at(0); }
+};
+
+constexpr Epoch first{1, 0}, second{1, 1};
+
+}  // namespace
+
+TEST_CASE("jobs are started under a firm lease, and their slots are free once they are drained") {
+    Rig rig;
+    CHECK(rig.ask<wire::Refused>(rig.spawn_message(run_a, first)).fault == static_cast<int>(Fault::refused));
+    CHECK(rig.spawner.jobs.empty());
+
+    rig.lease(run_a, first);
+    CHECK(rig.free() == 1);
+    const auto spawned = rig.start(run_a, first);
+    REQUIRE(spawned->has_value());
+    const auto& bound = std::get<wire::Spawned>(**spawned).jobs;
+    REQUIRE(bound.size() == 1);
+    const auto wired = rig.request(wire::Wire{run_a, first, {{bound[0].job, {{"c", "d"}}}}});
+    CHECK_FALSE(wired->has_value());
+    rig.spawner.jobs[0]->say(wire::JobLinked{});
+    rig.loop.run_ready();
+    CHECK(std::holds_alternative<wire::Done>(wired->value()));
+
+    const auto drained = rig.request(wire::Drain{run_a, first});
+    rig.spawner.jobs[0]->say(wire::JobDrained{});
+    rig.spawner.jobs[0]->exit({0, 0});
+    rig.loop.run_ready();
+    REQUIRE(drained->has_value());
+    CHECK(std::get<wire::Drained>(**drained).jobs.size() == 1);
+    rig.ask<wire::Done>(wire::Release{run_a, first});
+    CHECK(rig.free() == 2);
+    CHECK(rig.board->jobs() == 0);
+}
+
+TEST_CASE("a lease that is not renewed takes its jobs along") {
+    Rig rig;
+    rig.lease(run_a, first);
+    rig.start(run_a, first);
+    for (int second_number = 0; second_number < 5; ++second_number) {
+        rig.loop.run_for(1s);
+        CHECK(rig.ask<wire::Reserved>(wire::Renew{run_a, first}).granted);
+    }
+    CHECK(rig.spawner.alive() == 1);
+    rig.loop.run_for(2999ms);
+    CHECK(rig.spawner.alive() == 1);
+    rig.loop.run_for(1ms);
+    CHECK(rig.spawner.alive() == 0);
+    CHECK(rig.free() == 2);
+    rig.ask<wire::Refused>(wire::Renew{run_a, first});
+}
+
+TEST_CASE("a board that slept ends its leases before it reads what came meanwhile") {
+    Rig rig;
+    rig.lease(run_a, first);
+    rig.start(run_a, first);
+    rig.loop.sleep(10s);
+    rig.ask<wire::Refused>(wire::Renew{run_a, first});
+    CHECK(rig.spawner.alive() == 0);
+}
+
+TEST_CASE("slots of jobs that take their time to die stay taken") {
+    Rig rig;
+    rig.lease(run_a, first, 2);
+    rig.start(run_a, first);
+    rig.spawner.jobs[0]->dies_when_killed = false;
+    const auto released = rig.request(wire::Release{run_a, first});
+    rig.loop.run_for(1s);
+    CHECK_FALSE(released->has_value());
+    CHECK(rig.free() == 0);
+    CHECK_FALSE(rig.ask<wire::Reserved>(wire::Reserve{run_b, 2, first, 1, {{0, 0, "cpu0"}}}).granted);
+    rig.spawner.jobs[0]->exit({-1, 9});
+    rig.loop.run_ready();
+    CHECK(std::holds_alternative<wire::Done>(released->value()));
+    REQUIRE(rig.courier.asked.size() == 1);
+    CHECK(rig.courier.asked[0].to == coordinator);
+    CHECK(std::get<wire::Grant>(rig.courier.asked[0].body).run == run_b);
+}
+
+TEST_CASE("a spawn that fails frees the slots of its jobs before it is answered") {
+    Rig rig;
+    rig.lease(run_a, first);
+    const auto spawned = rig.request(rig.spawn_message(run_a, first));
+    CHECK_FALSE(spawned->has_value());
+    rig.spawner.jobs[0]->exit({3, 0}, "bad luck");
+    rig.loop.run_ready();
+    REQUIRE(spawned->has_value());
+    CHECK(std::get<wire::Refused>(**spawned).reason == "position 0 replica 0 ('first'): exit code 3");
+    REQUIRE(rig.courier.asked.size() == 1);
+    CHECK(std::get<wire::JobLost>(rig.courier.asked[0].body).last_words == "bad luck");
+    CHECK_FALSE(rig.board->leases().rows().at(0).jobs);
+}
+
+TEST_CASE("a lost job is told to the coordinator of its run") {
+    Rig rig;
+    rig.lease(run_a, first);
+    rig.start(run_a, first);
+    rig.spawner.jobs[0]->exit({-1, 9}, "last words");
+    REQUIRE(rig.courier.asked.size() == 1);
+    CHECK(rig.courier.asked[0].to == coordinator);
+    CHECK(std::get<wire::JobLost>(rig.courier.asked[0].body) ==
+          wire::JobLost{{run_a, first, 0, 0}, "b1", false, "signal 9 (SIGKILL)", "last words"});
+}
+
+TEST_CASE("the next wiring kills the jobs of the one before") {
+    Rig rig;
+    rig.lease(run_a, first);
+    rig.start(run_a, first);
+    rig.lease(run_a, second);
+    CHECK(rig.spawner.alive() == 0);
+    rig.start(run_a, second);
+    CHECK(rig.spawner.alive() == 1);
+    CHECK(rig.ask<wire::Refused>(rig.spawn_message(run_a, first)).fault == static_cast<int>(Fault::refused));
+    CHECK(rig.courier.asked.empty());
+}
+
+TEST_CASE("missing packages are fetched before the jobs start, and the lease is looked at again") {
+    Rig rig;
+    auto package = Package::write(rig.scratch / "made", small_manifest(), small_files());
+    REQUIRE(package);
+    const auto bytes = archive(*package).value();
+    rig.lease(run_a, first);
+    auto spawned = rig.request(rig.spawn_message(run_a, first, package->id));
+    CHECK(rig.doors_knocked == std::vector<std::string>{"ipc://source"});
+    CHECK(rig.spawner.jobs.empty());
+
+    SUBCASE("it comes") {
+        rig.piece_answer(cut_piece(package->id, bytes, 0));
+        REQUIRE(rig.spawner.jobs.size() == 1);
+        const auto* config = rig.spawner.jobs[0]->last<wire::JobConfig>();
+        CHECK(config->package_dir == (rig.scratch / "store" / package->id).string());
+        rig.loop.run_ready();
+        CHECK(rig.published.back().overlays == std::vector{package->id});
+        rig.ask<wire::Done>(wire::Release{run_a, first});
+        rig.lease(run_b, first);
+        rig.request(rig.spawn_message(run_b, first, package->id));
+        CHECK(rig.doors_knocked.size() == 1);  // it is here now
+    }
+    SUBCASE("nobody has it") {
+        rig.piece_answer(fail(Fault::not_found, "no such package"));
+        rig.loop.run_ready();
+        REQUIRE(spawned->has_value());
+        CHECK(std::get<wire::Refused>(**spawned).reason.find("ipc://source: no such package") !=
+              std::string::npos);
+    }
+    SUBCASE("the lease ends meanwhile") {
+        rig.loop.run_for(3s);
+        rig.piece_answer(cut_piece(package->id, bytes, 0));
+        rig.loop.run_ready();
+        REQUIRE(spawned->has_value());
+        CHECK(std::holds_alternative<wire::Refused>(**spawned));
+        CHECK(rig.spawner.jobs.empty());
+    }
+}
+
+TEST_CASE("the state is published each second and after a change") {
+    Rig rig;
+    REQUIRE(rig.published.size() == 1);
+    CHECK(rig.published[0] == wire::BoardState{{{"cpu0", "soft", 2, true, ""}}, {2}, {}, 7});
+    rig.loop.run_for(1s);
+    CHECK(rig.published.size() == 2);
+    rig.lease(run_a, first);
+    REQUIRE(rig.published.size() == 3);  // COMMIT changed nothing that is published
+    CHECK(rig.published[2].slots_free == std::vector<std::uint32_t>{1});
+    rig.loop.run_for(999ms);
+    CHECK(rig.published.size() == 3);
+    rig.loop.run_for(1ms);
+    CHECK(rig.published.size() == 4);
+}
+
+TEST_CASE("what is no board's business is left alone") {
+    Rig rig;
+    bool answered = false;
+    Reply reply = [&](const wire::Body&) { answered = true; };
+    CHECK_FALSE(rig.board->serve(coordinator, wire::Query{}, reply));
+    CHECK_FALSE(answered);
+    CHECK(reply);
+}
