@@ -1,0 +1,234 @@
+#include <algorithm>
+
+#include "runtime/node_manager/run_ends.hpp"
+
+namespace fard {
+namespace {
+
+using namespace std::chrono_literals;
+
+// Moves whatever can move whenever a descriptor says that something may have changed. Events are posted,
+// never called from within a socket's callback, because their handlers close sockets.
+class LinkEnds final : public RunEnds {
+  public:
+    LinkEnds(Loop& loop, SocketFactory& sockets, std::string place, const RunEndsTerms& terms,
+             ChunkLedger& ledger, Events events)
+        : loop_(loop),
+          sockets_(sockets),
+          place_(std::move(place)),
+          terms_(terms),
+          ledger_(ledger),
+          events_(std::move(events)) {}
+
+    ~LinkEnds() override {
+        *alive_ = false;
+        loop_.cancel(opening_);
+        close_wiring();
+        results_watch_.reset();
+        inputs_watch_.reset();
+    }
+
+    Result<> bind_client_side() {
+        const auto& app = terms_.app;
+        auto inputs = LinkReceiver::bind(
+            sockets_, place_,
+            link_terms({terms_.attempt, 0}, app.positions.front().inputs, "", app.link_bytes));
+        if (!inputs) return fail(inputs.error());
+        inputs_ = std::move(*inputs);
+        auto results = LinkSender::connect(
+            sockets_, terms_.client_results,
+            link_terms({terms_.attempt, 0}, app.positions.back().outputs, "", app.window_bytes),
+            "coordinator");
+        if (!results) return fail(results.error());
+        results_ = std::move(*results);
+        inputs_watch_ = inputs_->watch(loop_, [this] { pump(); });
+        results_watch_ = results_->watch_credit(loop_, [this] { pump(); });
+        open_links();
+        return {};
+    }
+
+    const wire::LinkEndpoint& inputs() const override { return inputs_->endpoint(); }
+
+    Result<std::vector<wire::LinkEndpoint>> bind_sinks(Epoch epoch) override {
+        unwire();
+        const auto& last = terms_.app.positions.back();
+        std::vector<wire::LinkEndpoint> endpoints;
+        for (std::uint32_t replica = 0; replica < last.replicas; ++replica) {
+            auto sink = LinkReceiver::bind(sockets_, place_,
+                                           link_terms(epoch, last.outputs, "", terms_.app.link_bytes));
+            if (!sink) return fail(sink.error());
+            endpoints.push_back(sink->endpoint());
+            sinks_.push_back(std::move(*sink));
+        }
+        for (auto& sink : sinks_)
+            sink_watches_.push_back(sink.watch(loop_, [this] { pump(); }));
+        return endpoints;
+    }
+
+    Result<> connect_feeders(Epoch epoch, const std::vector<wire::LinkEndpoint>& receivers) override {
+        const auto& first = terms_.app.positions.front();
+        for (const auto& receiver : receivers) {
+            auto feeder = LinkSender::connect(
+                sockets_, receiver, link_terms(epoch, first.inputs, first.overlay, terms_.app.link_bytes),
+                "coordinator");
+            if (!feeder) return fail(feeder.error());
+            feeders_.push_back(std::move(*feeder));
+        }
+        for (auto& feeder : feeders_)
+            feeder_watches_.push_back(feeder.watch_credit(loop_, [this] { pump(); }));
+        feeder_open_.assign(feeders_.size(), false);
+        announced_ = false;
+        open_links();
+        return {};
+    }
+
+    void start() override {
+        started_ = true;
+        pump();
+    }
+
+    void unwire() override {
+        if (!sinks_.empty()) take_results();
+        close_wiring();
+        hand_over();
+    }
+
+  private:
+    LinkTerms link_terms(Epoch epoch, const std::vector<TensorDesc>& tensors, const std::string& overlay,
+                         std::uint64_t budget) const {
+        return {terms_.run, epoch, tensors, overlay, static_cast<std::uint32_t>(terms_.app.positions.size()),
+                budget};
+    }
+
+    void close_wiring() {
+        started_ = false;
+        sink_watches_.clear();
+        feeder_watches_.clear();
+        sinks_.clear();
+        feeders_.clear();
+        feeder_open_.clear();
+    }
+
+    // A sender's LINK_OPEN can only leave once its connection is up, which no descriptor announces: looked at
+    // in short intervals until then. The run's own deadlines bound it.
+    void open_links() {
+        loop_.cancel(opening_);
+        opening_ = 0;
+        if (!results_open_) results_open_ = results_->open();
+        for (std::size_t i = 0; i < feeders_.size(); ++i)
+            if (!feeder_open_[i]) feeder_open_[i] = feeders_[i].open();
+        pump();
+        if (!results_open_ || !std::ranges::all_of(feeder_open_, [](bool open) { return open; }))
+            opening_ = loop_.call_after(300us, [this] { open_links(); });
+    }
+
+    void announce_opened() {
+        if (announced_ || feeders_.empty() || !results_open_) return;
+        if (!std::ranges::all_of(feeder_open_, [](bool open) { return open; })) return;
+        if (!std::ranges::all_of(sinks_, [](const LinkReceiver& sink) { return sink.opened(); })) return;
+        announced_ = true;
+        post(events_.opened);
+    }
+
+    void pump() {
+        acknowledge();
+        take_results();
+        hand_over();
+        admit();
+        feed();
+        for (auto& sink : sinks_)
+            sink.flush_credit();
+        inputs_->flush_credit();
+        announce_opened();
+    }
+
+    void acknowledge() {
+        results_->poll_credit();
+        ledger_.acknowledged(results_->confirmed());
+    }
+
+    void take_results() {
+        for (auto& sink : sinks_) {
+            while (true) {
+                auto chunk = sink.receive();
+                if (!chunk) return broken("a result", chunk.error());
+                if (!*chunk) break;
+                ledger_.result(std::move(**chunk));
+                sink.taken();
+            }
+        }
+    }
+
+    void hand_over() {
+        if (!results_open_) return;
+        while (auto result = ledger_.next_result()) {
+            const auto index = result->index;
+            if (!results_->send(*result)) return;
+            ledger_.handed_over(index);
+        }
+    }
+
+    void admit() {
+        while (ledger_.may_admit()) {
+            auto chunk = inputs_->receive();
+            if (!chunk) return broken("the client's data", chunk.error());
+            if (!*chunk) return;
+            ledger_.admit(std::move(**chunk));
+            inputs_->taken();
+        }
+    }
+
+    void feed() {
+        if (!started_) return;
+        for (auto& feeder : feeders_)
+            feeder.poll_credit();
+        while (auto* feeder = fewest_unacknowledged(feeders_)) {
+            auto chunk = ledger_.next_to_send();
+            if (!chunk) return;
+            const auto index = chunk->index;
+            if (!feeder->send(*chunk)) return;
+            ledger_.sent(index);
+        }
+    }
+
+    void broken(const std::string& what, const Error& error) {
+        Error told{error.fault, what + ": " + error.message};
+        post([this, told] { events_.broken(told); });
+    }
+
+    void post(std::function<void()> event) {
+        loop_.post([event = std::move(event), alive = alive_] {
+            if (*alive) event();
+        });
+    }
+
+    Loop& loop_;
+    SocketFactory& sockets_;
+    std::string place_;
+    RunEndsTerms terms_;
+    ChunkLedger& ledger_;
+    Events events_;
+    std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
+
+    std::optional<LinkReceiver> inputs_;
+    std::optional<LinkSender> results_;
+    std::vector<LinkReceiver> sinks_;
+    std::vector<LinkSender> feeders_;
+    std::vector<bool> feeder_open_;
+    std::unique_ptr<Socket::Watch> inputs_watch_, results_watch_;
+    std::vector<std::unique_ptr<Socket::Watch>> sink_watches_, feeder_watches_;
+    bool results_open_ = false, started_ = false, announced_ = false;
+    Loop::TimerId opening_ = 0;
+};
+
+}  // namespace
+
+Result<std::unique_ptr<RunEnds>> make_link_ends(Loop& loop, SocketFactory& sockets, const std::string& place,
+                                                const RunEndsTerms& terms, ChunkLedger& ledger,
+                                                RunEnds::Events events) {
+    auto ends = std::make_unique<LinkEnds>(loop, sockets, place, terms, ledger, std::move(events));
+    if (auto bound = ends->bind_client_side(); !bound) return fail(bound.error());
+    return ends;
+}
+
+}  // namespace fard

@@ -1,0 +1,476 @@
+#include "runtime/node_manager/run.hpp"
+
+#include <algorithm>
+
+namespace fard {
+
+using namespace std::chrono_literals;
+
+namespace {
+
+constexpr auto tell_interval = 500ms;
+constexpr auto client_grace = 10s;
+constexpr auto packages_grace = 60s;  // for a client to offer what no board has
+constexpr auto spawn_deadline = 20s;  // fetching packages, starting jobs
+constexpr auto wire_deadline = 40s;   // loading devices, opening links
+constexpr auto drain_deadline = 10s;
+constexpr int most_losses = 3;
+
+Result<> check_app(const wire::Submit& submit) {
+    const auto& app = submit.app;
+    if (submit.run.empty() || app.positions.empty())
+        return fail(Fault::invalid_input, "a submission needs a run id and at least one position");
+    if (submit.results.size() != 1)
+        return fail(Fault::invalid_input, "a submission needs one link for its results");
+    for (const auto& position : app.positions) {
+        if (position.replicas == 0 || position.replicas > 64)
+            return fail(Fault::invalid_input, "position '{}' has {} replicas; 1 to 64 are possible",
+                        position.name, position.replicas);
+        if (position.inputs.empty() || position.outputs.empty())
+            return fail(Fault::invalid_input, "position '{}' names no tensors", position.name);
+    }
+    for (std::size_t p = 0; p + 1 < app.positions.size(); ++p)
+        if (wire_bytes(app.positions[p].outputs) != wire_bytes(app.positions[p + 1].inputs))
+            return fail(Fault::invalid_input, "position '{}' sends {} bytes a chunk, position '{}' takes {}",
+                        app.positions[p].name, wire_bytes(app.positions[p].outputs),
+                        app.positions[p + 1].name, wire_bytes(app.positions[p + 1].inputs));
+    return {};
+}
+
+// Trying another board or another moment cannot help against these.
+bool is_final(Fault fault) {
+    return fault == Fault::invalid_input || fault == Fault::unsupported || fault == Fault::not_found ||
+           fault == Fault::corrupt;
+}
+
+}  // namespace
+
+const char* Run::name_of(Phase phase) {
+    static constexpr const char* names[] = {"admitted", "placed", "wired",     "running", "draining",
+                                            "done",     "failed", "cancelled", "lost"};
+    return names[static_cast<int>(phase)];
+}
+
+Run::Run(RunSurroundings& surroundings, PeerId client, const wire::Submit& submit,
+         std::function<void()> on_end)
+    : around_(surroundings),
+      client_(std::move(client)),
+      submit_(submit),
+      on_end_(std::move(on_end)),
+      epoch_{submit.attempt, 0},
+      ledger_(submit.app.window_bytes,
+              submit.app.positions.empty() ? 1 : wire_bytes(submit.app.positions[0].inputs)),
+      client_heard_(surroundings.loop.now()),
+      packages_heard_(client_heard_) {}
+
+Run::~Run() {
+    *alive_ = false;
+    around_.loop.cancel(tick_);
+}
+
+Result<std::unique_ptr<Run>> Run::start(RunSurroundings& surroundings, PeerId client,
+                                        const wire::Submit& submit, std::function<void()> on_end) {
+    if (auto checked = check_app(submit); !checked) return fail(checked.error());
+    std::unique_ptr<Run> run(new Run(surroundings, std::move(client), submit, std::move(on_end)));
+    if (auto prepared = run->prepare(); !prepared) return fail(prepared.error());
+    return run;
+}
+
+Result<> Run::prepare() {
+    const auto boards = around_.directory.boards();
+    if (boards.empty())
+        return fail(Fault::refused, "this node manager does not know its own devices yet; try again");
+    const auto fits = place_jobs(submit_.app, boards, boards.front().member.peer, {});
+    if (!fits) return fail(fits.error());
+
+    auto ends =
+        around_.make_ends({submit_.run, submit_.attempt, submit_.app, submit_.results.front()}, ledger_,
+                          {.opened =
+                               [this] {
+                                   ends_open_ = true;
+                                   check_wired();
+                               },
+                           .broken = [this](const Error& error) { end(Phase::failed, error); }});
+    if (!ends) return fail(ends.error());
+    ends_ = std::move(*ends);
+
+    admitted_.ticket = submit_.ticket ? submit_.ticket : around_.next_ticket();
+    admitted_.inputs = ends_->inputs();
+    for (const auto& board : boards)
+        admitted_.members.push_back(board.member);
+    std::set<std::string> missing;
+    for (const auto& position : submit_.app.positions)
+        if (!position.overlay.empty() && package_sources(position.overlay).empty())
+            missing.insert(position.overlay);
+    admitted_.missing.assign(missing.begin(), missing.end());
+
+    reserver_ = std::make_unique<Reserver>(
+        around_.loop, around_.courier, submit_.run, admitted_.ticket,
+        Reserver::Events{
+            .reserved = [this] { spawn(); },
+            .lost = [this](const PeerId& board, const Error& why) { on_board_fault(board, why, "lease"); },
+            .overslept = [this](const Error& why) { end(Phase::lost, why); },
+            .waiting =
+                [this](const std::string& why) {
+                    waiting_for_ = why;
+                    tell();
+                }});
+    // Not at once: the answer to the submission goes out first.
+    later([this] { place(); });
+    tick_ = around_.loop.call_after(tell_interval, [this] { tick(); });
+    return {};
+}
+
+// Front doors of the boards that have the package, this one first.
+std::vector<std::string> Run::package_sources(const std::string& package) const {
+    std::vector<std::string> doors;
+    if (package.empty()) return doors;
+    const auto boards = around_.directory.boards();
+    for (std::size_t b = 0; b < boards.size(); ++b) {
+        const auto& held = boards[b].state.overlays;
+        if (b == 0 ? around_.has_package(package) : std::ranges::find(held, package) != held.end())
+            doors.push_back(boards[b].member.front_door);
+    }
+    return doors;
+}
+
+bool Run::complete() const {
+    return phase_ == Phase::running && ledger_.results() == submit_.chunks;
+}
+
+bool Run::packages_ready() const {
+    return std::ranges::all_of(submit_.app.positions, [this](const wire::PositionSpec& position) {
+        return position.overlay.empty() || !package_sources(position.overlay).empty();
+    });
+}
+
+void Run::package_stored() {
+    packages_heard_ = around_.loop.now();
+    if (phase_ == Phase::admitted && waiting_for_packages_) place();
+}
+
+void Run::place() {
+    if (over()) return;
+    phase_ = Phase::admitted;
+    waiting_for_packages_ = !packages_ready();
+    if (waiting_for_packages_) {
+        waiting_for_ = "packages from the client";
+        return;
+    }
+    const auto boards = around_.directory.boards();
+    std::set<PeerId> avoid;
+    for (const auto& [board, why] : avoided_)
+        avoid.insert(board);
+    auto placement = place_jobs(submit_.app, boards, boards.front().member.peer, avoid);
+    if (!placement) return end(Phase::failed, placement.error());
+    placement_ = std::move(*placement);
+    reserver_->reserve(epoch_, placement_.by_board());
+}
+
+// Asks every board of the placement the same step; `then` runs once all have answered well. An answer that
+// comes after the epoch has moved on changes nothing.
+void Run::ask_boards(const std::function<wire::Body(const PeerId&)>& make, Duration deadline,
+                     const char* step, std::function<Result<>(const PeerId&, const wire::Body&)> take,
+                     std::function<void()> then) {
+    const auto boards = placement_.by_board();
+    answers_missing_ = boards.size();
+    for (const auto& [peer, slots] : boards) {
+        around_.courier.ask(peer, make(peer), deadline,
+                            [this, alive = alive_, epoch = epoch_, board = peer, step, take,
+                             then](Result<wire::Body> answer) {
+                                if (!*alive || !current(epoch)) return;
+                                Result<> taken =
+                                    answer ? take(board, *answer) : Result<>(fail(answer.error()));
+                                if (!taken) return on_board_fault(board, taken.error(), step);
+                                if (--answers_missing_ == 0) then();
+                            });
+    }
+}
+
+wire::JobSpec Run::job_spec(const PlacedJob& job) const {
+    const auto& positions = submit_.app.positions;
+    wire::JobSpec spec;
+    spec.position = job.position;
+    spec.replica = job.replica;
+    spec.positions = static_cast<std::uint32_t>(positions.size());
+    spec.senders = job.position == 0 ? 1 : positions[job.position - 1].replicas;
+    spec.receivers = job.position + 1 == positions.size() ? 1 : positions[job.position + 1].replicas;
+    spec.device = job.device;
+    spec.spec = positions[job.position];
+    return spec;
+}
+
+void Run::spawn() {
+    if (over()) return;
+    phase_ = Phase::placed;
+    waiting_for_.clear();
+    tell();
+    bound_.clear();
+    auto make = [this](const PeerId& board) {
+        wire::Spawn spawn{
+            submit_.run, epoch_, submit_.app.name, submit_.app.chunk_timeout_ms, submit_.app.link_bytes,
+            {},          {}};
+        std::set<std::string> sources;
+        for (const auto& job : placement_.jobs) {
+            if (job.board != board) continue;
+            spawn.jobs.push_back(job_spec(job));
+            for (const auto& door : package_sources(spawn.jobs.back().spec.overlay))
+                if (sources.insert(door).second) spawn.sources.push_back(door);
+        }
+        return wire::Body(std::move(spawn));
+    };
+    ask_boards(
+        make, spawn_deadline, "starting jobs",
+        [this](const PeerId& board, const wire::Body& body) { return take_spawned(board, body); },
+        [this] { wire_up(); });
+}
+
+Result<> Run::take_spawned(const PeerId& board, const wire::Body& body) {
+    const auto* spawned = std::get_if<wire::Spawned>(&body);
+    if (!spawned) return fail(Fault::failed, "answered SPAWN with {}", wire::name_of(body));
+    std::size_t expected = 0;
+    for (const auto& job : placement_.jobs) {
+        if (job.board != board) continue;
+        ++expected;
+        const auto found = std::ranges::find_if(spawned->jobs, [&](const wire::JobBound& bound) {
+            return bound.job.position == job.position && bound.job.replica == job.replica;
+        });
+        if (found == spawned->jobs.end() || found->links.size() != job_spec(job).senders)
+            return fail(Fault::failed, "its SPAWNED lacks the links of position {} replica {}", job.position,
+                        job.replica);
+        bound_[{job.position, job.replica}] = *found;
+    }
+    if (expected != spawned->jobs.size())
+        return fail(Fault::failed, "its SPAWNED names jobs that it was not asked for");
+    return {};
+}
+
+// Where sender number `sender` of the position before reaches every job of `position`.
+std::vector<wire::LinkEndpoint> Run::links_into(std::uint32_t position, std::uint32_t sender) const {
+    std::vector<wire::LinkEndpoint> links;
+    for (std::uint32_t replica = 0; replica < submit_.app.positions[position].replicas; ++replica)
+        links.push_back(bound_.at({position, replica}).links[sender]);
+    return links;
+}
+
+void Run::wire_up() {
+    phase_ = Phase::wired;
+    ends_open_ = jobs_linked_ = false;
+    auto sinks = ends_->bind_sinks(epoch_);
+    if (!sinks) return end(Phase::failed, sinks.error());
+    auto make = [this, &sinks](const PeerId& board) {
+        wire::Wire wire{submit_.run, epoch_, {}};
+        const auto last = static_cast<std::uint32_t>(submit_.app.positions.size() - 1);
+        for (const auto& job : placement_.jobs) {
+            if (job.board != board) continue;
+            auto receivers = job.position == last ? std::vector{(*sinks)[job.replica]}
+                                                  : links_into(job.position + 1, job.replica);
+            wire.jobs.push_back({bound_.at({job.position, job.replica}).job, std::move(receivers)});
+        }
+        return wire::Body(std::move(wire));
+    };
+    ask_boards(
+        make, wire_deadline, "wiring", [](const PeerId&, const wire::Body&) { return Result<>(); },
+        [this] {
+            jobs_linked_ = true;
+            check_wired();
+        });
+    if (auto fed = ends_->connect_feeders(epoch_, links_into(0, 0)); !fed)
+        return end(Phase::failed, fed.error());
+}
+
+void Run::check_wired() {
+    if (over() || phase_ != Phase::wired || !jobs_linked_ || !ends_open_) return;
+    phase_ = Phase::running;
+    tell();
+    ends_->start();
+    if (!finish_replies_.empty()) drain();
+}
+
+void Run::finish(Reply reply) {
+    finish_replies_.push_back(std::move(reply));
+    if (phase_ == Phase::running && !over()) drain();
+}
+
+void Run::drain() {
+    phase_ = Phase::draining;
+    tell();
+    ends_->unwire();
+    // The results are out: a board that is lost now costs its rows of the report, not the run.
+    const auto boards = placement_.by_board();
+    answers_missing_ = boards.size();
+    for (const auto& [peer, slots] : boards) {
+        around_.courier.ask(
+            peer, wire::Drain{submit_.run, epoch_}, drain_deadline,
+            [this, alive = alive_, epoch = epoch_](Result<wire::Body> answer) {
+                if (!*alive || !current(epoch)) return;
+                if (const auto* drained = answer ? std::get_if<wire::Drained>(&*answer) : nullptr)
+                    reports_.insert(reports_.end(), drained->jobs.begin(), drained->jobs.end());
+                if (--answers_missing_ == 0) end(Phase::done, {});
+            });
+    }
+}
+
+void Run::cancel(const std::string& why, Reply reply) {
+    if (reply) cancel_replies_.push_back(std::move(reply));
+    end(Phase::cancelled, {Fault::cancelled, why});
+}
+
+// Sets the outcome and frees the boards; the run is over for everyone once they are free.
+void Run::end(Phase outcome, Error why) {
+    if (over()) return;
+    ending_ = true;
+    outcome_ = outcome;
+    why_ = std::move(why);
+    std::ranges::sort(reports_, {}, [](const wire::JobReport& row) {
+        return std::pair{row.position, row.replica};
+    });
+    if (outcome == Phase::lost) tell();  // the client need not wait for boards that may be out of reach
+    // A link's event may have led here: it closes its sockets later.
+    later([this] { ends_->unwire(); });
+    reserver_->release([this, alive = alive_] {
+        if (*alive) later([this] { conclude(); });
+    });
+}
+
+void Run::conclude() {
+    phase_ = outcome_;
+    const auto final = state();
+    tell();
+    for (auto& reply : finish_replies_)
+        reply(final);
+    for (auto& reply : cancel_replies_)
+        reply(wire::Done{});
+    on_end_();  // destroys this
+}
+
+wire::Body Run::grant(const PeerId& board, const wire::Grant& grant) {
+    return reserver_->on_grant(board, grant);
+}
+wire::Body Run::wounded(const PeerId& board, const wire::Wounded& wounded) {
+    return reserver_->on_wounded(board, wounded);
+}
+
+wire::Body Run::job_lost(const PeerId& board, const wire::JobLost& lost) {
+    if (!current(lost.job.epoch) || phase_ == Phase::draining || complete()) return wire::Done{};
+    if (lost.job.position >= submit_.app.positions.size())
+        return wire::Refused{static_cast<std::uint8_t>(Fault::invalid_input), "there is no such position"};
+    const std::string words = lost.last_words.empty() ? "" : "; its last words:\n" + lost.last_words;
+    const auto what = fmt::format("{}{}", lost.cause, words);
+    if (lost.fatal) {
+        end(Phase::failed,
+            {Fault::failed,
+             fmt::format("position {} ('{}') on board {}: {}", lost.job.position,
+                         submit_.app.positions[lost.job.position].name, board_name(board), what)});
+    } else {
+        rewire({lost.job.position}, board, what);
+    }
+    return wire::Done{};
+}
+
+void Run::board_lost(const PeerId& board, const std::string& why) {
+    if (over()) return;
+    reserver_->forget(board);
+    const auto positions = positions_on(board);
+    if (positions.empty() || phase_ == Phase::draining || complete()) return;
+    rewire(positions, board, "the board was lost: " + why);
+}
+
+void Run::on_board_fault(const PeerId& board, const Error& error, const std::string& step) {
+    if (over() || phase_ == Phase::draining || complete()) return;
+    const auto text = fmt::format("{} on board {}: {}", step, board_name(board), error.message);
+    if (error.fault == Fault::cancelled) return end(Phase::lost, {Fault::cancelled, text});
+    if (is_final(error.fault)) return end(Phase::failed, {error.fault, text});
+    avoided_[board] = text;
+    rewire(positions_on(board), board, text);
+}
+
+// The next wiring: new places, new jobs, new endpoints; chunks without a result are sent again.
+void Run::rewire(const std::vector<std::uint32_t>& positions, const PeerId& board, const std::string& why) {
+    if (ledger_.results() > results_at_loss_) losses_.clear();
+    results_at_loss_ = ledger_.results();
+    for (const auto position : positions) {
+        if (++losses_[position] < most_losses) continue;
+        return end(Phase::failed,
+                   {Fault::failed,
+                    fmt::format("position {} ('{}') was lost {} times without a new result, last on board "
+                                "{}: {}",
+                                position, submit_.app.positions[position].name, most_losses,
+                                board_name(board), why)});
+    }
+    waiting_for_ = fmt::format("position {} was lost ({}); starting again",
+                               positions.empty() ? 0 : positions.front(), why);
+    ++epoch_.wiring;
+    phase_ = Phase::admitted;
+    ends_->unwire();
+    ledger_.rewire();
+    bound_.clear();
+    tell();
+    place();
+}
+
+void Run::client_alive(const PeerId& client) {
+    client_ = client;  // it may have come back over a new connection
+    client_heard_ = around_.loop.now();
+}
+
+void Run::tick() {
+    const auto now = around_.loop.now();
+    tick_ = around_.loop.call_after(tell_interval, [this] { tick(); });
+    if (now - client_heard_ > client_grace)
+        return end(Phase::cancelled, {Fault::cancelled, "the client has been silent for 10 s"});
+    if (waiting_for_packages_ && now - packages_heard_ > packages_grace)
+        return end(Phase::failed,
+                   {Fault::timed_out, "the client did not offer the packages that no board has within 60 s"});
+    if (waiting_for_packages_ && phase_ == Phase::admitted && packages_ready()) place();
+    tell();
+}
+
+void Run::tell() {
+    around_.tell_client(client_, state());
+}
+
+wire::RunState Run::state() const {
+    wire::RunState state;
+    state.run = submit_.run;
+    state.epoch = epoch_;
+    state.phase = name_of(ending_ && outcome_ == Phase::lost ? Phase::lost : phase_);
+    state.app = submit_.app.name;
+    state.admitted = ledger_.admitted();
+    state.results = ledger_.results();
+    state.replays = ledger_.replays();
+    state.duplicates = ledger_.duplicates();
+    if (ending_ && outcome_ != Phase::done) {
+        state.fault = static_cast<std::uint8_t>(why_.fault);
+        state.reason = why_.message;
+    } else {
+        state.reason = waiting_for_;
+    }
+    if (phase_ == Phase::done) state.jobs = reports_;
+    for (const auto& board : around_.directory.boards())
+        state.members.push_back(board.member);
+    return state;
+}
+
+std::vector<std::uint32_t> Run::positions_on(const PeerId& board) const {
+    std::set<std::uint32_t> positions;
+    for (const auto& job : placement_.jobs)
+        if (job.board == board) positions.insert(job.position);
+    return {positions.begin(), positions.end()};
+}
+
+std::string Run::board_name(const PeerId& board) const {
+    for (const auto& known : admitted_.members)
+        if (known.peer == board) return known.name;
+    for (const auto& known : around_.directory.boards())
+        if (known.member.peer == board) return known.member.name;
+    return board.hex.substr(0, 8);
+}
+
+void Run::later(std::function<void()> callback) {
+    around_.loop.post([callback = std::move(callback), alive = alive_] {
+        if (*alive) callback();
+    });
+}
+
+}  // namespace fard

@@ -1,0 +1,362 @@
+#include "runtime/node_manager/run.hpp"
+
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <deque>
+
+#include "runtime/node_manager/coordinator.hpp"
+#include "tests/fakes/sim_loop.hpp"
+
+using namespace fard;
+using namespace std::chrono_literals;
+
+namespace {
+
+// Boards that do what they are asked, unless told otherwise.
+class FakeBoards final : public Courier, public Directory {
+  public:
+    explicit FakeBoards(Loop& loop) : loop_(loop) {}
+
+    void ask(const PeerId& to, wire::Body body, Duration deadline, Answer answer) override {
+        const std::string name = wire::name_of(body);
+        asked.push_back(to.hex + " " + name);
+        if (silent.contains(to.hex)) {
+            loop_.call_after(deadline,
+                             [answer, to] { answer(fail(Fault::timed_out, "{} did not answer", to.hex)); });
+            return;
+        }
+        auto reply = respond(to, body);
+        loop_.call_after(1ms, [answer, reply] {
+            if (const auto* no = std::get_if<wire::Refused>(&reply)) return answer(fail(to_error(*no)));
+            answer(reply);
+        });
+    }
+
+    std::vector<BoardView> boards() const override { return views; }
+
+    void add(const std::string& name, std::uint32_t slots = 2) {
+        BoardView view;
+        view.member.peer = {name};
+        view.member.name = name;
+        view.member.front_door = "ipc:///" + name;
+        view.state.devices = {{"cpu0", "soft", slots, true, ""}};
+        view.state.slots_free = {slots};
+        views.push_back(view);
+    }
+
+    void remove(const std::string& name) {
+        std::erase_if(views, [&](const BoardView& view) { return view.member.name == name; });
+    }
+
+    std::size_t count(const std::string& what) const {
+        return static_cast<std::size_t>(std::ranges::count(asked, what));
+    }
+
+    std::vector<BoardView> views;
+    std::vector<std::string> asked;
+    std::set<std::string> silent;
+    std::map<std::string, wire::Body> instead;  // "board MESSAGE" -> answer
+
+  private:
+    wire::Body respond(const PeerId& to, const wire::Body& body) {
+        if (const auto found = instead.find(to.hex + " " + wire::name_of(body)); found != instead.end())
+            return found->second;
+        if (std::holds_alternative<wire::Reserve>(body)) return wire::Reserved{true};
+        if (const auto* spawn = std::get_if<wire::Spawn>(&body)) {
+            wire::Spawned spawned;
+            for (const auto& job : spawn->jobs)
+                spawned.jobs.push_back({{spawn->run, spawn->epoch, job.position, job.replica},
+                                        std::vector<wire::LinkEndpoint>(job.senders, {"data", "credit"})});
+            return spawned;
+        }
+        if (std::holds_alternative<wire::Drain>(body))
+            return wire::Drained{{wire::JobReport{0, 0, "p0", to.hex, "cpu0", "", {}}}};
+        return wire::Done{};
+    }
+    Loop& loop_;
+};
+
+// The ends without links: the test admits chunks and hands results in.
+struct FakeEnds final : RunEnds {
+    FakeEnds(Loop& loop, Events events_in, ChunkLedger& ledger_in)
+        : loop_(loop), events(std::move(events_in)), ledger(ledger_in) {}
+    ~FakeEnds() override { *alive = false; }
+    const wire::LinkEndpoint& inputs() const override { return endpoint; }
+    Result<std::vector<wire::LinkEndpoint>> bind_sinks(Epoch epoch) override {
+        epochs.push_back(epoch);
+        return std::vector<wire::LinkEndpoint>(64);
+    }
+    Result<> connect_feeders(Epoch, const std::vector<wire::LinkEndpoint>&) override {
+        loop_.post([this, living = alive] {
+            if (*living) events.opened();
+        });
+        return {};
+    }
+    void start() override { started = true; }
+    void unwire() override { started = false; }
+
+    Loop& loop_;
+    Events events;
+    ChunkLedger& ledger;
+    wire::LinkEndpoint endpoint{"in", "in"};
+    std::vector<Epoch> epochs;
+    bool started = false;
+    std::shared_ptr<bool> alive = std::make_shared<bool>(true);
+};
+
+struct Bench {
+    SimLoop loop;
+    FakeBoards boards{loop};
+    FakeEnds* ends = nullptr;
+    std::set<std::string> packages;
+    std::vector<wire::RunState> told;
+    std::uint64_t last_ticket = 0;
+    Coordinator coordinator{
+        {.loop = loop,
+         .courier = boards,
+         .directory = boards,
+         .has_package = [this](const std::string& id) { return packages.contains(id); },
+         .tell_client = [this](const PeerId&,
+                               const wire::Body& body) { told.push_back(std::get<wire::RunState>(body)); },
+         .next_ticket = [this] { return ++last_ticket; },
+         .make_ends =
+             [this](const RunEndsTerms&, ChunkLedger& ledger, RunEnds::Events events) {
+                 auto made = std::make_unique<FakeEnds>(loop, std::move(events), ledger);
+                 ends = made.get();
+                 return Result<std::unique_ptr<RunEnds>>(std::move(made));
+             }}};
+
+    explicit Bench(std::initializer_list<const char*> names) {
+        for (const char* name : names)
+            boards.add(name);
+    }
+
+    wire::Submit submission(std::size_t positions, std::uint32_t attempt = 0) {
+        wire::Submit submit;
+        submit.run = {"run"};
+        submit.attempt = attempt;
+        submit.app.name = "app";
+        submit.chunks = 3;
+        submit.results = {{"out", "out"}};
+        TensorDesc tensor{"x", {1, 64}, "NC", DataType::uint(8), "UINT8"};
+        for (std::size_t p = 0; p < positions; ++p) {
+            wire::PositionSpec spec;
+            spec.name = "p" + std::to_string(p);
+            spec.program = "copy";
+            spec.inputs = spec.outputs = {tensor};
+            submit.app.positions.push_back(spec);
+        }
+        return submit;
+    }
+
+    wire::Body submit(const wire::Submit& submit) {
+        wire::Body got;
+        coordinator.submit({"client"}, submit, [&](wire::Body body) { got = std::move(body); });
+        return got;
+    }
+
+    // The client stays in touch for this long.
+    void live(Duration duration, std::uint32_t attempt = 0) {
+        for (Duration passed{}; passed < duration; passed += 100ms) {
+            coordinator.client_alive({"client"}, {{"run"}, attempt});
+            loop.run_for(100ms);
+        }
+    }
+
+    void results(std::uint64_t from, std::uint64_t to) {
+        for (auto index = from; index < to; ++index) {
+            Chunk in, out;
+            in.index = out.index = index;
+            in.tensors.emplace_back("in");
+            out.tensors.emplace_back("out");
+            ends->ledger.admit(std::move(in));
+            ends->ledger.sent(index);
+            ends->ledger.result(std::move(out));
+        }
+    }
+
+    wire::JobLost loss(std::uint32_t position, Epoch epoch, bool fatal = false) {
+        return {{{"run"}, epoch, position, 0},
+                "b",
+                fatal,
+                fatal ? "threw: bad chunk" : "signal 9 (SIGKILL)",
+                "last words"};
+    }
+
+    std::string phase() const {
+        return coordinator.states().empty() ? "none" : coordinator.states().front().phase;
+    }
+    std::string reason() const { return coordinator.states().front().reason; }
+};
+
+}  // namespace
+
+TEST_CASE("a run goes from admitted to done, and every step is asked once") {
+    Bench bench{"a", "b"};
+    const auto answer = bench.submit(bench.submission(3));
+    REQUIRE(std::holds_alternative<wire::Admitted>(answer));
+    CHECK(std::get<wire::Admitted>(answer).ticket == 1);
+    CHECK(std::get<wire::Admitted>(answer).members.size() == 2);
+    bench.live(100ms);
+    CHECK(bench.phase() == "running");
+    CHECK(bench.ends->started);
+    bench.results(0, 3);
+    wire::Body final;
+    bench.coordinator.finish({{"run"}, 0}, [&](wire::Body body) { final = std::move(body); });
+    bench.live(100ms);
+    REQUIRE(std::holds_alternative<wire::RunState>(final));
+    CHECK(std::get<wire::RunState>(final).phase == "done");
+    CHECK(std::get<wire::RunState>(final).results == 3);
+    CHECK(std::get<wire::RunState>(final).jobs.size() == 2);
+    for (const char* step : {"RESERVE", "COMMIT", "SPAWN", "WIRE", "DRAIN", "RELEASE"})
+        for (const char* board : {"a ", "b "})
+            CHECK_MESSAGE(bench.boards.count(std::string(board) + step) == 1, step);
+    CHECK(bench.coordinator.active() == 0);
+}
+
+TEST_CASE("a lost job starts the next wiring with new jobs everywhere") {
+    Bench bench{"a", "b"};
+    bench.submit(bench.submission(2));
+    bench.live(100ms);
+    bench.coordinator.job_lost({"b"}, bench.loss(1, {0, 0}));
+    bench.coordinator.job_lost({"a"}, bench.loss(0, {0, 0}));  // of the wiring that is over: no loss any more
+    bench.live(200ms);
+    CHECK(bench.phase() == "running");
+    CHECK(bench.ends->epochs == std::vector<Epoch>{{0, 0}, {0, 1}});
+    CHECK(bench.boards.count("a SPAWN") == 2);
+}
+
+TEST_CASE("a position lost three times without a new result in between ends the run, with its last words") {
+    Bench bench{"a", "b"};
+    auto submission = bench.submission(2);
+    submission.chunks = 100;
+    bench.submit(submission);
+    for (std::uint32_t wiring = 0; wiring < 3; ++wiring) {
+        bench.live(200ms);
+        if (wiring == 1) bench.results(0, 1);  // progress: the count starts anew
+        bench.coordinator.job_lost({"b"}, bench.loss(1, {0, wiring}));
+    }
+    bench.live(200ms);
+    CHECK(bench.phase() == "running");
+    bench.coordinator.job_lost({"b"}, bench.loss(1, {0, 3}));
+    bench.live(200ms);
+    CHECK(bench.phase() == "failed");
+    CHECK(bench.reason().find(
+              "position 1 ('p1') was lost 3 times without a new result, last on board b: signal 9") == 0);
+    CHECK(bench.reason().find("last words") != std::string::npos);
+    CHECK(bench.boards.count("b RELEASE") == 1);
+}
+
+TEST_CASE("a job that throws ends the run at once") {
+    Bench bench{"a", "b"};
+    bench.submit(bench.submission(2));
+    bench.live(100ms);
+    bench.coordinator.job_lost({"b"}, bench.loss(1, {0, 0}, true));
+    bench.live(100ms);
+    CHECK(bench.phase() == "failed");
+    CHECK(bench.reason().find("position 1 ('p1') on board b: threw: bad chunk") == 0);
+}
+
+TEST_CASE("a lost board's jobs go elsewhere; with too few slots left the run fails at once and says so") {
+    Bench bench{"a", "b", "c"};
+    bench.submit(bench.submission(3));
+    bench.live(100ms);
+    bench.boards.remove("b");
+    bench.boards.silent.insert("b");
+    bench.coordinator.board_lost({"b"}, "killed");
+    bench.live(200ms);
+    CHECK(bench.phase() == "running");
+    CHECK(bench.boards.count("b SPAWN") == 1);
+    bench.boards.remove("c");
+    bench.boards.silent.insert("c");
+    bench.coordinator.board_lost({"c"}, "killed");
+    bench.live(200ms);
+    CHECK(bench.phase() == "failed");
+    CHECK(bench.reason().find("needs 3 device slots at once, the cluster has 2") != std::string::npos);
+}
+
+TEST_CASE("more positions than slots are refused at the door") {
+    Bench bench{"a"};
+    const auto answer = bench.submit(bench.submission(3));
+    REQUIRE(std::holds_alternative<wire::Refused>(answer));
+    CHECK(std::get<wire::Refused>(answer).reason.find("needs 3 device slots at once, the cluster has 2") !=
+          std::string::npos);
+}
+
+TEST_CASE("a client that is silent for 10 s ends its run") {
+    Bench bench{"a", "b"};
+    bench.submit(bench.submission(2));
+    bench.live(1s);
+    bench.loop.run_for(9s);
+    CHECK(bench.phase() == "running");
+    bench.loop.run_for(2s);
+    CHECK(bench.phase() == "cancelled");
+    CHECK(bench.boards.count("a RELEASE") == 1);
+}
+
+TEST_CASE("packages that no board has are asked of the client, and waited for") {
+    Bench bench{"a", "b"};
+    auto submission = bench.submission(2);
+    submission.app.positions[1].overlay = "hash";
+    const auto answer = bench.submit(submission);
+    CHECK(std::get<wire::Admitted>(answer).missing == std::vector<std::string>{"hash"});
+    bench.live(300ms);
+    CHECK(bench.phase() == "admitted");
+    CHECK(bench.boards.count("a RESERVE") == 0);
+    bench.packages.insert("hash");
+    bench.coordinator.package_stored("hash");
+    bench.live(100ms);
+    CHECK(bench.phase() == "running");
+}
+
+TEST_CASE("cancel answers when the boards are free") {
+    Bench bench{"a", "b"};
+    bench.submit(bench.submission(2));
+    bench.live(100ms);
+    wire::Body answer = wire::Refused{};
+    bench.coordinator.cancel({{"run"}, false}, [&](wire::Body body) { answer = std::move(body); });
+    CHECK(std::holds_alternative<wire::Refused>(answer));
+    bench.live(100ms);
+    CHECK(std::holds_alternative<wire::Done>(answer));
+    CHECK(bench.phase() == "cancelled");
+    bench.coordinator.cancel({{"other"}, true}, [&](wire::Body body) { answer = std::move(body); });
+    CHECK(std::get<wire::Refused>(answer).fault == static_cast<std::uint8_t>(Fault::not_found));
+}
+
+TEST_CASE("the same attempt again is the same submission, a higher one replaces it, a lower one is refused") {
+    Bench bench{"a", "b"};
+    bench.submit(bench.submission(2, 1));
+    bench.live(100ms, 1);
+    CHECK(std::holds_alternative<wire::Admitted>(bench.submit(bench.submission(2, 1))));
+    CHECK(bench.boards.count("a SPAWN") == 1);
+    CHECK(std::holds_alternative<wire::Refused>(bench.submit(bench.submission(2, 0))));
+    CHECK(std::holds_alternative<wire::Admitted>(bench.submit(bench.submission(2, 2))));
+    bench.live(100ms, 2);
+    CHECK(bench.boards.count("a SPAWN") == 2);
+    CHECK(bench.ends->epochs == std::vector<Epoch>{{2, 0}});
+}
+
+TEST_CASE("a job program that a board does not have ends the run with the board's words") {
+    Bench bench{"a", "b"};
+    bench.boards.instead["b SPAWN"] =
+        wire::Refused{static_cast<std::uint8_t>(Fault::not_found), "no job program 'x'"};
+    bench.submit(bench.submission(2));
+    bench.live(200ms);
+    CHECK(bench.phase() == "failed");
+    CHECK(bench.reason() == "starting jobs on board b: no job program 'x'");
+}
+
+TEST_CASE("a loss after the last result costs nothing") {
+    Bench bench{"a", "b"};
+    bench.submit(bench.submission(2));
+    bench.live(100ms);
+    bench.results(0, 3);
+    bench.coordinator.job_lost({"b"}, bench.loss(1, {0, 0}));
+    CHECK(bench.phase() == "running");
+    wire::Body final;
+    bench.coordinator.finish({{"run"}, 0}, [&](wire::Body body) { final = std::move(body); });
+    bench.live(100ms);
+    CHECK(std::get<wire::RunState>(final).phase == "done");
+    CHECK(bench.boards.count("a SPAWN") == 1);
+}
