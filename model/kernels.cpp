@@ -19,38 +19,47 @@ double plus(double sum, double a, double b) {
     return sum + a * b;
 }
 
+// The output positions [begin, end) along one dimension whose window has its element at `offset` on the
+// image.
+struct Inside {
+    std::int64_t begin, end;
+    Inside(std::int64_t outputs, std::int64_t stride, std::int64_t offset, std::int64_t extent)
+        : begin(offset >= 0 ? 0 : (-offset + stride - 1) / stride),
+          end(offset >= extent ? 0 : std::min(outputs, (extent - 1 - offset) / stride + 1)) {}
+};
+
+// For each output channel: the bias everywhere, then for each of its weights the shifted image times the
+// weight.
 template <typename Element>
 std::vector<SumOf<Element>> conv(const NodeView& view, const Operands<Element>& operands) {
     const auto& conv = view.node.as<ConvAttributes>();
     const auto& in = view.operands[0]->shape;
-    const auto& weights = view.operands[1]->shape;
     const auto& shape = view.output.shape;
+    const auto channels = view.operands[1]->shape[1];  // that one output channel reads
     const auto per_group = shape[1] / conv.group;
     std::vector<SumOf<Element>> out(view.output.elements());
-    auto* next = out.data();
     for (std::int64_t image = 0; image < shape[0]; ++image)
-        for (std::int64_t o = 0; o < shape[1]; ++o)
-            for (std::int64_t row = 0; row < shape[2]; ++row)
-                for (std::int64_t column = 0; column < shape[3]; ++column) {
-                    SumOf<Element> sum = operands.size() > 2 ? operands[2][size(o)] : 0;
-                    for (std::int64_t c = 0; c < weights[1]; ++c) {
-                        const auto plane = image * in[1] + o / per_group * weights[1] + c;
-                        for (std::int64_t i = 0; i < conv.kernel.height; ++i) {
-                            const auto h =
-                                row * conv.strides.height - conv.pads.top + i * conv.dilations.height;
-                            if (h < 0 || h >= in[2]) continue;
-                            const auto* line = operands[0].data() + (plane * in[2] + h) * in[3];
-                            const auto* weight =
-                                operands[1].data() + ((o * weights[1] + c) * weights[2] + i) * weights[3];
-                            for (std::int64_t j = 0; j < conv.kernel.width; ++j) {
-                                const auto w =
-                                    column * conv.strides.width - conv.pads.left + j * conv.dilations.width;
-                                if (w >= 0 && w < in[3]) sum = plus(sum, line[w], weight[j]);
-                            }
+        for (std::int64_t o = 0; o < shape[1]; ++o) {
+            auto* plane = out.data() + (image * shape[1] + o) * shape[2] * shape[3];
+            if (operands.size() > 2) std::fill_n(plane, shape[2] * shape[3], operands[2][size(o)]);
+            const auto* weight = operands[1].data() + o * channels * conv.kernel.height * conv.kernel.width;
+            const auto* x = operands[0].data() + (image * in[1] + o / per_group * channels) * in[2] * in[3];
+            for (std::int64_t c = 0; c < channels; ++c, x += in[2] * in[3])
+                for (std::int64_t i = 0; i < conv.kernel.height; ++i)
+                    for (std::int64_t j = 0; j < conv.kernel.width; ++j, ++weight) {
+                        const auto top = i * conv.dilations.height - conv.pads.top;
+                        const auto left = j * conv.dilations.width - conv.pads.left;
+                        const Inside rows(shape[2], conv.strides.height, top, in[2]);
+                        const Inside columns(shape[3], conv.strides.width, left, in[3]);
+                        for (auto row = rows.begin; row < rows.end; ++row) {
+                            const auto* line = x + (row * conv.strides.height + top) * in[3];
+                            auto* sums = plane + row * shape[3];
+                            for (auto column = columns.begin; column < columns.end; ++column)
+                                sums[column] =
+                                    plus(sums[column], line[column * conv.strides.width + left], *weight);
                         }
                     }
-                    *next++ = sum;
-                }
+        }
     return out;
 }
 

@@ -2,6 +2,7 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstdlib>
 #include <cstring>
@@ -26,14 +27,28 @@ std::optional<std::filesystem::path> data_file(const std::string& name) {
     return std::nullopt;
 }
 
-std::vector<std::int32_t> cifar_image(const std::filesystem::path& binary, std::size_t index) {
-    constexpr std::size_t label = 1, pixels = 3 * 32 * 32;
+namespace {
+
+// The label byte and the pixels of one image.
+std::vector<unsigned char> cifar_record(const std::filesystem::path& binary, std::size_t index) {
+    constexpr std::size_t record = 1 + 3 * 32 * 32;
     std::ifstream stream(binary, std::ios::binary);
-    stream.seekg(static_cast<std::streamoff>(index * (label + pixels) + label));
-    std::vector<unsigned char> bytes(pixels);
+    stream.seekg(static_cast<std::streamoff>(index * record));
+    std::vector<unsigned char> bytes(record);
     stream.read(reinterpret_cast<char*>(bytes.data()), static_cast<std::streamsize>(bytes.size()));
     REQUIRE(stream);
-    return {bytes.begin(), bytes.end()};
+    return bytes;
+}
+
+}  // namespace
+
+std::vector<std::int32_t> cifar_image(const std::filesystem::path& binary, std::size_t index) {
+    const auto bytes = cifar_record(binary, index);
+    return {bytes.begin() + 1, bytes.end()};
+}
+
+long cifar_label(const std::filesystem::path& binary, std::size_t index) {
+    return cifar_record(binary, index)[0];
 }
 
 std::vector<std::int32_t> upscaled_to_224(const std::vector<std::int32_t>& image) {

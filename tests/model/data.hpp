@@ -17,6 +17,7 @@ std::optional<std::filesystem::path> data_file(const std::string& name);
 
 // CIFAR-10 test image `index`: 3x32x32, 0..255.
 std::vector<std::int32_t> cifar_image(const std::filesystem::path& binary, std::size_t index);
+long cifar_label(const std::filesystem::path& binary, std::size_t index);  // 0..9
 // Bilinear with half-pixel centres, rounded: 3x224x224.
 std::vector<std::int32_t> upscaled_to_224(const std::vector<std::int32_t>& image);
 

@@ -1,0 +1,47 @@
+// All 1,000 images, by the reference interpreter.
+#include <doctest/doctest.h>
+
+#include <algorithm>
+
+#include "tests/model/data.hpp"
+
+using namespace fard;
+using namespace fard::model;
+using namespace fard::model::test;
+
+namespace {
+
+// Whether each score is as expected; returns how many images are classified right.
+int check_thousand(const Model& model, const std::filesystem::path& images,
+                   const std::filesystem::path& expected) {
+    int right = 0;
+    for (std::size_t i = 0; i < 1000; ++i) {
+        const auto image = cifar_image(images, i);
+        const auto got = scores(model, image);
+        REQUIRE(got == expected_scores(expected, i));
+        const auto best = std::max_element(got.begin(), got.end()) - got.begin();
+        if (best == cifar_label(images, i)) ++right;
+    }
+    return right;
+}
+
+}  // namespace
+
+TEST_CASE("CnvW2A2 of BNN-PYNQ scores 1,000 images as expected: 853 right") {
+    const auto network = data_file("models/cnv_w2a2.onnx");
+    const auto images = data_file("cifar10/test_first_1000.bin");
+    const auto expected = data_file("models/cnv_w2a2.expected_first_1000.npy");
+    if (!network || !images || !expected) return;
+    const auto model = Model::load(*network);
+    REQUIRE_MESSAGE(model, model.error().message);
+    CHECK(check_thousand(*model, *images, *expected) == 853);
+}
+
+TEST_CASE("our CnvW2A2 scores 1,000 images as expected: 869 right") {
+    const auto images = data_file("cifar10/test_first_1000.bin");
+    const auto expected = data_file("../trained/cnv_w2a2_cifar10.expected_first_1000.npy");
+    if (!images || !expected) return;
+    const auto model = Model::load(source_root() / "apps/two_stage_bnn/cnv_w2a2.onnx");
+    REQUIRE_MESSAGE(model, model.error().message);
+    CHECK(check_thousand(*model, *images, *expected) == 869);
+}
