@@ -1,4 +1,4 @@
-#!/usr/bin/env python3
+#!/usr/bin/python3
 """Counts the test cases in Meson's test log and prints "N passed, N failed[, N skipped]".
 
 A doctest program counts by its cases, any other test as one. A case that prints "skipped: WHY" counts as skipped, a

@@ -1,4 +1,4 @@
-#!/usr/bin/env python3
+#!/usr/bin/python3
 """Exports a trained checkpoint as integer-only, FINN-style ONNX.
 
 Steps and batch norms are folded into integer thresholds, so that every tensor holds exact integers:

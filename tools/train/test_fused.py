@@ -1,4 +1,4 @@
-#!/usr/bin/env python3
+#!/usr/bin/python3
 """Holds fused.cpp against networks.py in float32: outputs, running statistics and all gradients of single layers.
 
 Single layers, because a value on a quantizer's edge may fall on either side, and a whole network makes much of little.

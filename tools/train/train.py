@@ -1,4 +1,4 @@
-#!/usr/bin/env python3
+#!/usr/bin/python3
 """Quantization-aware training of CnvW2A2 or MobileNetV1 W4A4 on CIFAR-10.
 
 Goes on from a checkpoint if one is given. Writes a checkpoint each time that it reports.

