@@ -2,8 +2,8 @@
 //
 //   discover -> fingerprint -> load(overlay) -> submit(chunk) ... complete(chunk) -> unload
 //
-// submit and complete are separate so that pipelined hardware is kept full: up to depth() chunks may be between the
-// two; completions come in the order of submission. One thread uses a device.
+// submit and complete are separate so that pipelined hardware is kept full: up to depth() chunks may be
+// between the two; completions come in the order of submission. One thread uses a device.
 #pragma once
 
 #include <memory>
@@ -38,9 +38,11 @@ class Device {
 
     virtual std::size_t depth() const = 0;
 
-    // Starts one chunk. `inputs` and `outputs` are one buffer per tensor of the manifest, in wire form; `outputs` must
-    // stay valid until the chunk is completed, `inputs` until submit returns. Errors: refused (depth reached).
-    virtual Result<> submit(std::uint64_t tag, std::span<const Bytes> inputs, std::span<const MutableBytes> outputs) = 0;
+    // Starts one chunk. `inputs` and `outputs` are one buffer per tensor of the manifest, in wire form;
+    // `outputs` must stay valid until the chunk is completed, `inputs` until submit returns. Errors: refused
+    // (depth reached).
+    virtual Result<> submit(std::uint64_t tag, std::span<const Bytes> inputs,
+                            std::span<const MutableBytes> outputs) = 0;
 
     // The tag of the oldest chunk once it is done; waits for it until `deadline`. Errors: timed_out, failed.
     virtual Result<std::uint64_t> complete(TimePoint deadline) = 0;

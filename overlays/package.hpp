@@ -1,5 +1,5 @@
-// Overlay packages: a directory (or one archive file) with overlay.toml, stage.onnx and, for hardware, a bitstream.
-// A package's id is the SHA-256 of its overlay.toml, which holds the SHA-256 of every other file.
+// Overlay packages: a directory (or one archive file) with overlay.toml, stage.onnx and, for hardware, a
+// bitstream. A package's id is the SHA-256 of its overlay.toml, which holds the SHA-256 of every other file.
 #pragma once
 
 #include <filesystem>
@@ -16,17 +16,17 @@ namespace fard {
 struct Manifest {
     std::string name;
     std::string version = "1";
-    std::string part;                          // FPGA part that the bitstream is for, "" for none
+    std::string part;  // FPGA part that the bitstream is for, "" for none
     std::vector<TensorDesc> inputs;
     std::vector<TensorDesc> outputs;
     std::vector<std::string> layers;           // nodes of the model in this stage, for people and reports
     std::map<std::string, std::string> files;  // file name -> SHA-256, hex
     std::map<std::string, std::int64_t> resources;  // lut, ff, bram18, uram, dsp: empty when unknown
-    std::int64_t cycles = 0;                   // per chunk, 0 when unknown
-    double clock_mhz = 0;                      // 0 when unknown
+    std::int64_t cycles = 0;                        // per chunk, 0 when unknown
+    double clock_mhz = 0;                           // 0 when unknown
 
     static Result<Manifest> parse(std::string_view toml, const std::string& where);
-    std::string to_toml() const;               // the same manifest gives the same bytes
+    std::string to_toml() const;  // the same manifest gives the same bytes
 };
 
 struct Package {
@@ -34,11 +34,12 @@ struct Package {
     std::string id;
     Manifest manifest;
 
-    // Opens a package directory and checks every file's hash. Errors: not_found, corrupt (which file), invalid_input.
+    // Opens a package directory and checks every file's hash. Errors: not_found, corrupt (which file),
+    // invalid_input.
     static Result<Package> open(const std::filesystem::path& dir);
 
-    // Writes a new package directory: the files' contents by name, their hashes and the manifest. `dir` must not exist;
-    // on an error nothing is left of it.
+    // Writes a new package directory: the files' contents by name, their hashes and the manifest. `dir` must
+    // not exist; on an error nothing is left of it.
     static Result<Package> write(const std::filesystem::path& dir, Manifest manifest,
                                  const std::map<std::string, std::string>& files);
 };
@@ -46,9 +47,10 @@ struct Package {
 // A package as one archive (tar), the same bytes for the same package.
 Result<std::string> archive(const Package& package);
 
-// Unpacks into `dir` (which must not exist), verifies every hash and that the id is `id`. Members with absolute or
-// climbing paths, links and devices are refused; nothing is left of `dir` on an error.
-Result<Package> unpack_archive(std::string_view bytes, const std::string& id, const std::filesystem::path& dir);
+// Unpacks into `dir` (which must not exist), verifies every hash and that the id is `id`. Members with
+// absolute or climbing paths, links and devices are refused; nothing is left of `dir` on an error.
+Result<Package> unpack_archive(std::string_view bytes, const std::string& id,
+                               const std::filesystem::path& dir);
 
 std::string sha256_hex(std::string_view bytes);
 

@@ -1,0 +1,26 @@
+// The list of devices that a board can have. It knows no model, so that a node manager can ask it.
+#include "overlays/cpu_info.hpp"
+#include "overlays/device.hpp"
+#include "overlays/soft/kernels.hpp"
+
+namespace fard {
+namespace {
+
+std::vector<DeviceInfo> discover_cpu(int slots) {
+    return {{"cpu0", "soft", slots, cpu_detail(soft::select_kernels()->name)}};
+}
+
+// One row for each kind, in the order in which boards offer them; the CPU, which is always there, is the last.
+using Discover = std::vector<DeviceInfo> (*)(int cpu_slots);
+constexpr Discover kinds[] = {discover_cpu};
+
+}  // namespace
+
+std::vector<DeviceInfo> discover_devices(int cpu_slots) {
+    std::vector<DeviceInfo> devices;
+    for (const auto discover : kinds)
+        for (auto& device : discover(cpu_slots)) devices.push_back(std::move(device));
+    return devices;
+}
+
+}  // namespace fard

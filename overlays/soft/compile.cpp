@@ -1,0 +1,261 @@
+// From graph to recipe: linear layers first, then operators that only rename elements, then the simple ones;
+// what is left is interpreted.
+#include <algorithm>
+#include <cmath>
+
+#include "overlays/soft/general_step.hpp"
+#include "overlays/soft/lower_linear.hpp"
+#include "overlays/soft/plan.hpp"
+#include "overlays/soft/simple_steps.hpp"
+
+namespace fard::soft {
+namespace {
+
+using model::Node;
+using model::Op;
+using model::Tensor;
+using model::TensorId;
+
+// The graph axes in memory order, without those of extent 1.
+std::vector<int> memory_axes(const Tensor& tensor, const Storage& storage) {
+    std::vector<int> axes;
+    const auto rank = static_cast<int>(tensor.shape.size());
+    for (int i = 0; i < rank; ++i) {
+        const int axis = !storage.channels_last || i == 0 ? i : i == 3 ? 1 : i + 1;
+        if (tensor.shape[static_cast<std::size_t>(axis)] > 1) axes.push_back(axis);
+    }
+    return axes;
+}
+
+// The only value of a constant all of whose elements are equal.
+std::optional<std::int64_t> uniform(const Tensor& tensor) {
+    if (!tensor.is_constant() || !tensor.type.is_integer()) return std::nullopt;
+    const auto& values = tensor.constant->integers;
+    const bool equal = std::ranges::all_of(values, [&](auto value) { return value == values[0]; });
+    return equal ? std::optional<std::int64_t>(values[0]) : std::nullopt;
+}
+
+class Compiler {
+  public:
+    Compiler(std::shared_ptr<const model::Graph> graph, const Kernels& kernels)
+        : graph_(*graph), kernels_(kernels), buffers_(graph_.tensors.size()), known_(graph_.tensors.size()) {
+        recipe_.graph = std::move(graph);
+        for (const auto& tensor : graph_.tensors)
+            storages_.push_back(storage_of(tensor));
+        find_sole_readers();
+    }
+
+    Recipe run() {
+        for (const auto id : graph_.inputs)
+            recipe_.inputs.push_back({buffer_for(id), storages_[id], graph_[id].type});
+        for (const auto& node : graph_.nodes) {
+            if (std::ranges::find(done_, &node) != done_.end()) continue;
+            if (!lower_linear(node) && !lower_renaming(node) && !lower_offset(node) && !lower_table(node) &&
+                !lower_max_pool(node) && !lower_pixel_sum(node) && !lower_channels_first(node))
+                lower_general(node);
+        }
+        for (const auto id : graph_.outputs) {
+            if (graph_[id].is_constant() && !known_[id]) {
+                const auto buffer = buffer_for(id);
+                recipe_.steps.push_back(make_constant_step(*graph_[id].constant, buffer, storages_[id]));
+            }
+            recipe_.outputs.push_back({buffers_[id], storages_[id], graph_[id].type});
+        }
+        return std::move(recipe_);
+    }
+
+  private:
+    void find_sole_readers() {
+        sole_reader_.assign(graph_.tensors.size(), nullptr);
+        std::vector<int> readers(graph_.tensors.size());
+        for (const auto& node : graph_.nodes)
+            for (const auto id : node.inputs) {
+                ++readers[id];
+                sole_reader_[id] = &node;
+            }
+        for (const auto id : graph_.outputs)
+            readers[id] += 2;
+        for (TensorId id = 0; id < readers.size(); ++id)
+            if (readers[id] != 1) sole_reader_[id] = nullptr;
+    }
+
+    BufferId buffer_for(TensorId id) {
+        buffers_[id] = static_cast<BufferId>(recipe_.buffer_bytes.size());
+        known_[id] = true;
+        recipe_.buffer_bytes.push_back(storages_[id].bytes());
+        return buffers_[id];
+    }
+
+    Route route(const Node& node) {
+        const auto in = node.inputs[0], out = node.outputs[0];
+        return {buffers_[in], buffer_for(out), storages_[in], storages_[out]};
+    }
+
+    bool lower_linear(const Node& node) {
+        for (auto& found : find_linear(graph_, node, sole_reader_)) {
+            found.layer.in_buffer = buffers_[found.input];
+            found.layer.out_buffer = static_cast<BufferId>(recipe_.buffer_bytes.size());
+            auto step = make_linear_step(kernels_, found.layer);
+            if (!step) continue;
+            buffer_for(found.output);
+            recipe_.steps.push_back(std::move(step));
+            done_.insert(done_.end(), found.nodes.begin(), found.nodes.end());
+            return true;
+        }
+        return false;
+    }
+
+    // The output's elements are the input's, in the same order in memory: no step at all.
+    bool lower_renaming(const Node& node) {
+        const auto in = node.inputs[0], out = node.outputs[0];
+        if (graph_[in].is_constant() || !storages_[out].same_elements(storages_[in])) return false;
+        const auto in_axes = memory_axes(graph_[in], storages_[in]);
+        auto out_axes = memory_axes(graph_[out], storages_[out]);
+        bool same = false;
+        switch (node.op) {
+            case Op::identity:
+            case Op::cast:
+                same = in_axes == out_axes;
+                break;
+            case Op::flatten:
+            case Op::reshape:
+                same = std::ranges::is_sorted(in_axes) && std::ranges::is_sorted(out_axes);
+                break;
+            case Op::transpose:
+                for (auto& axis : out_axes)
+                    axis = node.as<model::TransposeAttributes>().permutation[static_cast<std::size_t>(axis)];
+                same = in_axes == out_axes;
+                break;
+            default:
+                break;
+        }
+        if (same) rename(in, out);
+        return same;
+    }
+
+    void rename(TensorId in, TensorId out) {
+        buffers_[out] = buffers_[in];
+        known_[out] = true;
+    }
+
+    // Codes plus or minus one constant: the same codes from another base, or a table.
+    bool lower_offset(const Node& node) {
+        if (node.op != Op::add && node.op != Op::sub) return false;
+        const auto in = node.inputs[0], out = node.outputs[0];
+        const auto constant = uniform(graph_[node.inputs[1]]);
+        const auto &from = storages_[in], &to = storages_[out];
+        const bool codes = from.kind == Storage::Kind::u8 && to.kind == Storage::Kind::u8;
+        if (!constant || !codes || graph_[in].is_constant() || from.shape != to.shape) return false;
+        const std::int64_t shift = from.base - to.base + (node.op == Op::add ? *constant : -*constant);
+        if (shift == 0 && from.width <= to.width) {
+            rename(in, out);
+            return true;
+        }
+        std::vector<std::uint8_t> table(256);
+        for (std::int64_t code = 0; code < 256; ++code)
+            table[static_cast<std::size_t>(code)] = static_cast<std::uint8_t>(code + shift);
+        recipe_.steps.push_back(make_table_step(route(node), std::move(table)));
+        return true;
+    }
+
+    // MultiThreshold on codes: every possible result is known beforehand.
+    bool lower_table(const Node& node) {
+        if (node.op != Op::multi_threshold) return false;
+        const auto in = node.inputs[0], out = node.outputs[0];
+        const auto &from = storages_[in], &to = storages_[out];
+        const auto& attributes = node.as<model::MultiThresholdAttributes>();
+        const auto& thresholds = graph_[node.inputs[1]];
+        const int last_axis = from.channels_last ? 1 : static_cast<int>(from.shape.size()) - 1;
+        if (from.kind != Storage::Kind::u8 || to.kind != Storage::Kind::u8 || graph_[in].is_constant() ||
+            from.shape != to.shape || (thresholds.shape[0] != 1 && attributes.channel_axis != last_axis))
+            return false;
+        std::vector<std::uint8_t> table(static_cast<std::size_t>(thresholds.shape[0]) * 256);
+        if (!fill_table(thresholds, attributes, from, to, table)) return false;
+        recipe_.steps.push_back(make_table_step(route(node), std::move(table)));
+        return true;
+    }
+
+    static bool fill_table(const Tensor& thresholds, const model::MultiThresholdAttributes& attributes,
+                           const Storage& from, const Storage& to, std::vector<std::uint8_t>& table) {
+        const auto steps = static_cast<std::size_t>(thresholds.shape[1]);
+        const auto& values = *thresholds.constant;
+        for (std::size_t row = 0; row < table.size() / 256; ++row)
+            for (std::int32_t code = 0; code <= from.width; ++code) {
+                int passed = 0;
+                for (std::size_t t = row * steps; t < (row + 1) * steps; ++t)
+                    passed +=
+                        code + from.base >= (values.integers.empty() ? static_cast<double>(values.floats[t])
+                                                                     : values.integers[t]);
+                const double result = attributes.bias + attributes.scale * passed - to.base;
+                if (result != std::floor(result) || result < 0 || result > to.width) return false;
+                table[row * 256 + static_cast<std::size_t>(code)] = static_cast<std::uint8_t>(result);
+            }
+        return true;
+    }
+
+    bool lower_max_pool(const Node& node) {
+        if (node.op != Op::max_pool) return false;
+        const auto &from = storages_[node.inputs[0]], &to = storages_[node.outputs[0]];
+        if (from.kind != Storage::Kind::u8 || !to.same_elements(from) || !from.channels_last ||
+            !to.channels_last || from.shape[0] != 1 || graph_[node.inputs[0]].is_constant())
+            return false;
+        const auto& attributes = node.as<model::PoolAttributes>();
+        const auto window = window_of(from.shape, to.shape, attributes.kernel, attributes.strides,
+                                      attributes.dilations, attributes.pads);
+        recipe_.steps.push_back(make_max_pool_step(route(node), window));
+        return true;
+    }
+
+    bool lower_pixel_sum(const Node& node) {
+        if (node.op != Op::reduce_sum) return false;
+        const auto &from = storages_[node.inputs[0]], &to = storages_[node.outputs[0]];
+        if (from.kind != Storage::Kind::u8 || to.kind == Storage::Kind::f32 || !from.channels_last ||
+            from.shape[0] != 1 || node.as<model::ReduceAttributes>().axes != std::vector<int>{2, 3} ||
+            graph_[node.inputs[0]].is_constant())
+            return false;
+        recipe_.steps.push_back(make_pixel_sum_step(route(node)));
+        return true;
+    }
+
+    bool lower_channels_first(const Node& node) {
+        if (node.op != Op::flatten && node.op != Op::reshape) return false;
+        const auto &from = storages_[node.inputs[0]], &to = storages_[node.outputs[0]];
+        if (!to.same_elements(from) || !from.channels_last || to.channels_last ||
+            graph_[node.inputs[0]].is_constant())
+            return false;
+        recipe_.steps.push_back(make_channels_first_step(route(node)));
+        return true;
+    }
+
+    void lower_general(const Node& node) {
+        model::NodeView view{node, {}, graph_[node.outputs[0]]};
+        std::vector<Operand> operands;
+        for (const auto id : node.inputs) {
+            view.operands.push_back(&graph_[id]);
+            if (graph_[id].is_constant())
+                operands.push_back({&*graph_[id].constant, 0, {}});
+            else
+                operands.push_back({nullptr, buffers_[id], storages_[id]});
+        }
+        const auto out = node.outputs[0];
+        recipe_.steps.push_back(
+            make_general_step(std::move(view), std::move(operands), buffer_for(out), storages_[out]));
+    }
+
+    const model::Graph& graph_;
+    const Kernels& kernels_;
+    Recipe recipe_;
+    std::vector<BufferId> buffers_;  // by TensorId
+    std::vector<bool> known_;        // tensors that have a buffer
+    std::vector<Storage> storages_;  // by TensorId
+    std::vector<const Node*> sole_reader_;
+    std::vector<const Node*> done_;  // nodes that became part of another's step
+};
+
+}  // namespace
+
+Recipe compile(std::shared_ptr<const model::Graph> graph, const Kernels& kernels) {
+    return Compiler(std::move(graph), kernels).run();
+}
+
+}  // namespace fard::soft

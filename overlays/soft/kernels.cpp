@@ -1,0 +1,36 @@
+#include "overlays/soft/kernels.hpp"
+
+#include "overlays/soft/kernels_plain.hpp"
+#if defined(__x86_64__)
+#include "overlays/soft/kernels_avx2.hpp"
+#endif
+
+namespace fard::soft {
+namespace {
+
+bool runs_everywhere() {
+    return true;
+}
+
+constexpr Kernels table[] = {
+#if defined(__x86_64__)
+    {"avx2", avx2::runs_here, avx2::gemm_u8, avx2::gemm_i16, avx2::count32, avx2::count16, avx2::depthwise16,
+     avx2::depthwise32},
+#endif
+    {"plain", runs_everywhere, plain::gemm_u8, plain::gemm_i16, plain::count32, plain::count16,
+     plain::depthwise16, plain::depthwise32},
+};
+
+}  // namespace
+
+std::span<const Kernels> kernel_table() {
+    return table;
+}
+
+const Kernels* select_kernels(std::string_view name) {
+    for (const auto& row : table)
+        if ((name.empty() || row.name == name) && row.runs_here()) return &row;
+    return nullptr;
+}
+
+}  // namespace fard::soft

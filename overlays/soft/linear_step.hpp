@@ -1,0 +1,29 @@
+// Convolutions, matrix products and depthwise convolutions, with the thresholds behind them.
+#pragma once
+
+#include <optional>
+
+#include "overlays/soft/epilogue.hpp"
+#include "overlays/soft/step.hpp"
+#include "overlays/soft/weights.hpp"
+#include "overlays/soft/window.hpp"
+
+namespace fard::soft {
+
+// A linear layer as the compiler found it. A matrix product is a convolution of one column of pixels by 1
+// x 1.
+struct LinearLayer {
+    BufferId in_buffer = 0, out_buffer = 0;
+    Storage in, out;         // `out`: what is stored in the end, behind the thresholds if there are any
+    model::Range in_bounds;  // of the values, with 0
+    Window window;
+    Weights weights;                 // depth in the order kernel row, kernel column, channel of the group
+    std::vector<std::int64_t> bias;  // for each channel
+    const model::Tensor* thresholds = nullptr;  // constant; none: the sums themselves are stored
+    model::MultiThresholdAttributes threshold_attributes;
+};
+
+// The fastest step that computes the layer; nothing if none of them can (the general one will).
+StepPtr make_linear_step(const Kernels& kernels, const LinearLayer& layer);
+
+}  // namespace fard::soft

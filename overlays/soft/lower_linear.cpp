@@ -1,0 +1,172 @@
+#include "overlays/soft/lower_linear.hpp"
+
+#include <algorithm>
+
+namespace fard::soft {
+namespace {
+
+using model::Node;
+using model::Op;
+using model::Tensor;
+
+bool is_integer_constant(const Tensor& tensor) {
+    return tensor.is_constant() && tensor.type.is_integer();
+}
+
+// A constant that, broadcast to `shape`, depends on `axis` alone: one value per index of it.
+std::optional<std::vector<std::int64_t>> per_channel(const Tensor& constant, const model::Shape& shape,
+                                                     std::size_t axis) {
+    if (!is_integer_constant(constant) || constant.shape.size() > shape.size()) return std::nullopt;
+    const auto lead = shape.size() - constant.shape.size();
+    for (std::size_t i = 0; i < constant.shape.size(); ++i)
+        if (constant.shape[i] != 1 && i + lead != axis) return std::nullopt;
+    const auto& values = constant.constant->integers;
+    const auto channels = static_cast<std::size_t>(shape[axis]);
+    if (values.size() == channels) return std::vector<std::int64_t>(values.begin(), values.end());
+    if (values.size() == 1) return std::vector<std::int64_t>(channels, values[0]);
+    return std::nullopt;
+}
+
+// OIHW to [O][H][W][I].
+Weights conv_weights(const Tensor& tensor, std::int64_t groups) {
+    const auto channels = static_cast<std::size_t>(tensor.shape[0]),
+               inputs = static_cast<std::size_t>(tensor.shape[1]);
+    const auto taps = static_cast<std::size_t>(tensor.shape[2] * tensor.shape[3]);
+    Weights weights{std::vector<std::int32_t>(tensor.elements()), channels, inputs * taps,
+                    static_cast<std::size_t>(groups)};
+    const auto* from = tensor.constant->integers.data();
+    for (std::size_t o = 0; o < channels; ++o)
+        for (std::size_t i = 0; i < inputs; ++i)
+            for (std::size_t t = 0; t < taps; ++t)
+                weights.values[(o * taps + t) * inputs + i] = *from++;
+    return weights;
+}
+
+// [depth][channels], or the other way round, to [channels][depth].
+Weights matrix_weights(const Tensor& tensor, bool channels_first) {
+    const auto rows = static_cast<std::size_t>(tensor.shape[0]),
+               columns = static_cast<std::size_t>(tensor.shape[1]);
+    const auto& from = tensor.constant->integers;
+    if (channels_first) return {from, rows, columns, 1};
+    Weights weights{std::vector<std::int32_t>(from.size()), columns, rows, 1};
+    for (std::size_t k = 0; k < rows; ++k)
+        for (std::size_t o = 0; o < columns; ++o)
+            weights.values[o * rows + k] = from[k * columns + o];
+    return weights;
+}
+
+class Finder {
+  public:
+    Finder(const model::Graph& graph, const std::vector<const Node*>& sole_reader)
+        : graph_(graph), sole_reader_(sole_reader) {}
+
+    std::optional<FoundLayer> begin(const Node& node) const {
+        if (node.op != Op::conv && node.op != Op::matmul && node.op != Op::gemm) return std::nullopt;
+        const auto& x = graph_[node.inputs[0]];
+        if (!x.type.is_integer() || x.is_constant() || !is_integer_constant(graph_[node.inputs[1]]))
+            return std::nullopt;
+        FoundLayer found;
+        found.layer.in = storage_of(x);
+        found.layer.out = storage_of(graph_[node.outputs[0]]);
+        const auto bounds = bounds_of(x);
+        found.layer.in_bounds = {std::min<std::int64_t>(bounds.min, 0),
+                                 std::max<std::int64_t>(bounds.max, 0)};
+        found.input = node.inputs[0];
+        found.output = node.outputs[0];
+        found.nodes = {&node};
+        const bool fits = node.op == Op::conv ? fill_conv(node, found.layer) : fill_matrix(node, found.layer);
+        if (!fits) return std::nullopt;
+        found.layer.bias.assign(found.layer.weights.channels, 0);
+        if (node.inputs.size() > 2 && !add_bias(found, node.inputs[2], 1)) return std::nullopt;
+        return found;
+    }
+
+    // The layer with the addition or subtraction of a constant behind it, if there is one.
+    std::optional<FoundLayer> with_addition(FoundLayer found) const {
+        const Node* next = sole_reader_[found.output];
+        if (!next || (next->op != Op::add && next->op != Op::sub)) return std::nullopt;
+        const bool second = next->inputs[0] == found.output;
+        if (!second && next->op == Op::sub) return std::nullopt;
+        const auto& out = graph_[next->outputs[0]];
+        if (out.shape != graph_[found.output].shape || !out.type.is_integer()) return std::nullopt;
+        if (!add_bias(found, next->inputs[second ? 1 : 0], next->op == Op::add ? 1 : -1)) return std::nullopt;
+        return extended(std::move(found), *next);
+    }
+
+    std::optional<FoundLayer> with_thresholds(FoundLayer found) const {
+        const Node* next = sole_reader_[found.output];
+        if (!next || next->op != Op::multi_threshold || next->inputs[0] != found.output) return std::nullopt;
+        const auto& attributes = next->as<model::MultiThresholdAttributes>();
+        if (static_cast<std::size_t>(attributes.channel_axis) != channel_axis(found)) return std::nullopt;
+        found.layer.thresholds = &graph_[next->inputs[1]];
+        found.layer.threshold_attributes = attributes;
+        return extended(std::move(found), *next);
+    }
+
+  private:
+    bool fill_conv(const Node& node, LinearLayer& layer) const {
+        if (!layer.in.channels_last || !layer.out.channels_last || layer.in.shape[0] != 1) return false;
+        const auto& attributes = node.as<model::ConvAttributes>();
+        layer.window = window_of(layer.in.shape, layer.out.shape, attributes.kernel, attributes.strides,
+                                 attributes.dilations, attributes.pads);
+        layer.weights = conv_weights(graph_[node.inputs[1]], attributes.group);
+        return true;
+    }
+
+    bool fill_matrix(const Node& node, LinearLayer& layer) const {
+        const auto& weights = graph_[node.inputs[1]];
+        if (layer.in.channels_last || layer.out.channels_last || weights.shape.size() != 2 ||
+            layer.in.shape.empty())
+            return false;
+        bool channels_first = false;
+        if (node.op == Op::gemm) {
+            const auto& attributes = node.as<model::GemmAttributes>();
+            if (attributes.alpha != 1 || attributes.beta != 1 || attributes.transpose_a) return false;
+            channels_first = attributes.transpose_b;
+        }
+        layer.weights = matrix_weights(weights, channels_first);
+        layer.window.channels = layer.weights.depth;
+        layer.window.in_height = layer.window.out_height =
+            static_cast<std::int64_t>(layer.in.elements() / layer.weights.depth);
+        return true;
+    }
+
+    std::size_t channel_axis(const FoundLayer& found) const {
+        return found.layer.out.channels_last ? 1 : graph_[found.output].shape.size() - 1;
+    }
+
+    bool add_bias(FoundLayer& found, model::TensorId operand, int sign) const {
+        const auto values = per_channel(graph_[operand], graph_[found.output].shape, channel_axis(found));
+        if (!values) return false;
+        for (std::size_t c = 0; c < values->size(); ++c)
+            found.layer.bias[c] += sign * (*values)[c];
+        return true;
+    }
+
+    FoundLayer extended(FoundLayer found, const Node& node) const {
+        found.output = node.outputs[0];
+        found.layer.out = storage_of(graph_[found.output]);
+        found.nodes.push_back(&node);
+        return found;
+    }
+
+    const model::Graph& graph_;
+    const std::vector<const Node*>& sole_reader_;
+};
+
+}  // namespace
+
+std::vector<FoundLayer> find_linear(const model::Graph& graph, const Node& node,
+                                    const std::vector<const Node*>& sole_reader) {
+    const Finder finder(graph, sole_reader);
+    std::vector<FoundLayer> found;
+    auto shortest = finder.begin(node);
+    if (!shortest) return found;
+    found.push_back(*std::move(shortest));
+    if (auto longer = finder.with_addition(found.back())) found.push_back(*std::move(longer));
+    if (auto longest = finder.with_thresholds(found.back())) found.push_back(*std::move(longest));
+    std::ranges::reverse(found);
+    return found;
+}
+
+}  // namespace fard::soft

@@ -1,0 +1,24 @@
+// Finds linear layers in a graph: a Conv, MatMul or Gemm with constant integer weights, the constant bias
+// added to it, and the MultiThreshold behind that.
+#pragma once
+
+#include <optional>
+
+#include "overlays/soft/linear_step.hpp"
+
+namespace fard::soft {
+
+// A layer, and the tensor with which it ends. The storages are in place; the buffers are the caller's to
+// give.
+struct FoundLayer {
+    LinearLayer layer;
+    model::TensorId input = 0, output = 0;
+    std::vector<const model::Node*> nodes;  // that the layer stands for
+};
+
+// `sole_reader` gives the one node that reads a tensor, nullptr if it is an output or has other readers.
+// Nothing if `node` begins no linear layer. Candidates come with as many nodes as possible first.
+std::vector<FoundLayer> find_linear(const model::Graph& graph, const model::Node& node,
+                                    const std::vector<const model::Node*>& sole_reader);
+
+}  // namespace fard::soft

@@ -1,0 +1,121 @@
+#include "overlays/soft/plan.hpp"
+
+#include <algorithm>
+#include <new>
+
+namespace fard::soft {
+namespace {
+
+constexpr std::size_t alignment = 64;
+
+std::size_t aligned(std::size_t bytes) {
+    return (bytes + alignment - 1) / alignment * alignment;
+}
+
+// The steps during which a buffer's content matters, both inclusive; -1 is before the first step.
+struct Life {
+    std::ptrdiff_t begin = PTRDIFF_MAX, end = -1;
+    bool overlaps(const Life& other) const { return begin <= other.end && other.begin <= end; }
+};
+
+std::vector<Life> lives_of(const Recipe& recipe) {
+    std::vector<Life> lives(recipe.buffer_bytes.size());
+    const auto touch = [&](BufferId buffer, std::ptrdiff_t step) {
+        lives[buffer].begin = std::min(lives[buffer].begin, step);
+        lives[buffer].end = std::max(lives[buffer].end, step);
+    };
+    for (const auto& input : recipe.inputs)
+        touch(input.buffer, -1);
+    for (std::size_t i = 0; i < recipe.steps.size(); ++i) {
+        const auto step = static_cast<std::ptrdiff_t>(i);
+        for (const auto buffer : recipe.steps[i]->reads)
+            touch(buffer, step);
+        touch(recipe.steps[i]->writes, step);
+    }
+    for (const auto& output : recipe.outputs)
+        touch(output.buffer, static_cast<std::ptrdiff_t>(recipe.steps.size()));
+    return lives;
+}
+
+}  // namespace
+
+// The largest buffer first, each at the lowest place that no buffer of the same time has.
+Layout lay_out(const Recipe& recipe) {
+    const auto lives = lives_of(recipe);
+    std::vector<BufferId> order(recipe.buffer_bytes.size());
+    for (BufferId id = 0; id < order.size(); ++id)
+        order[id] = id;
+    std::ranges::stable_sort(order, std::greater{}, [&](BufferId id) { return recipe.buffer_bytes[id]; });
+
+    Layout layout{std::vector<std::size_t>(order.size()), 0};
+    const auto end_of = [&](BufferId id) {
+        return layout.offsets[id] + aligned(recipe.buffer_bytes[id] + buffer_slack);
+    };
+    std::vector<BufferId> placed;  // by offset
+    for (const auto id : order) {
+        const auto bytes = aligned(recipe.buffer_bytes[id] + buffer_slack);
+        std::size_t place = 0;
+        for (const auto other : placed) {
+            if (!lives[id].overlaps(lives[other])) continue;
+            if (place + bytes <= layout.offsets[other]) break;
+            place = std::max(place, end_of(other));
+        }
+        layout.offsets[id] = place;
+        layout.bytes = std::max(layout.bytes, place + bytes);
+        placed.insert(std::ranges::upper_bound(placed, place, {},
+                                               [&](BufferId other) { return layout.offsets[other]; }),
+                      id);
+    }
+    return layout;
+}
+
+void Plan::Free::operator()(std::byte* bytes) const {
+    ::operator delete (bytes, std::align_val_t{alignment});
+}
+
+Plan::Plan(Recipe recipe) : recipe_(std::move(recipe)) {
+    const auto layout = lay_out(recipe_);
+    std::size_t scratch = 0;
+    for (const auto& step : recipe_.steps)
+        scratch = std::max(scratch, step->scratch_bytes());
+    memory_bytes_ = layout.bytes + aligned(scratch + buffer_slack);
+    arena_.reset(static_cast<std::byte*>(::operator new (memory_bytes_, std::align_val_t{alignment})));
+    std::fill_n(arena_.get(), memory_bytes_, std::byte{0});
+    for (const auto offset : layout.offsets)
+        memory_.buffers.push_back(arena_.get() + offset);
+    memory_.scratch = arena_.get() + layout.bytes;
+}
+
+Result<> Plan::load(std::span<const std::span<const std::byte>> inputs) {
+    if (inputs.size() != recipe_.inputs.size())
+        return fail(Fault::invalid_input, "the stage has {} inputs, and got {}", recipe_.inputs.size(),
+                    inputs.size());
+    for (std::size_t i = 0; i < inputs.size(); ++i) {
+        const auto& port = recipe_.inputs[i];
+        if (auto loaded = load_wire(port.storage, port.type, inputs[i], memory_.buffers[port.buffer]);
+            !loaded)
+            return fail_in(fmt::format("input {}", i), loaded.error());
+    }
+    return {};
+}
+
+Result<> Plan::run() {
+    for (const auto& step : recipe_.steps)
+        if (auto done = step->run(memory_); !done) return done;
+    return {};
+}
+
+Result<> Plan::store(std::span<const std::span<std::byte>> outputs) const {
+    if (outputs.size() != recipe_.outputs.size())
+        return fail(Fault::invalid_input, "the stage has {} outputs, and got {}", recipe_.outputs.size(),
+                    outputs.size());
+    for (std::size_t i = 0; i < outputs.size(); ++i) {
+        const auto& port = recipe_.outputs[i];
+        if (auto stored = store_wire(port.storage, port.type, memory_.buffers[port.buffer], outputs[i]);
+            !stored)
+            return fail_in(fmt::format("output {}", i), stored.error());
+    }
+    return {};
+}
+
+}  // namespace fard::soft

@@ -1,0 +1,59 @@
+// A graph compiled for this processor: steps over buffers whose places are fixed beforehand.
+#pragma once
+
+#include <memory>
+#include <span>
+
+#include "model/graph.hpp"
+#include "overlays/soft/step.hpp"
+#include "overlays/soft/storage.hpp"
+
+namespace fard::soft {
+
+// What the compiler found.
+struct Recipe {
+    struct Port {  // an input or output of the graph
+        BufferId buffer = 0;
+        Storage storage;
+        DataType type;
+    };
+    std::shared_ptr<const model::Graph> graph;  // steps refer to it
+    std::vector<Port> inputs, outputs;
+    std::vector<std::size_t> buffer_bytes;  // by BufferId
+    std::vector<StepPtr> steps;             // in this order
+};
+
+// Compiles any graph; what has no fast step gets a general one.
+Recipe compile(std::shared_ptr<const model::Graph> graph, const Kernels& kernels);
+
+// Places for buffers that live at different times may overlap. Offsets are multiples of 64 bytes.
+struct Layout {
+    std::vector<std::size_t> offsets;  // by BufferId
+    std::size_t bytes = 0;
+};
+Layout lay_out(const Recipe& recipe);
+
+// A recipe with its memory; runs one chunk at a time. Not thread-safe.
+class Plan {
+  public:
+    explicit Plan(Recipe recipe);
+
+    // Both in wire form, one span per graph input or output. Errors: corrupt (an input), failed (an
+    // accumulator left 32 bits).
+    Result<> load(std::span<const std::span<const std::byte>> inputs);
+    Result<> run();
+    Result<> store(std::span<const std::span<std::byte>> outputs) const;
+
+    std::size_t memory_bytes() const { return memory_bytes_; }
+
+  private:
+    struct Free {
+        void operator()(std::byte* bytes) const;
+    };
+    Recipe recipe_;
+    Memory memory_;
+    std::size_t memory_bytes_ = 0;
+    std::unique_ptr<std::byte, Free> arena_;
+};
+
+}  // namespace fard::soft

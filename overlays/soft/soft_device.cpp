@@ -1,0 +1,73 @@
+#include "overlays/soft/soft_device.hpp"
+
+#include <optional>
+
+#include "overlays/cpu_info.hpp"
+#include "overlays/soft/plan.hpp"
+#include "overlays/stage_model.hpp"
+
+namespace fard {
+namespace {
+
+// One chunk at a time: submit takes its inputs in, complete computes it.
+class SoftDevice final : public Device {
+  public:
+    SoftDevice(std::string id, const soft::Kernels& kernels) : id_(std::move(id)), kernels_(kernels) {}
+
+    DeviceInfo info() const override { return {id_, "soft", 1, cpu_detail(kernels_.name)}; }
+
+    Result<> load(const Package& package, TimePoint) override {
+        unload();
+        auto model = load_stage_model(package);
+        if (!model) return fail(model.error());
+        auto owner = std::make_shared<const model::Model>(std::move(*model));
+        plan_.emplace(soft::compile({owner, &owner->graph()}, kernels_));
+        return {};
+    }
+
+    void unload() override {
+        plan_.reset();
+        submitted_.reset();
+    }
+
+    std::size_t depth() const override { return 1; }
+
+    Result<> submit(std::uint64_t tag, std::span<const Bytes> inputs,
+                    std::span<const MutableBytes> outputs) override {
+        if (!plan_) return fail(Fault::refused, "device {} has no overlay loaded", id_);
+        if (submitted_) return fail(Fault::refused, "device {} holds a chunk already", id_);
+        if (auto loaded = plan_->load(inputs); !loaded) return loaded;
+        submitted_ = Chunk{tag, {outputs.begin(), outputs.end()}};
+        return {};
+    }
+
+    Result<std::uint64_t> complete(TimePoint) override {
+        if (!submitted_) return fail(Fault::refused, "device {} holds no chunk", id_);
+        const auto chunk = std::exchange(submitted_, std::nullopt);
+        if (auto done = plan_->run(); !done) return fail(done.error());
+        if (auto stored = plan_->store(chunk->outputs); !stored) return fail(stored.error());
+        return chunk->tag;
+    }
+
+  private:
+    struct Chunk {
+        std::uint64_t tag;
+        std::vector<MutableBytes> outputs;
+    };
+    std::string id_;
+    const soft::Kernels& kernels_;
+    std::optional<soft::Plan> plan_;
+    std::optional<Chunk> submitted_;
+};
+
+}  // namespace
+
+Result<std::unique_ptr<Device>> open_soft_device(const std::string& id, const std::string& kernels) {
+    if (const auto* row = soft::select_kernels(kernels)) return std::make_unique<SoftDevice>(id, *row);
+    std::string names;
+    for (const auto& row : soft::kernel_table())
+        if (row.runs_here()) names += (names.empty() ? "" : ", ") + std::string(row.name);
+    return fail(Fault::not_found, "this processor has no soft kernels '{}'; it runs {}", kernels, names);
+}
+
+}  // namespace fard

@@ -1,0 +1,45 @@
+// One piece of a plan's work, and the memory that it works on.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "base/result.hpp"
+#include "overlays/soft/kernels.hpp"
+
+namespace fard::soft {
+
+using BufferId = std::uint32_t;
+
+// Vectors are loaded whole: behind the last element of each buffer lie at least this many readable bytes.
+inline constexpr std::size_t buffer_slack = 64;
+
+// Where the buffers of one plan are while it runs.
+struct Memory {
+    std::vector<std::byte*> buffers;  // by BufferId
+    std::byte* scratch = nullptr;     // of the running step alone, aligned to 64 bytes
+
+    template <typename T>
+    T* at(BufferId buffer) const {
+        return reinterpret_cast<T*>(buffers[buffer]);
+    }
+};
+
+// Reads some buffers, writes one whole. Immutable; one step may run on several memories at a time.
+class Step {
+  public:
+    Step(std::vector<BufferId> read_buffers, BufferId written_buffer)
+        : reads(std::move(read_buffers)), writes(written_buffer) {}
+    virtual ~Step() = default;
+    virtual Result<> run(const Memory& memory) const = 0;
+    virtual std::size_t scratch_bytes() const { return 0; }
+
+    const std::vector<BufferId> reads;
+    const BufferId writes;
+};
+
+using StepPtr = std::unique_ptr<const Step>;
+
+}  // namespace fard::soft

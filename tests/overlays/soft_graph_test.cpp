@@ -1,0 +1,144 @@
+// The soft device against the reference interpreter, on every instruction set that this processor has.
+#include <doctest/doctest.h>
+
+#include "model/reference.hpp"
+#include "overlays/soft/plan.hpp"
+#include "tests/model/onnx_maker.hpp"
+#include "tests/overlays/random_network.hpp"
+
+using namespace fard;
+using model::test::OnnxMaker;
+using model::test::set;
+
+namespace {
+
+using Tensors = std::vector<std::vector<std::byte>>;
+
+std::vector<std::span<const std::byte>> views(const Tensors& tensors) {
+    return {tensors.begin(), tensors.end()};
+}
+
+soft::Recipe recipe_of(const model::Model& model, const soft::Kernels& kernels) {
+    auto owner = std::make_shared<const model::Model>(model);
+    return soft::compile({owner, &owner->graph()}, kernels);
+}
+
+Result<Tensors> run_soft(const model::Model& model, const soft::Kernels& kernels, const Tensors& inputs) {
+    soft::Plan plan(recipe_of(model, kernels));
+    Tensors outputs;
+    std::vector<std::span<std::byte>> places;
+    for (const auto& desc : model.outputs())
+        outputs.emplace_back(desc.wire_bytes());
+    for (auto& output : outputs)
+        places.emplace_back(output);
+    if (auto loaded = plan.load(views(inputs)); !loaded) return fail(loaded.error());
+    if (auto done = plan.run(); !done) return fail(done.error());
+    if (auto stored = plan.store(places); !stored) return fail(stored.error());
+    return outputs;
+}
+
+void agrees(const model::Model& model, const Tensors& inputs, const std::string& what) {
+    const auto expected = model::run_reference_wire(model.graph(), views(inputs));
+    for (const auto& kernels : soft::kernel_table()) {
+        if (!kernels.runs_here()) continue;
+        const auto actual = run_soft(model, kernels, inputs);
+        REQUIRE_MESSAGE(actual.has_value() == expected.has_value(), what);
+        if (expected) CHECK_MESSAGE(*actual == *expected, kernels.name, ": ", what);
+    }
+}
+
+model::Model imported(const OnnxMaker& maker) {
+    auto model = maker.import();
+    REQUIRE_MESSAGE(model, (model ? "" : model.error().message));
+    return *model;
+}
+
+}  // namespace
+
+TEST_CASE("the soft device agrees with the reference on random networks") {
+    int ran = 0;
+    for (std::uint32_t seed = 1; seed <= 400; ++seed) {
+        const auto network = test::random_network(seed);
+        const auto what = fmt::format("seed {}: {}", seed, network.description);
+        const auto model = model::Model::parse(network.onnx, "random");
+        if (!model) continue;  // sums that may leave 32 bits
+        ++ran;
+        std::mt19937 random(seed);
+        for (int chunk = 0; chunk < 2; ++chunk)
+            agrees(*model, test::random_inputs(*model, random), what);
+    }
+    CHECK(ran > 350);
+}
+
+TEST_CASE("operators without a step of their own are interpreted") {
+    OnnxMaker maker;
+    maker.input("x", {1, 3, 4, 4}).annotate("x", "INT4").input("y", {1, 3, 4, 4}).annotate("y", "UINT8");
+    maker.node("Add", {"x", "y"}, "sum");
+    maker.node("Relu", {"sum"}, "relu");
+    maker.node("Concat", {"relu", "x"}, "both");
+    set(*maker.proto().mutable_graph()->mutable_node(2), "axis", 1);
+    maker.constant("half", {1}, {0.5F});
+    maker.node("Mul", {"both", "half"}, "scaled");
+    maker.node("GlobalAveragePool", {"scaled"}, "mean");
+    maker.output("both").output("mean").output("x");
+    const auto model = imported(maker);
+    std::mt19937 random(7);
+    agrees(model, test::random_inputs(model, random), "interpreted");
+}
+
+TEST_CASE("a tensor that two nodes read is stored, also when its thresholds could be fused") {
+    OnnxMaker maker;
+    maker.input("x", {1, 8, 5, 5}).annotate("x", "UINT4");
+    maker.constant("w", {4, 8, 1, 1});
+    set(maker.node("Conv", {"x", "w"}, "c"), "kernel_shape", model::test::Extents{1, 1});
+    maker.constant("t", {4, 3}, {10, 20, 3000, 1, 2, 3, 500, 600, 700, -1, 0, 1});
+    set(maker.node("MultiThreshold", {"c", "t"}, "m", "qonnx.custom_op.general"), "out_dtype", "UINT2");
+    maker.output("c").output("m");
+    const auto model = imported(maker);
+    std::mt19937 random(8);
+    agrees(model, test::random_inputs(model, random), "two readers");
+}
+
+TEST_CASE("reordering of an image costs no step where memory has the order already") {
+    OnnxMaker maker;
+    maker.input("x", {1, 5, 6, 3}).annotate("x", "UINT8").annotate("x", "NHWC", "tensor_layout");
+    set(maker.node("Transpose", {"x"}, "t"), "perm", model::test::Extents{0, 3, 1, 2});
+    maker.constant("w", {2, 3, 5, 6});
+    set(maker.node("Conv", {"t", "w"}, "c"), "kernel_shape", model::test::Extents{5, 6});
+    set(maker.node("Flatten", {"c"}, "f"), "axis", 1);
+    maker.output("f");
+    const auto model = imported(maker);
+    CHECK(recipe_of(model, *soft::select_kernels()).steps.size() == 1);
+    std::mt19937 random(9);
+    agrees(model, test::random_inputs(model, random), "transposed");
+}
+
+TEST_CASE("a chunk of another size, or with values that the network rules out, is refused") {
+    OnnxMaker maker;
+    maker.input("x", {1, 4}).annotate("x", "UINT4").annotate("x", "0:9", "fard_range");
+    maker.node("Identity", {"x"}, "y");
+    maker.output("y");
+    const auto model = imported(maker);
+    const auto& kernels = *soft::select_kernels();
+    CHECK(run_soft(model, kernels, {{std::byte{0x91}, std::byte{0x10}}}));
+    CHECK(run_soft(model, kernels, {{std::byte{0x91}}}).error().fault == Fault::corrupt);
+    CHECK(run_soft(model, kernels, {}).error().fault == Fault::invalid_input);
+    const auto beyond = run_soft(model, kernels, {{std::byte{0xa1}, std::byte{0x10}}});
+    if (model.graph()[model.graph().inputs[0]].range->max == 9) CHECK(beyond.error().fault == Fault::corrupt);
+}
+
+TEST_CASE("buffers of the same time never overlap, of different times they do") {
+    const auto network = test::random_network(5);
+    const auto model = model::Model::parse(network.onnx, "random").value();
+    const auto recipe = recipe_of(model, *soft::select_kernels());
+    const auto layout = soft::lay_out(recipe);
+    std::size_t all = 0;
+    for (const auto bytes : recipe.buffer_bytes)
+        all += bytes + soft::buffer_slack;
+    CHECK(layout.bytes <= all + 64 * recipe.buffer_bytes.size());
+    for (const auto& step : recipe.steps)
+        for (const auto read : step->reads) {
+            const auto a = layout.offsets[read], b = layout.offsets[step->writes];
+            CHECK((a + recipe.buffer_bytes[read] <= b || b + recipe.buffer_bytes[step->writes] <= a));
+        }
+}
