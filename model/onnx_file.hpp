@@ -13,9 +13,9 @@ namespace fard::model {
 
 // A part of a network that becomes an ONNX file of its own.
 struct Extract {
-    std::string name;                // of the new graph
-    std::vector<std::size_t> nodes;  // indices in the file, topologically sorted; what only yields their
-                                     // constants is added by itself
+    std::string name;                   // of the new graph
+    std::vector<std::size_t> nodes;     // indices in the file, topologically sorted; what only yields their
+                                        // constants is added by itself
     std::vector<const Tensor*> inputs;  // the borders: names, shapes and types as the whole network has them
     std::vector<const Tensor*> outputs;
 };
