@@ -1,0 +1,40 @@
+// What a node manager is told: a TOML file, and options that go before it. docs/fardd.md lists the keys; a
+// test holds it against the table in config_keys.cpp.
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "base/result.hpp"
+
+namespace fard {
+
+struct Config {
+    std::string cluster = "default";  // id: peers of another one are refused
+    std::string name;                 // of the board; the host's name
+    std::filesystem::path state_dir;  // mode 0700, one node manager's alone
+    std::string front_door;           // endpoints to bind
+    std::string publisher;
+    std::string heartbeat;
+    std::vector<std::string> seeds;  // front doors of members
+    bool beacon = false;
+    bool insecure = false;
+    std::vector<std::filesystem::path> jobs_dirs;
+    std::string link_transport;  // "ipc" or "tcp"
+    std::string link_address;    // where tcp links are bound, "" with ipc
+    int slots = 2;               // of the CPU device
+    std::string log_level = "info";
+    bool die_with_parent = false;
+    std::string tag;    // says nothing to us: for whoever looks at the process list
+    int ready_fd = -1;  // gets "ready FRONT_DOOR\n" once, then is closed
+
+    std::string text;  // not to be run, but to be printed: the help, or the version
+};
+
+// Reads the command line (without the program's name) and the file that it names, and fills in what follows
+// from the rest. Touches nothing. Errors: invalid_input and not_found, saying which option, or which line of
+// the file, and what was meant.
+Result<Config> read_config(const std::vector<std::string>& args);
+
+}  // namespace fard

@@ -1,0 +1,70 @@
+// What follows from what was set.
+#include <unistd.h>
+
+#include <array>
+#include <cstdlib>
+
+#include "runtime/node_manager/config_keys.hpp"
+
+namespace fard {
+
+namespace {
+
+namespace fs = std::filesystem;
+
+// A link's socket: STATE_DIR/links/NUMBER/16 hex digits.c, within the 107 bytes that a socket's path may
+// have.
+constexpr std::size_t longest_state_dir = 70;
+
+std::string host_name() {
+    std::array<char, 65> name{};
+    if (::gethostname(name.data(), name.size() - 1) != 0 || name[0] == 0) return "board";
+    return name.data();
+}
+
+fs::path default_state_dir() {
+    const char* runtime = std::getenv("XDG_RUNTIME_DIR");
+    if (runtime && *runtime == '/') return fs::path(runtime) / "fard";
+    return fmt::format("/tmp/fard-{}", ::getuid());
+}
+
+// Installed beside us as libexec/fard/jobs, or in the build tree that we were built in.
+std::vector<fs::path> default_jobs_dirs() {
+    std::error_code error;
+    const auto home = fs::read_symlink("/proc/self/exe", error).parent_path();
+    if (error) return {};
+    for (const auto& dir : {home / "jobs", home / "../libexec/fard/jobs", home / "../../jobs"}) {
+        if (fs::is_directory(dir, error)) return {dir.lexically_normal()};
+    }
+    return {};
+}
+
+std::string tcp_host(const std::string& endpoint) {
+    if (!endpoint.starts_with("tcp://")) return "";
+    return endpoint.substr(6, endpoint.rfind(':') - 6);
+}
+
+}  // namespace
+
+Result<> complete_config(Config& config) {
+    if (config.name.empty()) config.name = host_name();
+    if (config.state_dir.empty()) config.state_dir = default_state_dir();
+    if (config.state_dir.string().size() > longest_state_dir)
+        return fail(Fault::invalid_input,
+                    "state_dir: {} is too long for sockets to lie in it (at most {} bytes)",
+                    config.state_dir.string(), longest_state_dir);
+    const auto in_state = [&](const char* name) { return "ipc://" + (config.state_dir / name).string(); };
+    if (config.front_door.empty()) config.front_door = in_state("node.ipc");
+    const auto host = tcp_host(config.front_door);
+    const auto beside = [&](const char* name) {
+        return host.empty() ? in_state(name) : fmt::format("tcp://{}:0", host);
+    };
+    if (config.publisher.empty()) config.publisher = beside("publisher.ipc");
+    if (config.heartbeat.empty()) config.heartbeat = beside("heartbeat.ipc");
+    if (config.link_transport.empty()) config.link_transport = host.empty() ? "ipc" : "tcp";
+    if (config.link_transport == "tcp") config.link_address = host.empty() ? "127.0.0.1" : host;
+    if (config.jobs_dirs.empty()) config.jobs_dirs = default_jobs_dirs();
+    return {};
+}
+
+}  // namespace fard

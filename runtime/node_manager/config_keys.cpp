@@ -1,0 +1,174 @@
+#include "runtime/node_manager/config_keys.hpp"
+
+#include <algorithm>
+#include <charconv>
+
+namespace fard {
+
+namespace {
+
+using Kind = ConfigKey::Kind;
+
+Result<> set_name(std::string& into, const std::string& value) {
+    const bool fine = !value.empty() && value.size() <= 64 && std::ranges::all_of(value, [](char c) {
+        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' ||
+               c == '_' || c == '-';
+    });
+    if (!fine)
+        return fail(Fault::invalid_input, "'{}' is not a name (1 to 64 letters, digits, '.', '_' and '-')",
+                    value);
+    into = value;
+    return {};
+}
+
+// ipc:///ABSOLUTE/PATH or tcp://ADDRESS:PORT, as others can connect to it.
+Result<> check_endpoint(const std::string& value) {
+    if (value.starts_with("ipc://")) {
+        const auto path = value.substr(6);
+        if (!path.starts_with('/'))
+            return fail(Fault::invalid_input, "'{}' does not name an absolute path (ipc:///DIRECTORY/NAME)",
+                        value);
+        if (path.size() > 107)
+            return fail(Fault::invalid_input, "'{}' is longer than a socket's path can be (107 bytes)",
+                        value);
+        return {};
+    }
+    const auto colon = value.rfind(':');
+    if (!value.starts_with("tcp://") || colon <= 6)
+        return fail(Fault::invalid_input,
+                    "'{}' is not an endpoint (ipc:///DIRECTORY/NAME or tcp://ADDRESS:PORT)", value);
+    const auto host = value.substr(6, colon - 6), port = value.substr(colon + 1);
+    int number = -1;
+    const auto [end, error] = std::from_chars(port.data(), port.data() + port.size(), number);
+    if (error != std::errc() || end != port.data() + port.size() || number < 0 || number > 65535)
+        return fail(Fault::invalid_input, "'{}' has no port from 0 to 65535 (0: any that is free)", value);
+    if (host == "*" || host == "0.0.0.0" || host == "[::]")
+        return fail(Fault::invalid_input,
+                    "'{}' has no address that others can connect to; give the board's own", value);
+    return {};
+}
+
+std::function<Result<>(Config&, const std::string&)> endpoint(std::string Config::*member) {
+    return [member](Config& config, const std::string& value) -> Result<> {
+        if (auto checked = check_endpoint(value); !checked) return checked;
+        config.*member = value;
+        return {};
+    };
+}
+
+std::function<Result<>(Config&, const std::string&)> one_of(std::string Config::*member,
+                                                            std::vector<std::string> choices) {
+    return [member, choices = std::move(choices)](Config& config, const std::string& value) -> Result<> {
+        if (std::ranges::find(choices, value) == choices.end())
+            return fail(Fault::invalid_input, "'{}' is not one of {}", value, fmt::join(choices, ", "));
+        config.*member = value;
+        return {};
+    };
+}
+
+std::function<Result<>(Config&, const std::string&)> number(int Config::*member, int least, int most) {
+    return [member, least, most](Config& config, const std::string& value) -> Result<> {
+        int parsed = 0;
+        const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), parsed);
+        if (error != std::errc() || end != value.data() + value.size() || parsed < least || parsed > most)
+            return fail(Fault::invalid_input, "'{}' is not a whole number from {} to {}", value, least, most);
+        config.*member = parsed;
+        return {};
+    };
+}
+
+std::function<Result<>(Config&, const std::string&)> flag(bool Config::*member) {
+    return [member](Config& config, const std::string& value) -> Result<> {
+        if (value != "true" && value != "false")
+            return fail(Fault::invalid_input, "'{}' is neither true nor false", value);
+        config.*member = value == "true";
+        return {};
+    };
+}
+
+Result<> set_absolute(std::filesystem::path& into, const std::string& value) {
+    if (value.empty()) return fail(Fault::invalid_input, "an empty path");
+    std::error_code error;
+    into = std::filesystem::absolute(value, error).lexically_normal();
+    if (!into.has_filename()) into = into.parent_path();
+    if (error) return fail(Fault::invalid_input, "'{}': {}", value, error.message());
+    return {};
+}
+
+std::vector<ConfigKey> make_keys() {
+    return {
+        {"cluster", Kind::text, "ID", "cluster id; node managers of another one are refused (default)",
+         [](Config& config, const std::string& value) { return set_name(config.cluster, value); }},
+        {"name", Kind::text, "NAME", "the board's name (the host's name)",
+         [](Config& config, const std::string& value) { return set_name(config.name, value); }},
+        {"state_dir", Kind::text, "DIR",
+         "where sockets and overlay packages are kept, mode 0700 ($XDG_RUNTIME_DIR/fard, else /tmp/fard-UID)",
+         [](Config& config, const std::string& value) { return set_absolute(config.state_dir, value); }},
+        {"front_door", Kind::text, "ENDPOINT",
+         "where clients and joining node managers knock (ipc, node.ipc in state_dir)",
+         endpoint(&Config::front_door)},
+        {"publisher", Kind::text, "ENDPOINT",
+         "where state and commands are published (publisher.ipc in state_dir; with a tcp front door a free "
+         "port of "
+         "its address)",
+         endpoint(&Config::publisher)},
+        {"heartbeat", Kind::text, "ENDPOINT",
+         "where the heartbeat thread answers (heartbeat.ipc, as publisher)", endpoint(&Config::heartbeat)},
+        {"seeds", Kind::list, "ENDPOINT", "front doors of node managers to join",
+         [](Config& config, const std::string& value) -> Result<> {
+             if (auto checked = check_endpoint(value); !checked) return checked;
+             config.seeds.push_back(value);
+             return {};
+         }},
+        {"beacon", Kind::flag, "", "find node managers of the cluster on the LAN by a UDP beacon (false)",
+         flag(&Config::beacon)},
+        {"insecure", Kind::flag, "", "bind off loopback without keys (false)", flag(&Config::insecure)},
+        {"jobs_dir", Kind::list, "DIR", "where job programs are, searched in this order (beside fardd)",
+         [](Config& config, const std::string& value) -> Result<> {
+             return set_absolute(config.jobs_dirs.emplace_back(), value);
+         }},
+        {"link_transport", Kind::text, "ipc|tcp", "of the data links that jobs here bind (as the front door)",
+         one_of(&Config::link_transport, {"ipc", "tcp"})},
+        {"slots", Kind::number, "N", "overlays that the CPU holds at once (2)",
+         number(&Config::slots, 1, 1024)},
+        {"log_level", Kind::text, "LEVEL", "trace, debug, info, warning, error, critical or off (info)",
+         one_of(&Config::log_level, {"trace", "debug", "info", "warning", "error", "critical", "off"})},
+        {"die_with_parent", Kind::flag, "", "stop in order when the parent process ends (false)",
+         flag(&Config::die_with_parent)},
+        {"tag", Kind::text, "TEXT", "means nothing to fardd: for whoever reads the process list",
+         [](Config& config, const std::string& value) -> Result<> {
+             config.tag = value;
+             return {};
+         }},
+        {"ready_fd", Kind::number, "N",
+         "a descriptor that gets the line \"ready FRONT_DOOR\" once it is open (none)",
+         number(&Config::ready_fd, 1, 1 << 20)},
+    };
+}
+
+}  // namespace
+
+std::string ConfigKey::option() const {
+    auto text = name == "seeds" ? "seed" : name;
+    std::ranges::replace(text, '_', '-');
+    return text;
+}
+
+const std::vector<ConfigKey>& config_keys() {
+    static const auto keys = make_keys();
+    return keys;
+}
+
+const ConfigKey* find_config_key(const std::string& name) {
+    const auto found = std::ranges::find(config_keys(), name, &ConfigKey::name);
+    return found == config_keys().end() ? nullptr : &*found;
+}
+
+std::vector<std::string> config_key_names() {
+    std::vector<std::string> names;
+    for (const auto& key : config_keys())
+        names.push_back(key.name);
+    return names;
+}
+
+}  // namespace fard
