@@ -42,8 +42,8 @@ class Routes {
 }  // namespace
 
 struct FrontDoor::Impl : std::enable_shared_from_this<FrontDoor::Impl> {
-    Impl(Loop& the_loop, Socket the_socket, const PeerId& self)
-        : loop(the_loop), socket(std::move(the_socket)) {
+    Impl(Loop& the_loop, Socket the_socket, const PeerId& the_self)
+        : loop(the_loop), socket(std::move(the_socket)), self(the_self) {
         requests.emplace(loop, self,
                          [this](const PeerId& to, const wire::Envelope& envelope, const wire::Body& body) {
                              post(to, envelope, body);
@@ -99,6 +99,7 @@ struct FrontDoor::Impl : std::enable_shared_from_this<FrontDoor::Impl> {
 
     Loop& loop;
     Socket socket;
+    const PeerId self;
     std::string endpoint;
     std::unique_ptr<Socket::Watch> watch;
     std::optional<Requests> requests;
@@ -127,6 +128,9 @@ FrontDoor::~FrontDoor() {
 
 const std::string& FrontDoor::endpoint() const {
     return impl_->endpoint;
+}
+const PeerId& FrontDoor::self() const {
+    return impl_->self;
 }
 
 void FrontDoor::serve(RequestHandler handler) {

@@ -20,7 +20,8 @@ class FrontDoor {
     ~FrontDoor();
 
     const std::string& endpoint() const;  // as others connect to it
-    void serve(RequestHandler handler);   // requests and, with an empty Reply, messages that want no answer
+    const PeerId& self() const;
+    void serve(RequestHandler handler);  // requests and, with an empty Reply, messages that want no answer
     void serve_hello(RequestHandler handler);                  // HELLO alone; the mesh answers it
     void send(const PeerId& visitor, const wire::Body& body);  // dropped if the visitor is gone
     void witness(std::uint64_t lamport);  // answers carry at least this time, so that a joining peer's clock

@@ -11,15 +11,16 @@
 namespace fard {
 
 struct MeshOptions {
-    std::string cluster;               // the cluster id: peers of another one are refused
-    std::string name;                  // the board's name
-    std::string publisher;             // endpoint to bind: "ipc:///dir/x.pub" or "tcp://192.168.2.99:0"
-    std::string heartbeat;             // endpoint to bind for the heartbeat thread
-    std::vector<std::string> seeds;    // front doors to join by
-    bool beacon = false;               // UDP beacon on the LAN
+    std::string cluster;             // the cluster id: peers of another one are refused
+    std::string name;                // the board's name
+    std::string publisher;           // endpoint to bind: "ipc:///dir/x.pub" or "tcp://192.168.2.99:0"
+    std::string heartbeat;           // endpoint to bind for the heartbeat thread
+    std::vector<std::string> seeds;  // front doors to join by
+    bool beacon = false;             // UDP beacon on the LAN
     std::uint16_t beacon_port = 37020;
     Duration heartbeat_interval = std::chrono::milliseconds(250);
-    Duration silence_limit = std::chrono::milliseconds(1000);  // then the peer is probed by another; lost by 1.5 s
+    Duration silence_limit =
+        std::chrono::milliseconds(1000);  // then the peer is probed by another; lost by 1.5 s
 };
 
 // Lives on one loop. Heartbeats run on a thread of their own.
@@ -29,17 +30,23 @@ class Mesh final : public Courier {
         std::function<void(const wire::Member&)> joined;
         std::function<void(const wire::Member&, const std::string& why)> lost;
         std::function<void(const PeerId& from, const wire::Body& state)> published;
+        // A seed that will not have us: another cluster id or protocol version. It is tried again, in vain
+        // until somebody changes a configuration.
+        std::function<void(const std::string& seed, const Error& why)> refused;
     };
 
-    // Binds, then joins by its seeds in the background. The front door answers HELLO through the mesh.
-    static Result<std::unique_ptr<Mesh>> start(Loop& loop, SocketFactory& sockets, FrontDoor& door, MeshOptions options,
-                                               Events events);
+    // Binds, then joins by its seeds in the background. The front door answers HELLO through the mesh, and
+    // goes after it. What is published is kept, and sent again to a peer that joins later as soon as it can
+    // hear it. No event is called before start() has returned. Errors: those of Socket::bind, and
+    // invalid_input for an endpoint that others could not connect to (tcp://0.0.0.0).
+    static Result<std::unique_ptr<Mesh>> start(Loop& loop, SocketFactory& sockets, FrontDoor& door,
+                                               MeshOptions options, Events events);
     ~Mesh() override;  // publishes LEAVE
 
     const wire::Member& self() const;
-    std::vector<wire::Member> members() const;              // self first
-    Duration silent_for(const PeerId& peer) const;          // since its last heartbeat
-    void publish(const wire::Body& state);                  // to everyone; never waits
+    std::vector<wire::Member> members() const;      // self first
+    Duration silent_for(const PeerId& peer) const;  // since its last heartbeat
+    void publish(const wire::Body& state);          // to everyone; never waits
 
     void ask(const PeerId& to, wire::Body body, Duration deadline, Answer answer) override;  // also to self
     void serve(RequestHandler handler);
@@ -54,8 +61,8 @@ class Mesh final : public Courier {
 
   private:
     struct Impl;
-    explicit Mesh(std::unique_ptr<Impl> impl);
-    std::unique_ptr<Impl> impl_;
+    explicit Mesh(std::shared_ptr<Impl> impl);
+    std::shared_ptr<Impl> impl_;
 };
 
 }  // namespace fard

@@ -1,0 +1,403 @@
+#include "runtime/peer/mesh.hpp"
+
+#include <spdlog/spdlog.h>
+
+#include <map>
+#include <optional>
+
+#include "runtime/peer/beacon.hpp"
+#include "runtime/peer/heartbeat.hpp"
+#include "runtime/peer/membership.hpp"
+#include "runtime/peer/monitor.hpp"
+
+namespace fard {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr const char* everyone = "all";
+constexpr Duration tick_interval = 250ms;
+constexpr Duration gossip_interval = 1s;
+constexpr Duration hello_deadline = 2s;
+constexpr Duration greeting_deadline = 10s;
+constexpr Duration usual_subscription =
+    5ms;  // how long a new one takes on one machine; on a slower way PING is repeated
+constexpr Duration farewell = 100ms;  // how long the process may wait for LEAVE to go out
+
+Result<> check_reachable(const std::string& what, const std::string& endpoint) {
+    if (endpoint.starts_with("tcp://0.0.0.0:") || endpoint.starts_with("tcp://[::]:")) {
+        return fail(Fault::invalid_input,
+                    "{} is bound to {}, where others cannot connect; bind it to this board's own address",
+                    what, endpoint);
+    }
+    return {};
+}
+
+}  // namespace
+
+// The parts: Membership decides who belongs, Heartbeat (its own thread) who lives, Requests repeats and
+// answers; this class carries their messages and turns their decisions into connections and events.
+struct Mesh::Impl : std::enable_shared_from_this<Mesh::Impl> {
+    Impl(Loop& the_loop, SocketFactory& the_sockets, FrontDoor& the_door, MeshOptions the_options,
+         Events the_events, Socket the_publisher, Socket the_subscriber)
+        : loop(the_loop),
+          sockets(the_sockets),
+          door(the_door),
+          options(std::move(the_options)),
+          events(std::move(the_events)),
+          publisher(std::move(the_publisher)),
+          subscriber(std::move(the_subscriber)) {}
+
+    Result<> open(const PeerId& self_id);
+    void begin();
+    void close();
+
+    // ---- who is there (membership)
+    void apply(const Membership::Changes& changes);
+    void welcome_in(const wire::Member& member);
+    void see_off(const wire::Member& member, const std::string& why);
+    void greet(const PeerId& peer);
+    void catch_up(const PeerId& peer);
+    void answer_hello(const wire::Body& body, const Reply& reply);
+    void tick();
+    void knock(const std::string& front_door);
+    void on_knocked(const std::string& front_door, Result<wire::Body> answer);
+    void gossip();
+
+    // ---- what comes and goes
+    void post(const std::string& topic, const wire::Envelope& envelope, const wire::Body& body);
+    void post_state(const std::string& topic, const wire::Body& state);
+    void carry(const PeerId& to, const wire::Envelope& envelope, const wire::Body& body);
+    void drain();
+    void take(const Message& message);
+    void take_state(const PeerId& from, const wire::Body& body);
+    void take_request(const PeerId& from, const wire::Body& body, Reply reply);
+
+    Loop& loop;
+    SocketFactory& sockets;
+    FrontDoor& door;
+    MeshOptions options;
+    Events events;
+    wire::Member self;
+    std::optional<Membership> membership;
+    std::optional<Requests> requests;
+    std::shared_ptr<const RequestHandler> handler;
+    Socket publisher, subscriber;
+    std::unique_ptr<Socket::Watch> watch;
+    std::unique_ptr<Heartbeat> heartbeat;
+    std::unique_ptr<LanBeacon> beacon;
+    std::map<std::string, std::unique_ptr<Visitor>> knocking;  // by front door
+    std::map<std::size_t, wire::Body> published;               // the last of each kind
+    Loop::TimerId timer = 0;
+    TimePoint next_gossip{};
+    DropLog drops{"mesh"};
+    std::uint64_t strangers = 0;  // messages of peers that are no members (any more)
+    bool closed = false;
+};
+
+Result<> Mesh::Impl::open(const PeerId& self_id) {
+    auto bound = publisher.bind(options.publisher);
+    if (!bound) return fail_in("publisher", bound.error());
+    set_linger(publisher, farewell);
+    set_reconnect(subscriber, 10ms, 250ms);
+    subscriber.subscribe(everyone);
+    subscriber.subscribe(self_id.hex);
+
+    const auto on_lost = [this](const PeerId& peer, const std::string& why, bool ended) {
+        loop.post([weak = weak_from_this(), peer, why, ended] {
+            const auto impl = weak.lock();
+            if (impl && !impl->closed)
+                impl->apply(impl->membership->lost(peer, why, !ended, impl->loop.now()));
+        });
+    };
+    auto started = Heartbeat::start(
+        sockets, self_id, {options.heartbeat, options.heartbeat_interval, options.silence_limit}, on_lost);
+    if (!started) return fail(std::move(started).error());
+    heartbeat = std::move(*started);
+
+    self = {self_id, options.name, door.endpoint(), *bound, heartbeat->endpoint()};
+    return check_reachable("the front door", self.front_door)
+        .and_then([&] { return check_reachable("the publisher", self.publisher); })
+        .and_then([&] { return check_reachable("the heartbeat", self.heartbeat); });
+}
+
+void Mesh::Impl::begin() {
+    membership.emplace(options.cluster, self, options.seeds);
+    requests.emplace(loop, self.peer,
+                     [this](const PeerId& to, const wire::Envelope& envelope, const wire::Body& body) {
+                         carry(to, envelope, body);
+                     });
+    requests->name_peers([this](const PeerId& peer) { return membership->name_of(peer); });
+    requests->serve([this](const PeerId& from, const wire::Body& body, Reply reply) {
+        take_request(from, body, std::move(reply));
+    });
+    door.serve_hello(
+        [this](const PeerId&, const wire::Body& body, const Reply& reply) { answer_hello(body, reply); });
+    watch = subscriber.watch(loop, [this] { drain(); });
+    timer = loop.call_at(loop.now(), [this] { tick(); });
+}
+
+void Mesh::Impl::close() {
+    closed = true;
+    post_state(everyone, wire::Leave{});
+    loop.cancel(timer);
+    door.serve_hello(nullptr);
+    beacon.reset();
+    knocking.clear();
+    watch.reset();
+    heartbeat.reset();
+    requests.reset();
+}
+
+// ---- who is there
+
+void Mesh::Impl::apply(const Membership::Changes& changes) {
+    if (changes.empty()) return;
+    const auto keep = shared_from_this();  // an event may close the mesh
+    for (const auto& change : changes) {
+        if (change.kind == Membership::Change::Kind::joined)
+            welcome_in(change.member);
+        else
+            see_off(change.member, change.why);
+        if (closed) return;  // by an event
+    }
+    gossip();
+}
+
+void Mesh::Impl::welcome_in(const wire::Member& member) {
+    spdlog::info("mesh: board {} joined", member.name);
+    if (const auto connected = subscriber.connect(member.publisher); !connected) {
+        spdlog::error("mesh: board {}: {}", member.name, connected.error().message);
+    }
+    heartbeat->add(member);
+    greet(member.peer);
+    if (events.joined) events.joined(member);
+}
+
+void Mesh::Impl::see_off(const wire::Member& member, const std::string& why) {
+    spdlog::warn("mesh: board {} is gone: {}", member.name, why);
+    subscriber.disconnect(member.publisher);
+    heartbeat->remove(member.peer);
+    requests->forget(member.peer, why);
+    if (!closed && events.lost) events.lost(member, why);
+}
+
+// A new subscription takes a moment, and what is published before is lost. The answer to this PING says that
+// the peer hears us and we hear it; then it is told what it may have missed.
+void Mesh::Impl::greet(const PeerId& peer) {
+    loop.call_after(usual_subscription, [weak = weak_from_this(), peer] {
+        const auto impl = weak.lock();
+        if (!impl || impl->closed || impl->membership->find(peer) == nullptr) return;
+        impl->requests->ask(peer, wire::Ping{}, greeting_deadline,
+                            [raw = impl.get(), peer](const Result<wire::Body>& answer) {
+                                if (answer) raw->catch_up(peer);
+                            });
+    });
+}
+
+void Mesh::Impl::catch_up(const PeerId& peer) {
+    post_state(peer.hex, membership->our_gossip(loop.now()));
+    for (const auto& [kind, state] : published)
+        post_state(peer.hex, state);
+}
+
+void Mesh::Impl::answer_hello(const wire::Body& body, const Reply& reply) {
+    const auto changes = membership->hello(std::get<wire::Hello>(body), loop.now());
+    if (!changes) {
+        spdlog::warn("mesh: refused a peer: {}", changes.error().message);
+        return reply(refused(changes.error()));
+    }
+    door.witness(requests->lamport());
+    reply(membership->our_welcome());
+    apply(*changes);
+}
+
+void Mesh::Impl::tick() {
+    timer = loop.call_after(tick_interval, [this] { tick(); });
+    if (loop.now() >= next_gossip) gossip();
+    for (const auto& front_door : membership->knocks(loop.now()))
+        knock(front_door);
+}
+
+void Mesh::Impl::knock(const std::string& front_door) {
+    if (knocking.contains(front_door)) return;
+    auto visitor = Visitor::knock(loop, sockets, self.peer, front_door);
+    if (!visitor) return spdlog::error("mesh: seed {}: {}", front_door, visitor.error().message);
+    auto& place = knocking[front_door] = std::move(*visitor);
+    place->ask(membership->our_hello(), hello_deadline, [this, front_door](Result<wire::Body> answer) {
+        const auto keep = shared_from_this();  // an event may close the mesh
+        on_knocked(front_door, std::move(answer));
+    });
+}
+
+void Mesh::Impl::on_knocked(const std::string& front_door, Result<wire::Body> answer) {
+    const auto visitor = std::move(knocking.at(front_door));
+    knocking.erase(front_door);
+    if (!answer) {
+        spdlog::debug("mesh: {}", answer.error().message);
+        if (answer.error().fault != Fault::refused) return;
+        spdlog::error("mesh: refused by {}: {}", front_door, answer.error().message);
+        if (events.refused) events.refused(front_door, answer.error());
+        return;
+    }
+    const auto* welcome = std::get_if<wire::Welcome>(&*answer);
+    if (welcome == nullptr) return;
+    requests->witness(visitor->lamport());
+    membership->answered(front_door);
+    apply(membership->welcome(*welcome, loop.now()));
+}
+
+void Mesh::Impl::gossip() {
+    next_gossip = loop.now() + gossip_interval;
+    post_state(everyone, membership->our_gossip(loop.now()));
+}
+
+// ---- what comes and goes
+
+void Mesh::Impl::post(const std::string& topic, const wire::Envelope& envelope, const wire::Body& body) {
+    const auto bytes = wire::encode(envelope, body);
+    if (bytes.size() > wire::cap_of(body)) {
+        return spdlog::error("mesh: {} of {} bytes is over its cap and was not sent", wire::name_of(body),
+                             bytes.size());
+    }
+    Message message;
+    message.emplace_back(std::string_view(topic));
+    message.emplace_back(std::string_view(bytes));
+    publisher.try_send(message);
+}
+
+void Mesh::Impl::post_state(const std::string& topic, const wire::Body& state) {
+    post(topic, {self.peer, 0, false, requests->next_lamport()}, state);
+}
+
+void Mesh::Impl::carry(const PeerId& to, const wire::Envelope& envelope, const wire::Body& body) {
+    if (to != self.peer) return post(to.hex, envelope, body);
+    loop.post([weak = weak_from_this(), envelope, body] {
+        const auto impl = weak.lock();
+        if (impl && !impl->closed) impl->requests->receive(envelope, body);
+    });
+}
+
+void Mesh::Impl::drain() {
+    const auto keep = shared_from_this();  // a callback may close the mesh
+    Message message;
+    while (!closed && subscriber.try_receive(message))
+        take(message);
+}
+
+void Mesh::Impl::take(const Message& message) {
+    if (message.size() != 2) return drops.note(loop.now(), {Fault::corrupt, "not a topic and a message"});
+    const auto decoded = wire::decode(message[1].text());
+    if (!decoded) return drops.note(loop.now(), decoded.error());
+    const auto& envelope = decoded->envelope;
+    if (envelope.from == self.peer || membership->find(envelope.from) == nullptr) {
+        ++strangers;
+        return;
+    }
+    const bool state = envelope.request == 0;
+    if (!state && message[0].text() != self.peer.hex) {
+        return drops.note(loop.now(),
+                          {Fault::corrupt, fmt::format("{} to everyone", wire::name_of(decoded->body))});
+    }
+    if (!state) return requests->receive(envelope, decoded->body);
+    requests->witness(envelope.lamport);
+    take_state(envelope.from, decoded->body);
+}
+
+void Mesh::Impl::take_state(const PeerId& from, const wire::Body& body) {
+    if (const auto* heard = std::get_if<wire::Gossip>(&body)) {
+        for (const auto& lost : heard->lost) {
+            if (lost != self.peer && membership->find(lost) != nullptr) heartbeat->suspect(lost);
+        }
+        return apply(membership->gossip(from, *heard, loop.now()));
+    }
+    if (std::holds_alternative<wire::Leave>(body)) return apply(membership->leave(from, loop.now()));
+    if (events.published) events.published(from, body);
+}
+
+void Mesh::Impl::take_request(const PeerId& from, const wire::Body& body, Reply reply) {
+    if (const auto* ping = std::get_if<wire::Ping>(&body)) return reply(wire::Pong{ping->sequence, {}, 0});
+    if (const auto current = handler) (*current)(from, body, std::move(reply));
+}
+
+// ---- Mesh
+
+Result<std::unique_ptr<Mesh>> Mesh::start(Loop& loop, SocketFactory& sockets, FrontDoor& door,
+                                          MeshOptions options, Events events) {
+    auto publisher = sockets.make(SocketKind::pub);
+    if (!publisher) return fail(std::move(publisher).error());
+    auto subscriber = sockets.make(SocketKind::sub);
+    if (!subscriber) return fail(std::move(subscriber).error());
+    auto impl = std::make_shared<Impl>(loop, sockets, door, std::move(options), std::move(events),
+                                       std::move(*publisher), std::move(*subscriber));
+    if (auto opened = impl->open(door.self()); !opened) return fail(std::move(opened).error());
+    impl->begin();
+    if (impl->options.beacon) {
+        auto broadcast = open_broadcast(impl->options.beacon_port);
+        if (!broadcast) {
+            impl->close();
+            return fail(std::move(broadcast).error());
+        }
+        const auto& self = impl->self;
+        impl->beacon = std::make_unique<LanBeacon>(
+            loop, std::move(*broadcast),
+            wire::Beacon{impl->options.cluster, wire::protocol_version, self.peer, self.front_door},
+            [raw = impl.get()](const wire::Beacon& found) {
+                raw->membership->add_door(found.front_door, raw->loop.now());
+            });
+    }
+    return std::unique_ptr<Mesh>(new Mesh(std::move(impl)));
+}
+
+Mesh::Mesh(std::shared_ptr<Impl> impl) : impl_(std::move(impl)) {}
+Mesh::~Mesh() {
+    impl_->close();
+}
+
+const wire::Member& Mesh::self() const {
+    return impl_->self;
+}
+std::vector<wire::Member> Mesh::members() const {
+    return impl_->membership->members();
+}
+
+Duration Mesh::silent_for(const PeerId& peer) const {
+    return peer == impl_->self.peer ? Duration(0) : impl_->heartbeat->silent_for(peer);
+}
+
+void Mesh::publish(const wire::Body& state) {
+    impl_->published[state.index()] = state;
+    impl_->post_state(everyone, state);
+}
+
+void Mesh::ask(const PeerId& to, wire::Body body, Duration deadline, Answer answer) {
+    if (impl_->membership->find(to) != nullptr)
+        return impl_->requests->ask(to, std::move(body), deadline, std::move(answer));
+    impl_->loop.post([weak = impl_->weak_from_this(), peer = impl_->membership->name_of(to),
+                      name = wire::name_of(body), answer = std::move(answer)] {
+        const auto impl = weak.lock();
+        if (impl && !impl->closed)
+            answer(fail(Fault::unreachable, "{} is not in the mesh: {} was not sent", peer, name));
+    });
+}
+
+void Mesh::serve(RequestHandler handler) {
+    impl_->handler = std::make_shared<const RequestHandler>(std::move(handler));
+}
+
+std::uint64_t Mesh::next_ticket() {
+    return impl_->requests->next_lamport();
+}
+void Mesh::witness_ticket(std::uint64_t number) {
+    impl_->requests->witness(number);
+}
+
+Mesh::Counters Mesh::counters() const {
+    const auto beats = impl_->heartbeat->counters();
+    const auto& ours = impl_->drops.counters();
+    return {.malformed = ours.malformed + beats.malformed,
+            .unknown = ours.unknown + beats.unknown + impl_->strangers,
+            .late = impl_->requests->counters().late};
+}
+
+}  // namespace fard
