@@ -12,7 +12,6 @@
 namespace fard {
 namespace {
 
-constexpr std::uint64_t most_pixels = 64'000'000;
 constexpr std::string_view png_signature("\x89PNG\r\n\x1a\n", 8);
 constexpr std::string_view jpeg_signature("\xff\xd8\xff", 3);
 
@@ -21,13 +20,25 @@ bool is_ppm(std::string_view bytes) {
            std::isspace(static_cast<unsigned char>(bytes[2]));
 }
 
-// An image with room for its pixels, or why its size is wrong.
-Result<Image> make_image(std::uint64_t width, std::uint64_t height, int channels, const std::string& where) {
-    if (width == 0 || height == 0) return fail(Fault::invalid_input, "{}: an image without pixels", where);
-    if (width > most_pixels || height > most_pixels || width * height > most_pixels) {
-        return fail(Fault::invalid_input, "{}: {}x{} pixels, more than {}", where, width, height,
-                    most_pixels);
+// An encoded image on its way in.
+struct Encoded {
+    std::string_view bytes;
+    const std::string& where;
+    std::uint64_t most_pixels;
+
+    template <typename... Args>
+    tl::unexpected<Error> wrong(fmt::format_string<Args...> format, Args&&... args) const {
+        return fail(Fault::invalid_input, "{}: {}", where, fmt::format(format, std::forward<Args>(args)...));
     }
+
+    Result<> check_size(std::uint64_t width, std::uint64_t height) const {
+        if (width == 0 || height == 0) return wrong("an image without pixels");
+        if (width <= most_pixels && height <= most_pixels && width * height <= most_pixels) return {};
+        return wrong("{}x{} pixels, more than {}", width, height, most_pixels);
+    }
+};
+
+Image make_image(std::uint64_t width, std::uint64_t height, int channels) {
     Image image{static_cast<int>(width), static_cast<int>(height), channels, {}};
     image.pixels.resize(width * height * static_cast<std::uint64_t>(channels));
     return image;
@@ -35,57 +46,57 @@ Result<Image> make_image(std::uint64_t width, std::uint64_t height, int channels
 
 // Drops the alpha channel of an opaque image. Composing transparent pixels would make up values that are not
 // there.
-Result<Image> without_alpha(const Image& image, const std::string& where) {
+Result<Image> without_alpha(const Image& image, const Encoded& encoded) {
     const int channels = image.channels - 1;
     Image out{image.width, image.height, channels, {}};
     out.pixels.reserve(image.pixels.size() / image.channels * channels);
     for (std::size_t i = 0; i < image.pixels.size(); i += image.channels) {
-        if (image.pixels[i + channels] != 255) {
-            return fail(Fault::invalid_input, "{}: has transparent pixels; flatten it first", where);
-        }
+        if (image.pixels[i + channels] != 255)
+            return encoded.wrong("has transparent pixels; flatten it first");
         out.pixels.insert(out.pixels.end(), &image.pixels[i], &image.pixels[i] + channels);
     }
     return out;
 }
 
-Result<Image> decode_png(std::string_view bytes, const std::string& where) {
+Result<Image> decode_png(const Encoded& encoded) {
     png_image png{};
     png.version = PNG_IMAGE_VERSION;
     const std::unique_ptr<png_image, decltype(&png_image_free)> cleanup(&png, &png_image_free);
-    if (!png_image_begin_read_from_memory(&png, bytes.data(), bytes.size())) {
-        return fail(Fault::invalid_input, "{}: damaged PNG: {}", where, png.message);
+    if (!png_image_begin_read_from_memory(&png, encoded.bytes.data(), encoded.bytes.size())) {
+        return encoded.wrong("damaged PNG: {}", png.message);
     }
     const bool colour = png.format & PNG_FORMAT_FLAG_COLOR;
     const bool alpha = png.format & PNG_FORMAT_FLAG_ALPHA;
     png.format = (colour ? PNG_FORMAT_RGB : PNG_FORMAT_GRAY) | (alpha ? PNG_FORMAT_FLAG_ALPHA : 0);
-    auto image = make_image(png.width, png.height, PNG_IMAGE_SAMPLE_CHANNELS(png.format), where);
-    if (!image) return image;
-    const bool read = png_image_finish_read(&png, nullptr, image->pixels.data(), 0, nullptr);
-    if (!read || PNG_IMAGE_FAILED(png)) {
-        return fail(Fault::invalid_input, "{}: damaged PNG: {}", where, png.message);
-    }
-    return alpha ? without_alpha(*image, where) : image;
+    if (auto size = encoded.check_size(png.width, png.height); !size) return fail(size.error());
+    Image image = make_image(png.width, png.height, PNG_IMAGE_SAMPLE_CHANNELS(png.format));
+    const bool read = png_image_finish_read(&png, nullptr, image.pixels.data(), 0, nullptr);
+    if (!read || PNG_IMAGE_FAILED(png)) return encoded.wrong("damaged PNG: {}", png.message);
+    if (alpha) return without_alpha(image, encoded);
+    return image;
 }
 
-Result<Image> decode_jpeg(std::string_view bytes, const std::string& where) {
+Result<Image> decode_jpeg(const Encoded& encoded) {
     const std::unique_ptr<void, decltype(&tjDestroy)> handle(tjInitDecompress(), &tjDestroy);
-    if (!handle) return fail(Fault::failed, "{}: cannot start the JPEG decoder", where);
-    const auto* data = reinterpret_cast<const unsigned char*>(bytes.data());
+    if (!handle) return fail(Fault::failed, "{}: cannot start the JPEG decoder", encoded.where);
+    const auto* data = reinterpret_cast<const unsigned char*>(encoded.bytes.data());
+    const auto length = encoded.bytes.size();
     int width = 0, height = 0, subsampling = 0, space = 0;
-    if (tjDecompressHeader3(handle.get(), data, bytes.size(), &width, &height, &subsampling, &space) != 0) {
-        return fail(Fault::invalid_input, "{}: damaged JPEG: {}", where, tjGetErrorStr2(handle.get()));
+    if (tjDecompressHeader3(handle.get(), data, length, &width, &height, &subsampling, &space) != 0) {
+        return encoded.wrong("damaged JPEG: {}", tjGetErrorStr2(handle.get()));
     }
-    if (space == TJCS_CMYK || space == TJCS_YCCK) {
-        return fail(Fault::invalid_input, "{}: a CMYK JPEG; convert it to RGB first", where);
-    }
+    if (space == TJCS_CMYK || space == TJCS_YCCK)
+        return encoded.wrong("a CMYK JPEG; convert it to RGB first");
+    const auto size = encoded.check_size(static_cast<std::uint64_t>(std::max(width, 0)),
+                                         static_cast<std::uint64_t>(std::max(height, 0)));
+    if (!size) return fail(size.error());
     const bool grey = space == TJCS_GRAY;
-    auto image = make_image(static_cast<std::uint64_t>(std::max(width, 0)),
-                            static_cast<std::uint64_t>(std::max(height, 0)), grey ? 1 : 3, where);
-    if (!image) return image;
+    Image image =
+        make_image(static_cast<std::uint64_t>(width), static_cast<std::uint64_t>(height), grey ? 1 : 3);
     const int flags = TJFLAG_ACCURATEDCT | TJFLAG_LIMITSCANS;
-    if (tjDecompress2(handle.get(), data, bytes.size(), image->pixels.data(), width, 0, height,
+    if (tjDecompress2(handle.get(), data, length, image.pixels.data(), width, 0, height,
                       grey ? TJPF_GRAY : TJPF_RGB, flags) != 0) {
-        return fail(Fault::invalid_input, "{}: damaged JPEG: {}", where, tjGetErrorStr2(handle.get()));
+        return encoded.wrong("damaged JPEG: {}", tjGetErrorStr2(handle.get()));
     }
     return image;
 }
@@ -104,20 +115,20 @@ std::uint64_t ppm_number(std::string_view bytes, std::size_t& at) {
     return number;
 }
 
-Result<Image> decode_ppm(std::string_view bytes, const std::string& where) {
+Result<Image> decode_ppm(const Encoded& encoded) {
+    const auto bytes = encoded.bytes;
     std::size_t at = 2;
     const auto width = ppm_number(bytes, at);
     const auto height = ppm_number(bytes, at);
     const auto most = ppm_number(bytes, at);
-    if (most != 255)
-        return fail(Fault::invalid_input, "{}: a PPM whose header is damaged or not of 8 bits", where);
-    auto image = make_image(width, height, bytes[1] == '5' ? 1 : 3, where);
-    if (!image) return image;
+    if (most != 255) return encoded.wrong("a PPM whose header is damaged or not of 8 bits");
+    if (auto size = encoded.check_size(width, height); !size) return fail(size.error());
+    const int channels = bytes[1] == '5' ? 1 : 3;
+    const std::size_t needed = width * height * static_cast<std::size_t>(channels);
     const bool separated = at < bytes.size() && std::isspace(static_cast<unsigned char>(bytes[at]));
-    if (!separated || bytes.size() - at - 1 < image->pixels.size()) {
-        return fail(Fault::invalid_input, "{}: a PPM that is cut short", where);
-    }
-    std::copy_n(bytes.data() + at + 1, image->pixels.size(), reinterpret_cast<char*>(image->pixels.data()));
+    if (!separated || bytes.size() - at - 1 < needed) return encoded.wrong("a PPM that is cut short");
+    Image image = make_image(width, height, channels);
+    std::copy_n(bytes.data() + at + 1, needed, reinterpret_cast<char*>(image.pixels.data()));
     return image;
 }
 
@@ -156,11 +167,12 @@ bool named_like_image(const std::filesystem::path& file) {
     return std::find(endings.begin(), endings.end(), ending) != endings.end();
 }
 
-Result<Image> decode_image(std::string_view bytes, const std::string& where) {
-    if (bytes.starts_with(png_signature)) return decode_png(bytes, where);
-    if (bytes.starts_with(jpeg_signature)) return decode_jpeg(bytes, where);
-    if (is_ppm(bytes)) return decode_ppm(bytes, where);
-    return fail(Fault::invalid_input, "{}: not a PNG, JPEG or PPM image", where);
+Result<Image> decode_image(std::string_view bytes, const std::string& where, std::uint64_t most_pixels) {
+    const Encoded encoded{bytes, where, most_pixels};
+    if (bytes.starts_with(png_signature)) return decode_png(encoded);
+    if (bytes.starts_with(jpeg_signature)) return decode_jpeg(encoded);
+    if (is_ppm(bytes)) return decode_ppm(encoded);
+    return encoded.wrong("not a PNG, JPEG or PPM image");
 }
 
 Result<std::string> encode_png(const Image& image) {

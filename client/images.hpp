@@ -32,9 +32,10 @@ bool looks_like_image(std::string_view bytes);
 bool named_like_image(const std::filesystem::path& file);
 
 // Decodes an image by its content; grey stays grey. `where` is what errors call it. Errors: invalid_input:
-// not an image; more than 64 million pixels; damaged or cut short; transparent pixels; CMYK; a PPM with other
+// not an image; more than `most_pixels`; damaged or cut short; transparent pixels; CMYK; a PPM with other
 // than 8 bits.
-Result<Image> decode_image(std::string_view bytes, const std::string& where);
+Result<Image> decode_image(std::string_view bytes, const std::string& where,
+                           std::uint64_t most_pixels = 64'000'000);
 
 // Encodes as PNG. Errors: failed.
 Result<std::string> encode_png(const Image& image);
