@@ -11,7 +11,7 @@
 namespace fard::soft::avx2 {
 namespace {
 
-constexpr std::size_t tile_rows = 6;  // with two vectors a row, 12 of the 16 registers hold sums
+constexpr std::size_t tile_rows = 4;  // with two vectors a row, sums take 8 of the 16 registers
 constexpr std::size_t most_linear_steps =
     32;  // from here on a binary search is faster than comparing with all
 
@@ -112,10 +112,6 @@ FARD_AVX2 void gemm_u8(const GemmU8& job) {
     const auto* a = job.a + r * job.a_stride;
     auto* out = job.out + r * panel_width;
     switch (job.rows - r) {
-        case 5:
-            return gemm_u8_tile<5>(job, a, out);
-        case 4:
-            return gemm_u8_tile<4>(job, a, out);
         case 3:
             return gemm_u8_tile<3>(job, a, out);
         case 2:
@@ -134,10 +130,6 @@ FARD_AVX2 void gemm_i16(const GemmI16& job) {
     const auto* a = job.a + r * job.a_stride;
     auto* out = job.out + r * panel_width;
     switch (job.rows - r) {
-        case 5:
-            return gemm_i16_tile<5>(job, a, out);
-        case 4:
-            return gemm_i16_tile<4>(job, a, out);
         case 3:
             return gemm_i16_tile<3>(job, a, out);
         case 2:

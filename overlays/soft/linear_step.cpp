@@ -8,7 +8,7 @@ namespace {
 
 constexpr std::size_t block_bytes =
     24 << 10;  // of gathered rows: they stay in the first-level cache with a panel
-constexpr std::size_t block_step = 6;
+constexpr std::size_t block_step = 12;
 constexpr std::size_t max_block_rows = 96;
 
 std::size_t aligned(std::size_t bytes) {

@@ -32,14 +32,13 @@ Weights conv_weights(const Tensor& tensor, std::int64_t groups) {
     const auto channels = static_cast<std::size_t>(tensor.shape[0]),
                inputs = static_cast<std::size_t>(tensor.shape[1]);
     const auto taps = static_cast<std::size_t>(tensor.shape[2] * tensor.shape[3]);
-    Weights weights{std::vector<std::int32_t>(tensor.elements()), channels, inputs * taps,
-                    static_cast<std::size_t>(groups)};
+    std::vector<std::int32_t> values(tensor.elements());
     const auto* from = tensor.constant->integers.data();
     for (std::size_t o = 0; o < channels; ++o)
         for (std::size_t i = 0; i < inputs; ++i)
             for (std::size_t t = 0; t < taps; ++t)
-                weights.values[(o * taps + t) * inputs + i] = *from++;
-    return weights;
+                values[(o * taps + t) * inputs + i] = *from++;
+    return {std::move(values), channels, inputs * taps, static_cast<std::size_t>(groups)};
 }
 
 // [depth][channels], or the other way round, to [channels][depth].
@@ -48,11 +47,11 @@ Weights matrix_weights(const Tensor& tensor, bool channels_first) {
                columns = static_cast<std::size_t>(tensor.shape[1]);
     const auto& from = tensor.constant->integers;
     if (channels_first) return {from, rows, columns, 1};
-    Weights weights{std::vector<std::int32_t>(from.size()), columns, rows, 1};
+    std::vector<std::int32_t> values(from.size());
     for (std::size_t k = 0; k < rows; ++k)
         for (std::size_t o = 0; o < columns; ++o)
-            weights.values[o * rows + k] = from[k * columns + o];
-    return weights;
+            values[o * rows + k] = from[k * columns + o];
+    return {std::move(values), columns, rows, 1};
 }
 
 class Finder {

@@ -47,14 +47,25 @@ struct HalfSums {
     }
 };
 
+// Whether even all of a channel's products together fit 16 bits.
+bool surely_fits(std::span<const std::int32_t> weights, std::int32_t largest) {
+    std::int64_t total = 0;
+    for (const auto weight : weights)
+        total += weight < 0 ? -weight : weight;
+    return total * largest <= std::numeric_limits<std::int16_t>::max();
+}
+
 // Cuts the depth into the fewest segments within which no channel's 16-bit sums overflow.
 std::optional<std::vector<std::uint32_t>> find_segments(const Weights& weights, std::int32_t largest) {
     const auto groups = (weights.depth + 3) / 4;
+    std::vector<std::size_t> large;
+    for (std::size_t channel = 0; channel < weights.channels; ++channel)
+        if (!surely_fits(weights.of(channel), largest)) large.push_back(channel);
     std::vector<std::uint32_t> ends;
     std::uint32_t begin = 0;
     while (begin < groups) {
         auto end = static_cast<std::uint32_t>(groups);
-        for (std::size_t channel = 0; channel < weights.channels; ++channel) {
+        for (const auto channel : large) {
             HalfSums sums;
             const auto row = weights.of(channel);
             for (auto group = begin; group < end; ++group) {
@@ -88,7 +99,7 @@ std::vector<model::Range> sum_bounds(const Weights& weights, model::Range x) {
 
 std::optional<PackedWeights> pack_weights(const Weights& weights, model::Range x) {
     PackedWeights packed;
-    if (x.min == 0 && x.max <= 255 && all_fit<std::int8_t>(weights.values)) {
+    if (x.min == 0 && x.max <= 255 && all_fit<std::int8_t>(weights.all())) {
         if (auto ends = find_segments(weights, static_cast<std::int32_t>(x.max))) {
             packed.bytes = true;
             packed.padded_depth = (weights.depth + 3) / 4 * 4;
@@ -99,7 +110,7 @@ std::optional<PackedWeights> pack_weights(const Weights& weights, model::Range x
     }
     const bool x_fits = x.min >= std::numeric_limits<std::int16_t>::min() &&
                         x.max <= std::numeric_limits<std::int16_t>::max();
-    if (!x_fits || !all_fit<std::int16_t>(weights.values, -std::numeric_limits<std::int16_t>::max()))
+    if (!x_fits || !all_fit<std::int16_t>(weights.all(), -std::numeric_limits<std::int16_t>::max()))
         return std::nullopt;
     packed.padded_depth = (weights.depth + 1) / 2 * 2;
     packed.i16_panels = fill_panels<std::int16_t>(weights, packed.padded_depth, 2);
@@ -107,7 +118,7 @@ std::optional<PackedWeights> pack_weights(const Weights& weights, model::Range x
 }
 
 std::optional<std::vector<std::int16_t>> pack_depthwise(const Weights& weights) {
-    if (!all_fit<std::int16_t>(weights.values)) return std::nullopt;
+    if (!all_fit<std::int16_t>(weights.all())) return std::nullopt;
     const auto panels = (weights.channels + panel_width - 1) / panel_width;
     std::vector<std::int16_t> packed(panels * weights.depth * panel_width);
     for (std::size_t channel = 0; channel < weights.channels; ++channel)

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <span>
 #include <vector>
@@ -13,17 +14,28 @@ namespace fard::soft {
 // A linear layer's weights: for each output channel `depth` of them, in the order in which the inputs are
 // gathered.
 struct Weights {
-    std::vector<std::int32_t> values;  // [channels][depth]
+    Weights() = default;
+    Weights(std::vector<std::int32_t> values, std::size_t channel_count, std::size_t depth_of_each,
+            std::size_t group_count)
+        : channels(channel_count),
+          depth(depth_of_each),
+          groups(group_count),
+          values_(std::make_shared<const std::vector<std::int32_t>>(std::move(values))) {}
+
     std::size_t channels = 0;
     std::size_t depth = 0;
     std::size_t groups = 1;  // the channels of one group follow each other
 
+    std::span<const std::int32_t> all() const { return *values_; }  // [channels][depth]
     std::span<const std::int32_t> of(std::size_t channel) const {
-        return std::span(values).subspan(channel * depth, depth);
+        return all().subspan(channel * depth, depth);
     }
     std::size_t group_channels() const { return channels / groups; }
     std::size_t group_panels() const;  // panels of 16 channels; each group begins a new one
     std::size_t panels() const { return groups * group_panels(); }
+
+  private:
+    std::shared_ptr<const std::vector<std::int32_t>> values_;  // shared by copies
 };
 
 // The bounds of sum(x[k] * weights[k]) with every x[k] in `x`, for each channel.

@@ -156,7 +156,7 @@ TEST_CASE("every truncation and every changed byte of the headers is an error or
     const Scratch scratch;
     for (std::size_t length = 0; length < 2048 && length < bytes.size(); length += 7)
         CHECK_FALSE(unpack_archive(std::string_view(bytes).substr(0, length), id, scratch / "p"));
-    for (std::size_t at = 0; at < bytes.size(); at += 3) {
+    for (std::size_t at = 0; at < 2048 && at < bytes.size(); at += 5) {
         auto changed = bytes;
         changed[at] = static_cast<char>(changed[at] ^ 0x11);
         if (unpack_archive(changed, id, scratch / "p")) std::filesystem::remove_all(scratch / "p");
