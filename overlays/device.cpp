@@ -15,7 +15,9 @@ Result<std::unique_ptr<Device>> open_soft(const std::string& id, int) {
     return open_soft_device(id, kernels ? kernels : "");
 }
 
-Result<std::unique_ptr<Device>> open_reference(const std::string& id, int) { return open_reference_device(id); }
+Result<std::unique_ptr<Device>> open_reference(const std::string& id, int) {
+    return open_reference_device(id);
+}
 
 struct Kind {
     std::string_view name;

@@ -10,7 +10,8 @@ std::vector<DeviceInfo> discover_cpu(int slots) {
     return {{"cpu0", "soft", slots, cpu_detail(soft::select_kernels()->name)}};
 }
 
-// One row for each kind, in the order in which boards offer them; the CPU, which is always there, is the last.
+// One row for each kind, in the order in which boards offer them; the CPU, which is always there, is the
+// last.
 using Discover = std::vector<DeviceInfo> (*)(int cpu_slots);
 constexpr Discover kinds[] = {discover_cpu};
 
@@ -19,7 +20,8 @@ constexpr Discover kinds[] = {discover_cpu};
 std::vector<DeviceInfo> discover_devices(int cpu_slots) {
     std::vector<DeviceInfo> devices;
     for (const auto discover : kinds)
-        for (auto& device : discover(cpu_slots)) devices.push_back(std::move(device));
+        for (auto& device : discover(cpu_slots))
+            devices.push_back(std::move(device));
     return devices;
 }
 

@@ -1,12 +1,10 @@
-// overlay.toml, both ways. toml++ throws; this file is its fence.
-#include <toml++/toml.h>
-
+// overlay.toml, both ways.
 #include <algorithm>
 #include <array>
-#include <cmath>
 
 #include "overlays/files.hpp"
 #include "overlays/package.hpp"
+#include "overlays/toml_table.hpp"
 
 namespace fard {
 namespace {
@@ -19,66 +17,6 @@ bool is_sha256(std::string_view text) {
     return text.size() == 64 &&
            std::ranges::all_of(text, [](char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'); });
 }
-
-bool is_printable(std::string_view text) {
-    return std::ranges::none_of(text, [](unsigned char c) { return c < 0x20 || c == 0x7f; });
-}
-
-// Reads one table key by key: each has a type, and what is left over is an error.
-class TableReader {
-  public:
-    TableReader(const toml::table& table, std::string where) : table_(table), where_(std::move(where)) {}
-
-    tl::unexpected<Error> wrong(const toml::node& at, const std::string& what) const {
-        return fail(Fault::invalid_input, "{}:{}: {}", where_, at.source().begin.line, what);
-    }
-
-    // Calls `use` with the node of `key`, if it is there.
-    template <typename Use>
-    Result<> with(std::string_view key, bool required, Use use) {
-        known_.push_back(key);
-        const auto* node = table_.get(key);
-        if (node) return use(*node);
-        if (required)
-            return fail(Fault::invalid_input, "{}:{}: '{}' is missing", where_, table_.source().begin.line,
-                        key);
-        return {};
-    }
-
-    Result<> text(std::string_view key, bool required, std::string& out) {
-        return with(key, required, [&](const toml::node& node) -> Result<> {
-            const auto value = node.value_exact<std::string>();
-            if (!value || !is_printable(*value))
-                return wrong(node, fmt::format("'{}' must be a string without control characters", key));
-            out = *value;
-            return {};
-        });
-    }
-
-    Result<> count(std::string_view key, std::int64_t& out) {
-        return with(key, false, [&](const toml::node& node) -> Result<> {
-            const auto value = node.value_exact<std::int64_t>();
-            if (!value || *value < 0)
-                return wrong(node, fmt::format("'{}' must be a whole number >= 0", key));
-            out = *value;
-            return {};
-        });
-    }
-
-    Result<> nothing_else() const {
-        for (const auto& [key, node] : table_)
-            if (std::ranges::find(known_, key.str()) == known_.end())
-                return wrong(node, fmt::format("'{}' is not a key of an overlay's manifest", key.str()));
-        return {};
-    }
-
-    const std::string& where() const { return where_; }
-
-  private:
-    const toml::table& table_;
-    std::string where_;
-    std::vector<std::string_view> known_;
-};
 
 Result<> read_shape(const TableReader& reader, const toml::node& node, std::vector<std::int64_t>& out) {
     const auto* array = node.as_array();
@@ -161,25 +99,12 @@ Result<> read_files(TableReader& reader, std::map<std::string, std::string>& out
 }
 
 Result<> read_resources(TableReader& reader, std::map<std::string, std::int64_t>& out) {
-    return reader.with("resources", false, [&](const toml::node& node) -> Result<> {
-        const auto* table = node.as_table();
-        if (!table) return reader.wrong(node, "'resources' must be a table");
-        TableReader resources(*table, reader.where());
+    return reader.with_table("resources", false, [&](TableReader& resources) -> Result<> {
         for (const auto* name : resource_names) {
             std::int64_t count = -1;
-            if (auto r = resources.count(name, count); !r) return r;
+            if (auto r = resources.count(name, false, count); !r) return r;
             if (count >= 0) out[name] = count;
         }
-        return resources.nothing_else();
-    });
-}
-
-Result<> read_clock(TableReader& reader, double& out) {
-    return reader.with("clock_mhz", false, [&](const toml::node& node) -> Result<> {
-        const auto value = node.value<double>();
-        if (!value || !std::isfinite(*value) || *value < 0)
-            return reader.wrong(node, "'clock_mhz' must be a number >= 0");
-        out = *value;
         return {};
     });
 }
@@ -188,15 +113,15 @@ Result<Manifest> read_manifest(const toml::table& table, const std::string& wher
     TableReader reader(table, where);
     Manifest manifest;
     std::int64_t format = 0;
-    if (auto r = reader.count("format", format); !r) return fail(r.error());
+    if (auto r = reader.count("format", false, format); !r) return fail(r.error());
     if (format != format_number)
         return fail(Fault::unsupported, "{}: manifest format {} is not the one this fard reads ({})", where,
                     format, format_number);
     if (auto r = reader.text("name", true, manifest.name); !r) return fail(r.error());
     if (auto r = reader.text("version", true, manifest.version); !r) return fail(r.error());
     if (auto r = reader.text("part", false, manifest.part); !r) return fail(r.error());
-    if (auto r = reader.count("cycles", manifest.cycles); !r) return fail(r.error());
-    if (auto r = read_clock(reader, manifest.clock_mhz); !r) return fail(r.error());
+    if (auto r = reader.count("cycles", false, manifest.cycles); !r) return fail(r.error());
+    if (auto r = reader.number("clock_mhz", false, manifest.clock_mhz); !r) return fail(r.error());
     if (auto r = read_layers(reader, manifest.layers); !r) return fail(r.error());
     if (auto r = read_resources(reader, manifest.resources); !r) return fail(r.error());
     if (auto r = read_files(reader, manifest.files); !r) return fail(r.error());
@@ -226,11 +151,9 @@ void append_tensor(std::string& out, const char* kind, const TensorDesc& tensor)
 }  // namespace
 
 Result<Manifest> Manifest::parse(std::string_view text, const std::string& where) {
-    try {
-        return read_manifest(toml::parse(text), where);
-    } catch (const toml::parse_error& error) {
-        return fail(Fault::invalid_input, "{}:{}: {}", where, error.source().begin.line, error.description());
-    }
+    const auto table = parse_toml(text, where);
+    if (!table) return fail(table.error());
+    return read_manifest(*table, where);
 }
 
 std::string Manifest::to_toml() const {

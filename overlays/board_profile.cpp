@@ -1,0 +1,123 @@
+#include "overlays/board_profile.hpp"
+
+#include <algorithm>
+#include <array>
+
+#include "base/suggest.hpp"
+#include "overlays/files.hpp"
+#include "overlays/toml_table.hpp"
+
+namespace fard {
+namespace fs = std::filesystem;
+namespace {
+
+constexpr std::int64_t format_number = 1;
+constexpr std::uint64_t max_profile_bytes = 1 << 20;
+constexpr std::array resource_names = {"lut", "ff", "bram18", "uram", "dsp"};
+constexpr std::array source_kinds = {"measured: ", "paper: ", "FINN: ", "data sheet: ", "fitted: "};
+
+Result<> read_value(TableReader& reader, std::string& out) {
+    return reader.text("value", true, out);
+}
+Result<> read_value(TableReader& reader, std::int64_t& out) {
+    return reader.count("value", true, out);
+}
+Result<> read_value(TableReader& reader, double& out) {
+    return reader.number("value", true, out);
+}
+
+// KEY = { value = ..., source = "..." }
+template <typename T>
+Result<> read_sourced(TableReader& parent, std::string_view key, Sourced<T>& out) {
+    return parent.with(key, true, [&](const toml::node& node) -> Result<> {
+        const auto* table = node.as_table();
+        if (!table) return parent.wrong(node, fmt::format("'{}' must have a value and a source", key));
+        TableReader reader(*table, parent.where());
+        if (auto r = read_value(reader, out.value); !r) return r;
+        if (auto r = reader.text("source", true, out.source); !r) return r;
+        const bool known = std::ranges::any_of(source_kinds, [&](std::string_view kind) {
+            return out.source.starts_with(kind) && out.source.size() > kind.size();
+        });
+        if (!known)
+            return parent.wrong(node, fmt::format("the source of '{}' must begin with one of '{}'", key,
+                                                  fmt::join(source_kinds, "', '")));
+        return reader.nothing_else();
+    });
+}
+
+// A section that holds one constant, or is not there.
+Result<> read_section(TableReader& parent, std::string_view section, std::string_view key,
+                      std::optional<Sourced<double>>& out) {
+    return parent.with_table(section, false,
+                             [&](TableReader& reader) { return read_sourced(reader, key, out.emplace()); });
+}
+
+Result<> read_cpu(TableReader& reader, BoardProfile::Cpu& out) {
+    if (auto r = reader.text("model", true, out.model); !r) return r;
+    if (auto r = read_sourced(reader, "cores", out.cores); !r) return r;
+    return read_sourced(reader, "mhz", out.mhz);
+}
+
+Result<> read_resources(TableReader& reader, BoardProfile& out) {
+    for (const auto* name : resource_names)
+        if (auto r = read_sourced(reader, name, out.resources[name]); !r) return r;
+    return {};
+}
+
+Result<> read_profile(TableReader& reader, BoardProfile& out) {
+    std::int64_t format = 0;
+    if (auto r = reader.count("format", true, format); !r) return r;
+    if (format != format_number)
+        return fail(Fault::unsupported, "{}: profile format {} is not the one this fard reads ({})",
+                    reader.where(), format, format_number);
+    if (auto r = reader.text("name", true, out.name); !r) return r;
+    if (auto r = reader.text("title", true, out.title); !r) return r;
+    if (auto r = read_sourced(reader, "part", out.part); !r) return r;
+    auto r = reader.with_table("resources", true,
+                               [&](TableReader& section) { return read_resources(section, out); });
+    if (!r) return r;
+    r = reader.with_table("cpu", false,
+                          [&](TableReader& section) { return read_cpu(section, out.cpu.emplace()); });
+    if (!r) return r;
+    if (r = read_section(reader, "network", "mbit_per_s", out.mbit_per_s); !r) return r;
+    if (r = read_section(reader, "reload", "ms", out.reload_ms); !r) return r;
+    if (r = read_section(reader, "power", "watts", out.watts); !r) return r;
+    return reader.nothing_else();
+}
+
+std::vector<std::string> profiles_in(const fs::path& directory) {
+    std::vector<std::string> names;
+    std::error_code error;
+    for (fs::directory_iterator entry(directory, error), end; !error && entry != end; entry.increment(error))
+        if (entry->path().extension() == ".toml") names.push_back(entry->path().stem().string());
+    std::ranges::sort(names);
+    return names;
+}
+
+}  // namespace
+
+Result<BoardProfile> BoardProfile::parse(std::string_view text, const std::string& where) {
+    const auto table = parse_toml(text, where);
+    if (!table) return fail(table.error());
+    BoardProfile profile;
+    TableReader reader(*table, where);
+    if (auto read = read_profile(reader, profile); !read) return fail(read.error());
+    return profile;
+}
+
+Result<BoardProfile> load_board_profile(const fs::path& directory, const std::string& name) {
+    const auto names = profiles_in(directory);
+    if (std::ranges::find(names, name) == names.end())
+        return fail(Fault::not_found, "there is no board profile '{}' in {}{}; there are: {}", name,
+                    directory.string(), did_you_mean(name, names), fmt::join(names, ", "));
+    const auto file = directory / (name + ".toml");
+    const auto text = read_regular_file(file, max_profile_bytes);
+    if (!text) return fail(text.error());
+    auto profile = BoardProfile::parse(*text, file.string());
+    if (profile && profile->name != name)
+        return fail(Fault::invalid_input, "{} describes '{}'; its name must be the file's", file.string(),
+                    profile->name);
+    return profile;
+}
+
+}  // namespace fard
