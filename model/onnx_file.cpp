@@ -114,9 +114,18 @@ Result<RawGraph> read_graph(const onnx::ModelProto& model) {
     return read;
 }
 
-// "['N', 'H', 'W', 'C']", as qonnx writes it.
-std::string layout_annotation(Layout layout) {
-    return layout == Layout::nhwc ? "['N', 'H', 'W', 'C']" : "['N', 'C', 'H', 'W']";
+// As qonnx writes layouts; the empty list is its "unknown".
+const char* layout_annotation(Layout layout) {
+    switch (layout) {
+        case Layout::nhwc:
+            return "['N', 'H', 'W', 'C']";
+        case Layout::nchw:
+            return "['N', 'C', 'H', 'W']";
+        case Layout::nc:
+        case Layout::none:
+            break;
+    }
+    return "[]";
 }
 
 void annotate(onnx::TensorAnnotation& entry, const std::string& key, const std::string& value) {

@@ -208,3 +208,17 @@ TEST_CASE("stages keep the bounds of the whole network") {
     REQUIRE_MESSAGE(second, second.error().message);
     CHECK(second->outputs() == model->outputs());
 }
+
+TEST_CASE("stages keep the layouts of the whole network") {
+    for (const Extents& permutation : {Extents{0, 2, 3, 1}, Extents{1, 0, 3, 2}, Extents{0, 1, 2, 3}}) {
+        OnnxMaker maker;
+        maker.input("x", {1, 2, 3, 4}).annotate("x", "UINT4").output("y");
+        set(maker.node("Transpose", {"x"}, "t"), "perm", permutation);
+        maker.node("Relu", {"t"}, "y");
+        const auto model = maker.import();
+        REQUIRE_MESSAGE(model, model.error().message);
+        const auto stages = cut(*model, {{"t"}});
+        REQUIRE_MESSAGE(stages, stages.error().message);
+        CHECK(run_stages(*stages, {some_image(*model)}) == run_wire(*model, {some_image(*model)}));
+    }
+}

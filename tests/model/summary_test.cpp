@@ -33,6 +33,5 @@ TEST_CASE("our MobileNetV1 has the operations of MobileNetV1") {
     std::int64_t macs = 0;
     for (const auto& node : model->graph().nodes)
         macs += multiply_accumulates(model->graph(), node);
-    CHECK(macs ==
-          567'716'352 + 1024 * 10);  // all its convolutions at 224x224, and a head of ten classes
+    CHECK(macs == 567'716'352 + 1024 * 10);  // all its convolutions at 224x224, and a head of ten classes
 }
