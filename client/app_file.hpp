@@ -24,9 +24,8 @@ struct AppFile {
 
     struct Model {  // [model]
         std::filesystem::path file;
-        std::vector<std::vector<std::string>>
-            cuts;                      // one set of tensors each; positions are one more than cuts
-        std::filesystem::path labels;  // one class name per line; "" for none
+        std::vector<std::vector<std::string>> cuts;  // a set of tensors each; one fewer than positions
+        std::filesystem::path labels;                // one class name per line; "" for none
     };
     std::optional<Model> model;  // none: the tensors of [input] pass through all positions unchanged
 
@@ -34,18 +33,19 @@ struct AppFile {
         std::int64_t width = 0;
         std::int64_t height = 0;
     };
-    struct Input {  // [input]: how an image becomes position 0's input tensor, in this order
-        std::filesystem::path
-            default_data;            // image, directory, .npy or binary used without --input; "" for none
-        double crop_fraction = 1;    // central part of the image that is kept before the resize
-        std::optional<Size> resize;  // bilinear, half-pixel centres, rounded to the nearest integer
-        std::optional<Size> crop;    // centre crop after the resize
-        bool bgr = false;            // channel order that the model wants
-        std::vector<float> mean;     // (pixel - mean) * scale; per channel, or one for all; empty: 0
-        std::vector<float> scale;    // empty: 1
-        std::vector<TensorDesc> tensors;  // only without a model: what a chunk is
-        std::uint64_t random_chunks =
-            0;  // only without a model: default data, a fixed pseudo-random sequence
+    // [input]: how an image becomes position 0's input tensor: crop, resize, crop, channels, mean and scale.
+    struct Input {
+        std::filesystem::path default_data;  // what is used without --input; "" for none
+        double crop_fraction = 1;            // central part of the image that is kept before the resize
+        std::optional<Size> resize;          // bilinear, half-pixel centres, rounded to the nearest integer
+        std::optional<Size> crop;            // centre crop after the resize
+        bool bgr = false;                    // channel order that the model wants
+        std::vector<float> mean;             // (pixel - mean) * scale; one a channel or for all; empty: 0
+        std::vector<float> scale;            // empty: 1
+
+        // Only without a model: what a chunk is, and how many random ones are the default data.
+        std::vector<TensorDesc> tensors;
+        std::uint64_t random_chunks = 0;
     } input;
 
     struct Position {  // [[pipeline.position]]
@@ -61,9 +61,9 @@ struct AppFile {
     std::uint64_t link_bytes = 4u << 20;
 
     struct Cluster {               // [cluster]: the local cluster that the app comes with
-        std::uint32_t boards = 0;  // 0: one per job (position and replica)
+        std::uint32_t boards = 0;  // 0: one for each job
         std::string profile;       // board profile name, "" for plain CPU boards
-        std::uint32_t slots = 0;   // per board, 0: the profile's or the device's own
+        std::uint32_t slots = 0;   // for each board; 0: the profile's or the device's own
     } cluster;
 
     std::size_t jobs() const {  // positions and their replicas
