@@ -1,0 +1,280 @@
+#include "runtime/node_manager/node_manager.hpp"
+
+#include <spdlog/spdlog.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <set>
+
+#include "base/alarm.hpp"
+#include "runtime/node_manager/cluster_view.hpp"
+#include "runtime/node_manager/coordinator.hpp"
+#include "runtime/node_manager/fingerprint.hpp"
+#include "runtime/node_manager/state_dir.hpp"
+
+namespace fard {
+
+using namespace std::chrono_literals;
+
+namespace {
+
+constexpr Duration farewell = 20ms;  // from SHUTDOWN's answer to the end, so that it gets out
+
+wire::Body answer_of(const Result<>& result) {
+    return result ? wire::Body(wire::Done{}) : wire::Body(refused(result.error()));
+}
+
+Result<> say_ready(int fd, const std::string& front_door) {
+    if (fd < 0) return {};
+    const auto line = "ready " + front_door + "\n";
+    const auto written = ::write(fd, line.data(), line.size());
+    const int cause = errno;
+    if (fd > 2) ::close(fd);
+    if (written < 0)
+        return fail(Fault::invalid_input, "cannot write to ready_fd {}: {}", fd, std::strerror(cause));
+    return {};
+}
+
+}  // namespace
+
+struct NodeManager::Impl {
+    Impl(Loop& the_loop, const Config& the_config, std::function<void()> the_stop)
+        : loop(the_loop),
+          config(the_config),
+          stop(std::move(the_stop)),
+          sockets(SocketPolicy{.insecure = config.insecure}),
+          stop_alarm(loop) {}
+    ~Impl();
+
+    Result<> start();
+    Result<> open_store();
+    Result<> open_sockets();
+    void make_board();
+    void make_coordinator();
+    Result<> watch_parent();
+
+    void serve_visitor(const PeerId& visitor, const wire::Body& body, Reply reply);
+    void serve_peer(const PeerId& peer, const wire::Body& body, Reply reply);
+    void published(const PeerId& peer, const wire::Body& body);
+    void lost(const wire::Member& member, const std::string& why);
+    void refused_at(const std::string& seed, const Error& why);
+    wire::Body shut_down();
+
+    // In the order in which they are made; they go in the reverse one.
+    Loop& loop;
+    const Config config;
+    std::function<void()> stop;
+    std::unique_ptr<StateDir> state;
+    SocketFactory sockets;
+    std::unique_ptr<OverlayStore> store;
+    std::unique_ptr<PackageFetch> packages;
+    std::unique_ptr<JobSpawner> spawner;
+    std::unique_ptr<FrontDoor> door;
+    std::unique_ptr<Mesh> mesh;
+    std::unique_ptr<Board> board;
+    std::unique_ptr<ClusterView> view;
+    std::unique_ptr<Coordinator> coordinator;
+    std::set<std::string> refused_by;  // seeds
+    Alarm stop_alarm;
+    int parent_fd = -1;
+    Loop::WatchId parent_watch = 0;
+};
+
+// ---- putting it together
+// -----------------------------------------------------------------------------------------
+
+Result<> NodeManager::Impl::start() {
+    if (auto opened = open_store(); !opened) return opened;
+    if (auto opened = open_sockets(); !opened) return opened;
+    make_board();
+    make_coordinator();
+    if (auto watched = watch_parent(); !watched) return watched;
+    spdlog::info("board {} of cluster {} is at {}", config.name, config.cluster, door->endpoint());
+    return say_ready(config.ready_fd, door->endpoint());
+}
+
+Result<> NodeManager::Impl::open_store() {
+    auto taken = StateDir::take(config.state_dir);
+    if (!taken) return fail(taken.error());
+    state = std::move(*taken);
+    auto opened = OverlayStore::open(loop, state->overlays(), [this](const std::string& id) {
+        spdlog::info("stored package {}", id);
+        board->changed();
+        coordinator->package_stored(id);
+    });
+    if (!opened) return fail(opened.error());
+    store = std::move(*opened);
+    packages = std::make_unique<PackageFetch>(loop, *store, front_door_sources(loop, sockets));
+    return {};
+}
+
+Result<> NodeManager::Impl::open_sockets() {
+    auto opened = FrontDoor::open(loop, sockets, PeerId{random_hex(16)}, config.front_door);
+    if (!opened) return fail_in("front_door", opened.error());
+    door = std::move(*opened);
+    MeshOptions options;
+    options.cluster = config.cluster;
+    options.name = config.name;
+    options.publisher = config.publisher;
+    options.heartbeat = config.heartbeat;
+    options.seeds = config.seeds;
+    options.beacon = config.beacon;
+    auto joined = Mesh::start(
+        loop, sockets, *door, options,
+        {.joined = nullptr,
+         .lost = [this](const wire::Member& member, const std::string& why) { lost(member, why); },
+         .published = [this](const PeerId& from, const wire::Body& body) { published(from, body); },
+         .refused = [this](const std::string& seed, const Error& why) { refused_at(seed, why); }});
+    if (!joined) return fail(joined.error());
+    mesh = std::move(*joined);
+    mesh->serve([this](const PeerId& from, const wire::Body& body, Reply reply) {
+        serve_peer(from, body, std::move(reply));
+    });
+    door->serve([this](const PeerId& from, const wire::Body& body, Reply reply) {
+        serve_visitor(from, body, std::move(reply));
+    });
+    return {};
+}
+
+void NodeManager::Impl::make_board() {
+    const bool ipc = config.link_transport == "ipc";
+    spawner = make_process_spawner(loop, {.jobs_dirs = config.jobs_dirs,
+                                          .link_place = ipc ? state->links().string() : config.link_address,
+                                          .link_directories = ipc});
+    BoardOptions options{.devices = fingerprint(config.slots), .jobs = {}};
+    options.jobs.board = config.name;
+    options.jobs.link_transport = config.link_transport;
+    for (const auto& device : options.devices)
+        options.jobs.device_kinds[device.id] = device.kind;
+    board = std::make_unique<Board>(
+        loop, *mesh, *store, *packages, *spawner, std::move(options),
+        [this](const wire::BoardState& published_state) { mesh->publish(published_state); },
+        [this] { return coordinator ? static_cast<std::uint32_t>(coordinator->active()) : 0; });
+    view = std::make_unique<ClusterView>(*mesh, *board);
+}
+
+void NodeManager::Impl::make_coordinator() {
+    const auto place = config.link_transport + ":" +
+                       (config.link_transport == "ipc" ? state->links().string() : config.link_address);
+    coordinator = std::make_unique<Coordinator>(RunSurroundings{
+        .loop = loop,
+        .courier = *mesh,
+        .directory = *view,
+        .has_package = [this](const std::string& package) { return store->has(package); },
+        .tell_client = [this](const PeerId& client, const wire::Body& body) { door->send(client, body); },
+        .next_ticket = [this] { return mesh->next_ticket(); },
+        .make_ends = [this, place](const RunEndsTerms& terms, ChunkLedger& ledger,
+                                   RunEnds::Events events) -> Result<std::unique_ptr<RunEnds>> {
+            return make_link_ends(loop, sockets, place, terms, ledger, std::move(events));
+        }});
+}
+
+Result<> NodeManager::Impl::watch_parent() {
+    if (!config.die_with_parent) return {};
+    parent_fd = static_cast<int>(::syscall(SYS_pidfd_open, ::getppid(), 0));
+    if (parent_fd < 0) return fail(Fault::io, "cannot watch the parent process: {}", std::strerror(errno));
+    parent_watch = loop.watch_readable(parent_fd, [this] {
+        loop.unwatch(std::exchange(parent_watch, 0));
+        spdlog::info("the parent process has ended");
+        stop();
+    });
+    return {};
+}
+
+NodeManager::Impl::~Impl() {
+    loop.unwatch(parent_watch);
+    if (parent_fd >= 0) ::close(parent_fd);
+    coordinator.reset();
+    if (board) spdlog::info("board {} stops; {} jobs are killed", config.name, board->jobs());
+}
+
+// ---- what others ask
+// ---------------------------------------------------------------------------------------------
+
+void NodeManager::Impl::serve_visitor(const PeerId& visitor, const wire::Body& body, Reply reply) {
+    if (!reply) reply = [](const wire::Body&) {};
+    if (const auto* submit = std::get_if<wire::Submit>(&body)) {
+        coordinator->submit(visitor, *submit, std::move(reply));
+        board->changed();
+    } else if (const auto* finish = std::get_if<wire::Finish>(&body)) {
+        coordinator->finish(*finish, std::move(reply));
+    } else if (const auto* cancel = std::get_if<wire::Cancel>(&body)) {
+        coordinator->cancel(*cancel, std::move(reply));
+    } else if (const auto* alive = std::get_if<wire::ClientAlive>(&body)) {
+        coordinator->client_alive(visitor, *alive);
+    } else if (std::holds_alternative<wire::Query>(body)) {
+        reply(wire::Status{config.cluster, wire::protocol_version, view->rows(), coordinator->states()});
+    } else if (const auto* fetch = std::get_if<wire::Fetch>(&body)) {
+        auto piece = store->piece(*fetch);
+        reply(piece ? wire::Body(std::move(*piece)) : wire::Body(refused(piece.error())));
+    } else if (const auto* offer = std::get_if<wire::Offer>(&body)) {
+        reply(answer_of(store->take(offer->piece)));
+    } else if (std::holds_alternative<wire::Shutdown>(body)) {
+        reply(shut_down());
+    } else {
+        reply(refused(
+            {Fault::unsupported, fmt::format("a front door does not answer {}", wire::name_of(body))}));
+    }
+}
+
+void NodeManager::Impl::serve_peer(const PeerId& peer, const wire::Body& body, Reply reply) {
+    if (!reply) reply = [](const wire::Body&) {};
+    if (board->serve(peer, body, reply)) return;
+    if (const auto* grant = std::get_if<wire::Grant>(&body)) {
+        reply(coordinator->grant(peer, *grant));
+    } else if (const auto* wounded = std::get_if<wire::Wounded>(&body)) {
+        reply(coordinator->wounded(peer, *wounded));
+    } else if (const auto* job_lost = std::get_if<wire::JobLost>(&body)) {
+        reply(coordinator->job_lost(peer, *job_lost));
+    } else if (const auto* cancel = std::get_if<wire::Cancel>(&body)) {
+        coordinator->cancel(*cancel, std::move(reply));
+    } else {
+        reply(refused(
+            {Fault::unsupported, fmt::format("a node manager does not answer {}", wire::name_of(body))}));
+    }
+}
+
+void NodeManager::Impl::published(const PeerId& peer, const wire::Body& body) {
+    const auto* news = std::get_if<wire::BoardState>(&body);
+    if (!news) return;
+    for (const auto& package : view->heard(peer, *news))
+        coordinator->package_stored(package);
+}
+
+void NodeManager::Impl::lost(const wire::Member& member, const std::string& why) {
+    view->lost(member.peer);
+    coordinator->board_lost(member.peer, why);
+}
+
+void NodeManager::Impl::refused_at(const std::string& seed, const Error& why) {
+    if (refused_by.insert(seed).second)
+        spdlog::error("seed {} refuses this node manager: {}", seed, why.message);
+}
+
+wire::Body NodeManager::Impl::shut_down() {
+    if (!door->endpoint().starts_with("ipc://"))
+        return refused(
+            {Fault::refused, "a node manager is only shut down over an ipc front door; send it SIGTERM"});
+    stop_alarm.set(farewell, [this] { stop(); });
+    return wire::Done{};
+}
+
+// ------------------------------------------------------------------------------------------------------------------
+
+Result<std::unique_ptr<NodeManager>> NodeManager::start(Loop& loop, const Config& config,
+                                                        std::function<void()> stop) {
+    auto impl = std::make_unique<Impl>(loop, config, std::move(stop));
+    if (auto started = impl->start(); !started) return fail(started.error());
+    return std::unique_ptr<NodeManager>(new NodeManager(std::move(impl)));
+}
+
+NodeManager::NodeManager(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+NodeManager::~NodeManager() = default;
+
+const std::string& NodeManager::front_door() const {
+    return impl_->door->endpoint();
+}
+
+}  // namespace fard
