@@ -2,14 +2,12 @@
 
 #include <netdb.h>
 #include <netinet/in.h>
-#include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <cstring>
 #include <optional>
-#include <system_error>
 #include <utility>
 
 #include "runtime/peer/front_door.hpp"
@@ -177,18 +175,6 @@ Result<std::string> local_address_towards(const std::string& host, const std::st
 }
 
 }  // namespace
-
-Result<std::unique_ptr<PrivateDirectory>> PrivateDirectory::make() {
-    std::string name = (std::filesystem::temp_directory_path() / "fard-client-XXXXXX").string();
-    if (!mkdtemp(name.data()))
-        return fail(Fault::io, "cannot make a directory for sockets ({}): {}", name, std::strerror(errno));
-    return std::unique_ptr<PrivateDirectory>(new PrivateDirectory(name));
-}
-
-PrivateDirectory::~PrivateDirectory() {
-    std::error_code ignored;
-    std::filesystem::remove_all(path_, ignored);
-}
 
 Result<std::string> place_for_results(const std::string& door, const std::filesystem::path& directory) {
     if (door.starts_with("ipc://")) return "ipc:" + directory.string();

@@ -9,20 +9,6 @@
 
 namespace fard {
 
-// A directory of mode 0700 for the sockets of one client, removed at the end. Errors: io.
-class PrivateDirectory {
-  public:
-    static Result<std::unique_ptr<PrivateDirectory>> make();
-    ~PrivateDirectory();
-    PrivateDirectory(const PrivateDirectory&) = delete;
-    PrivateDirectory& operator=(const PrivateDirectory&) = delete;
-    const std::filesystem::path& path() const { return path_; }
-
-  private:
-    explicit PrivateDirectory(std::filesystem::path path) : path_(std::move(path)) {}
-    std::filesystem::path path_;
-};
-
 // Where results of a run at `door` can be received: "ipc:DIRECTORY" when the door is an ipc socket, else
 // "tcp:ADDRESS" with the address of this machine from which the door is reached. Errors: invalid_input (not a
 // front door), io.

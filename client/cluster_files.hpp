@@ -1,0 +1,57 @@
+// The files of a user's local cluster: $XDG_RUNTIME_DIR/fard, or /tmp/fard-UID, of mode 0700.
+//
+//   nodes        every front door, one per line
+//   node.ipc     the first of them
+//   NAME.lock    locked by the node manager NAME as long as it lives; holds its process id
+//   NAME.log     its standard error
+//   NAME/        its sockets and packages
+#pragma once
+
+#include <sys/types.h>
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "base/result.hpp"
+
+namespace fard {
+
+std::filesystem::path user_cluster_directory();
+
+// Makes sure that the directory is the user's own and closed to others, and makes it if `create`. Errors:
+// not_found (it is not there, without `create`), refused (it belongs to somebody else, others may write to
+// it), io.
+Result<> check_cluster_directory(const std::filesystem::path& directory, bool create);
+
+// The front doors of the cluster there, whether anybody lives behind them or not; empty for none.
+std::vector<std::string> listed_doors(const std::filesystem::path& directory);
+Result<> list_doors(const std::filesystem::path& directory, const std::vector<std::string>& doors);
+
+// The lock of one node manager: opened and taken here, handed to it as a descriptor that it keeps open, let
+// go by the kernel when it ends. Owns the descriptor.
+class BoardLock {
+  public:
+    static Result<BoardLock> take(const std::filesystem::path& directory, const std::string& name);
+    BoardLock(BoardLock&& other) noexcept;
+    BoardLock& operator=(BoardLock&& other) noexcept;
+    ~BoardLock();
+    int fd() const { return fd_; }
+    void write_pid(pid_t pid) const;
+
+  private:
+    explicit BoardLock(int fd) : fd_(fd) {}
+    int fd_;
+};
+
+struct LivingBoard {
+    std::string name;
+    pid_t pid = 0;  // 0: not written yet
+};
+// The node managers of the directory's cluster that live.
+std::vector<LivingBoard> living_boards(const std::filesystem::path& directory);
+
+// Removes what a cluster left there. Only when nobody of it lives.
+void remove_cluster_files(const std::filesystem::path& directory);
+
+}  // namespace fard

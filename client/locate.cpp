@@ -1,0 +1,106 @@
+#include "client/locate.hpp"
+
+#include <algorithm>
+#include <cstdlib>
+#include <memory>
+#include <optional>
+
+#include "base/asio_loop.hpp"
+#include "client/cluster_files.hpp"
+#include "runtime/peer/front_door.hpp"
+
+namespace fard {
+namespace {
+
+std::string joined(const std::vector<std::string>& doors) {
+    std::string text;
+    for (const auto& door : doors)
+        text += (text.empty() ? "" : ", ") + door;
+    return text;
+}
+
+double seconds(Duration duration) {
+    return std::chrono::duration<double>(duration).count();
+}
+
+}  // namespace
+
+LocateOptions locate_options(const std::string& node) {
+    LocateOptions options;
+    options.node = node;
+    if (const char* environment = std::getenv("FARD_NODE")) options.environment = environment;
+    options.directory = user_cluster_directory();
+    return options;
+}
+
+Result<std::string> parse_address(const std::string& address, const std::string& where) {
+    const auto wrong = [&] {
+        return fail(Fault::invalid_input,
+                    "{}: '{}' is not a node's address; give HOST:PORT, tcp://HOST:PORT or ipc://PATH", where,
+                    address);
+    };
+    if (address.starts_with("/")) return "ipc://" + address;
+    if (address.starts_with("ipc://")) return address.size() > 6 ? Result<std::string>(address) : wrong();
+    const auto rest = address.starts_with("tcp://") ? address.substr(6) : address;
+    const auto colon = rest.rfind(':');
+    if (colon == std::string::npos || colon == 0 || rest.find('/') != std::string::npos) return wrong();
+    const auto port = rest.substr(colon + 1);
+    const bool digits =
+        !port.empty() && port.size() <= 5 && port.find_first_not_of("0123456789") == std::string::npos;
+    if (!digits || std::stoi(port) < 1 || std::stoi(port) > 65535) return wrong();
+    return "tcp://" + rest;
+}
+
+Result<NodeAnswer> ask_first(const std::vector<std::string>& doors, const wire::Body& body,
+                             Duration deadline) {
+    AsioLoop loop;
+    SocketFactory sockets;
+    std::optional<NodeAnswer> found;
+    std::optional<Error> refusal;
+    std::vector<std::unique_ptr<Visitor>> visitors;
+    auto missing = doors.size();
+    for (const auto& door : doors) {
+        auto visitor = Visitor::knock(loop, sockets, PeerId{random_hex(16)}, door);
+        if (!visitor) return fail(visitor.error());
+        visitors.push_back(std::move(*visitor));
+        visitors.back()->ask(body, deadline, [&, door](Result<wire::Body> answer) {
+            --missing;
+            if (answer && !found) found = NodeAnswer{door, std::move(*answer)};
+            const bool silent = !answer && (answer.error().fault == Fault::timed_out ||
+                                            answer.error().fault == Fault::unreachable);
+            if (!answer && !silent) refusal = answer.error();
+            if (found || missing == 0) loop.stop();
+        });
+    }
+    if (!doors.empty()) loop.run();
+    if (found) return std::move(*found);
+    if (refusal) return fail(*refusal);
+    return fail(Fault::unreachable, "no node manager answers at {} within {:.1f} s", joined(doors),
+                seconds(deadline));
+}
+
+Result<Whereabouts> locate(const LocateOptions& options) {
+    const bool by_option = !options.node.empty();
+    if (by_option || !options.environment.empty()) {
+        const auto* where = by_option ? "--node" : "FARD_NODE";
+        auto door = parse_address(by_option ? options.node : options.environment, where);
+        if (!door) return fail(door.error());
+        const auto answer = ask_first({*door}, wire::Query{}, options.node_limit);
+        if (!answer) return fail_in(where, answer.error());
+        return Whereabouts{{*door}, ""};
+    }
+    auto doors = listed_doors(options.directory);
+    if (doors.empty()) return Whereabouts{};
+    if (auto checked = check_cluster_directory(options.directory, false); !checked)
+        return Whereabouts{{}, checked.error().message + "; it is not used"};
+    const auto answer = ask_first(doors, wire::Query{}, options.local_limit);
+    if (!answer)
+        return Whereabouts{
+            {},
+            fmt::format("the local cluster in {} does not answer within {:.1f} s and counts as none",
+                        options.directory.string(), seconds(options.local_limit))};
+    std::stable_partition(doors.begin(), doors.end(), [&](const auto& door) { return door == answer->door; });
+    return Whereabouts{std::move(doors), ""};
+}
+
+}  // namespace fard

@@ -1,0 +1,47 @@
+// Which cluster: --node, else FARD_NODE, else the user's local cluster, else nobody. And asking node managers
+// one thing, for commands that need no more.
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "base/loop.hpp"
+#include "base/result.hpp"
+#include "runtime/peer/codec.hpp"
+#include "runtime/peer/messages.hpp"
+
+namespace fard {
+
+struct Whereabouts {
+    std::vector<std::string> doors;  // front doors, the one that answered first; empty: no cluster
+    std::string note;                // what to say on standard error, "" for nothing
+};
+
+struct LocateOptions {
+    std::string node;                 // --node, "" when it was not given
+    std::string environment;          // FARD_NODE, "" when it is not set
+    std::filesystem::path directory;  // of the user's cluster
+    Duration local_limit =
+        std::chrono::milliseconds(300);  // a local cluster answers by then or counts as none
+    Duration node_limit = std::chrono::milliseconds(1000);  // a named node answers by then or is unreachable
+};
+LocateOptions locate_options(const std::string& node);  // with the environment and the user's directory
+
+// Blocks. Errors: invalid_input (not an address), unreachable (a node that was named does not answer).
+Result<Whereabouts> locate(const LocateOptions& options);
+
+// An address as people type it ("HOST:PORT", "/a/path", "tcp://...", "ipc://...") as a front door. Errors:
+// invalid_input, with `where` it came from.
+Result<std::string> parse_address(const std::string& address, const std::string& where);
+
+struct NodeAnswer {
+    std::string door;
+    wire::Body body;
+};
+// Asks all of them at once and returns the first answer that is no refusal; blocks. Errors: a refusal if that
+// is all that came, unreachable naming every door.
+Result<NodeAnswer> ask_first(const std::vector<std::string>& doors, const wire::Body& body,
+                             Duration deadline);
+
+}  // namespace fard

@@ -1,0 +1,96 @@
+#include "client/cluster_files.hpp"
+
+#include <doctest/doctest.h>
+#include <sys/stat.h>
+
+#include <fstream>
+
+#include "client/local_cluster.hpp"
+#include "client/locate.hpp"
+#include "client/private_directory.hpp"
+
+using namespace fard;
+namespace fs = std::filesystem;
+
+TEST_CASE("the doors of a cluster are listed and found again") {
+    auto directory = PrivateDirectory::make("fard-test-doors");
+    REQUIRE(directory);
+    const auto path = (*directory)->path();
+    CHECK(listed_doors(path).empty());
+    const std::vector<std::string> doors{"ipc://" + (path / "b0.ipc").string(),
+                                         "ipc://" + (path / "b1.ipc").string()};
+    REQUIRE(list_doors(path, doors));
+    CHECK(listed_doors(path) == doors);
+    CHECK(fs::read_symlink(path / "node.ipc") == path / "b0.ipc");
+}
+
+TEST_CASE("a node manager lives as long as its lock is held") {
+    auto directory = PrivateDirectory::make("fard-test-locks");
+    REQUIRE(directory);
+    const auto path = (*directory)->path();
+    {
+        auto lock = BoardLock::take(path, "b7");
+        REQUIRE(lock);
+        lock->write_pid(4711);
+        const auto living = living_boards(path);
+        REQUIRE(living.size() == 1);
+        CHECK(living[0].name == "b7");
+        CHECK(living[0].pid == 4711);
+        const auto again = BoardLock::take(path, "b7");
+        REQUIRE(!again);
+        CHECK(again.error().fault == Fault::refused);
+    }
+    CHECK(living_boards(path).empty());
+    CHECK(BoardLock::take(path, "b7"));
+}
+
+TEST_CASE("a cluster directory that is open to others is refused") {
+    auto parent = PrivateDirectory::make("fard-test-open");
+    REQUIRE(parent);
+    const auto path = (*parent)->path() / "fard";
+    CHECK(check_cluster_directory(path, false).error().fault == Fault::not_found);
+    CHECK(check_cluster_directory(path, true));
+    REQUIRE(chmod(path.c_str(), 0755) == 0);
+    const auto open = check_cluster_directory(path, true);
+    REQUIRE(!open);
+    CHECK(open.error().fault == Fault::refused);
+    CHECK(open.error().message.find("755") != std::string::npos);
+}
+
+TEST_CASE("addresses as people type them") {
+    CHECK(parse_address("tcp://10.0.0.1:7000", "--node") == std::string("tcp://10.0.0.1:7000"));
+    CHECK(parse_address("10.0.0.1:7000", "--node") == std::string("tcp://10.0.0.1:7000"));
+    CHECK(parse_address("/run/x.ipc", "--node") == std::string("ipc:///run/x.ipc"));
+    CHECK(parse_address("ipc:///run/x.ipc", "--node") == std::string("ipc:///run/x.ipc"));
+    for (const auto* wrong : {"", "nonsense", "tcp://", "host:", ":70", "host:0", "host:70000", "host:7x",
+                              "ipc://", "udp://a:1", "http://a:1/x"}) {
+        const auto parsed = parse_address(wrong, "--node");
+        REQUIRE_MESSAGE(!parsed, wrong);
+        CHECK(parsed.error().fault == Fault::invalid_input);
+        CHECK(parsed.error().message.starts_with("--node: "));
+    }
+}
+
+TEST_CASE("fardd is found in a build tree, in an installation, and where FARD_LIBEXEC says") {
+    auto directory = PrivateDirectory::make("fard-test-programs");
+    REQUIRE(directory);
+    const auto root = (*directory)->path();
+    const auto program = [&](const fs::path& file) {
+        fs::create_directories(file.parent_path());
+        std::ofstream(file) << "#!/bin/sh\n";
+        fs::permissions(file, fs::perms::owner_all);
+        return file;
+    };
+    const auto built = program(root / "build/runtime/node_manager/fardd");
+    const auto installed = program(root / "usr/libexec/fard/fardd");
+    CHECK(find_fardd_from(root / "build/cli/fard", "") == built);
+    CHECK(find_fardd_from(root / "build/tests/test-x", "") == built);
+    CHECK(find_fardd_from(root / "usr/bin/fard", "") == installed);
+    CHECK(find_fardd_from("/nowhere/fard", (root / "usr/libexec/fard").string()) == installed);
+    fs::permissions(installed, fs::perms::owner_read);
+    CHECK(!find_fardd_from(root / "usr/bin/fard", ""));
+    const auto nowhere = find_fardd_from(root / "other/bin/fard", "/not/there");
+    REQUIRE(!nowhere);
+    CHECK(nowhere.error().fault == Fault::not_found);
+    CHECK(nowhere.error().message.find("/not/there") != std::string::npos);
+}
