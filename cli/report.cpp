@@ -1,0 +1,119 @@
+#include "cli/report.hpp"
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "base/result.hpp"
+
+namespace fard::cli {
+namespace {
+
+double milliseconds(std::uint64_t nanoseconds) {
+    return static_cast<double>(nanoseconds) / 1e6;
+}
+
+bool looks_like_number(const std::string& cell) {
+    return !cell.empty() && cell.find_first_not_of("0123456789.,-/% kMGB") == std::string::npos;
+}
+
+}  // namespace
+
+std::string summary_json(const RunSummary& summary) {
+    using nlohmann::ordered_json;
+    ordered_json stages = ordered_json::array();
+    for (const auto& row : summary.stages)
+        stages.push_back({{"position", row.position},
+                          {"replica", row.replica},
+                          {"name", row.name},
+                          {"board", row.board},
+                          {"device", row.device},
+                          {"overlay", row.overlay},
+                          {"load_ms", milliseconds(row.stats.load_ns)},
+                          {"compute_ms", milliseconds(row.stats.compute_ns)},
+                          {"wait_ms", milliseconds(row.stats.wait_ns)},
+                          {"bytes_out", row.stats.bytes_out},
+                          {"late", row.stats.late}});
+    const auto& latency = summary.latency_ms;
+    ordered_json json = {{"app", summary.app},
+                         {"run_id", summary.run.hex},
+                         {"chunks_in", summary.chunks_in},
+                         {"chunks_out", summary.chunks_out},
+                         {"wall_s", summary.wall_s},
+                         {"throughput_per_s", summary.throughput_per_s},
+                         {"steady_per_s", summary.steady_per_s},
+                         {"latency_ms",
+                          {{"mean", latency.mean},
+                           {"sd", latency.sd},
+                           {"p50", latency.p50},
+                           {"p95", latency.p95},
+                           {"p99", latency.p99}}},
+                         {"stages", std::move(stages)},
+                         {"replays", summary.replays},
+                         {"duplicates_dropped", summary.duplicates_dropped},
+                         {"reloads", summary.reloads}};
+    return json.dump(-1, ' ', false, ordered_json::error_handler_t::replace);
+}
+
+std::string bytes_text(std::uint64_t bytes) {
+    const auto value = static_cast<double>(bytes);
+    if (bytes < 1000) return fmt::format("{} B", bytes);
+    if (bytes < 1'000'000) return fmt::format("{:.1f} kB", value / 1e3);
+    if (bytes < 1'000'000'000) return fmt::format("{:.1f} MB", value / 1e6);
+    return fmt::format("{:.1f} GB", value / 1e9);
+}
+
+std::string table_text(const std::vector<std::string>& head,
+                       const std::vector<std::vector<std::string>>& rows) {
+    std::vector<std::size_t> widths;
+    std::vector<bool> right(head.size(), true);
+    for (const auto& cell : head)
+        widths.push_back(cell.size());
+    for (const auto& row : rows) {
+        for (std::size_t column = 0; column < head.size(); ++column) {
+            widths[column] = std::max(widths[column], row[column].size());
+            right[column] = right[column] && looks_like_number(row[column]);
+        }
+    }
+    std::string text;
+    const auto line = [&](const std::vector<std::string>& cells) {
+        std::string out;
+        for (std::size_t column = 0; column < cells.size(); ++column) {
+            const auto gap = column ? "  " : "";
+            out += right[column] && !rows.empty()
+                       ? fmt::format("{}{:>{}}", gap, cells[column], widths[column])
+                       : fmt::format("{}{:<{}}", gap, cells[column], widths[column]);
+        }
+        out.erase(out.find_last_not_of(' ') + 1);
+        text += out + "\n";
+    };
+    line(head);
+    for (const auto& row : rows)
+        line(row);
+    return text;
+}
+
+std::string summary_text(const RunSummary& summary) {
+    const auto& latency = summary.latency_ms;
+    auto text = fmt::format("{}: {} of {} results in {:.3f} s, {:.1f}/s (steady {:.1f}/s)\n", summary.app,
+                            summary.chunks_out, summary.chunks_in, summary.wall_s, summary.throughput_per_s,
+                            summary.steady_per_s);
+    text += fmt::format("latency: mean {:.2f} ms, sd {:.2f}, p50 {:.2f}, p95 {:.2f}, p99 {:.2f}\n",
+                        latency.mean, latency.sd, latency.p50, latency.p95, latency.p99);
+    if (summary.replays || summary.duplicates_dropped || summary.attempts > 1)
+        text += fmt::format("replays: {}, duplicates dropped: {}, coordinators: {}\n", summary.replays,
+                            summary.duplicates_dropped, summary.attempts);
+    if (summary.stages.empty()) return text;
+    std::vector<std::vector<std::string>> rows;
+    for (const auto& row : summary.stages)
+        rows.push_back({std::to_string(row.position), std::to_string(row.replica), row.name, row.board,
+                        row.device, fmt::format("{:.1f}", milliseconds(row.stats.load_ns)),
+                        fmt::format("{:.1f}", milliseconds(row.stats.compute_ns)),
+                        fmt::format("{:.1f}", milliseconds(row.stats.wait_ns)),
+                        bytes_text(row.stats.bytes_out)});
+    return text + "\n" +
+           table_text(
+               {"position", "replica", "name", "board", "device", "load ms", "compute ms", "wait ms", "out"},
+               rows);
+}
+
+}  // namespace fard::cli

@@ -1,0 +1,197 @@
+// fard run MODEL.onnx: a whole model in this process, on one device.
+#include <chrono>
+#include <cstdio>
+#include <nlohmann/json.hpp>
+#include <optional>
+
+#include "cli/array_file.hpp"
+#include "cli/commands.hpp"
+#include "cli/console.hpp"
+#include "client/inputs.hpp"
+#include "client/private_directory.hpp"
+#include "model/model.hpp"
+#include "overlays/device.hpp"
+
+namespace fard::cli {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+using namespace std::chrono_literals;
+
+constexpr auto load_limit = 5min;
+constexpr auto chunk_limit = 10min;
+
+CommandSpec spec() {
+    return {"run",
+            "run a whole model in this process",
+            {"MODEL.onnx"},
+            {{"input", "PATH",
+              "image, directory of images, .npy array, CIFAR-10 or IDX binary; may be repeated", true},
+             {"output", "OUT.npy", "write all results as one array"},
+             {"device", "KIND", "soft (fast) or reference (the definition of right, slow); soft by default"},
+             {"threads", "N", "threads to compute with (1)"},
+             {"json", "", "print the figures as one JSON object"}}};
+}
+
+double seconds_since(Clock::time_point start) {
+    return std::chrono::duration<double>(Clock::now() - start).count();
+}
+
+struct Figures {
+    std::size_t chunks = 0;
+    double load_s = 0, wall_s = 0;
+};
+
+// The whole model as one overlay package below `directory`.
+Result<Package> pack_whole(const std::filesystem::path& model_file, const std::filesystem::path& directory) {
+    const auto model = model::Model::load(model_file);
+    if (!model) return fail(model.error());
+    auto stages = model::cut(*model, {});
+    if (!stages) return fail_in(model_file.string(), stages.error());
+    auto& stage = stages->front();
+    Manifest manifest;
+    manifest.name = model_file.stem().string();
+    manifest.inputs = stage.inputs;
+    manifest.outputs = stage.outputs;
+    manifest.layers = stage.layers;
+    return Package::write(directory / "model", std::move(manifest), {{"stage.onnx", std::move(stage.onnx)}});
+}
+
+// Keeps the device full: submits while it takes chunks, completes the oldest when it does not.
+class Feeder {
+  public:
+    Feeder(Device& device, const Manifest& manifest, std::optional<ArrayFile>& output)
+        : device_(device),
+          manifest_(manifest),
+          output_(output),
+          slots_(std::max<std::size_t>(device.depth(), 1)) {
+        for (auto& slot : slots_)
+            for (const auto& tensor : manifest_.outputs)
+                slot.emplace_back(tensor.wire_bytes());
+    }
+
+    Result<> feed(const Input& input) {
+        if (submitted_ - completed_ == slots_.size())
+            if (auto done = complete(); !done) return done;
+        std::vector<Bytes> inputs;
+        for (const auto& frame : input.tensors)
+            inputs.push_back(frame.bytes());
+        std::vector<MutableBytes> outputs;
+        for (auto& buffer : slots_[submitted_ % slots_.size()])
+            outputs.emplace_back(buffer);
+        if (auto sent = device_.submit(submitted_, inputs, outputs); !sent)
+            return fail_in(input.where, sent.error());
+        ++submitted_;
+        return {};
+    }
+
+    Result<> finish() {
+        while (completed_ < submitted_)
+            if (auto done = complete(); !done) return done;
+        return {};
+    }
+
+  private:
+    Result<> complete() {
+        const auto tag = device_.complete(Clock::now() + chunk_limit);
+        if (!tag) return fail(tag.error());
+        ++completed_;
+        return output_ ? output_->append(slots_[*tag % slots_.size()].front()) : Result<>();
+    }
+
+    Device& device_;
+    const Manifest& manifest_;
+    std::optional<ArrayFile>& output_;
+    std::vector<std::vector<std::vector<std::byte>>> slots_;  // output buffers of the chunks in the device
+    std::uint64_t submitted_ = 0, completed_ = 0;
+};
+
+Result<Figures> run_all(const Options& options, const Inputs& inputs, const Package& package,
+                        const std::string& kind, int threads) {
+    auto device = open_device(kind, "cpu0", threads);
+    if (!device) return fail(device.error());
+    std::optional<ArrayFile> output;
+    if (options.given("output")) {
+        auto array = ArrayFile::create(options.text("output"), package.manifest.outputs);
+        if (!array) return fail(array.error());
+        output = std::move(*array);
+    }
+    Figures figures;
+    figures.chunks = inputs.size();
+    const auto loading = Clock::now();
+    if (auto loaded = (*device)->load(package, loading + load_limit); !loaded) return fail(loaded.error());
+    figures.load_s = seconds_since(loading);
+    ProgressLine progress;
+    Feeder feeder(**device, package.manifest, output);
+    Clock::duration preparing{};  // decoding images is no part of the model's time
+    const auto began = Clock::now();
+    for (std::size_t i = 0; i < inputs.size(); ++i) {
+        progress.show(fmt::format("{} of {}", i, inputs.size()));
+        const auto before = Clock::now();
+        const auto input = inputs.at(i);
+        preparing += Clock::now() - before;
+        if (!input) return fail(input.error());
+        if (auto fed = feeder.feed(*input); !fed) return fail(fed.error());
+    }
+    if (auto finished = feeder.finish(); !finished) return fail(finished.error());
+    figures.wall_s = seconds_since(began) - std::chrono::duration<double>(preparing).count();
+    if (output)
+        if (auto written = output->finish(); !written) return fail(written.error());
+    return figures;
+}
+
+void print_figures(const std::string& model, const std::string& kind, int threads, const Figures& figures,
+                   bool json) {
+    const auto count = static_cast<double>(figures.chunks);
+    const double ms = count > 0 ? figures.wall_s * 1e3 / count : 0;
+    const double rate = figures.wall_s > 0 ? count / figures.wall_s : 0;
+    if (!json) {
+        fmt::print("{}: {} results in {:.3f} s on {}, {:.3f} ms per image, {:.1f}/s (loaded in {:.3f} s)\n",
+                   model, figures.chunks, figures.wall_s, kind, ms, rate, figures.load_s);
+        return;
+    }
+    nlohmann::ordered_json object = {{"model", model},
+                                     {"device", kind},
+                                     {"threads", threads},
+                                     {"chunks_in", figures.chunks},
+                                     {"chunks_out", figures.chunks},
+                                     {"load_ms", figures.load_s * 1e3},
+                                     {"wall_s", figures.wall_s},
+                                     {"throughput_per_s", rate},
+                                     {"ms_per_image", ms}};
+    fmt::print("{}\n", object.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace));
+}
+
+Result<> run(const Options& options) {
+    const auto kind = options.text("device", "soft");
+    if (kind != "soft" && kind != "reference")
+        return fail(Fault::invalid_input, "--device {}: it is soft or reference", kind);
+    const auto threads = options.number("threads", 1, 1, 1024);
+    if (!threads) return fail(threads.error());
+    if (!options.given("input"))
+        return fail(Fault::invalid_input, "--input PATH is missing; a model has no data of its own");
+    std::vector<std::filesystem::path> paths;
+    for (const auto& path : options.texts("input"))
+        paths.emplace_back(path);
+
+    const std::filesystem::path model_file = options.positional(0);
+    auto directory = PrivateDirectory::make("fard-run");
+    if (!directory) return fail(directory.error());
+    const auto package = pack_whole(model_file, (*directory)->path());
+    if (!package) return fail(package.error());
+    const auto inputs = Inputs::open(paths, AppFile::Input{}, package->manifest.inputs);
+    if (!inputs) return fail(inputs.error());
+    const auto figures = run_all(options, *inputs, *package, kind, static_cast<int>(*threads));
+    if (!figures) return fail(figures.error());
+    print_figures(model_file.filename().string(), kind, static_cast<int>(*threads), *figures,
+                  options.given("json"));
+    return {};
+}
+
+}  // namespace
+
+Command run_command() {
+    return {spec(), run};
+}
+
+}  // namespace fard::cli

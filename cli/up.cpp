@@ -1,0 +1,75 @@
+// fard up: a local cluster that goes on until `fard down`.
+#include <cstdio>
+#include <nlohmann/json.hpp>
+#include <optional>
+
+#include "base/asio_loop.hpp"
+#include "cli/commands.hpp"
+#include "cli/console.hpp"
+#include "client/cluster_files.hpp"
+#include "client/local_cluster.hpp"
+
+namespace fard::cli {
+namespace {
+
+CommandSpec spec() {
+    return {"up",
+            "start a local cluster, until `fard down`",
+            {},
+            {{"boards", "N", "how many boards (6)"},
+             {"slots", "N", "overlays that each board's CPU holds at once (2)"},
+             {"tcp", "", "tcp on loopback instead of ipc sockets"},
+             {"json", "", "print where it is as one JSON object"}}};
+}
+
+Result<> up(const Options& options) {
+    LocalClusterOptions wanted;
+    const auto boards = options.number("boards", 6, 1, 64);
+    if (!boards) return fail(boards.error());
+    const auto slots = options.number("slots", 0, 1, 64);
+    if (!slots) return fail(slots.error());
+    wanted.boards = static_cast<std::uint32_t>(*boards);
+    wanted.slots = static_cast<std::uint32_t>(*slots);
+    wanted.tcp = options.given("tcp");
+    wanted.detached = true;
+    wanted.directory = user_cluster_directory();
+    auto fardd = find_fardd();
+    if (!fardd) return fail(fardd.error());
+    wanted.fardd = std::move(*fardd);
+
+    AsioLoop loop;
+    SocketFactory sockets;
+    ProgressLine progress;
+    progress.show(fmt::format("bringing up {} boards", wanted.boards));
+    std::optional<Result<std::unique_ptr<LocalCluster>>> cluster;
+    loop.on_signals([&](int) {
+        cluster = fail(Fault::cancelled, "interrupted");
+        loop.stop();
+    });
+    loop.post([&] {
+        LocalCluster::start(loop, sockets, wanted, [&](Result<std::unique_ptr<LocalCluster>> started) {
+            cluster = std::move(started);
+            loop.stop();
+        });
+    });
+    loop.run();
+    progress.wipe();
+    if (!*cluster) return fail(cluster->error());
+    const auto& doors = (**cluster)->doors();
+    if (options.given("json")) {
+        nlohmann::ordered_json json = {{"directory", wanted.directory.string()}, {"nodes", doors}};
+        fmt::print("{}\n", json.dump());
+        return {};
+    }
+    fmt::print("{} boards are up in {}; `fard down` takes them down\n", doors.size(),
+               wanted.directory.string());
+    return {};
+}
+
+}  // namespace
+
+Command up_command() {
+    return {spec(), up};
+}
+
+}  // namespace fard::cli
