@@ -282,8 +282,10 @@ Result<LeaseTable::Counts> LeaseTable::fit(const std::vector<wire::SlotRequest>&
 
 Result<> LeaseTable::check_epoch(const Run& run, const RunId& id, Epoch epoch) const {
     if (epoch >= run.highest) return {};
-    return fail(Fault::refused, "epoch {} of run {} is over: this board has seen epoch {}", text(epoch),
-                id.hex, text(run.highest));
+    // A higher attempt means that the client has gone on elsewhere: nothing that this coordinator tries can help.
+    const auto fault = run.highest.attempt > epoch.attempt ? Fault::cancelled : Fault::refused;
+    return fail(fault, "epoch {} of run {} is over: this board has seen epoch {}", text(epoch), id.hex,
+                text(run.highest));
 }
 
 Result<LeaseTable::Claim*> LeaseTable::own_claim(const PeerId& from, const RunId& id, Epoch epoch) {
