@@ -31,14 +31,12 @@ class LinkEnds final : public RunEnds {
     Result<> bind_client_side() {
         const auto& app = terms_.app;
         auto inputs = LinkReceiver::bind(
-            sockets_, place_,
-            link_terms({terms_.attempt, 0}, app.positions.front().inputs, "", app.link_bytes));
+            sockets_, place_, link_terms({terms_.attempt, 0}, app.positions.front().inputs, app.link_bytes));
         if (!inputs) return fail(inputs.error());
         inputs_ = std::move(*inputs);
         auto results = LinkSender::connect(
             sockets_, terms_.client_results,
-            link_terms({terms_.attempt, 0}, app.positions.back().outputs, "", app.window_bytes),
-            "coordinator");
+            link_terms({terms_.attempt, 0}, app.positions.back().outputs, app.window_bytes), "coordinator");
         if (!results) return fail(results.error());
         results_ = std::move(*results);
         inputs_watch_ = inputs_->watch(loop_, [this] { pump(); });
@@ -54,8 +52,8 @@ class LinkEnds final : public RunEnds {
         const auto& last = terms_.app.positions.back();
         std::vector<wire::LinkEndpoint> endpoints;
         for (std::uint32_t replica = 0; replica < last.replicas; ++replica) {
-            auto sink = LinkReceiver::bind(sockets_, place_,
-                                           link_terms(epoch, last.outputs, "", terms_.app.link_bytes));
+            auto sink =
+                LinkReceiver::bind(sockets_, place_, link_terms(epoch, last.outputs, terms_.app.link_bytes));
             if (!sink) return fail(sink.error());
             endpoints.push_back(sink->endpoint());
             sinks_.push_back(std::move(*sink));
@@ -69,8 +67,7 @@ class LinkEnds final : public RunEnds {
         const auto& first = terms_.app.positions.front();
         for (const auto& receiver : receivers) {
             auto feeder = LinkSender::connect(
-                sockets_, receiver, link_terms(epoch, first.inputs, first.overlay, terms_.app.link_bytes),
-                "coordinator");
+                sockets_, receiver, link_terms(epoch, first.inputs, terms_.app.link_bytes), "coordinator");
             if (!feeder) return fail(feeder.error());
             feeders_.push_back(std::move(*feeder));
         }
@@ -94,9 +91,8 @@ class LinkEnds final : public RunEnds {
     }
 
   private:
-    LinkTerms link_terms(Epoch epoch, const std::vector<TensorDesc>& tensors, const std::string& overlay,
-                         std::uint64_t budget) const {
-        return {terms_.run, epoch, tensors, overlay, static_cast<std::uint32_t>(terms_.app.positions.size()),
+    LinkTerms link_terms(Epoch epoch, const std::vector<TensorDesc>& tensors, std::uint64_t budget) const {
+        return {terms_.run, epoch, tensors, "", static_cast<std::uint32_t>(terms_.app.positions.size()),
                 budget};
     }
 

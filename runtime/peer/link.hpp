@@ -34,7 +34,7 @@ struct LinkTerms {
     RunId run;
     Epoch epoch;
     std::vector<TensorDesc> tensors;
-    std::string overlay;                    // of the receiver, "" if it has none
+    std::string overlay;                    // that the sender runs, "" if none: LINK_OPEN tells it
     std::uint32_t positions = 1;            // of the pipeline: length of the trace
     std::uint64_t budget_bytes = 4u << 20;  // in flight on this link, both sides together
 
@@ -62,7 +62,7 @@ class LinkReceiver {
     const std::string& from() const;  // who opened it, "" before
 
     // The next chunk, if one is there. Chunks of another epoch or run, malformed messages, and chunks before
-    // LINK_OPEN are dropped and counted. Errors: refused (a LINK_OPEN whose run, epoch, tensors or overlay
+    // LINK_OPEN are dropped and counted. Errors: refused (a LINK_OPEN whose run, epoch or tensors
     // differ: says what differs), corrupt (a frame of the wrong size).
     Result<std::optional<Chunk>> receive();
 

@@ -156,9 +156,6 @@ TEST_CASE("a LINK_OPEN that does not fit says what differs") {
     theirs = ours;
     theirs.tensors[0].type = DataType::sint(8);
     CHECK(error_of(theirs).find("'x' INT8 1x16") != std::string::npos);
-    theirs = ours;
-    theirs.overlay = "abc";
-    CHECK(error_of(theirs) == "it is meant for overlay 'abc', here is ''");
 }
 
 namespace {
