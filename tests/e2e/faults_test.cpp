@@ -39,9 +39,10 @@ std::string slow_app(int positions, int milliseconds, int chunks) {
 bool boards_free(const World& world) {
     if (!world.jobs().empty()) return false;
     const auto status = world.fard({"status", "--json"}).json();
+    if (!status.contains("boards")) return false;
     for (const auto& board : status["boards"])
         for (const auto& device : board["devices"])
-            if (device["free"] != device["slots"]) return false;
+            if (device["slots_free"] != device["slots"]) return false;
     return status["boards"].size() > 0;
 }
 
@@ -50,7 +51,7 @@ bool boards_free(const World& world) {
 TEST_CASE("a job that dies on one certain chunk ends the run with position, board, cause and last words") {
     World world;
     world.up(3);
-    const auto app = world.files().write("dies.toml", faulty_app("die_at = \"7\""));
+    const auto app = world.files().write("dies.toml", faulty_app("kill_at = \"7\""));
     const auto outcome = world.fard({"submit", app.string(), "--json"}, 60s);
     CHECK(outcome.exit_code == 1);
     CHECK(outcome.err.find("position 1 ('faulty')") != std::string::npos);

@@ -206,7 +206,7 @@ World::~World() {
 }
 
 Background World::start(std::vector<std::string> arguments, const fs::path& directory) const {
-    arguments.insert(arguments.begin(), (build_root() / "fard").string());
+    arguments.insert(arguments.begin(), (build_root() / "cli" / "fard").string());
     return Background(arguments, {{"XDG_RUNTIME_DIR", runtime_.path().string()}, {"FARD_NODE", ""}},
                       directory);
 }

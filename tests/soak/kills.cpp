@@ -1,0 +1,298 @@
+// Runs in which something is killed or stopped at a random moment: every result must come once, in order,
+// bit-identical.
+//
+//   soak-kills [--runs 200] [--victim member|coordinator|sleeper] [--app APP.toml] [--chunks N] [--seed S]
+//
+// `member`: a random job, or (every other time) a whole node manager other than the coordinator, by SIGKILL.
+// `coordinator`: the coordinating node manager, by SIGKILL. `sleeper`: the coordinator is stopped, and wakes
+// up 2 to 20 s later. Prints one line per run and the figures at the end; exit code 1 if any run went wrong.
+#include <signal.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <boost/program_options.hpp>
+#include <condition_variable>
+#include <cstdio>
+#include <mutex>
+#include <random>
+#include <thread>
+
+#include "client/api.hpp"
+#include "client/inputs.hpp"
+#include "tests/e2e/harness.hpp"
+
+namespace {
+
+using namespace fard;
+using namespace std::chrono_literals;
+using Clock = std::chrono::steady_clock;
+
+struct Settings {
+    int runs = 200;
+    std::string victim = "member";
+    std::string app;
+    std::uint64_t chunks = 0;
+    unsigned seed = 1;
+    std::uint32_t boards = 6;
+};
+
+// A cluster of our own with the app registered and its packages in the boards' stores.
+struct Stage {
+    std::unique_ptr<Api> api;
+    AppId app;
+    std::vector<pid_t> boards;  // in the order of their start: the first one coordinates
+};
+
+std::string text_of(const std::vector<Frame>& tensors) {
+    std::string text;
+    for (const auto& tensor : tensors)
+        text += tensor.text();
+    return text;
+}
+
+// One run's results and the moments that matter, gathered on the Api's thread.
+class Watch {
+  public:
+    RunCallbacks callbacks() {
+        return {.result = [this](std::uint64_t index,
+                                 const std::vector<Frame>& tensors) { result(index, tensors); },
+                .progress = [this](const Progress& progress) { phase(progress); },
+                .ended =
+                    [this](Result<RunSummary> summary) {
+                        const std::lock_guard lock(mutex_);
+                        summary_ = std::move(summary);
+                        ended_.notify_all();
+                    }};
+    }
+
+    bool wait_for_end(Clock::duration limit) {
+        std::unique_lock lock(mutex_);
+        return ended_.wait_for(lock, limit, [this] { return summary_.has_value(); });
+    }
+    void killed() {
+        const std::lock_guard lock(mutex_);
+        killed_ = Clock::now();
+    }
+    Result<RunSummary> summary() const { return *summary_; }
+    const std::vector<std::pair<std::uint64_t, std::string>>& results() const { return results_; }
+    // From the kill to the first result of the next wiring or attempt.
+    std::optional<double> recovery_ms() const {
+        if (!recovered_ || !killed_) return std::nullopt;
+        return std::chrono::duration<double, std::milli>(*recovered_ - *killed_).count();
+    }
+
+  private:
+    void result(std::uint64_t index, const std::vector<Frame>& tensors) {
+        const std::lock_guard lock(mutex_);
+        if (again_ && !recovered_) recovered_ = Clock::now();
+        results_.emplace_back(index, text_of(tensors));
+    }
+    void phase(const Progress& progress) {
+        const std::lock_guard lock(mutex_);
+        if (killed_ && progress.phase != "running" && progress.phase != "draining") left_ = true;
+        if (left_ && progress.phase == "running") again_ = true;
+    }
+
+    std::mutex mutex_;
+    std::condition_variable ended_;
+    std::optional<Result<RunSummary>> summary_;
+    std::vector<std::pair<std::uint64_t, std::string>> results_;
+    std::optional<Clock::time_point> killed_, recovered_;
+    bool left_ = false, again_ = false;
+};
+
+class Campaign {
+  public:
+    explicit Campaign(const Settings& settings) : settings_(settings), random_(settings.seed) {}
+
+    int run() {
+        if (!calibrate()) return 1;
+        for (int i = 0; i < settings_.runs; ++i) {
+            if (!stage_.api && !open_stage()) return 1;
+            one(i);
+        }
+        return report();
+    }
+
+  private:
+    bool open_stage() {
+        ApiOptions options;
+        options.embedded = LocalClusterOptions{.boards = settings_.boards};
+        auto api = Api::connect(std::move(options));
+        if (!api) return complain(api.error());
+        stage_.api = std::move(*api);
+        auto app = stage_.api->send_app(std::filesystem::path(settings_.app));
+        if (!app) return complain(app.error());
+        stage_.app = *app;
+        stage_.boards = e2e::children_of(getpid());
+        std::ranges::sort(stage_.boards);
+        if (data_.chunks.empty() && !load_data()) return false;
+        auto warm = stage_.api->send_job_data(stage_.app, data_.first(2), 60s);
+        return warm ? true : complain(warm.error());
+    }
+
+    bool load_data() {
+        auto file = read_app_file(settings_.app);
+        if (!file) return complain(file.error());
+        auto spec = stage_.api->app(stage_.app);
+        auto inputs = open_inputs(*file, {}, spec->positions.front().inputs);
+        if (!inputs) return complain(inputs.error());
+        for (std::size_t i = 0; i < inputs->size(); ++i) {
+            auto input = inputs->at(i);
+            if (!input) return complain(input.error());
+            data_.chunks.push_back(std::move(input->tensors));
+        }
+        return true;
+    }
+
+    // An undisturbed run: what the results are, and how many chunks make a run of at least one second.
+    bool calibrate() {
+        if (!open_stage()) return false;
+        std::uint64_t chunks = settings_.chunks ? settings_.chunks : 32;
+        while (true) {
+            auto results = stage_.api->send_job_data(stage_.app, data_.first(chunks), 120s);
+            if (!results) return complain(results.error());
+            length_ = std::chrono::duration_cast<Clock::duration>(
+                std::chrono::duration<double>(results->summary.wall_s));
+            if (length_ < 1s) {
+                chunks = static_cast<std::uint64_t>(static_cast<double>(chunks) *
+                                                    std::clamp(1.3 / results->summary.wall_s, 1.2, 8.0));
+                continue;
+            }
+            for (const auto& output : results->outputs)
+                expected_.push_back(text_of(output));
+            std::printf("undisturbed: %llu chunks in %.2f s\n", static_cast<unsigned long long>(chunks),
+                        results->summary.wall_s);
+            return true;
+        }
+    }
+
+    Clock::duration moment() {
+        return std::chrono::duration_cast<Clock::duration>(
+            std::chrono::duration<double>(std::uniform_real_distribution<double>(
+                0, std::chrono::duration<double>(length_).count())(random_)));
+    }
+
+    // Whom to hit now; 0 if there is nobody.
+    pid_t choose(bool whole_board) {
+        if (settings_.victim != "member") return stage_.boards.front();
+        std::vector<pid_t> candidates(stage_.boards.begin() + 1, stage_.boards.end());
+        if (!whole_board) {
+            std::vector<pid_t> jobs;
+            for (const auto board : stage_.boards)
+                for (const auto job : e2e::children_of(board))
+                    jobs.push_back(job);
+            candidates = jobs;
+        }
+        return candidates.empty() ? 0 : candidates[random_() % candidates.size()];
+    }
+
+    void one(int number) {
+        Watch watch;
+        const bool whole_board = number % 2 == 1;
+        auto started =
+            stage_.api->send_job_data(stage_.app, data_.first(expected_.size()), watch.callbacks(), 180s);
+        if (!started) return wrong(number, started.error().message);
+        std::this_thread::sleep_for(moment());
+        const pid_t victim = choose(whole_board);
+        const bool sleeper = settings_.victim == "sleeper";
+        std::thread waker;
+        if (victim > 0) {
+            watch.killed();
+            kill(victim, sleeper ? SIGSTOP : SIGKILL);
+        }
+        if (sleeper) {
+            const auto nap = std::chrono::milliseconds(2000 + random_() % 18000);
+            waker = std::thread([victim, nap] {
+                std::this_thread::sleep_for(nap);
+                kill(victim, SIGCONT);
+            });
+        }
+        const bool ended = watch.wait_for_end(200s);
+        if (waker.joinable()) waker.join();
+        check(number, ended, watch);
+        // A killed board is not coming back, and a coordinator that slept is not the first one any more.
+        if (whole_board || settings_.victim != "member") close_stage();
+    }
+
+    void check(int number, bool ended, const Watch& watch) {
+        if (!ended) return wrong(number, "it did not end within 200 s");
+        const auto summary = watch.summary();
+        if (!summary) return wrong(number, summary.error().message);
+        const auto& results = watch.results();
+        if (results.size() != expected_.size())
+            return wrong(number,
+                         std::to_string(results.size()) + " results of " + std::to_string(expected_.size()));
+        for (std::size_t i = 0; i < results.size(); ++i) {
+            if (results[i].first != i) return wrong(number, "result " + std::to_string(i) + " out of order");
+            if (results[i].second != expected_[i])
+                return wrong(number, "result " + std::to_string(i) + " differs");
+        }
+        with_replays_ += summary->replays > 0;
+        const auto recovery = watch.recovery_ms();
+        if (recovery) recoveries_.push_back(*recovery);
+        std::printf(
+            "run %3d ok: %llu replays, %llu duplicates dropped, %u attempt(s), next result after %s\n",
+            number, static_cast<unsigned long long>(summary->replays),
+            static_cast<unsigned long long>(summary->duplicates_dropped), summary->attempts,
+            recovery ? (std::to_string(static_cast<int>(*recovery)) + " ms").c_str() : "-");
+        std::fflush(stdout);
+    }
+
+    void close_stage() {
+        stage_.api->close();
+        stage_ = {};
+    }
+
+    void wrong(int number, const std::string& what) {
+        ++wrong_;
+        std::printf("run %3d WRONG: %s\n", number, what.c_str());
+        std::fflush(stdout);
+    }
+
+    int report() {
+        if (stage_.api) close_stage();
+        std::ranges::sort(recoveries_);
+        std::printf("%d runs, %d wrong, %d with replays", settings_.runs, wrong_, with_replays_);
+        if (!recoveries_.empty())
+            std::printf("; kill to next result: median %.0f ms, p95 %.0f ms, most %.0f ms (%zu)",
+                        recoveries_[recoveries_.size() / 2], recoveries_[recoveries_.size() * 95 / 100],
+                        recoveries_.back(), recoveries_.size());
+        std::printf("\n");
+        return wrong_ ? 1 : 0;
+    }
+
+    static bool complain(const Error& error) {
+        std::fprintf(stderr, "soak-kills: %s\n", error.message.c_str());
+        return false;
+    }
+
+    Settings settings_;
+    std::mt19937 random_;
+    Stage stage_;
+    JobData data_;
+    std::vector<std::string> expected_;
+    Clock::duration length_{};
+    std::vector<double> recoveries_;
+    int wrong_ = 0, with_replays_ = 0;
+};
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    namespace po = boost::program_options;
+    Settings settings;
+    po::options_description options("soak-kills");
+    options.add_options()("runs", po::value(&settings.runs))("victim", po::value(&settings.victim))(
+        "app", po::value(&settings.app)->required())("chunks", po::value(&settings.chunks))(
+        "seed", po::value(&settings.seed))("boards", po::value(&settings.boards));
+    try {
+        po::variables_map values;
+        po::store(po::parse_command_line(argc, argv, options), values);
+        po::notify(values);
+    } catch (const po::error& error) {
+        std::fprintf(stderr, "soak-kills: %s\n", error.what());
+        return 2;
+    }
+    return Campaign(settings).run();
+}
