@@ -84,6 +84,7 @@ class Builder {
 
     Result<> add(Tensor tensor) {
         const auto id = static_cast<TensorId>(graph().tensors.size());
+        if (tensor.name.empty()) return fail(Fault::corrupt, "the graph has a tensor without a name");
         if (!ids_.emplace(tensor.name, id).second)
             return fail(Fault::corrupt, "two tensors are named '{}'", tensor.name);
         graph().tensors.push_back(std::move(tensor));

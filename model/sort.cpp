@@ -37,6 +37,8 @@ Result<std::vector<bool>> needed_nodes(const RawGraph& raw, const Producers& pro
         return {};
     };
     for (const auto& output : raw.outputs)
+        if (output.name.empty()) return fail(Fault::corrupt, "the graph has an output without a name");
+    for (const auto& output : raw.outputs)
         if (auto done = want(output.name, "the graph's output"); !done) return fail(done.error());
     while (!open.empty()) {
         const auto& node = raw.nodes[open.back()];

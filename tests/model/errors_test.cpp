@@ -117,6 +117,12 @@ TEST_CASE("graphs that cannot run") {
     refuse({"no output", Fault::invalid_input, {"no output"}, [](OnnxMaker& maker) {
                 maker.proto().mutable_graph()->clear_output();
             }});
+    refuse({"an output without a name", Fault::corrupt, {"an output without a name"}, [](OnnxMaker& maker) {
+                maker.output("").node("Relu", {"x"}, "y");
+            }});
+    refuse({"an input without a name", Fault::corrupt, {"a tensor without a name"}, [](OnnxMaker& maker) {
+                maker.input("", {1}).node("Relu", {"x"}, "y");
+            }});
     refuse({"a constant output", Fault::unsupported, {"'y' is a constant"}, [](OnnxMaker& maker) {
                 maker.constant("y", {1});
             }});
