@@ -34,7 +34,9 @@ double ms_since(BenchClock::time_point start) {
 
 Result<std::unique_ptr<Api>> warm_cluster(std::uint32_t boards) {
     ApiOptions options;
-    options.embedded = LocalClusterOptions{.boards = boards};
+    auto fardd = find_fardd();
+    if (!fardd) return fail(fardd.error());
+    options.embedded = LocalClusterOptions{.boards = boards, .fardd = *fardd};
     return Api::connect(std::move(options));
 }
 

@@ -117,7 +117,9 @@ class Campaign {
   private:
     bool open_stage() {
         ApiOptions options;
-        options.embedded = LocalClusterOptions{.boards = settings_.boards};
+        auto fardd = find_fardd();
+        if (!fardd) return complain(fardd.error());
+        options.embedded = LocalClusterOptions{.boards = settings_.boards, .fardd = *fardd};
         auto api = Api::connect(std::move(options));
         if (!api) return complain(api.error());
         stage_.api = std::move(*api);
