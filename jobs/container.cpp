@@ -11,9 +11,6 @@ namespace fard {
 
 namespace {
 
-constexpr Duration credit_delay =
-    std::chrono::milliseconds(1);  // idle for so long, a part of half a window is told
-constexpr Duration credit_retry = std::chrono::milliseconds(20);
 constexpr std::uint64_t look_interval_ns =
     5'000'000;  // at the control channel, between chunks that never pause
 
@@ -65,7 +62,7 @@ JobConfig config_of(const wire::JobConfig& message) {
 }  // namespace
 
 Container::Container(ControlChannel control, JobPage& page, std::unique_ptr<Job> job)
-    : control_(std::move(control)), page_(page), job_(std::move(job)), credit_patience_(credit_delay) {}
+    : control_(std::move(control)), page_(page), job_(std::move(job)) {}
 
 int Container::run() {
     const auto lived = live();
@@ -256,15 +253,15 @@ void Container::wait_for_input() {
     for (const auto& receiver : receivers_)
         watch(receiver.fd());
     if (!links_settled_)
-        for (const auto& sender : senders_)
-            watch(sender.fd());
+        for (auto& sender : senders_)
+            if (!sender.open()) watch(sender.blocked_fd());
     wait();
 }
 
 void Container::wait_for_credit() {
     polled_.clear();
     if (chosen_ != nullptr) {
-        watch(chosen_->fd());
+        watch(chosen_->blocked_fd());
     } else {
         for (const auto& sender : senders_)
             watch(sender.credit_fd());
@@ -273,22 +270,32 @@ void Container::wait_for_credit() {
 }
 
 void Container::wait() {
+    if (uncredited_) credit_due();
+    watch(credit_timer_.fd());
     watch(control_.fd());
     const auto start = monotonic_ns();
-    const auto ms = std::chrono::ceil<std::chrono::milliseconds>(credit_patience_).count();
-    const int ready = ::poll(polled_.data(), polled_.size(), uncredited_ ? static_cast<int>(ms) : -1);
+    ::poll(polled_.data(), polled_.size(), -1);
     now_ = monotonic_ns();
     stats_.wait_ns += now_ - start;
     show(page_.wait_ns, stats_.wait_ns);
     look_due_ = polled_.back().revents != 0;
-    if (ready == 0) flush_credits();
+    if (polled_[polled_.size() - 2].revents != 0) {
+        credit_timer_.clear();
+        flush_credits();
+    }
+}
+
+// About to be idle with less than half a window taken and not told. With replicas it is told at once, for
+// whoever chooses among them goes by it; else soon.
+void Container::credit_due() {
+    if (config_.pipeline.replicas > 1) flush_credits();
+    if (uncredited_) credit_timer_.start();
 }
 
 void Container::flush_credits() {
     uncredited_ = false;
     for (auto& receiver : receivers_)
         if (!receiver.flush_credit()) uncredited_ = true;
-    credit_patience_ = uncredited_ ? credit_retry : credit_delay;
 }
 
 }  // namespace fard

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "jobs/control_channel.hpp"
+#include "jobs/credit_timer.hpp"
 #include "jobs/job.hpp"
 #include "jobs/job_page.hpp"
 #include "runtime/peer/link.hpp"
@@ -48,8 +49,9 @@ class Container {
 
     void wait_for_input();
     void wait_for_credit();
-    void wait();  // for one of polled_, or until credits that are less than half a window are due
+    void wait();  // for one of polled_
     void watch(int fd);
+    void credit_due();
     void flush_credits();
 
     ControlChannel control_;
@@ -72,7 +74,7 @@ class Container {
     std::vector<TraceStamp> trace_;
 
     bool uncredited_ = false;  // chunks are taken that their senders have not been told of
-    Duration credit_patience_;
+    CreditTimer credit_timer_;
     std::vector<pollfd> polled_;  // memory for wait
 
     wire::JobStats stats_;

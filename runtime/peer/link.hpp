@@ -113,7 +113,11 @@ class LinkSender {
     const LinkTerms& terms() const;
 
     TimePoint paced_until() const;  // send said false because of the pacer: try again then
-    int fd() const;  // with credit_fd: readable when something changed since open or send said false
+
+    // Readable when trying again may help, after open or send said false. credit_fd: when credits may have
+    // come, after poll_credit.
+    int blocked_fd() const;
+    int fd() const;
     int credit_fd() const;
     void* native() const;         // for zmq_poll: writable (the connection is up)
     void* native_credit() const;  // for zmq_poll: readable

@@ -29,6 +29,7 @@ struct LinkSender::Impl {
     Socket data;
     Socket credit;
     bool opened = false;
+    bool used_up = false;  // why send said false last: the window, not the connection
     std::uint64_t sent = 0;
     std::uint64_t confirmed = 0;
     Message credits;  // memory for poll_credit
@@ -91,10 +92,9 @@ bool LinkSender::Impl::push(Chunk& chunk) {
 bool LinkSender::send(Chunk& chunk) {
     assert(impl_->terms.check(chunk));
     if (!impl_->opened) return false;
-    if (unacknowledged() >= impl_->window) {
-        impl_->poll_credit();
-        if (unacknowledged() >= impl_->window) return false;
-    }
+    if (unacknowledged() >= impl_->window) impl_->poll_credit();
+    impl_->used_up = unacknowledged() >= impl_->window;
+    if (impl_->used_up) return false;
     if (!impl_->paid()) return false;
     const bool sent = impl_->push(chunk);
     impl_->data.recheck();
@@ -140,6 +140,9 @@ const LinkTerms& LinkSender::terms() const {
 }
 TimePoint LinkSender::paced_until() const {
     return impl_->charged ? impl_->paced_until : TimePoint{};
+}
+int LinkSender::blocked_fd() const {
+    return impl_->used_up ? credit_fd() : fd();
 }
 int LinkSender::fd() const {
     return impl_->data.fd();
