@@ -1,0 +1,172 @@
+// bench/links: chains of fard's copy jobs against bare libzmq, side by side in one run.
+//
+//   links [--json] [--seconds S] [--rounds N] [--only TEXT]
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <boost/program_options.hpp>
+#include <cstdlib>
+#include <filesystem>
+#include <iostream>
+#include <nlohmann/json.hpp>
+
+#include "bench/chains.hpp"
+#include "bench/measure.hpp"
+
+namespace {
+
+using namespace fard;
+using namespace fard::bench;
+
+struct Options {
+    bool json = false;
+    double seconds = 0.2;  // of one measurement
+    int rounds = 11;       // of each pair of measurements, interleaved
+    std::string only;      // rows whose name contains this
+    std::string jobs_dir;
+};
+
+struct Row {
+    std::string what, unit;
+    double ours, bare;
+    double ratio;  // the median over the rounds, each side beside the other
+    double goal;
+    bool at_least;  // the goal is a lower bound of the ratio (throughput), else an upper one (latency)
+    bool reached() const { return at_least ? ratio >= goal : ratio <= goal; }
+};
+
+struct Scratch {
+    Scratch() {
+        char name[] = "/tmp/fard-bench-XXXXXX";
+        path = ::mkdtemp(name);
+    }
+    ~Scratch() { std::filesystem::remove_all(path); }
+    std::string path;
+};
+
+constexpr std::uint64_t default_budget = 4 << 20;  // link_bytes of an app that says nothing
+
+ChainSpec spec_of(const std::string& transport, std::uint32_t processes, std::uint64_t bytes,
+                  const Scratch& scratch, const Options& options) {
+    ChainSpec spec{transport, scratch.path, processes, bytes, 1, options.jobs_dir};
+    spec.window = std::max<std::uint64_t>(1, default_budget / (bytes + header_bytes(spec)));
+    return spec;
+}
+
+struct Pair {
+    double ours, bare;
+};
+
+// One after the other, in turns first, so that what else the machine does falls on both alike.
+template <typename Measure>
+Pair measure_pair(int round, Measure measure, Chain& ours, Chain& bare) {
+    if (round % 2 != 0) {
+        const double second = measure(bare);
+        return {measure(ours), second};
+    }
+    const double first = measure(ours);
+    return {first, measure(bare)};
+}
+
+struct Samples {
+    std::vector<double> ours, bare, ratios;
+    void add(Pair pair) {
+        ours.push_back(pair.ours);
+        bare.push_back(pair.bare);
+        ratios.push_back(pair.ours / pair.bare);
+    }
+    Row row(std::string what, const char* unit, double goal, bool at_least) const {
+        return {std::move(what), unit, median(ours), median(bare), median(ratios), goal, at_least};
+    }
+};
+
+Result<std::vector<Row>> compare(const ChainSpec& spec, const Options& options) {
+    auto ours = make_fard_chain(spec);
+    if (!ours) return fail(ours.error());
+    auto bare = make_bare_chain(spec);
+    if (!bare) return fail(bare.error());
+    const auto span =
+        std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::duration<double>(options.seconds));
+    Samples rates, times;
+    for (int round = 0; round <= options.rounds; ++round) {
+        const Pair rate = measure_pair(
+            round, [&](Chain& chain) { return chain.throughput(span); }, **ours, **bare);
+        const Pair time = measure_pair(
+            round, [&](Chain& chain) { return chain.latency(span); }, **ours, **bare);
+        if (round == 0) continue;  // warms up
+        rates.add(rate);
+        times.add(time);
+    }
+    const auto name = fmt::format("{} {} processes {} B", spec.transport, spec.processes, spec.chunk_bytes);
+    return std::vector{
+        rates.row(name + " throughput", "chunks/s", spec.chunk_bytes < 16384 ? 0.80 : 0.95, true),
+        times.row(name + " latency", "us", 1.10, false)};
+}
+
+void print(const Row& row) {
+    fmt::print("{:<44} {:>12.1f} {:>12.1f} {:<8} {:>6.3f}  {} {:.2f} {}\n", row.what, row.ours, row.bare,
+               row.unit, row.ratio, row.at_least ? ">=" : "<=", row.goal, row.reached() ? "" : "missed");
+    std::fflush(stdout);
+}
+
+nlohmann::json to_json(const Row& row) {
+    return {{"what", row.what},   {"unit", row.unit}, {"ours", row.ours},        {"bare", row.bare},
+            {"ratio", row.ratio}, {"goal", row.goal}, {"reached", row.reached()}};
+}
+
+Result<std::vector<Row>> run(const Options& options) {
+    std::vector<Row> rows;
+    if (!options.json)
+        fmt::print("{:<44} {:>12} {:>12} {:<8} {:>6}  goal\n", "what", "ours", "bare", "unit", "ratio");
+    for (const char* transport : {"ipc", "tcp"})
+        for (const std::uint32_t processes : {2, 3, 6})
+            for (const std::uint64_t bytes : {64, 16384, 150'528, 802'816, 4 << 20}) {
+                if (fmt::format("{} {} processes {} B", transport, processes, bytes).find(options.only) ==
+                    std::string::npos)
+                    continue;
+                const Scratch scratch;
+                auto compared = compare(spec_of(transport, processes, bytes, scratch, options), options);
+                if (!compared) return fail(compared.error());
+                for (auto& row : *compared) {
+                    if (!options.json) print(row);
+                    rows.push_back(std::move(row));
+                }
+            }
+    return rows;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    if (argc == 5 && std::string_view(argv[1]) == "--bare-relay")
+        return run_bare_relay(argv[2], argv[3], std::atoi(argv[4]));
+    namespace po = boost::program_options;
+    Options options;
+    options.jobs_dir = std::filesystem::canonical("/proc/self/exe").parent_path().parent_path() / "jobs";
+    po::options_description described("links: chains of copy jobs against bare libzmq PUSH/PULL");
+    described.add_options()("help", "this text")("json", po::bool_switch(&options.json),
+                                                 "print one JSON object")(
+        "seconds", po::value(&options.seconds), "of one measurement (0.2)")(
+        "rounds", po::value(&options.rounds), "of measurements, interleaved (11)")(
+        "only", po::value(&options.only), "rows whose name contains this");
+    try {
+        po::variables_map values;
+        po::store(po::parse_command_line(argc, argv, described), values);
+        po::notify(values);
+        if (values.count("help") != 0) return std::cout << described, 0;
+    } catch (const po::error& error) {
+        fmt::print(stderr, "links: {}\n", error.what());
+        return 2;
+    }
+    const auto rows = run(options);
+    if (!rows) {
+        fmt::print(stderr, "links: {}\n", rows.error().message);
+        return 1;
+    }
+    if (!options.json) return 0;
+    nlohmann::json out{{"bench", "links"}, {"rows", nlohmann::json::array()}};
+    for (const auto& row : *rows)
+        out["rows"].push_back(to_json(row));
+    fmt::print("{}\n", out.dump(2));
+    return 0;
+}
