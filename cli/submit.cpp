@@ -74,7 +74,15 @@ struct Feed {
     JobData data;
     std::vector<std::string> names;  // per chunk
     std::vector<std::optional<int>> truths;
+    std::size_t widest = 0;  // of the names
 };
+
+// As seen from the working directory, if it lies below that.
+std::string shortened(std::string where) {
+    std::error_code error;
+    const auto here = std::filesystem::current_path(error).string() + "/";
+    return !error && here.size() > 1 && where.starts_with(here) ? where.substr(here.size()) : where;
+}
 
 Result<Feed> read_feed(const Request& request, const PackedApp& packed, ProgressLine& progress) {
     auto inputs = open_inputs(request.app, request.inputs, packed.inputs());
@@ -88,7 +96,8 @@ Result<Feed> read_feed(const Request& request, const PackedApp& packed, Progress
         auto input = inputs->at(i);
         if (!input) return fail(input.error());
         data.chunks.push_back(std::move(input->tensors));
-        feed.names.push_back(std::move(input->where));
+        feed.names.push_back(shortened(std::move(input->where)));
+        feed.widest = std::max(feed.widest, feed.names.back().size());
         feed.truths.push_back(input->label);
     }
     feed.data = data.first(wanted);
@@ -149,7 +158,8 @@ class Watcher {
         const auto scores = top_scores(packed_.outputs().front(), tensor.bytes(), request_.top);
         if (!scores) return fail(scores.error());
         const auto own = index % feed_.names.size();
-        lines_ += feed_.names[own] + "  " + scores_text(*scores, request_.labels) + "\n";
+        lines_ += fmt::format("{:<{}}  {}\n", feed_.names[own], feed_.widest,
+                              scores_text(*scores, request_.labels));
         if (const auto truth = feed_.truths[own]; truth && !scores->empty()) {
             ++judged_;
             right_ += scores->front().place == static_cast<std::size_t>(*truth);

@@ -385,6 +385,7 @@ const std::vector<std::string>& Api::doors() const {
 
 void Api::close() {
     auto& impl = *impl_;
+    if (impl.thread->is_current()) return;
     {
         const std::lock_guard lock(impl.mutex);
         if (std::exchange(impl.closed, true)) return;

@@ -122,7 +122,8 @@ class Api {
 
     const std::vector<std::string>& doors() const;  // front doors in use
 
-    // Cancels all runs, takes an embedded cluster down. Nothing works afterwards. At most about 10 s.
+    // Cancels all runs, takes an embedded cluster down. Nothing works afterwards. At most about 10 s; no
+    // effect from a callback.
     void close();
 
   private:

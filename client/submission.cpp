@@ -246,7 +246,8 @@ void Submission::tick() {
     const bool slept =
         now - next_tick_ > terms_.timing.silence / 2;  // this process, not the coordinator, was away
     next_tick_ = now + terms_.timing.alive;
-    if (terms_.deadline > now) next_tick_ = std::min(next_tick_, terms_.deadline);
+    for (const auto sooner : {terms_.deadline, heard_ + terms_.timing.silence})
+        if (sooner > now) next_tick_ = std::min(next_tick_, sooner);
     tick_ = loop_.call_at(next_tick_, [this] { tick(); });
     if (now >= terms_.deadline && phase_ != Phase::cancelling)
         return cancel(
@@ -254,7 +255,7 @@ void Submission::tick() {
                                            chunks_.results(), chunks_.size())});
     if (phase_ == Phase::knocking || !door_) return;
     if (slept) heard();
-    if (now - heard_ > terms_.timing.silence)
+    if (now - heard_ >= terms_.timing.silence)
         return lost(fmt::format("silent for {:.1f} s", std::chrono::duration<double>(now - heard_).count()));
     door_->tell(wire::ClientAlive{run_, attempt_});
 }
