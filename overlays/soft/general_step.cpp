@@ -18,6 +18,8 @@ class GeneralStep final : public Step {
           operands_(std::move(operands)),
           out_(out) {}
 
+    std::string_view kind() const override { return "interpreted"; }
+
     Result<> run(const Memory& memory) const override {
         std::vector<model::Values> loaded(operands_.size());
         std::vector<const model::Values*> values;
@@ -43,6 +45,8 @@ class ConstantStep final : public Step {
   public:
     ConstantStep(const model::Values& values, BufferId out_buffer, const Storage& out)
         : Step({}, out_buffer), values_(values), out_(out) {}
+
+    std::string_view kind() const override { return "constant"; }
 
     Result<> run(const Memory& memory) const override {
         return store_values(out_, values_, memory.at<std::byte>(writes));

@@ -101,6 +101,8 @@ class MatrixStep final : public Step {
         return sums_bytes_ + (in_place_ ? 0 : rows_bytes_ + aligned(block_rows_ * packed_.padded_depth));
     }
 
+    std::string_view kind() const override { return "matrix"; }
+
     Result<> run(const Memory& memory) const override {
         const auto pixels = window_.out_pixels();
         for (std::size_t first = 0; first < pixels; first += block_rows_)
@@ -184,6 +186,8 @@ class DepthwiseStep final : public Step {
     std::size_t scratch_bytes() const override {
         return aligned(panels_ * panel_width * sizeof(std::int32_t)) + window_.taps() * sizeof(std::uint8_t*);
     }
+
+    std::string_view kind() const override { return "depthwise"; }
 
     Result<> run(const Memory& memory) const override {
         const auto* image = memory.at<const std::uint8_t>(reads[0]);

@@ -14,6 +14,8 @@ class TableStep final : public Step {
           channels_(table.size() / 256),
           table_(std::move(table)) {}
 
+    std::string_view kind() const override { return "table"; }
+
     Result<> run(const Memory& memory) const override {
         const auto* in = memory.at<const std::uint8_t>(reads[0]);
         auto* out = memory.at<std::uint8_t>(writes);
@@ -34,6 +36,8 @@ class MaxPoolStep final : public Step {
         : Step({route.in_buffer}, route.out_buffer), window_(window) {}
 
     std::size_t scratch_bytes() const override { return window_.taps() * sizeof(std::uint8_t*); }
+
+    std::string_view kind() const override { return "max_pool"; }
 
     Result<> run(const Memory& memory) const override {
         const auto* image = memory.at<const std::uint8_t>(reads[0]);
@@ -65,6 +69,8 @@ class PixelSumStep final : public Step {
 
     std::size_t scratch_bytes() const override { return channels_ * sizeof(std::int32_t); }
 
+    std::string_view kind() const override { return "pixel_sum"; }
+
     Result<> run(const Memory& memory) const override {
         const auto* in = memory.at<const std::uint8_t>(reads[0]);
         auto* sums = reinterpret_cast<std::int32_t*>(memory.scratch);
@@ -88,6 +94,8 @@ class ChannelsFirstStep final : public Step {
   public:
     explicit ChannelsFirstStep(const Route& route)
         : Step({route.in_buffer}, route.out_buffer), in_(route.in) {}
+
+    std::string_view kind() const override { return "channels_first"; }
 
     Result<> run(const Memory& memory) const override {
         const auto size = in_.element_bytes();

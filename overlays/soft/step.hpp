@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <string_view>
 #include <vector>
 
 #include "base/result.hpp"
@@ -35,6 +36,7 @@ class Step {
     virtual ~Step() = default;
     virtual Result<> run(const Memory& memory) const = 0;
     virtual std::size_t scratch_bytes() const { return 0; }
+    virtual std::string_view kind() const = 0;  // "matrix", ..., "interpreted"
 
     const std::vector<BufferId> reads;
     const BufferId writes;

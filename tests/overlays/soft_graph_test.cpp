@@ -1,6 +1,8 @@
 // The soft device against the reference interpreter, on every instruction set that this processor has.
 #include <doctest/doctest.h>
 
+#include <map>
+
 #include "model/reference.hpp"
 #include "overlays/soft/plan.hpp"
 #include "tests/model/onnx_maker.hpp"
@@ -57,17 +59,22 @@ model::Model imported(const OnnxMaker& maker) {
 
 TEST_CASE("the soft device agrees with the reference on random networks") {
     int ran = 0;
+    std::map<std::string, int> kinds;
     for (std::uint32_t seed = 1; seed <= 400; ++seed) {
         const auto network = test::random_network(seed);
         const auto what = fmt::format("seed {}: {}", seed, network.description);
         const auto model = model::Model::parse(network.onnx, "random");
         if (!model) continue;  // sums that may leave 32 bits
         ++ran;
+        for (const auto& step : recipe_of(*model, *soft::select_kernels()).steps)
+            ++kinds[std::string(step->kind())];
         std::mt19937 random(seed);
         for (int chunk = 0; chunk < 2; ++chunk)
             agrees(*model, test::random_inputs(*model, random), what);
     }
     CHECK(ran > 350);
+    for (const char* kind : {"matrix", "depthwise", "table", "max_pool", "pixel_sum", "channels_first"})
+        CHECK_MESSAGE(kinds[kind] > 20, kind);
 }
 
 TEST_CASE("operators without a step of their own are interpreted") {

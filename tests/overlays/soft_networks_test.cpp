@@ -1,6 +1,8 @@
 // The real networks on the soft device: every score exact.
 #include <doctest/doctest.h>
 
+#include <map>
+
 #include "model/wire_form.hpp"
 #include "overlays/soft/plan.hpp"
 #include "tests/model/data.hpp"
@@ -51,7 +53,22 @@ std::size_t exact(const std::filesystem::path& network, const soft::Kernels& ker
     return same;
 }
 
+std::map<std::string, int> kinds_of(const std::filesystem::path& file) {
+    const auto model = std::make_shared<const model::Model>(model::Model::load(file).value());
+    std::map<std::string, int> kinds;
+    for (const auto& step : soft::compile({model, &model->graph()}, *soft::select_kernels()).steps)
+        ++kinds[std::string(step->kind())];
+    return kinds;
+}
+
 }  // namespace
+
+TEST_CASE("our networks have nothing that must be interpreted") {
+    CHECK(kinds_of(source_root() / "apps/two_stage_bnn/cnv_w2a2.onnx") ==
+          std::map<std::string, int>{{"matrix", 9}, {"max_pool", 2}});
+    CHECK(kinds_of(source_root() / "apps/mobilenet_six_stage/mobilenet_v1_w4a4.onnx") ==
+          std::map<std::string, int>{{"matrix", 15}, {"depthwise", 13}, {"pixel_sum", 1}});
+}
 
 TEST_CASE("CnvW2A2 of BNN-PYNQ scores 1,000 images as expected") {
     const auto network = data_file("models/cnv_w2a2.onnx");
