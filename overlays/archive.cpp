@@ -4,6 +4,7 @@
 
 #include <memory>
 
+#include "overlays/archive_members.hpp"
 #include "overlays/files.hpp"
 #include "overlays/package.hpp"
 
@@ -14,7 +15,6 @@ namespace {
 constexpr const char* manifest_name = "overlay.toml";
 constexpr std::size_t max_members = 1000;
 
-using Files = std::map<std::string, std::string>;
 using Reader = std::unique_ptr<struct archive, decltype(&archive_read_free)>;
 using Writer = std::unique_ptr<struct archive, decltype(&archive_write_free)>;
 using Entry = std::unique_ptr<struct archive_entry, decltype(&archive_entry_free)>;
@@ -73,12 +73,14 @@ Result<std::string> read_member(struct archive* reader, struct archive_entry* en
     return bytes;
 }
 
-Result<Files> read_members(std::string_view bytes) {
+}  // namespace
+
+Result<ArchiveMembers> read_archive_members(std::string_view bytes) {
     const Reader reader(archive_read_new(), archive_read_free);
     archive_read_support_format_tar(reader.get());
     if (archive_read_open_memory(reader.get(), bytes.data(), bytes.size()) != ARCHIVE_OK)
         return library_error(reader.get(), "reading");
-    Files files;
+    ArchiveMembers files;
     for (;;) {
         struct archive_entry* entry = nullptr;
         const int code = archive_read_next_header(reader.get(), &entry);
@@ -94,8 +96,7 @@ Result<Files> read_members(std::string_view bytes) {
     }
 }
 
-// Holds the members against the id and the manifest; afterwards they are exactly the package's files.
-Result<Manifest> verify(const Files& files, const std::string& id) {
+Result<Manifest> verify_archive_members(const ArchiveMembers& files, const std::string& id) {
     const auto toml = files.find(manifest_name);
     if (toml == files.end()) return fail(Fault::corrupt, "the package archive has no {}", manifest_name);
     if (sha256_hex(toml->second) != id)
@@ -116,8 +117,6 @@ Result<Manifest> verify(const Files& files, const std::string& id) {
     return manifest;
 }
 
-}  // namespace
-
 Result<std::string> archive(const Package& package) {
     std::string out;
     const Writer writer(archive_write_new(), archive_write_free);
@@ -125,7 +124,7 @@ Result<std::string> archive(const Package& package) {
     archive_write_set_bytes_per_block(writer.get(), 0);
     if (archive_write_open(writer.get(), &out, nullptr, append_to_string, nullptr) != ARCHIVE_OK)
         return library_error(writer.get(), "writing");
-    Files names = package.manifest.files;
+    ArchiveMembers names = package.manifest.files;
     names.emplace(manifest_name, package.id);  // std::map keeps the members in the order of their names
     for (const auto& [name, hash] : names) {
         const auto bytes = read_regular_file(package.dir / name, UINT64_MAX);
@@ -141,9 +140,9 @@ Result<std::string> archive(const Package& package) {
 }
 
 Result<Package> unpack_archive(std::string_view bytes, const std::string& id, const fs::path& dir) {
-    const auto files = read_members(bytes);
+    const auto files = read_archive_members(bytes);
     if (!files) return fail(files.error());
-    auto manifest = verify(*files, id);
+    auto manifest = verify_archive_members(*files, id);
     if (!manifest) return fail(manifest.error());
     if (auto written = write_directory(dir, {files->begin(), files->end()}); !written)
         return fail(written.error());
