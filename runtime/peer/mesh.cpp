@@ -60,6 +60,7 @@ struct Mesh::Impl : std::enable_shared_from_this<Mesh::Impl> {
     void catch_up(const PeerId& peer);
     void answer_hello(const wire::Body& body, const Reply& reply);
     void tick();
+    void knock_where_due();
     void knock(const std::string& front_door);
     void on_knocked(const std::string& front_door, Result<wire::Body> answer);
     void gossip();
@@ -215,6 +216,10 @@ void Mesh::Impl::answer_hello(const wire::Body& body, const Reply& reply) {
 void Mesh::Impl::tick() {
     timer = loop.call_after(tick_interval, [this] { tick(); });
     if (loop.now() >= next_gossip) gossip();
+    knock_where_due();
+}
+
+void Mesh::Impl::knock_where_due() {
     for (const auto& front_door : membership->knocks(loop.now()))
         knock(front_door);
 }
@@ -309,7 +314,9 @@ void Mesh::Impl::take_state(const PeerId& from, const wire::Body& body) {
         for (const auto& lost : heard->lost) {
             if (lost != self.peer && membership->find(lost) != nullptr) heartbeat->suspect(lost);
         }
-        return apply(membership->gossip(from, *heard, loop.now()));
+        const auto changes = membership->gossip(from, *heard, loop.now());
+        knock_where_due();
+        return apply(changes);
     }
     if (std::holds_alternative<wire::Leave>(body)) return apply(membership->leave(from, loop.now()));
     if (events.published) events.published(from, body);

@@ -31,16 +31,19 @@ MeshOptions options_of(const SocketDirectory& directory, const std::string& name
     return options;
 }
 
+const std::string any_port = "tcp://127.0.0.1:0";
+
 // One node manager's network half.
 struct Board {
     Board(Loop& loop, SocketFactory& sockets, const SocketDirectory& directory, const std::string& name,
-          std::vector<std::string> seeds = {}, const std::string& cluster = "lab") {
-        auto opened =
-            FrontDoor::open(loop, sockets, PeerId{random_hex(16)}, directory.endpoint(name + ".door"));
+          std::vector<std::string> seeds = {}, const std::string& cluster = "lab", bool tcp = false) {
+        auto opened = FrontDoor::open(loop, sockets, PeerId{random_hex(16)},
+                                      tcp ? any_port : directory.endpoint(name + ".door"));
         if (!opened) throw std::runtime_error(opened.error().message);
         door = std::move(*opened);
         auto options = options_of(directory, name, std::move(seeds));
         options.cluster = cluster;
+        if (tcp) options.publisher = options.heartbeat = any_port;
         auto started = Mesh::start(
             loop, sockets, *door, options,
             {.joined = [this](const wire::Member& member) { joined.push_back(member.name); },
@@ -98,7 +101,8 @@ struct Lab {
 // A board in a process of its own. To be made before this process has threads.
 class BoardProcess {
   public:
-    BoardProcess(const SocketDirectory& directory, const std::string& name, std::vector<std::string> seeds) {
+    BoardProcess(const SocketDirectory& directory, const std::string& name, std::vector<std::string> seeds,
+                 bool tcp = false) {
         pid_ = fork();
         REQUIRE(pid_ >= 0);
         if (pid_ > 0) return;
@@ -106,7 +110,7 @@ class BoardProcess {
         spdlog::set_level(spdlog::level::off);
         AsioLoop loop;
         SocketFactory sockets;
-        Board board(loop, sockets, directory, name, std::move(seeds));
+        Board board(loop, sockets, directory, name, std::move(seeds), "lab", tcp);
         loop.run();
         _exit(0);
     }
@@ -237,6 +241,29 @@ TEST_CASE("a killed process is noticed at once, and pending questions to it end"
     CHECK(a.lost_why == "its process has ended");
     CHECK(result->error().fault == Fault::unreachable);
     CHECK(result->error().message.starts_with("board v is gone (its process has ended): no answer to QUERY"));
+}
+
+TEST_CASE("the same over tcp: joined, asked, killed, noticed") {
+    SocketDirectory directory;
+    BoardProcess victim(directory, "v", {directory.endpoint("a.door")}, true);
+    AsioLoop loop;
+    SocketFactory sockets;
+    Board a(loop, sockets, directory, "a");
+    REQUIRE(run_until(loop, [&] { return a.size() == 2; }));
+    const auto member = a.mesh->members()[1];
+    CHECK(member.publisher.starts_with("tcp://127.0.0.1:"));
+    std::optional<Result<wire::Body>> result;
+    a.mesh->ask(member.peer, wire::Query{}, 10s,
+                [&](Result<wire::Body> answer) { result = std::move(answer); });
+    REQUIRE(run_until(loop, [&] { return result.has_value(); }));
+    CHECK(result->has_value());
+    run_until(
+        loop, [] { return false; }, 100ms);
+    const auto killed_at = loop.now();
+    victim.send(SIGKILL);
+    REQUIRE(run_until(loop, [&] { return a.lost.size() == 1; }));
+    MESSAGE("killed process noticed over tcp after " << ms(a.lost_at - killed_at) << " ms: " << a.lost_why);
+    CHECK(a.lost_at - killed_at < 500ms);
 }
 
 TEST_CASE(
