@@ -42,23 +42,23 @@ void Simulation::plan() {
         if (chance(0.25)) devices.push_back({"d1", "soft", 1, true, ""});
         nodes_.push_back(std::make_unique<Node>(*this, network_.add(id), std::move(devices)));
     }
-    const auto count = 2 + random_.below(5);
+    const auto count = 2 + random_.below(6);
     const bool at_once = chance(0.5);
     for (std::uint64_t r = 0; r < count; ++r) {
         auto& run = *runs_.emplace_back(std::make_unique<Run>());
         run.id = {"r" + std::to_string(r)};
         run.ticket = 1 + random_.below(10);  // equal ones are told apart by the run
         run.jobs = 1 + static_cast<std::uint32_t>(random_.below(boards + 1));
-        run.work = between(1ms, chance(0.3) ? Duration(2s) : Duration(200ms));
-        world_.call_after(at_once ? between(0ms, 2ms) : between(0ms, 3s), [this, &run] { submit(run); });
+        run.work = between(1ms, chance(0.4) ? Duration(4s) : Duration(300ms));
+        world_.call_after(at_once ? between(0ms, 2ms) : between(0ms, 5s), [this, &run] { submit(run); });
         ++counters_.runs;
     }
     if (!chance(0.2)) change_network();
 }
 
 void Simulation::plan_faults() {
-    const auto end = between(1s, 7s);
-    const auto faults = chance(0.15) ? 0 : 1 + random_.below(7);
+    const auto end = between(1s, 10s);
+    const auto faults = chance(0.15) ? 0 : 1 + random_.below(10);
     for (std::uint64_t f = 0; f < faults; ++f) {
         world_.call_after(between(0ms, end), [this] { fault(); });
     }
@@ -94,8 +94,8 @@ void Simulation::change_network() {
     SimNetworkOptions options;
     options.loss = chance(0.5) ? 0 : 0.01 * static_cast<double>(random_.below(40));
     options.repetition = chance(0.5) ? 0 : 0.01 * static_cast<double>(random_.below(30));
-    const Duration longest[] = {100us, 5ms, 100ms, 1s, 4s};
-    options.longest_delay = longest[random_.below(5)];
+    const Duration longest[] = {100us, 100us, 2ms, 2ms, 20ms, 20ms, 200ms, 200ms, 1s, 4s};
+    options.longest_delay = longest[random_.below(std::size(longest))];
     network_.set_options(options);
     trace(fmt::format("network: loss {}, repetition {}, delay up to {} ms", options.loss, options.repetition,
                       options.longest_delay / 1ms));

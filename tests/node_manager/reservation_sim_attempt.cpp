@@ -72,7 +72,7 @@ bool Attempt::choose_places() {
 void Attempt::rewire_soon() {
     if (ending_ || rewire_timer_ != 0) return;
     peer_.loop().cancel(std::exchange(work_timer_, 0));
-    rewire_timer_ = peer_.loop().call_after(around_.random().between(0ms, 50ms), [this] {
+    rewire_timer_ = peer_.loop().call_after(around_.random().between(0ms, 20ms * ++rewirings_), [this] {
         rewire_timer_ = 0;
         rewire();
     });

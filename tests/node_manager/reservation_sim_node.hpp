@@ -123,6 +123,7 @@ class Attempt {
     std::map<PeerId, std::vector<wire::SlotRequest>> wanted_;
     std::set<PeerId> avoided_;
     std::size_t answers_missing_ = 0;
+    int rewirings_ = 0;
     Loop::TimerId rewire_timer_ = 0, work_timer_ = 0, client_timer_ = 0;
     bool ending_ = false, ended_ = false;
     Reserver reserver_;
