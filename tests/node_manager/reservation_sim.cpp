@@ -109,10 +109,8 @@ void Simulation::stop_one() {
     ++counters_.stops;
     trace("stop " + node->id().hex);
     network_.stop(node->id());
-    world_.call_after(between(100ms, chance(0.5) ? Duration(2s) : Duration(8s)), [this, node] {
-        trace("wake " + node->id().hex);
-        network_.wake(node->id());
-    });
+    world_.call_after(between(100ms, chance(0.5) ? Duration(2s) : Duration(8s)),
+                      [this, node, since = world_.now()] { wake(*node, since); });
     const bool given_up = chance(0.5);
     world_.call_after(between(1500ms, 2500ms), [this, node, given_up] {
         if (node->peer().loop().running()) return;
@@ -123,6 +121,13 @@ void Simulation::stop_one() {
             if (given_up) other->peer_gone(node->id());
         }
     });
+}
+
+void Simulation::wake(Node& node, TimePoint slept_since) {
+    if (node.killed || node.peer().loop().running()) return;
+    trace("wake " + node.id().hex);
+    if (world_.now() - slept_since >= lease_time) node.overslept_at = world_.now();
+    network_.wake(node.id());
 }
 
 void Simulation::kill_one() {
@@ -167,7 +172,6 @@ void Simulation::heal() {
     healed_ = true;
     network_.set_options({});
     for (auto& a : nodes_) {
-        network_.wake(a->id());
         for (auto& b : nodes_)
             network_.mend(a->id(), b->id());
     }
@@ -274,13 +278,28 @@ void Simulation::violated(const std::string& what) {
     trace("VIOLATED: " + what);
 }
 
+// A coordinator that slept for more than 3 s asks for nothing any more, whatever it was in the middle of.
+void Simulation::check_sleeper(const PeerId& from, const wire::Body& body) {
+    auto check = [&](const RunId& run, Epoch epoch) {
+        const auto& sleeper = *node(from);
+        if (!sleeper.attempt_since_before(run, epoch.attempt, sleeper.overslept_at)) return;
+        violated(fmt::format("{} slept and still sends {} of {}@{}.{}", from.hex, wire::name_of(body),
+                             run.hex, epoch.attempt, epoch.wiring));
+    };
+    if (const auto* reserve = std::get_if<wire::Reserve>(&body)) check(reserve->run, reserve->epoch);
+    if (const auto* commit = std::get_if<wire::Commit>(&body)) check(commit->run, commit->epoch);
+    if (const auto* renew = std::get_if<wire::Renew>(&body)) check(renew->run, renew->epoch);
+    if (const auto* spawn = std::get_if<wire::Spawn>(&body)) check(spawn->run, spawn->epoch);
+}
+
 // ---- the run
 // -------------------------------------------------------------------------------------------------
 
 bool Simulation::over() const {
     return std::all_of(runs_.begin(), runs_.end(), [](const auto& run) { return run->ended; }) &&
-           std::all_of(nodes_.begin(), nodes_.end(),
-                       [](const auto& node) { return node->killed || node->attempts_ended(); });
+           std::all_of(nodes_.begin(), nodes_.end(), [](const auto& node) {
+               return node->killed || (node->peer().loop().running() && node->attempts_ended());
+           });
 }
 
 void Simulation::check_end() {
@@ -297,14 +316,15 @@ void Simulation::check_end() {
 }
 
 std::optional<std::string> Simulation::run() {
-    if (trace_) {
-        network_.on_send = [this](const PeerId& from, const PeerId& to, const wire::Envelope& envelope,
-                                  const wire::Body& body) {
+    network_.on_send = [this](const PeerId& from, const PeerId& to, const wire::Envelope& envelope,
+                              const wire::Body& body) {
+        check_sleeper(from, body);
+        if (trace_) {
             trace(fmt::format("    {} -> {} {}{} {}", from.hex, to.hex, wire::name_of(body),
                               envelope.answer ? " (answer)" : "", envelope.request & 0xffff));
-            return false;
-        };
-    }
+        }
+        return false;
+    };
     auto step_until = [&](auto done, Duration limit) {
         const auto end = world_.now() + limit;
         while (!violation_ && !done() && world_.next_time() <= end) {

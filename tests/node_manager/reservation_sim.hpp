@@ -59,12 +59,14 @@ class Simulation final : public Surroundings {
     void move_on(Run& run, Duration after);
     void fault();
     void stop_one();
+    void wake(Node& node, TimePoint slept_since);
     void kill_one();
     void cut_one();
     void change_network();
     void suspect_one();
     void heal();
     bool over() const;
+    void check_sleeper(const PeerId& from, const wire::Body& body);
     void check_end();
     std::vector<Node*> running_nodes();
     bool chance(double probability) { return random_.chance(probability); }

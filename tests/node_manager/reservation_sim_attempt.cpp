@@ -32,12 +32,13 @@ Attempt::Attempt(Surroundings& around, SimPeer& peer, RunId run, std::uint64_t t
                  [](const std::string&) {}}) {}
 
 Attempt::~Attempt() {
-    for (auto timer : {rewire_timer_, work_timer_, client_timer_})
+    for (auto timer : {rewire_timer_, work_timer_, second_timer_})
         peer_.loop().cancel(timer);
 }
 
 void Attempt::start() {
-    look_for_client();
+    started_ = last_second_ = peer_.loop().now();
+    each_second();
     if (!choose_places()) return end(Outcome::impossible);
     reserver_.reserve(epoch_, wanted_);
 }
@@ -129,16 +130,24 @@ void Attempt::work() {
     });
 }
 
-// A client that went on elsewhere is silent here.
-void Attempt::look_for_client() {
+// A client that went on elsewhere is silent here. And nobody believes for long what a board ended long ago: 3
+// s, two renewals, and a sleep of less than 3 s.
+void Attempt::each_second() {
+    const bool just_woke = peer_.loop().now() - std::exchange(last_second_, peer_.loop().now()) > 1s;
+    for (const auto& [board, slots] : wanted_) {
+        if (just_woke || !reserver_.firm() || around_.node(board)->board().silent_for(run_, epoch_) < 9s)
+            continue;
+        around_.violated(fmt::format("{} still believes that {}@{}.{} is firm on {}", peer_.id().hex,
+                                     run_.hex, epoch_.attempt, epoch_.wiring, board.hex));
+    }
     if (around_.superseded_for(run_, epoch_.attempt, client_patience)) return end(Outcome::ended);
-    client_timer_ = peer_.loop().call_after(1s, [this] { look_for_client(); });
+    second_timer_ = peer_.loop().call_after(1s, [this] { each_second(); });
 }
 
 void Attempt::end(Outcome outcome) {
     if (ending_) return;
     ending_ = true;
-    for (auto* timer : {&rewire_timer_, &work_timer_, &client_timer_})
+    for (auto* timer : {&rewire_timer_, &work_timer_, &second_timer_})
         peer_.loop().cancel(std::exchange(*timer, 0));
     reserver_.release([this, outcome] {
         ended_ = true;

@@ -42,8 +42,7 @@ void SimBoard::handle(const PeerId& from, const wire::Body& body, const Reply& r
     };
     if (const auto* reserve = std::get_if<wire::Reserve>(&body)) {
         auto said = table_.reserve(from, *reserve, now());
-        auto& asked = asked_[reserve->run];
-        if (accepted(said) || reserve->epoch > asked.highest) asked = {reserve->epoch, reserve->slots};
+        observe(*reserve, accepted(said));
         answer(reserve->run, reserve->epoch, std::move(said));
     } else if (const auto* commit = std::get_if<wire::Commit>(&body)) {
         answer(commit->run, commit->epoch, table_.commit(from, *commit, now()));
@@ -51,10 +50,26 @@ void SimBoard::handle(const PeerId& from, const wire::Body& body, const Reply& r
         answer(renew->run, renew->epoch, table_.renew(from, *renew, now()));
     } else if (const auto* release = std::get_if<wire::Release>(&body)) {
         table_.release(from, *release, now(), reply);
+        auto& asked = asked_[release->run];
+        if (release->epoch >= asked.highest) asked.released = asked.highest = release->epoch;
     } else if (const auto* wanted = std::get_if<wire::Spawn>(&body)) {
         spawn(*wanted, reply);
     }
     arm();
+}
+
+// Commands that were overtaken have no effect for as long as the board must remember.
+void SimBoard::observe(const wire::Reserve& reserve, bool taken) {
+    auto& asked = asked_[reserve.run];
+    const bool over = reserve.epoch < asked.highest || (asked.released && reserve.epoch <= *asked.released);
+    if (taken && over && now() - asked.at < epoch_memory) {
+        violated("took a RESERVE that is over: " + text(reserve.run, reserve.epoch));
+    }
+    if (taken || reserve.epoch > asked.highest) {
+        asked.highest = reserve.epoch;
+        asked.slots = reserve.slots;
+        asked.at = now();
+    }
 }
 
 // The packages are here at once, or must be fetched first.
@@ -122,6 +137,11 @@ void SimBoard::arm() {
         table_.expire(now());
         arm();
     });
+}
+
+Duration SimBoard::silent_for(const RunId& run, Epoch epoch) const {
+    const auto heard = heard_.find({run, epoch});
+    return heard == heard_.end() ? Duration{} : now() - heard->second;
 }
 
 bool SimBoard::firm_or_run_out(const RunId& run, Epoch epoch, const PeerId& coordinator) const {
@@ -293,6 +313,11 @@ void Node::lose_job(const RunId& run) {
 bool Node::attempts_ended() const {
     return std::all_of(attempts_.begin(), attempts_.end(),
                        [](const auto& entry) { return entry.second->ended(); });
+}
+
+bool Node::attempt_since_before(const RunId& run, std::uint32_t attempt, TimePoint time) const {
+    const auto found = attempts_.find({run, attempt});
+    return found != attempts_.end() && found->second->started() < time;
 }
 
 }  // namespace fard::sim

@@ -4,6 +4,7 @@
 
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -53,6 +54,7 @@ class SimBoard {
     std::size_t jobs() const { return jobs_.size(); }
     // Whether a coordinator that believes this lease firm may be right.
     bool firm_or_run_out(const RunId& run, Epoch epoch, const PeerId& coordinator) const;
+    Duration silent_for(const RunId& run, Epoch epoch) const;  // since its coordinator last renewed
     void check();  // each invariant, if anything has happened since the last check
 
   private:
@@ -61,11 +63,14 @@ class SimBoard {
         Key of;
         std::size_t device;
     };
-    struct Asked {  // what the observer has seen of a run's RESERVE
+    struct Asked {  // what the observer has seen of a run's RESERVEs and RELEASEs
         Epoch highest;
         std::vector<wire::SlotRequest> slots;
+        std::optional<Epoch> released;
+        TimePoint at;
     };
 
+    void observe(const wire::Reserve& reserve, bool taken);
     void spawn(const wire::Spawn& spawn, const Reply& reply);
     void start_jobs(const wire::Spawn& spawn, const Reply& reply);
     void end_jobs(const RunId& run, Epoch up_to);
@@ -102,6 +107,7 @@ class Attempt {
     Reserver& reserver() { return reserver_; }
     bool ended() const { return ended_; }
     bool running() const { return work_timer_ != 0; }
+    TimePoint started() const { return started_; }
 
   private:
     void rewire();
@@ -110,7 +116,7 @@ class Attempt {
     void on_reserved();
     void spawn();
     void work();
-    void look_for_client();
+    void each_second();
     void end(Outcome outcome);
 
     Surroundings& around_;
@@ -120,11 +126,12 @@ class Attempt {
     std::uint32_t jobs_;
     Duration work_;
     Epoch epoch_;
+    TimePoint started_, last_second_;
     std::map<PeerId, std::vector<wire::SlotRequest>> wanted_;
     std::set<PeerId> avoided_;
     std::size_t answers_missing_ = 0;
     int rewirings_ = 0;
-    Loop::TimerId rewire_timer_ = 0, work_timer_ = 0, client_timer_ = 0;
+    Loop::TimerId rewire_timer_ = 0, work_timer_ = 0, second_timer_ = 0;
     bool ending_ = false, ended_ = false;
     Reserver reserver_;
 };
@@ -143,8 +150,11 @@ class Node {
     SimBoard& board() { return board_; }
     const std::vector<wire::DeviceState>& devices() const { return board_.table().devices(); }
     bool attempts_ended() const;
+    // Whether this attempt was under way before that time.
+    bool attempt_since_before(const RunId& run, std::uint32_t attempt, TimePoint time) const;
 
     bool killed = false;
+    TimePoint overslept_at;  // when it last woke from a sleep of more than 3 s
 
   private:
     void handle(const PeerId& from, const wire::Body& body, const Reply& reply);
