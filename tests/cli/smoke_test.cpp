@@ -227,3 +227,17 @@ TEST_CASE("a board that does not end is named by down") {
     CHECK(world.fard({"down"}).exit_code == 0);
     CHECK(world.node_managers().empty());
 }
+
+TEST_CASE("the C++ example sends twenty images to node managers that run") {
+    World world;
+    world.up(2);
+    const auto program = build_root() / "examples" / "send_job_data";
+    const auto app = source_root() / "apps" / "two_stage_bnn.toml";
+    const auto outcome = Background({program.string(), app.string()},
+                                    {{"XDG_RUNTIME_DIR", world.directory().string()}, {"FARD_NODE", ""}})
+                             .wait(3min);
+    REQUIRE_MESSAGE(outcome.exit_code == 0, outcome.err);
+    CHECK(outcome.out.find("chunk 19: ") != std::string::npos);
+    CHECK(outcome.out.find("20 results in") != std::string::npos);
+    world.down();
+}
