@@ -1,0 +1,143 @@
+// Parts that several messages share. They travel as maps inside a message and have no number of their own.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <tuple>
+#include <vector>
+
+#include "base/tensor_desc.hpp"
+#include "runtime/peer/ids.hpp"
+#include "runtime/peer/message_fields.hpp"
+
+namespace fard::wire {
+
+struct Member {  // a node manager as others reach it
+    PeerId peer;
+    std::string name;       // the board's name
+    std::string front_door; // ROUTER: clients, joining peers, package pieces
+    std::string publisher;  // PUB: state and commands
+    std::string heartbeat;  // ROUTER of the heartbeat thread
+    static constexpr auto fields = std::tuple{
+        field("peer", &Member::peer), field("name", &Member::name), field("front_door", &Member::front_door),
+        field("publisher", &Member::publisher), field("heartbeat", &Member::heartbeat)};
+    friend bool operator==(const Member&, const Member&) = default;
+};
+
+struct DeviceState {  // one device as its board fingerprinted it
+    std::string id;       // stable over restarts, unique on the board: "cpu0"
+    std::string kind;     // "soft", "emulated", "zynq"
+    std::uint32_t slots = 0;
+    bool healthy = true;
+    std::string detail;   // why it is unhealthy, or its description
+    static constexpr auto fields =
+        std::tuple{field("id", &DeviceState::id), field("kind", &DeviceState::kind), field("slots", &DeviceState::slots),
+                   field("healthy", &DeviceState::healthy), field("detail", &DeviceState::detail)};
+    friend bool operator==(const DeviceState&, const DeviceState&) = default;
+};
+
+struct LinkEndpoint {  // where a receiver waits for one sender
+    std::string data;    // the receiver's PULL
+    std::string credit;  // the receiver's PUSH of cumulative credits
+    static constexpr auto fields =
+        std::tuple{field("data", &LinkEndpoint::data), field("credit", &LinkEndpoint::credit)};
+    friend bool operator==(const LinkEndpoint&, const LinkEndpoint&) = default;
+};
+
+struct PositionSpec {  // one position of a pipeline, resolved by the client
+    std::string name;
+    std::string program;  // a job program's name in the board's jobs directory: "stage", "copy", "first_stage"
+    std::uint32_t replicas = 1;
+    std::string device;   // device kind that it needs, "" for any
+    std::string overlay;  // package id (SHA-256 of its overlay.toml, hex), "" if the job needs none
+    std::vector<TensorDesc> inputs;
+    std::vector<TensorDesc> outputs;
+    std::map<std::string, std::string> params;  // the app's own settings for the job
+    static constexpr auto fields = std::tuple{
+        field("name", &PositionSpec::name), field("program", &PositionSpec::program),
+        field("replicas", &PositionSpec::replicas), field("device", &PositionSpec::device),
+        field("overlay", &PositionSpec::overlay), field("inputs", &PositionSpec::inputs),
+        field("outputs", &PositionSpec::outputs), field("params", &PositionSpec::params)};
+    friend bool operator==(const PositionSpec&, const PositionSpec&) = default;
+};
+
+struct AppSpec {  // an app as node managers see it: no model, no files, only what a run needs
+    std::string name;
+    std::vector<PositionSpec> positions;
+    std::uint64_t chunk_timeout_ms = 60'000;  // a job that holds one chunk longer is killed and counts as lost
+    std::uint64_t window_bytes = 8 * mib;     // admission window: input bytes without an acknowledged result
+    std::uint64_t link_bytes = 4 * mib;       // byte budget of each link between two jobs
+    static constexpr auto fields =
+        std::tuple{field("name", &AppSpec::name), field("positions", &AppSpec::positions),
+                   field("chunk_timeout_ms", &AppSpec::chunk_timeout_ms), field("window_bytes", &AppSpec::window_bytes),
+                   field("link_bytes", &AppSpec::link_bytes)};
+    friend bool operator==(const AppSpec&, const AppSpec&) = default;
+};
+
+struct JobKey {  // one job of one wiring of a run
+    RunId run;
+    Epoch epoch;
+    std::uint32_t position = 0;
+    std::uint32_t replica = 0;
+    static constexpr auto fields = std::tuple{field("run", &JobKey::run), field("epoch", &JobKey::epoch),
+                                              field("position", &JobKey::position), field("replica", &JobKey::replica)};
+    friend auto operator<=>(const JobKey&, const JobKey&) = default;
+};
+
+struct SlotRequest {  // what a run wants on one board
+    std::uint32_t position = 0;
+    std::uint32_t replica = 0;
+    std::string device;  // the device's id on that board
+    static constexpr auto fields =
+        std::tuple{field("position", &SlotRequest::position), field("replica", &SlotRequest::replica),
+                   field("device", &SlotRequest::device)};
+    friend auto operator<=>(const SlotRequest&, const SlotRequest&) = default;
+};
+
+struct JobSpec {  // what a board needs to spawn one job
+    std::uint32_t position = 0;
+    std::uint32_t replica = 0;
+    std::uint32_t positions = 1;  // of the pipeline
+    std::uint32_t senders = 1;    // links to bind: the jobs of the position before, or 1 for the coordinator
+    std::uint32_t receivers = 1;  // links to connect: the jobs of the position after, or 1 for the coordinator
+    std::string device;           // the reserved device's id
+    PositionSpec spec;
+    static constexpr auto fields = std::tuple{
+        field("position", &JobSpec::position), field("replica", &JobSpec::replica),
+        field("positions", &JobSpec::positions), field("senders", &JobSpec::senders),
+        field("receivers", &JobSpec::receivers), field("device", &JobSpec::device), field("spec", &JobSpec::spec)};
+    friend bool operator==(const JobSpec&, const JobSpec&) = default;
+};
+
+struct JobStats {  // totals of one job since it started; times in nanoseconds
+    std::uint64_t chunks = 0;
+    std::uint64_t load_ns = 0;     // loading the device
+    std::uint64_t compute_ns = 0;  // inside process()
+    std::uint64_t wait_ns = 0;     // waiting for input or for credit
+    std::uint64_t bytes_out = 0;
+    std::uint64_t late = 0;        // chunks delivered late by an emulated device
+    static constexpr auto fields =
+        std::tuple{field("chunks", &JobStats::chunks), field("load_ns", &JobStats::load_ns),
+                   field("compute_ns", &JobStats::compute_ns), field("wait_ns", &JobStats::wait_ns),
+                   field("bytes_out", &JobStats::bytes_out), field("late", &JobStats::late)};
+    friend bool operator==(const JobStats&, const JobStats&) = default;
+};
+
+struct JobReport {  // one row of "stages" in a run's summary
+    std::uint32_t position = 0;
+    std::uint32_t replica = 0;
+    std::string name;
+    std::string board;
+    std::string device;
+    std::string overlay;
+    JobStats stats;
+    static constexpr auto fields =
+        std::tuple{field("position", &JobReport::position), field("replica", &JobReport::replica),
+                   field("name", &JobReport::name), field("board", &JobReport::board),
+                   field("device", &JobReport::device), field("overlay", &JobReport::overlay),
+                   field("stats", &JobReport::stats)};
+    friend bool operator==(const JobReport&, const JobReport&) = default;
+};
+
+}  // namespace fard::wire

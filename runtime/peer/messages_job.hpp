@@ -1,0 +1,118 @@
+// Between a node manager and its jobs, and the control messages of the data links.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <tuple>
+#include <vector>
+
+#include "runtime/peer/message_parts.hpp"
+
+namespace fard::wire {
+
+// ---- node manager <-> job -----------------------------------------------------------------------------------------
+
+struct JobConfig {  // the first message to a new job
+    static constexpr std::uint16_t type = 80, version = 1;
+    static constexpr std::size_t cap = 1 * mib;
+    static constexpr const char* name = "JOB_CONFIG";
+    JobKey job;
+    std::string app;
+    std::string board;
+    JobSpec spec;
+    std::string package_dir;      // where the overlay lies unpacked and verified, "" if none
+    std::string device_kind;      // of the reserved device
+    std::string link_transport;   // "ipc" or "tcp"
+    std::string link_place;       // ipc: the directory for sockets; tcp: the address to bind
+    std::uint64_t link_bytes = 0; // byte budget of each link
+    static constexpr auto fields = std::tuple{
+        field("job", &JobConfig::job), field("app", &JobConfig::app), field("board", &JobConfig::board),
+        field("spec", &JobConfig::spec), field("package_dir", &JobConfig::package_dir),
+        field("device_kind", &JobConfig::device_kind), field("link_transport", &JobConfig::link_transport),
+        field("link_place", &JobConfig::link_place), field("link_bytes", &JobConfig::link_bytes)};
+    friend bool operator==(const JobConfig&, const JobConfig&) = default;
+};
+
+struct JobUp {  // the job has bound its links (loading the device may still go on)
+    static constexpr std::uint16_t type = 81, version = 1;
+    static constexpr std::size_t cap = 64 * kib;
+    static constexpr const char* name = "JOB_UP";
+    std::vector<LinkEndpoint> links;
+    static constexpr auto fields = std::tuple{field("links", &JobUp::links)};
+    friend bool operator==(const JobUp&, const JobUp&) = default;
+};
+
+struct JobConnect {  // where to push; the job connects and opens its links
+    static constexpr std::uint16_t type = 82, version = 1;
+    static constexpr std::size_t cap = 64 * kib;
+    static constexpr const char* name = "JOB_CONNECT";
+    std::vector<LinkEndpoint> receivers;
+    static constexpr auto fields = std::tuple{field("receivers", &JobConnect::receivers)};
+    friend bool operator==(const JobConnect&, const JobConnect&) = default;
+};
+
+struct JobLinked {  // LINK_OK of all the job's senders, and its device is loaded or loading
+    static constexpr std::uint16_t type = 83, version = 1;
+    static constexpr std::size_t cap = 1 * kib;
+    static constexpr const char* name = "JOB_LINKED";
+    static constexpr auto fields = std::tuple{};
+    friend bool operator==(const JobLinked&, const JobLinked&) = default;
+};
+
+struct JobFailed {  // the job's last message when it ends itself with a reason
+    static constexpr std::uint16_t type = 84, version = 1;
+    static constexpr std::size_t cap = 64 * kib;
+    static constexpr const char* name = "JOB_FAILED";
+    std::string reason;
+    static constexpr auto fields = std::tuple{field("reason", &JobFailed::reason)};
+    friend bool operator==(const JobFailed&, const JobFailed&) = default;
+};
+
+struct JobDrain {  // end: report and exit 0
+    static constexpr std::uint16_t type = 85, version = 1;
+    static constexpr std::size_t cap = 1 * kib;
+    static constexpr const char* name = "JOB_DRAIN";
+    static constexpr auto fields = std::tuple{};
+    friend bool operator==(const JobDrain&, const JobDrain&) = default;
+};
+
+struct JobDrained {  // the job's last message after JOB_DRAIN
+    static constexpr std::uint16_t type = 86, version = 1;
+    static constexpr std::size_t cap = 1 * kib;
+    static constexpr const char* name = "JOB_DRAINED";
+    JobStats stats;
+    static constexpr auto fields = std::tuple{field("stats", &JobDrained::stats)};
+    friend bool operator==(const JobDrained&, const JobDrained&) = default;
+};
+
+// ---- data links ---------------------------------------------------------------------------------------------------
+
+struct LinkOpen {  // the first message on a link
+    static constexpr std::uint16_t type = 90, version = 1;
+    static constexpr std::size_t cap = 64 * kib;
+    static constexpr const char* name = "LINK_OPEN";
+    RunId run;
+    Epoch epoch;
+    std::string from;  // "client", "coordinator", or "position/replica" of the sender
+    std::vector<TensorDesc> tensors;
+    std::string overlay;
+    static constexpr auto fields =
+        std::tuple{field("run", &LinkOpen::run), field("epoch", &LinkOpen::epoch), field("from", &LinkOpen::from),
+                   field("tensors", &LinkOpen::tensors), field("overlay", &LinkOpen::overlay)};
+    friend bool operator==(const LinkOpen&, const LinkOpen&) = default;
+};
+
+struct Credit {  // on the reverse pair: chunks taken since the link was opened
+    static constexpr std::uint16_t type = 91, version = 1;
+    static constexpr std::size_t cap = 1 * kib;
+    static constexpr const char* name = "CREDIT";
+    RunId run;
+    Epoch epoch;
+    std::uint64_t taken = 0;
+    static constexpr auto fields = std::tuple{field("run", &Credit::run), field("epoch", &Credit::epoch),
+                                              field("taken", &Credit::taken)};
+    friend bool operator==(const Credit&, const Credit&) = default;
+};
+
+}  // namespace fard::wire

@@ -1,0 +1,126 @@
+// Between peers: answers to any request, membership, published state.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <tuple>
+#include <vector>
+
+#include "runtime/peer/message_parts.hpp"
+
+namespace fard::wire {
+
+// ---- any answer --------------------------------------------------------------------------------------------------
+
+struct Done {  // the plain positive answer to a request
+    static constexpr std::uint16_t type = 1, version = 1;
+    static constexpr std::size_t cap = 1 * kib;
+    static constexpr const char* name = "DONE";
+    static constexpr auto fields = std::tuple{};
+    friend bool operator==(const Done&, const Done&) = default;
+};
+
+struct Refused {  // the negative answer to any request
+    static constexpr std::uint16_t type = 2, version = 1;
+    static constexpr std::size_t cap = 64 * kib;
+    static constexpr const char* name = "REFUSED";
+    std::uint8_t fault = 0;  // fard::Fault
+    std::string reason;
+    static constexpr auto fields = std::tuple{field("fault", &Refused::fault), field("reason", &Refused::reason)};
+    friend bool operator==(const Refused&, const Refused&) = default;
+};
+
+// ---- membership --------------------------------------------------------------------------------------------------
+
+struct Hello {  // a joining peer to a seed's front door; answered by WELCOME or REFUSED
+    static constexpr std::uint16_t type = 10, version = 1;
+    static constexpr std::size_t cap = 4 * kib;
+    static constexpr const char* name = "HELLO";
+    std::string cluster;
+    std::uint32_t protocol = protocol_version;
+    Member member;
+    static constexpr auto fields = std::tuple{field("cluster", &Hello::cluster), field("protocol", &Hello::protocol),
+                                              field("member", &Hello::member)};
+    friend bool operator==(const Hello&, const Hello&) = default;
+};
+
+struct Welcome {  // the members that the seed knows, itself first
+    static constexpr std::uint16_t type = 11, version = 1;
+    static constexpr std::size_t cap = 1 * mib;
+    static constexpr const char* name = "WELCOME";
+    std::vector<Member> members;
+    static constexpr auto fields = std::tuple{field("members", &Welcome::members)};
+    friend bool operator==(const Welcome&, const Welcome&) = default;
+};
+
+struct Gossip {  // published each second and on change: the members that the publisher knows and the ones it lost
+    static constexpr std::uint16_t type = 12, version = 1;
+    static constexpr std::size_t cap = 1 * mib;
+    static constexpr const char* name = "GOSSIP";
+    std::vector<Member> members;
+    std::vector<PeerId> lost;
+    static constexpr auto fields = std::tuple{field("members", &Gossip::members), field("lost", &Gossip::lost)};
+    friend bool operator==(const Gossip&, const Gossip&) = default;
+};
+
+struct Leave {  // published by a peer that stops in order
+    static constexpr std::uint16_t type = 13, version = 1;
+    static constexpr std::size_t cap = 1 * kib;
+    static constexpr const char* name = "LEAVE";
+    static constexpr auto fields = std::tuple{};
+    friend bool operator==(const Leave&, const Leave&) = default;
+};
+
+struct Ping {  // heartbeat thread to heartbeat thread, and client to heartbeat thread
+    static constexpr std::uint16_t type = 14, version = 1;
+    static constexpr std::size_t cap = 1 * kib;
+    static constexpr const char* name = "PING";
+    std::uint64_t sequence = 0;
+    PeerId about;  // whom the sender asks about: "" the receiver itself, else a peer that the sender has not heard
+    static constexpr auto fields = std::tuple{field("sequence", &Ping::sequence), field("about", &Ping::about)};
+    friend bool operator==(const Ping&, const Ping&) = default;
+};
+
+struct Pong {
+    static constexpr std::uint16_t type = 15, version = 1;
+    static constexpr std::size_t cap = 1 * kib;
+    static constexpr const char* name = "PONG";
+    std::uint64_t sequence = 0;
+    PeerId about;
+    std::uint64_t silent_ms = 0;  // how long the answerer has not heard from `about` itself
+    static constexpr auto fields = std::tuple{field("sequence", &Pong::sequence), field("about", &Pong::about),
+                                              field("silent_ms", &Pong::silent_ms)};
+    friend bool operator==(const Pong&, const Pong&) = default;
+};
+
+struct Beacon {  // UDP broadcast on a LAN
+    static constexpr std::uint16_t type = 16, version = 1;
+    static constexpr std::size_t cap = 1 * kib;
+    static constexpr const char* name = "BEACON";
+    std::string cluster;
+    std::uint32_t protocol = protocol_version;
+    PeerId peer;
+    std::string front_door;
+    static constexpr auto fields = std::tuple{field("cluster", &Beacon::cluster), field("protocol", &Beacon::protocol),
+                                              field("peer", &Beacon::peer), field("front_door", &Beacon::front_door)};
+    friend bool operator==(const Beacon&, const Beacon&) = default;
+};
+
+// ---- published state ---------------------------------------------------------------------------------------------
+
+struct BoardState {  // published each second and on change
+    static constexpr std::uint16_t type = 20, version = 1;
+    static constexpr std::size_t cap = 1 * mib;
+    static constexpr const char* name = "BOARD_STATE";
+    std::vector<DeviceState> devices;
+    std::vector<std::uint32_t> slots_free;  // one per device
+    std::vector<std::string> overlays;      // package ids in the store
+    std::uint32_t runs = 0;                 // that this board coordinates
+    static constexpr auto fields =
+        std::tuple{field("devices", &BoardState::devices), field("slots_free", &BoardState::slots_free),
+                   field("overlays", &BoardState::overlays), field("runs", &BoardState::runs)};
+    friend bool operator==(const BoardState&, const BoardState&) = default;
+};
+
+}  // namespace fard::wire
