@@ -1,10 +1,9 @@
 // fard::Api: a C++ program's way to a cluster of node managers.
 //
-//   auto api = fard::Api::connect();                                   // the node that FARD_NODE or `fard
-//   up` names auto app = (*api)->send_app("apps/two_stage_bnn.toml");            // cut, packed, checked;
-//   nothing is started auto run = (*api)->send_job_data(*app, std::move(data));           // jobs come, take
-//   the chunks, and go for (const auto& output : run->outputs) ...                        // in order, one
-//   per chunk
+//   auto api = fard::Api::connect();                           // the node that FARD_NODE or `fard up` names
+//   auto app = (*api)->send_app("apps/two_stage_bnn.toml");    // cut, packed, checked; nothing is started
+//   auto run = (*api)->send_job_data(*app, std::move(data));   // jobs come, take the chunks, and go
+//   for (const auto& output : run->outputs) ...                // in order, one per chunk
 //
 // Thread-safe. Blocking calls take a limit and end by then; they must not be made from a callback (refused).
 // Callbacks run on the Api's own thread, one at a time, and must not block.

@@ -82,7 +82,6 @@ Result<> Container::live() {
 }
 
 // ---- from the start to the first chunk
-// ---------------------------------------------------------------------------
 
 Result<wire::JobConfig> Container::await_config() {
     for (;;) {
@@ -172,7 +171,6 @@ Result<> Container::look_around() {
 }
 
 // ---- chunks
-// ------------------------------------------------------------------------------------------------------
 
 Result<> Container::pump() {
     for (;;) {
@@ -242,7 +240,6 @@ bool Container::push() {
 }
 
 // ---- waiting
-// -----------------------------------------------------------------------------------------------------
 
 void Container::watch(int fd) {
     polled_.push_back({fd, POLLIN, 0});

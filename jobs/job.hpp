@@ -1,11 +1,12 @@
 // What an application programmer writes: a job is a class with process(chunk) and one line of main.
 //
 //   class FirstStage final : public fard::Job {
-//       fard::Result<> parse_config(const fard::JobConfig& config) override;   // load an overlay, read
-//       params fard::Result<fard::Chunk> process(fard::Chunk chunk) override;
+//       fard::Result<> parse_config(const fard::JobConfig& config) override;   // load an overlay, read params
+//       fard::Result<fard::Chunk> process(fard::Chunk chunk) override;
 //   };
-//   int main(int argc, char** argv) { return fard::run_job(argc, argv, [] { return
-//   std::make_unique<FirstStage>(); }); }
+//   int main(int argc, char** argv) {
+//       return fard::run_job(argc, argv, [] { return std::make_unique<FirstStage>(); });
+//   }
 //
 // Life of a job: started by its node manager -> parse_config -> wired -> process, once per chunk -> gone when
 // the run is drained, cancelled, or its node manager ends. All calls come from one thread, one at a time.

@@ -74,7 +74,6 @@ bool Board::serve(const PeerId& from, const wire::Body& body, Reply& reply) {
 }
 
 // ---- jobs
-// --------------------------------------------------------------------------------------------------------
 
 // Under a firm lease: fetch what is missing, look at the lease again, start the jobs.
 void Board::spawn(const PeerId& from, const wire::Spawn& spawn, Reply reply) {
@@ -148,7 +147,6 @@ void Board::job_lost(const wire::JobLost& lost) {
 }
 
 // ---- time
-// --------------------------------------------------------------------------------------------------------
 
 void Board::watch_leases() {
     const auto next = leases_.next_expiry();

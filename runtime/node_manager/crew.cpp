@@ -24,7 +24,6 @@ Crew::Crew(Around& around, wire::Spawn spawn, std::function<void()> over)
       chunk_watch_(around.loop) {}
 
 // ---- starting
-// ----------------------------------------------------------------------------------------------------
 
 void Crew::start(const PackageDirs& package_dirs, SpawnDone done) {
     spawn_done_ = std::move(done);
@@ -91,7 +90,6 @@ void Crew::fail_spawn(Error error) {
 }
 
 // ---- wiring
-// ------------------------------------------------------------------------------------------------------
 
 Result<> Crew::check_wiring(const wire::Wire& wire) const {
     if (ended_ || drain_done_) return fail(Fault::refused, "its jobs are ending");
@@ -141,7 +139,6 @@ void Crew::end_wire(Result<> result) {
 }
 
 // ---- running
-// -----------------------------------------------------------------------------------------------------
 
 void Crew::said(Member& member, const wire::Body& body) {
     if (const auto* up = std::get_if<wire::JobUp>(&body)) {
@@ -196,7 +193,6 @@ void Crew::watch_chunks() {
 }
 
 // ---- ending
-// ------------------------------------------------------------------------------------------------------
 
 void Crew::drain(DrainDone done) {
     if (ended_ || drain_done_)
@@ -260,7 +256,6 @@ wire::Drained Crew::report() const {
 }
 
 // ---- helpers
-// -----------------------------------------------------------------------------------------------------
 
 std::size_t Crew::alive() const {
     return static_cast<std::size_t>(

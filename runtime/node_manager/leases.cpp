@@ -22,7 +22,6 @@ LeaseTable::LeaseTable(std::vector<wire::DeviceState> devices, Effects effects)
     : devices_(std::move(devices)), effects_(std::move(effects)), used_(devices_.size(), 0) {}
 
 // ---- requests
-// -----------------------------------------------------------------------------------------------
 
 wire::Body LeaseTable::reserve(const PeerId& from, const wire::Reserve& reserve, TimePoint now) {
     expire(now);
@@ -144,7 +143,6 @@ void LeaseTable::release(const PeerId& from, const wire::Release& release, TimeP
 }
 
 // ---- jobs
-// ---------------------------------------------------------------------------------------------------
 
 Result<> LeaseTable::may_spawn(const RunId& id, Epoch epoch, TimePoint now) const {
     auto run = runs_.find(id);
@@ -191,7 +189,6 @@ void LeaseTable::jobs_ended(const RunId& id, Epoch up_to, TimePoint now) {
 }
 
 // ---- time
-// ---------------------------------------------------------------------------------------------------
 
 void LeaseTable::expire(TimePoint now) {
     bool freed = false;
@@ -231,7 +228,6 @@ void LeaseTable::forget_runs(TimePoint now) {
 }
 
 // ---- what people and tests see
-// ------------------------------------------------------------------------------
 
 std::vector<std::uint32_t> LeaseTable::slots_free() const {
     std::vector<std::uint32_t> free(devices_.size(), 0);
@@ -258,7 +254,6 @@ std::vector<LeaseTable::Row> LeaseTable::rows() const {
 }
 
 // ---- inside
-// -------------------------------------------------------------------------------------------------
 
 Result<LeaseTable::Counts> LeaseTable::fit(const std::vector<wire::SlotRequest>& slots) const {
     if (slots.empty()) return fail(Fault::invalid_input, "a reservation of no slots at all");
@@ -330,7 +325,6 @@ void LeaseTable::give_back(const Counts& slots) {
 }
 
 // ---- who gets what
-// ------------------------------------------------------------------------------------------
 
 struct LeaseTable::Room {
     Counts free;  // slots that the next claim in line may have

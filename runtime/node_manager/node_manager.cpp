@@ -83,7 +83,6 @@ struct NodeManager::Impl {
 };
 
 // ---- putting it together
-// -----------------------------------------------------------------------------------------
 
 Result<> NodeManager::Impl::start() {
     if (auto opened = open_store(); !opened) return opened;
@@ -191,7 +190,6 @@ NodeManager::Impl::~Impl() {
 }
 
 // ---- what others ask
-// ---------------------------------------------------------------------------------------------
 
 void NodeManager::Impl::serve_visitor(const PeerId& visitor, const wire::Body& body, Reply reply) {
     if (!reply) reply = [](const wire::Body&) {};

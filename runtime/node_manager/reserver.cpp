@@ -88,7 +88,6 @@ class Reserver::Impl : public std::enable_shared_from_this<Impl> {
 };
 
 // ---- asking
-// --------------------------------------------------------------------------------------------------
 
 void Reserver::Impl::reserve(Epoch epoch, std::map<PeerId, std::vector<wire::SlotRequest>> wanted) {
     if (phase_ == Phase::over) return;
@@ -198,7 +197,6 @@ void Reserver::Impl::next_round() {
 }
 
 // ---- renewing
-// ------------------------------------------------------------------------------------------------
 
 void Reserver::Impl::tick() {
     auto self = shared_from_this();  // an event may destroy the Reserver
@@ -270,7 +268,6 @@ void Reserver::Impl::lose(const PeerId& id, const Error& why) {
 }
 
 // ---- what boards say
-// -----------------------------------------------------------------------------------------
 
 wire::Body Reserver::Impl::decided(const PeerId& from, const RunId& run, Epoch epoch, bool granted,
                                    std::uint64_t decision) {
@@ -326,7 +323,6 @@ void Reserver::Impl::forget(const PeerId& board) {
 }
 
 // ---- releasing
-// -----------------------------------------------------------------------------------------------
 
 void Reserver::Impl::ask_release(const PeerId& id) {
     courier_.ask(id, wire::Release{run_, epoch_}, release_deadline,
@@ -368,7 +364,6 @@ void Reserver::Impl::stop() {
 }
 
 // ---- the handle
-// ----------------------------------------------------------------------------------------------
 
 Reserver::Reserver(Loop& loop, Courier& courier, RunId run, std::uint64_t ticket, Events events)
     : impl_(std::make_shared<Impl>(loop, courier, std::move(run), ticket, std::move(events))) {}

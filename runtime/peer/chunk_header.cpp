@@ -13,7 +13,6 @@ std::string short_form(const TensorDesc& tensor) {
 }
 
 // ---- writing, and comparing with what we would have written
-// ------------------------------------------------------
 
 namespace {
 
@@ -170,7 +169,6 @@ HeaderForm::Match HeaderForm::read(std::string_view header, std::uint64_t& index
 }
 
 // ---- reading the header of anyone
-// --------------------------------------------------------------------------------
 
 namespace {
 

@@ -20,7 +20,6 @@ template <typename T>
 constexpr bool is_vector<std::vector<T>> = true;
 
 // ---- the table, row by row
-// ----------------------------------------------------------------------------------------
 
 struct Row {
     std::uint16_t type;
@@ -60,7 +59,6 @@ std::optional<std::size_t> row_of(std::uint64_t type) {
 }
 
 // ---- writing
-// ------------------------------------------------------------------------------------------------------
 
 struct Buffer {
     std::string bytes;
@@ -125,7 +123,6 @@ void write(Packer& packer, const T& value) {
 }
 
 // ---- measuring: one pass over the bytes that allocates nothing but msgpack's own small stack
-// ---------------------
 
 class Measure : public msgpack::null_visitor {
   public:
@@ -223,7 +220,6 @@ Result<std::size_t> measure(std::string_view bytes) {
 }
 
 // ---- reading
-// ------------------------------------------------------------------------------------------------------
 
 // Reads the parsed tree into structs. Every read returns false after the first thing that is wrong; `why`
 // says what, and the names of the fields on the way to it are put before it as the calls return.
@@ -444,7 +440,6 @@ Result<Decoded> read_message(std::size_t row, std::string_view bytes) {
 }
 
 // ---- sizes
-// --------------------------------------------------------------------------------------------------------
 
 template <typename T>
 std::size_t held_by(const T& value) {

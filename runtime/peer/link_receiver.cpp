@@ -47,7 +47,6 @@ LinkReceiver& LinkReceiver::operator=(LinkReceiver&&) noexcept = default;
 LinkReceiver::~LinkReceiver() = default;
 
 // ---- binding
-// -----------------------------------------------------------------------------------------------------
 
 namespace {
 
@@ -90,7 +89,6 @@ Result<LinkReceiver> LinkReceiver::bind(SocketFactory& sockets, const std::strin
 }
 
 // ---- LINK_OPEN
-// ---------------------------------------------------------------------------------------------------
 
 namespace {
 
@@ -134,7 +132,6 @@ Result<> LinkReceiver::Impl::take_open(std::string_view bytes) {
 }
 
 // ---- chunks
-// ------------------------------------------------------------------------------------------------------
 
 // Takes the frames behind the header, all of them; false: there were more or fewer than the terms say.
 bool LinkReceiver::Impl::take_tensors(Chunk& chunk) {
@@ -204,7 +201,6 @@ Result<std::optional<Chunk>> LinkReceiver::receive() {
 }
 
 // ---- credit
-// ------------------------------------------------------------------------------------------------------
 
 bool LinkReceiver::Impl::flush() {
     if (taken == credited) return true;
@@ -225,7 +221,6 @@ bool LinkReceiver::flush_credit() {
 }
 
 // ---- the rest
-// ----------------------------------------------------------------------------------------------------
 
 const wire::LinkEndpoint& LinkReceiver::endpoint() const {
     return impl_->endpoint;

@@ -68,7 +68,6 @@ bool LinkSender::open() {
 }
 
 // ---- chunks
-// ------------------------------------------------------------------------------------------------------
 
 // Whether the pacer lets the chunk go now. Each chunk is charged once, however often it is offered.
 bool LinkSender::Impl::paid() {
@@ -105,7 +104,6 @@ bool LinkSender::send(Chunk& chunk) {
 }
 
 // ---- credit
-// ------------------------------------------------------------------------------------------------------
 
 void LinkSender::Impl::take_credit(std::string_view bytes) {
     const auto decoded = wire::decode(bytes);
@@ -124,7 +122,6 @@ void LinkSender::poll_credit() {
 }
 
 // ---- the rest
-// ----------------------------------------------------------------------------------------------------
 
 std::uint64_t LinkSender::sent() const {
     return impl_->sent;

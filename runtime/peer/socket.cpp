@@ -19,7 +19,6 @@ namespace fard {
 static_assert(sizeof(zmq_msg_t) == 64 && alignof(zmq_msg_t) <= 8);
 
 // ---- Frame
-// -------------------------------------------------------------------------------------------------------
 
 namespace {
 zmq_msg_t* message_of(void* storage) {
@@ -82,7 +81,6 @@ void* Frame::native() {
 }
 
 // ---- where a socket may be bound
-// ---------------------------------------------------------------------------------
 
 namespace {
 
@@ -168,7 +166,6 @@ FileId id_of(const std::string& file) {
 }  // namespace
 
 // ---- Watch
-// -------------------------------------------------------------------------------------------------------
 
 // ZMQ_FD becomes readable once per change and every call on the socket may swallow that, so after each call
 // and each callback ZMQ_EVENTS is looked at once more from the loop.
@@ -222,7 +219,6 @@ void Socket::Watch::join(std::unique_ptr<Watch> other) {
 }
 
 // ---- Socket
-// ------------------------------------------------------------------------------------------------------
 
 struct Socket::Impl {
     Impl(void* made, SocketKind made_as, bool is_insecure)
@@ -387,7 +383,6 @@ void Socket::recheck() {
 }
 
 // ---- SocketFactory
-// -----------------------------------------------------------------------------------------------
 
 struct SocketFactory::Impl {
     SocketPolicy policy;

@@ -31,7 +31,6 @@ Simulation::Simulation(std::uint64_t seed, bool trace)
 Simulation::~Simulation() = default;
 
 // ---- the plan
-// ------------------------------------------------------------------------------------------------
 
 void Simulation::plan() {
     const auto boards = 2 + random_.below(4);
@@ -178,7 +177,6 @@ void Simulation::heal() {
 }
 
 // ---- clients
-// -------------------------------------------------------------------------------------------------
 
 void Simulation::submit(Run& run) {
     if (run.ended) return;
@@ -221,7 +219,6 @@ void Simulation::attempt_ended(const RunId& id, std::uint32_t attempt, Outcome o
 }
 
 // ---- what nodes need
-// -----------------------------------------------------------------------------------------
 
 std::vector<BoardOffer> Simulation::offers(const PeerId& seen_by) {
     std::vector<BoardOffer> offers;
@@ -293,7 +290,6 @@ void Simulation::check_sleeper(const PeerId& from, const wire::Body& body) {
 }
 
 // ---- the run
-// -------------------------------------------------------------------------------------------------
 
 bool Simulation::over() const {
     return std::all_of(runs_.begin(), runs_.end(), [](const auto& run) { return run->ended; }) &&

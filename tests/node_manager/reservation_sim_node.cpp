@@ -19,7 +19,6 @@ bool accepted(const wire::Body& body) {
 }  // namespace
 
 // ---- board
-// ---------------------------------------------------------------------------------------------------
 
 SimBoard::SimBoard(Surroundings& around, SimPeer& peer, std::vector<wire::DeviceState> devices)
     : around_(around),
@@ -159,7 +158,6 @@ bool SimBoard::firm_or_run_out(const RunId& run, Epoch epoch, const PeerId& coor
 }
 
 // ---- what must hold after each step
-// ----------------------------------------------------------------------------
 
 void SimBoard::violated(const std::string& what) {
     std::string state;
@@ -261,7 +259,6 @@ void SimBoard::check_order() {
 }
 
 // ---- node
-// ----------------------------------------------------------------------------------------------------
 
 Node::Node(Surroundings& around, SimPeer& peer, std::vector<wire::DeviceState> devices)
     : around_(around), peer_(peer), board_(around, peer, std::move(devices)) {

@@ -436,7 +436,6 @@ TEST_CASE("an event may destroy the reserver") {
 }
 
 // ---- both sides together
-// ---------------------------------------------------------------------------------------
 
 namespace {
 
