@@ -53,6 +53,7 @@ class Compiler {
             if (!lower_linear(node) && !lower_renaming(node) && !lower_offset(node) && !lower_table(node) &&
                 !lower_max_pool(node) && !lower_pixel_sum(node) && !lower_channels_first(node))
                 lower_general(node);
+            recipe_.names.resize(recipe_.steps.size(), node.name);
         }
         for (const auto id : graph_.outputs) {
             if (graph_[id].is_constant() && !known_[id]) {
@@ -61,6 +62,7 @@ class Compiler {
             }
             recipe_.outputs.push_back({buffers_[id], storages_[id], graph_[id].type});
         }
+        recipe_.names.resize(recipe_.steps.size(), "constant");
         return std::move(recipe_);
     }
 

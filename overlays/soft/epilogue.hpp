@@ -35,6 +35,10 @@ class Limits {
     bool fits_16_bits() const { return !limits16_.empty() || steps_ == 0; }
     std::size_t steps() const { return steps_; }
     std::uint8_t first() const { return first_; }
+    std::int32_t limit(Lane at, std::size_t step) const {
+        const auto i = (at.panel * steps_ + step) * panel_width + at.lane;
+        return limits16_.empty() ? limits32_[i] : limits16_[i];
+    }
     const std::int16_t* narrow(std::size_t panel) const {
         return limits16_.data() + panel * steps_ * panel_width;
     }

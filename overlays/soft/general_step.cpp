@@ -20,7 +20,8 @@ class GeneralStep final : public Step {
 
     std::string_view kind() const override { return "interpreted"; }
 
-    Result<> run(const Memory& memory) const override {
+    Result<> run(const Memory& memory, Share share) const override {
+        if (share.index != 0) return {};
         std::vector<model::Values> loaded(operands_.size());
         std::vector<const model::Values*> values;
         for (std::size_t i = 0; i < operands_.size(); ++i) {
@@ -48,7 +49,8 @@ class ConstantStep final : public Step {
 
     std::string_view kind() const override { return "constant"; }
 
-    Result<> run(const Memory& memory) const override {
+    Result<> run(const Memory& memory, Share share) const override {
+        if (share.index != 0) return {};
         return store_values(out_, values_, memory.at<std::byte>(writes));
     }
 

@@ -1,7 +1,9 @@
 #include "overlays/soft/kernels.hpp"
 
+#include "overlays/soft/byte_kernels_plain.hpp"
 #include "overlays/soft/kernels_plain.hpp"
 #if defined(__x86_64__)
+#include "overlays/soft/byte_kernels_avx512vnni.hpp"
 #include "overlays/soft/kernels_avx2.hpp"
 #endif
 
@@ -12,13 +14,20 @@ bool runs_everywhere() {
     return true;
 }
 
+constexpr ByteKernels plain_bytes{plain::gemm, plain::depthwise3};
+#if defined(__x86_64__)
+constexpr ByteKernels vnni_bytes{avx512vnni::gemm, avx512vnni::depthwise3};
+#endif
+
 constexpr Kernels table[] = {
 #if defined(__x86_64__)
+    {"avx512vnni", avx512vnni::runs_here, avx2::gemm_u8, avx2::gemm_i16, avx2::count32, avx2::count16,
+     avx2::depthwise16, avx2::depthwise32, &vnni_bytes},
     {"avx2", avx2::runs_here, avx2::gemm_u8, avx2::gemm_i16, avx2::count32, avx2::count16, avx2::depthwise16,
-     avx2::depthwise32},
+     avx2::depthwise32, nullptr},
 #endif
     {"plain", runs_everywhere, plain::gemm_u8, plain::gemm_i16, plain::count32, plain::count16,
-     plain::depthwise16, plain::depthwise32},
+     plain::depthwise16, plain::depthwise32, &plain_bytes},
 };
 
 }  // namespace

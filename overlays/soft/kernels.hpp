@@ -10,6 +10,8 @@
 #include <span>
 #include <string_view>
 
+#include "overlays/soft/byte_kernels.hpp"
+
 namespace fard::soft {
 
 inline constexpr std::size_t panel_width = 16;
@@ -87,6 +89,7 @@ struct Kernels {
     void (*count16)(const Count16&);
     void (*depthwise16)(const Depthwise16&);
     void (*depthwise32)(const Depthwise32&);
+    const ByteKernels* bytes;  // taken before the others where not nullptr
 };
 
 // Every row that this program was built with, the best first; the last is plain.

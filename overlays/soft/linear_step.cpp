@@ -1,7 +1,9 @@
 #include "overlays/soft/linear_step.hpp"
 
 #include <algorithm>
-#include <limits>
+
+#include "overlays/soft/byte_steps.hpp"
+#include "overlays/soft/finish.hpp"
 
 namespace fard::soft {
 namespace {
@@ -13,65 +15,6 @@ constexpr std::size_t max_block_rows = 96;
 
 std::size_t aligned(std::size_t bytes) {
     return (bytes + 63) / 64 * 64;
-}
-
-std::vector<Lane> lanes_of(const Weights& weights) {
-    std::vector<Lane> lanes;
-    for (std::size_t c = 0; c < weights.channels; ++c) {
-        const auto group = c / weights.group_channels(), in_group = c % weights.group_channels();
-        lanes.push_back({group * weights.group_panels() + in_group / panel_width, in_group % panel_width});
-    }
-    return lanes;
-}
-
-// What both kinds of step do with their sums.
-struct Finish {
-    std::optional<Limits> limits;
-    std::vector<std::int32_t> offsets;  // [panels][16], where there are no limits
-    Storage out;
-
-    void run(const Kernels& kernels, std::size_t panel, const std::int32_t* sums, std::size_t rows,
-             std::byte* to, std::size_t stride, std::size_t lanes) const {
-        if (limits)
-            limits->count(kernels, panel, sums, rows, reinterpret_cast<std::uint8_t*>(to), stride, lanes);
-        else
-            store_sums(out, sums, rows, offsets.data() + panel * panel_width, to, stride, lanes);
-    }
-};
-
-// Sums are of codes; the values' sums are `base` times all weights, and the bias, away from them.
-std::vector<std::int64_t> offsets_of(const LinearLayer& layer) {
-    std::vector<std::int64_t> offsets = layer.bias;
-    for (std::size_t c = 0; c < offsets.size(); ++c) {
-        std::int64_t total = 0;
-        for (const auto weight : layer.weights.of(c))
-            total += weight;
-        offsets[c] += total * layer.in.base;
-    }
-    return offsets;
-}
-
-std::optional<Finish> make_finish(const LinearLayer& layer, std::span<const model::Range> sums) {
-    using Limits32 = std::numeric_limits<std::int32_t>;
-    for (const auto& each : sums)
-        if (each.min < Limits32::min() || each.max > Limits32::max()) return std::nullopt;
-    Finish finish{{}, {}, layer.out};
-    const auto offsets = offsets_of(layer);
-    const auto lanes = lanes_of(layer.weights);
-    if (layer.thresholds) {
-        finish.limits = Limits::build({*layer.thresholds, layer.threshold_attributes, layer.out, offsets,
-                                       sums, lanes, layer.weights.panels()});
-        if (!finish.limits) return std::nullopt;
-        return finish;
-    }
-    if (layer.out.kind == Storage::Kind::f32) return std::nullopt;
-    finish.offsets.resize(layer.weights.panels() * panel_width);
-    for (std::size_t c = 0; c < lanes.size(); ++c) {
-        const auto offset = offsets[c] - layer.out.base;
-        if (offset < Limits32::min() || offset > Limits32::max()) return std::nullopt;
-        finish.offsets[lanes[c].panel * panel_width + lanes[c].lane] = static_cast<std::int32_t>(offset);
-    }
-    return finish;
 }
 
 class MatrixStep final : public Step {
@@ -102,12 +45,14 @@ class MatrixStep final : public Step {
     }
 
     std::string_view kind() const override { return "matrix"; }
+    std::string how() const override { return packed_.bytes ? "u8 x s8 blocks" : "16-bit blocks"; }
+    std::uint64_t macs() const override { return window_.out_pixels() * channels_ * depth_; }
 
-    Result<> run(const Memory& memory) const override {
-        const auto pixels = window_.out_pixels();
-        for (std::size_t first = 0; first < pixels; first += block_rows_)
+    Result<> run(const Memory& memory, Share share) const override {
+        const auto pixels = share.of(window_.out_pixels());
+        for (std::size_t first = pixels.begin; first < pixels.end; first += block_rows_)
             for (std::size_t group = 0; group < groups_; ++group)
-                run_block(memory, first, std::min(block_rows_, pixels - first), group);
+                run_block(memory, first, std::min(block_rows_, pixels.end - first), group);
         return {};
     }
 
@@ -188,13 +133,16 @@ class DepthwiseStep final : public Step {
     }
 
     std::string_view kind() const override { return "depthwise"; }
+    std::string how() const override { return narrow_ ? "16-bit sums, counted" : "32-bit sums"; }
+    std::uint64_t macs() const override { return window_.out_pixels() * channels_ * window_.taps(); }
 
-    Result<> run(const Memory& memory) const override {
+    Result<> run(const Memory& memory, Share share) const override {
         const auto* image = memory.at<const std::uint8_t>(reads[0]);
         auto* sums = reinterpret_cast<std::int32_t*>(memory.scratch);
         auto** taps = reinterpret_cast<const std::uint8_t**>(
             memory.scratch + aligned(panels_ * panel_width * sizeof(std::int32_t)));
-        for (std::size_t pixel = 0; pixel < window_.out_pixels(); ++pixel) {
+        const auto pixels = share.of(window_.out_pixels());
+        for (std::size_t pixel = pixels.begin; pixel < pixels.end; ++pixel) {
             find_taps(window_, image, pixel, outside_.data(), taps);
             auto* out = memory.at<std::byte>(writes) + pixel * channels_ * finish_.out.element_bytes();
             if (narrow_)
@@ -248,8 +196,13 @@ StepPtr make_linear_step(const Kernels& kernels, const LinearLayer& layer) {
     if (!codes && layer.in.kind != Storage::Kind::i16) return nullptr;
     const auto x = codes ? model::Range{0, layer.in.width} : layer.in_bounds;
     const auto sums = sum_bounds(layer.weights, x);
+    const bool bytes = codes && kernels.bytes;
+    if (bytes)
+        if (auto step = make_depthwise3_step(*kernels.bytes, layer, sums)) return step;
     if (is_depthwise(layer))
         if (auto step = make_depthwise_step(kernels, layer, sums)) return step;
+    if (bytes)
+        if (auto step = make_byte_matrix_step(kernels, layer, sums)) return step;
     auto packed = pack_weights(layer.weights, x);
     if (!packed) return nullptr;
     auto finish = make_finish(layer, sums);

@@ -101,7 +101,7 @@ Result<> Plan::load(std::span<const std::span<const std::byte>> inputs) {
 
 Result<> Plan::run() {
     for (const auto& step : recipe_.steps)
-        if (auto done = step->run(memory_); !done) return done;
+        if (auto done = step->run(memory_, {}); !done) return done;
     return {};
 }
 

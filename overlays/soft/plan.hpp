@@ -21,6 +21,7 @@ struct Recipe {
     std::vector<Port> inputs, outputs;
     std::vector<std::size_t> buffer_bytes;  // by BufferId
     std::vector<StepPtr> steps;             // in this order
+    std::vector<std::string> names;         // of the steps: the first node of each
 };
 
 // Compiles any graph; what has no fast step gets a general one.
@@ -44,7 +45,10 @@ class Plan {
     Result<> run();
     Result<> store(std::span<const std::span<std::byte>> outputs) const;
 
-    std::size_t memory_bytes() const { return memory_bytes_; }
+    // For those who time single steps, once a chunk is loaded: the step of that number.
+    Result<> run_step(std::size_t step) { return recipe_.steps[step]->run(memory_, {}); }
+    const Recipe& recipe() const { return recipe_; }
+    std::size_t memory_bytes() const { return memory_bytes_; }  // beyond the weights
 
   private:
     struct Free {

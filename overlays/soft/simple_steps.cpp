@@ -16,7 +16,8 @@ class TableStep final : public Step {
 
     std::string_view kind() const override { return "table"; }
 
-    Result<> run(const Memory& memory) const override {
+    Result<> run(const Memory& memory, Share share) const override {
+        if (share.index != 0) return {};
         const auto* in = memory.at<const std::uint8_t>(reads[0]);
         auto* out = memory.at<std::uint8_t>(writes);
         for (std::size_t i = 0; i < elements_; i += channels_)
@@ -39,7 +40,8 @@ class MaxPoolStep final : public Step {
 
     std::string_view kind() const override { return "max_pool"; }
 
-    Result<> run(const Memory& memory) const override {
+    Result<> run(const Memory& memory, Share share) const override {
+        if (share.index != 0) return {};
         const auto* image = memory.at<const std::uint8_t>(reads[0]);
         auto* out = memory.at<std::uint8_t>(writes);
         auto** taps = reinterpret_cast<const std::uint8_t**>(memory.scratch);
@@ -71,7 +73,8 @@ class PixelSumStep final : public Step {
 
     std::string_view kind() const override { return "pixel_sum"; }
 
-    Result<> run(const Memory& memory) const override {
+    Result<> run(const Memory& memory, Share share) const override {
+        if (share.index != 0) return {};
         const auto* in = memory.at<const std::uint8_t>(reads[0]);
         auto* sums = reinterpret_cast<std::int32_t*>(memory.scratch);
         std::fill_n(sums, channels_, offset_ - out_.base);
@@ -97,7 +100,8 @@ class ChannelsFirstStep final : public Step {
 
     std::string_view kind() const override { return "channels_first"; }
 
-    Result<> run(const Memory& memory) const override {
+    Result<> run(const Memory& memory, Share share) const override {
+        if (share.index != 0) return {};
         const auto size = in_.element_bytes();
         const auto channels = static_cast<std::size_t>(in_.shape[3]);
         const auto pixels = static_cast<std::size_t>(in_.shape[1] * in_.shape[2]);

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -28,15 +29,28 @@ struct Memory {
     }
 };
 
-// Reads some buffers, writes one whole. Immutable; one step may run on several memories at a time.
+// A thread's part of a step: `index` of `count`.
+struct Share {
+    std::size_t index = 0, count = 1;
+
+    struct Part {
+        std::size_t begin, end;
+    };
+    Part of(std::size_t items) const { return {items * index / count, items * (index + 1) / count}; }
+};
+
+// Reads some buffers, writes one whole. Immutable; one step may run on several memories at a time, and its shares on
+// one memory, each with a scratch of its own. A step that cannot be shared does everything in the first share.
 class Step {
   public:
     Step(std::vector<BufferId> read_buffers, BufferId written_buffer)
         : reads(std::move(read_buffers)), writes(written_buffer) {}
     virtual ~Step() = default;
-    virtual Result<> run(const Memory& memory) const = 0;
+    virtual Result<> run(const Memory& memory, Share share) const = 0;
     virtual std::size_t scratch_bytes() const { return 0; }
-    virtual std::string_view kind() const = 0;  // "matrix", ..., "interpreted"
+    virtual std::string_view kind() const = 0;        // "matrix", ..., "interpreted"
+    virtual std::string how() const { return {}; }    // which kernel was taken, and why; for people
+    virtual std::uint64_t macs() const { return 0; }  // multiplications that the layer stands for
 
     const std::vector<BufferId> reads;
     const BufferId writes;

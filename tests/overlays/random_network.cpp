@@ -61,6 +61,18 @@ class Author {
         return values;
     }
 
+    // Thresholds as a uniform quantizer has them: each row's at equal distances.
+    std::vector<float> draw_even(std::size_t rows, std::size_t steps, double spread) {
+        std::vector<float> values;
+        for (const float middle : draw(rows, -spread / 8, spread / 8, false)) {
+            const double distance = spread / static_cast<double>(steps) * between(1, 8) / 8;
+            for (std::size_t t = 0; t < steps; ++t)
+                values.push_back(static_cast<float>(
+                    middle + distance * (static_cast<double>(t) - static_cast<double>(steps) / 2)));
+        }
+        return values;
+    }
+
     std::vector<float> draw_weights(std::size_t count) {
         const int bits = chance(6) ? between(9, 11) : between(1, 8);
         const double limit = bits == 1 ? 2 : std::pow(2, bits - 1);
@@ -160,8 +172,10 @@ class Author {
         const int bits = between(1, 8), rows = chance(4) ? 1 : static_cast<int>(shape_[1]);
         int steps = (1 << bits) - 1;
         if (chance(8)) steps = between(1, steps);
-        maker_.constant(out + "_t", {rows, steps},
-                        draw(static_cast<std::size_t>(rows * steps), -spread, spread, chance(2)));
+        maker_.constant(
+            out + "_t", {rows, steps},
+            chance(2) ? draw_even(static_cast<std::size_t>(rows), static_cast<std::size_t>(steps), spread)
+                      : draw(static_cast<std::size_t>(rows * steps), -spread, spread, chance(2)));
         auto& node = maker_.node("MultiThreshold", {now_, out + "_t"}, out, "qonnx.custom_op.general");
         type_ = DataType::uint(bits);
         double bias = 0;

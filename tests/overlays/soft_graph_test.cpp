@@ -67,7 +67,7 @@ TEST_CASE("the soft device agrees with the reference on random networks") {
         if (!model) continue;  // sums that may leave 32 bits
         ++ran;
         for (const auto& step : recipe_of(*model, *soft::select_kernels()).steps)
-            ++kinds[std::string(step->kind())];
+            ++kinds[std::string(step->kind())], ++kinds[step->how()];
         std::mt19937 random(seed);
         for (int chunk = 0; chunk < 2; ++chunk)
             agrees(*model, test::random_inputs(*model, random), what);
@@ -75,6 +75,10 @@ TEST_CASE("the soft device agrees with the reference on random networks") {
     CHECK(ran > 350);
     for (const char* kind : {"matrix", "depthwise", "table", "max_pool", "pixel_sum", "channels_first"})
         CHECK_MESSAGE(kinds[kind] > 20, kind);
+    if (soft::select_kernels()->bytes)
+        for (const char* how : {"u8 x s8 tiles, affine", "u8 x s8 tiles, counted", "u8 x s8 tiles, sums",
+                                "interleaved columns, affine", "16-bit blocks"})
+            CHECK_MESSAGE(kinds[how] > 10, how);
 }
 
 TEST_CASE("operators without a step of their own are interpreted") {

@@ -1,0 +1,14 @@
+// ByteKernels in plain C++.
+#pragma once
+
+#include "overlays/soft/byte_kernels.hpp"
+
+namespace fard::soft::plain {
+
+void gemm(const GemmBytes& job);
+void depthwise3(const Depthwise3& job);
+
+// One sum; `lane` as in Affine.
+std::uint8_t finish(const Affine& affine, std::size_t lane, std::int32_t sum);
+
+}  // namespace fard::soft::plain

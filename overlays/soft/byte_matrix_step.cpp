@@ -1,0 +1,244 @@
+// Convolutions and matrix products by GemmBytes.
+#include <algorithm>
+
+#include "overlays/soft/byte_steps.hpp"
+#include "overlays/soft/byte_weights.hpp"
+#include "overlays/soft/finish.hpp"
+
+namespace fard::soft {
+namespace {
+
+constexpr std::size_t copied_bytes = 128
+                                     << 10;  // of one block's windows: they stay in the second-level cache
+constexpr std::size_t tile_rows = 7;
+constexpr std::size_t most_rows = 448;
+constexpr std::size_t most_rows_with_sums = 56;  // 14 KiB of sums
+
+std::size_t aligned(std::size_t bytes) {
+    return (bytes + 63) / 64 * 64;
+}
+
+// AffineTable by lane of the byte panels.
+struct PanelAffine {
+    std::vector<float> factors, offsets;  // [groups * group_panels][64]
+    std::uint8_t first = 0, last = 0;
+
+    PanelAffine(const BytePanels& panels, const AffineTable& table)
+        : factors(table.channels.size() / panels.group_channels * panels.group_panels * byte_panel_width),
+          offsets(factors.size()),
+          first(table.first),
+          last(table.last) {
+        for (std::size_t c = 0; c < table.channels.size(); ++c) {
+            const auto lane = c / panels.group_channels * panels.group_panels * byte_panel_width +
+                              c % panels.group_channels;
+            factors[lane] = table.channels[c].factor;
+            offsets[lane] = table.channels[c].offset;
+        }
+    }
+
+    Affine of(std::size_t panel) const {
+        const auto at = panel * byte_panel_width;
+        return {factors.data() + at, offsets.data() + at, first, first, last};
+    }
+};
+
+class ByteMatrixStep final : public Step {
+  public:
+    ByteMatrixStep(const Kernels& kernels, const LinearLayer& layer, BytePanels panels, Finish finish,
+                   std::optional<PanelAffine> affine)
+        : Step({layer.in_buffer}, layer.out_buffer),
+          kernels_(kernels),
+          window_(layer.window),
+          outside_(static_cast<std::uint8_t>(-layer.in.base)),
+          panels_(std::move(panels)),
+          finish_(std::move(finish)),
+          affine_(std::move(affine)),
+          groups_(layer.weights.groups),
+          group_inputs_(layer.window.channels / layer.weights.groups),
+          channels_(layer.weights.channels),
+          depth_(layer.weights.depth) {
+        in_place_ = groups_ == 1 && window_.dilations == model::Extent2{};
+        copies_none_ = in_place_ && window_.pads == model::Pads{};
+        line_pixels_ = window_.in_width;
+        if (in_place_ && !copies_none_)
+            line_pixels_ = std::max(window_.in_width + window_.pads.left,
+                                    (window_.out_width - 1) * window_.strides.width + window_.kernel.width);
+        const auto fitting = in_place_ ? most_rows : copied_bytes / panels_.row_bytes();
+        block_rows_ =
+            std::clamp(fitting / tile_rows * tile_rows, tile_rows, affine_ ? most_rows : most_rows_with_sums);
+    }
+
+    std::size_t scratch_bytes() const override {
+        const auto sums = affine_ ? 0 : block_rows_ * byte_panel_width * sizeof(std::int32_t);
+        return pointer_bytes() + aligned(sums) + copy_bytes();
+    }
+
+    std::string_view kind() const override { return "matrix"; }
+    std::string how() const override {
+        return affine_          ? "u8 x s8 tiles, affine"
+               : finish_.limits ? "u8 x s8 tiles, counted"
+                                : "u8 x s8 tiles, sums";
+    }
+    std::uint64_t macs() const override { return window_.out_pixels() * channels_ * depth_; }
+
+    // Threads part the output pixels where each gets enough of them, else the channels.
+    Result<> run(const Memory& memory, Share share) const override {
+        const auto pixels = window_.out_pixels();
+        const Share whole;
+        const bool by_pixels = pixels >= share.count * tile_rows * 8 || panels() < share.count;
+        const auto rows = (by_pixels ? share : whole).of(pixels);
+        const auto some = (by_pixels ? whole : share).of(panels());
+        for (std::size_t first = rows.begin; first < rows.end; first += block_rows_)
+            run_block(memory, {first, std::min(rows.end, first + block_rows_)}, some);
+        return {};
+    }
+
+  private:
+    std::size_t panels() const { return groups_ * panels_.group_panels; }
+    std::size_t copy_bytes() const {
+        if (copies_none_) return 0;
+        if (!in_place_) return block_rows_ * panels_.row_bytes();
+        const auto width =
+            static_cast<std::size_t>(window_.out_width);  // a block may begin at a line's last pixel
+        return static_cast<std::size_t>(strip_lines({width - 1, width - 1 + block_rows_})) * run_stride();
+    }
+    std::size_t pointer_bytes() const { return aligned(block_rows_ * sizeof(std::uint8_t*)); }
+
+    void run_block(const Memory& memory, Share::Part rows, Share::Part panels) const {
+        auto** pointers = reinterpret_cast<const std::uint8_t**>(memory.scratch);
+        auto* rest = memory.scratch + pointer_bytes();
+        auto* sums = affine_ ? nullptr : reinterpret_cast<std::int32_t*>(rest);
+        if (sums) rest += aligned(block_rows_ * byte_panel_width * sizeof(std::int32_t));
+        const auto* image = memory.at<const std::uint8_t>(reads[0]);
+        for (std::size_t p = panels.begin; p < panels.end; ++p) {
+            const auto group = p / panels_.group_panels;
+            if (p == panels.begin || p % panels_.group_panels == 0)
+                find_rows(image, rows, group, reinterpret_cast<std::uint8_t*>(rest), pointers);
+            multiply(memory, rows, group, p % panels_.group_panels, pointers, sums);
+        }
+    }
+
+    void multiply(const Memory& memory, Share::Part rows, std::size_t group, std::size_t panel,
+                  const std::uint8_t* const* pointers, std::int32_t* sums) const {
+        const auto lanes = panels_.lanes(panel), count = rows.end - rows.begin;
+        const auto number = group * panels_.group_panels + panel;
+        const auto channel = group * panels_.group_channels + panel * byte_panel_width;
+        auto* out =
+            memory.at<std::byte>(writes) + (rows.begin * channels_ + channel) * finish_.out.element_bytes();
+        GemmBytes job{
+            pointers, count, panels_.runs, panels_.run_groups, run_stride(), panels_.panel(group, panel),
+            lanes};
+        job.sums = sums;
+        job.out_stride = channels_;
+        if (affine_) {
+            job.affine = affine_->of(number);
+            job.out = reinterpret_cast<std::uint8_t*>(out);
+        }
+        kernels_.bytes->gemm(job);
+        if (affine_) return;
+        const auto narrow_panels = (panels_.group_channels + panel_width - 1) / panel_width;
+        const auto first = group * narrow_panels + panel * (byte_panel_width / panel_width);
+        for (std::size_t v = 0; v < vectors_of(lanes); ++v)
+            finish_.run(kernels_, first + v, sums + v * count * vector_width, count,
+                        out + v * panel_width * finish_.out.element_bytes(), channels_,
+                        std::min(panel_width, lanes - v * panel_width));
+    }
+
+    // From one run of a window to the next.
+    std::size_t run_stride() const {
+        return in_place_ ? static_cast<std::size_t>(line_pixels_) * window_.channels : panels_.run_bytes();
+    }
+
+    void find_rows(const std::uint8_t* image, Share::Part rows, std::size_t group, std::uint8_t* copies,
+                   const std::uint8_t** pointers) const {
+        const auto width = static_cast<std::size_t>(window_.out_width);
+        std::int64_t top = 0;  // the image row with which `image` begins
+        if (in_place_ && !copies_none_) {
+            top = static_cast<std::int64_t>(rows.begin / width) * window_.strides.height;
+            copy_strip(image, top, strip_lines(rows), copies);
+            image = copies;
+        }
+        for (std::size_t pixel = rows.begin; pixel < rows.end; ++pixel) {
+            const auto y = static_cast<std::int64_t>(pixel / width) * window_.strides.height - top;
+            const auto x = static_cast<std::int64_t>(pixel % width) * window_.strides.width;
+            if (in_place_) {
+                *pointers++ = image + static_cast<std::size_t>(y * line_pixels_ + x) * window_.channels;
+                continue;
+            }
+            *pointers++ = copies;
+            for (std::int64_t ky = 0; ky < window_.kernel.height; ++ky, copies += panels_.run_bytes())
+                copy_run(image + group * group_inputs_, y - window_.pads.top + ky * window_.dilations.height,
+                         x - window_.pads.left, copies);
+        }
+    }
+
+    std::int64_t strip_lines(Share::Part rows) const {
+        const auto width = static_cast<std::size_t>(window_.out_width);
+        const auto lines = (rows.end - 1) / width - rows.begin / width;
+        return static_cast<std::int64_t>(lines) * window_.strides.height + window_.kernel.height;
+    }
+
+    // The image's lines from `top` on, counted from the padding's first, with the padding on either side.
+    void copy_strip(const std::uint8_t* image, std::int64_t top, std::int64_t lines, std::uint8_t* to) const {
+        const auto pixels = [&](std::int64_t count) {
+            return static_cast<std::size_t>(count) * window_.channels;
+        };
+        for (std::int64_t y = top - window_.pads.top; lines > 0; ++y, --lines) {
+            if (y < 0 || y >= window_.in_height) {
+                to = std::fill_n(to, pixels(line_pixels_), outside_);
+                continue;
+            }
+            to = std::fill_n(to, pixels(window_.pads.left), outside_);
+            to = std::copy_n(image + pixels(y * window_.in_width), pixels(window_.in_width), to);
+            to = std::fill_n(to, pixels(line_pixels_ - window_.pads.left - window_.in_width), outside_);
+        }
+    }
+
+    void copy_run(const std::uint8_t* image, std::int64_t y, std::int64_t x, std::uint8_t* to) const {
+        auto* const end = to + panels_.run_bytes();
+        const bool row_inside = y >= 0 && y < window_.in_height;
+        const auto* line = image + static_cast<std::size_t>(y * window_.in_width) * window_.channels;
+        const bool together = groups_ == 1 && window_.dilations.width == 1;
+        if (row_inside && together && x >= 0 && x + window_.kernel.width <= window_.in_width) {
+            to = std::copy_n(line + static_cast<std::size_t>(x) * window_.channels,
+                             static_cast<std::size_t>(window_.kernel.width) * window_.channels, to);
+        } else {
+            for (std::int64_t kx = 0; kx < window_.kernel.width; ++kx, x += window_.dilations.width)
+                to = row_inside && x >= 0 && x < window_.in_width
+                         ? std::copy_n(line + static_cast<std::size_t>(x) * window_.channels, group_inputs_,
+                                       to)
+                         : std::fill_n(to, group_inputs_, outside_);
+        }
+        std::fill(to, end, std::uint8_t{0});
+    }
+
+    const Kernels& kernels_;
+    Window window_;
+    std::uint8_t outside_;
+    BytePanels panels_;
+    Finish finish_;
+    std::optional<PanelAffine> affine_;
+    std::size_t groups_, group_inputs_, channels_, depth_;
+    bool in_place_ = false;  // windows are read where they lie: in the image, or
+    bool copies_none_ =
+        false;  // unless this is set, in a copy of some of its lines with the padding around them
+    std::int64_t line_pixels_ = 0;  // of the image or that copy
+    std::size_t block_rows_ = 0;
+};
+
+}  // namespace
+
+StepPtr make_byte_matrix_step(const Kernels& kernels, const LinearLayer& layer,
+                              std::span<const model::Range> sums) {
+    const auto runs = static_cast<std::size_t>(layer.window.kernel.height);
+    auto panels = pack_byte_panels(layer.weights, runs);
+    if (!panels) return nullptr;
+    auto finish = make_finish(layer, sums);
+    if (!finish) return nullptr;
+    std::optional<PanelAffine> affine;
+    if (const auto table = fit_affine_table(layer.weights, *finish, sums)) affine.emplace(*panels, *table);
+    return std::make_unique<ByteMatrixStep>(kernels, layer, std::move(*panels), std::move(*finish),
+                                            std::move(affine));
+}
+
+}  // namespace fard::soft

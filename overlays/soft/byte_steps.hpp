@@ -1,0 +1,18 @@
+// Linear layers on ByteKernels.
+#pragma once
+
+#include "overlays/soft/kernels.hpp"
+#include "overlays/soft/linear_step.hpp"
+
+namespace fard::soft {
+
+// A convolution or matrix product of codes with 8-bit weights; `kernels.bytes` is not nullptr. `sums`: the bounds of
+// each channel's sums of codes. Nothing if weights or results are not of that kind.
+StepPtr make_byte_matrix_step(const Kernels& kernels, const LinearLayer& layer,
+                              std::span<const model::Range> sums);
+
+// A depthwise convolution as Depthwise3 can; nothing for any other layer.
+StepPtr make_depthwise3_step(const ByteKernels& kernels, const LinearLayer& layer,
+                             std::span<const model::Range> sums);
+
+}  // namespace fard::soft

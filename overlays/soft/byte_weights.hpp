@@ -1,0 +1,30 @@
+// Weights as ByteKernels read them.
+#pragma once
+
+#include <optional>
+
+#include "overlays/soft/aligned_vector.hpp"
+#include "overlays/soft/byte_kernels.hpp"
+#include "overlays/soft/weights.hpp"
+
+namespace fard::soft {
+
+// Panels of up to 64 channels of one group; each group begins a new one.
+struct BytePanels {
+    std::size_t runs = 1, run_groups = 0;
+    std::size_t group_channels = 0, group_panels = 0;
+    AlignedVector<std::int8_t> weights;
+
+    std::size_t run_bytes() const { return run_groups * 4; }
+    std::size_t row_bytes() const { return runs * run_bytes(); }
+    std::size_t lanes(std::size_t panel) const;  // of panel 0 .. group_panels - 1 of any group
+    const std::int8_t* panel(std::size_t group, std::size_t panel) const;
+};
+
+// `runs` divides the depth: one for each row of the kernel. Nothing if a weight does not fit 8 bits.
+std::optional<BytePanels> pack_byte_panels(const Weights& weights, std::size_t runs);
+
+// For Depthwise3, whose weights have depth kernel_height * 3. Nothing if a weight does not fit 8 bits.
+std::optional<AlignedVector<std::int8_t>> pack_depthwise3(const Weights& weights);
+
+}  // namespace fard::soft

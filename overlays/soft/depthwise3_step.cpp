@@ -1,0 +1,107 @@
+// Depthwise convolutions by Depthwise3.
+#include <algorithm>
+
+#include "overlays/soft/byte_steps.hpp"
+#include "overlays/soft/byte_weights.hpp"
+#include "overlays/soft/finish.hpp"
+
+namespace fard::soft {
+namespace {
+
+// AffineTable in the blocks' order.
+struct BlockAffine {
+    std::vector<float> factors, offsets;
+    std::uint8_t first = 0, last = 0;
+
+    explicit BlockAffine(const AffineTable& table) : first(table.first), last(table.last) {
+        const auto channels = table.channels.size();
+        for (std::size_t begin = 0; begin < channels; begin += depthwise_block(channels - begin)) {
+            const auto width = depthwise_block(channels - begin), lanes = width / 4;
+            for (std::size_t n = 0; n < width; ++n) {
+                const auto channel = begin + depthwise_channel(n / lanes, n % lanes);
+                factors.push_back(channel < channels ? table.channels[channel].factor : 0);
+                offsets.push_back(channel < channels ? table.channels[channel].offset : 0);
+            }
+        }
+    }
+};
+
+class Depthwise3Step final : public Step {
+  public:
+    Depthwise3Step(const ByteKernels& kernels, const LinearLayer& layer, AlignedVector<std::int8_t> weights,
+                   BlockAffine affine)
+        : Step({layer.in_buffer}, layer.out_buffer),
+          kernels_(kernels),
+          window_(layer.window),
+          weights_(std::move(weights)),
+          affine_(std::move(affine)),
+          outside_(static_cast<std::size_t>(window_.in_width) * window_.channels + 64,
+                   static_cast<std::uint8_t>(-layer.in.base)) {}
+
+    std::string_view kind() const override { return "depthwise"; }
+    std::string how() const override { return "interleaved columns, affine"; }
+    std::uint64_t macs() const override { return window_.out_pixels() * window_.channels * window_.taps(); }
+
+    Result<> run(const Memory& memory, Share share) const override {
+        const auto rows = share.of(static_cast<std::size_t>(window_.out_height));
+        const auto* image = memory.at<const std::uint8_t>(reads[0]);
+        const auto line = static_cast<std::size_t>(window_.out_width) * window_.channels;
+        for (auto row = rows.begin; row < rows.end; ++row)
+            run_row(image, static_cast<std::int64_t>(row), memory.at<std::uint8_t>(writes) + row * line);
+        return {};
+    }
+
+  private:
+    void run_row(const std::uint8_t* image, std::int64_t row, std::uint8_t* out) const {
+        const std::uint8_t* lines[4];
+        for (std::int64_t ky = 0; ky < 4; ++ky) {
+            const auto y = row * window_.strides.height - window_.pads.top + ky;
+            const bool inside = ky < window_.kernel.height && y >= 0 && y < window_.in_height;
+            lines[ky] = inside ? image + static_cast<std::size_t>(y * window_.in_width) * window_.channels
+                               : outside_.data();
+        }
+        kernels_.depthwise3(
+            {lines,
+             outside_.data(),
+             window_.in_width,
+             static_cast<std::ptrdiff_t>(window_.channels),
+             -window_.pads.left,
+             window_.strides.width,
+             static_cast<std::size_t>(window_.out_width),
+             weights_.data(),
+             {affine_.factors.data(), affine_.offsets.data(), affine_.first, affine_.first, affine_.last},
+             out});
+    }
+
+    const ByteKernels& kernels_;
+    Window window_;
+    AlignedVector<std::int8_t> weights_;
+    BlockAffine affine_;
+    std::vector<std::uint8_t> outside_;  // a row of zeros
+};
+
+bool fits(const LinearLayer& layer) {
+    const auto& window = layer.window;
+    return layer.weights.groups > 1 && layer.weights.groups == layer.weights.channels &&
+           window.channels == layer.weights.channels && window.kernel.width == 3 &&
+           window.kernel.height <= 4 && window.dilations == model::Extent2{};
+}
+
+}  // namespace
+
+// A depthwise convolution is computed like one with a single group of all channels: a lane for each.
+StepPtr make_depthwise3_step(const ByteKernels& kernels, const LinearLayer& layer,
+                             std::span<const model::Range> sums) {
+    if (!fits(layer)) return nullptr;
+    auto packed = pack_depthwise3(layer.weights);
+    if (!packed) return nullptr;
+    LinearLayer ungrouped = layer;
+    ungrouped.weights.groups = 1;
+    const auto finish = make_finish(ungrouped, sums);
+    if (!finish) return nullptr;
+    const auto table = fit_affine_table(ungrouped.weights, *finish, sums);
+    if (!table) return nullptr;
+    return std::make_unique<Depthwise3Step>(kernels, layer, std::move(*packed), BlockAffine(*table));
+}
+
+}  // namespace fard::soft

@@ -1,0 +1,148 @@
+// Depthwise convolutions three columns wide. The bytes of four image rows are interleaved so that one vpdpbusd adds a
+// whole column of the kernel for each channel; a column that several windows share is interleaved once.
+#include <immintrin.h>
+
+#include "overlays/soft/byte_kernels_avx512vnni.hpp"
+
+#define FARD_VNNI __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,fma")))
+#define FARD_VNNI_INLINE FARD_VNNI inline __attribute__((always_inline))
+
+namespace fard::soft::avx512vnni {
+namespace {
+
+// 64 channels at a time, and the same for 32.
+struct Wide {
+    static constexpr std::size_t channels = 64;
+    using Bytes = __m512i;
+    using Floats = __m512;
+    FARD_VNNI_INLINE static Bytes load(const void* from) { return _mm512_loadu_si512(from); }
+    FARD_VNNI_INLINE static Floats load(const float* from) { return _mm512_loadu_ps(from); }
+    FARD_VNNI_INLINE static Bytes none() { return _mm512_setzero_si512(); }
+    FARD_VNNI_INLINE static Bytes low8(Bytes a, Bytes b) { return _mm512_unpacklo_epi8(a, b); }
+    FARD_VNNI_INLINE static Bytes high8(Bytes a, Bytes b) { return _mm512_unpackhi_epi8(a, b); }
+    FARD_VNNI_INLINE static Bytes low16(Bytes a, Bytes b) { return _mm512_unpacklo_epi16(a, b); }
+    FARD_VNNI_INLINE static Bytes high16(Bytes a, Bytes b) { return _mm512_unpackhi_epi16(a, b); }
+    FARD_VNNI_INLINE static Bytes add(Bytes sum, Bytes a, Bytes b) { return _mm512_dpbusd_epi32(sum, a, b); }
+    FARD_VNNI_INLINE static Bytes round(Bytes sums, Floats factors, Floats offsets) {
+        return _mm512_cvtps_epi32(_mm512_fmadd_ps(_mm512_cvtepi32_ps(sums), factors, offsets));
+    }
+    FARD_VNNI_INLINE static void store(std::uint8_t* to, const Bytes (&codes)[4], const Affine& affine,
+                                       __mmask64 mask) {
+        const Bytes zero = _mm512_set1_epi16(affine.zero);
+        const Bytes bytes =
+            _mm512_packus_epi16(_mm512_adds_epi16(_mm512_packs_epi32(codes[0], codes[1]), zero),
+                                _mm512_adds_epi16(_mm512_packs_epi32(codes[2], codes[3]), zero));
+        const Bytes raised = _mm512_max_epu8(bytes, _mm512_set1_epi8(static_cast<char>(affine.low)));
+        _mm512_mask_storeu_epi8(to, mask,
+                                _mm512_min_epu8(raised, _mm512_set1_epi8(static_cast<char>(affine.high))));
+    }
+};
+
+struct Narrow {
+    static constexpr std::size_t channels = 32;
+    using Bytes = __m256i;
+    using Floats = __m256;
+    FARD_VNNI_INLINE static Bytes load(const void* from) {
+        return _mm256_loadu_si256(static_cast<const __m256i*>(from));
+    }
+    FARD_VNNI_INLINE static Floats load(const float* from) { return _mm256_loadu_ps(from); }
+    FARD_VNNI_INLINE static Bytes none() { return _mm256_setzero_si256(); }
+    FARD_VNNI_INLINE static Bytes low8(Bytes a, Bytes b) { return _mm256_unpacklo_epi8(a, b); }
+    FARD_VNNI_INLINE static Bytes high8(Bytes a, Bytes b) { return _mm256_unpackhi_epi8(a, b); }
+    FARD_VNNI_INLINE static Bytes low16(Bytes a, Bytes b) { return _mm256_unpacklo_epi16(a, b); }
+    FARD_VNNI_INLINE static Bytes high16(Bytes a, Bytes b) { return _mm256_unpackhi_epi16(a, b); }
+    FARD_VNNI_INLINE static Bytes add(Bytes sum, Bytes a, Bytes b) { return _mm256_dpbusd_epi32(sum, a, b); }
+    FARD_VNNI_INLINE static Bytes round(Bytes sums, Floats factors, Floats offsets) {
+        return _mm256_cvtps_epi32(_mm256_fmadd_ps(_mm256_cvtepi32_ps(sums), factors, offsets));
+    }
+    FARD_VNNI_INLINE static void store(std::uint8_t* to, const Bytes (&codes)[4], const Affine& affine,
+                                       __mmask64 mask) {
+        const Bytes zero = _mm256_set1_epi16(affine.zero);
+        const Bytes bytes =
+            _mm256_packus_epi16(_mm256_adds_epi16(_mm256_packs_epi32(codes[0], codes[1]), zero),
+                                _mm256_adds_epi16(_mm256_packs_epi32(codes[2], codes[3]), zero));
+        const Bytes raised = _mm256_max_epu8(bytes, _mm256_set1_epi8(static_cast<char>(affine.low)));
+        _mm256_mask_storeu_epi8(to, static_cast<__mmask32>(mask),
+                                _mm256_min_epu8(raised, _mm256_set1_epi8(static_cast<char>(affine.high))));
+    }
+};
+
+// One column of four rows: the channels' bytes of the rows side by side.
+template <typename Set>
+struct Column {
+    typename Set::Bytes quads[4];
+};
+
+template <typename Set>
+FARD_VNNI_INLINE Column<Set> interleaved(const Depthwise3& job, std::ptrdiff_t x, std::size_t begin) {
+    typename Set::Bytes rows[4];
+    if (x < 0 || x >= job.in_width) {
+        for (auto& row : rows)
+            row = Set::load(job.outside + begin);
+    } else {
+        const auto at = x * job.channels + static_cast<std::ptrdiff_t>(begin);
+        for (std::size_t i = 0; i < 4; ++i)
+            rows[i] = Set::load(job.lines[i] + at);
+    }
+    const auto ab_low = Set::low8(rows[0], rows[1]), ab_high = Set::high8(rows[0], rows[1]);
+    const auto cd_low = Set::low8(rows[2], rows[3]), cd_high = Set::high8(rows[2], rows[3]);
+    return {{Set::low16(ab_low, cd_low), Set::high16(ab_low, cd_low), Set::low16(ab_high, cd_high),
+             Set::high16(ab_high, cd_high)}};
+}
+
+template <typename Set>
+FARD_VNNI_INLINE void make_pixel(const Depthwise3& job, std::size_t begin, const Column<Set> (&columns)[3],
+                                 std::uint8_t* out, __mmask64 mask) {
+    constexpr std::size_t lanes = Set::channels / 4;
+    const std::int8_t* weights = job.weights + begin * 12;
+    typename Set::Bytes codes[4];
+    for (std::size_t v = 0; v < 4; ++v) {
+        auto sums = Set::none();
+        for (std::size_t c = 0; c < 3; ++c)
+            sums = Set::add(sums, columns[c].quads[v],
+                            Set::load(static_cast<const void*>(weights + (c * 4 + v) * Set::channels)));
+        codes[v] = Set::round(sums, Set::load(job.affine.factors + begin + v * lanes),
+                              Set::load(job.affine.offsets + begin + v * lanes));
+    }
+    Set::store(out, codes, job.affine, mask);
+}
+
+template <typename Set>
+FARD_VNNI void make_block(const Depthwise3& job, std::size_t begin) {
+    const auto channels = static_cast<std::size_t>(job.channels);
+    const std::size_t used = channels - begin < Set::channels ? channels - begin : Set::channels;
+    const __mmask64 mask = ~std::uint64_t{0} >> (64 - used);
+    std::uint8_t* out = job.out + begin;
+    Column<Set> columns[3];
+    std::ptrdiff_t x = job.first_x;
+    if (job.stride == 1) {
+        columns[1] = interleaved<Set>(job, x, begin);
+        columns[2] = interleaved<Set>(job, x + 1, begin);
+        for (std::size_t i = 0; i < job.count; ++i, ++x, out += channels) {
+            columns[0] = columns[1];
+            columns[1] = columns[2];
+            columns[2] = interleaved<Set>(job, x + 2, begin);
+            make_pixel<Set>(job, begin, columns, out, mask);
+        }
+        return;
+    }
+    for (std::size_t i = 0; i < job.count; ++i, x += job.stride, out += channels) {
+        for (std::ptrdiff_t c = 0; c < 3; ++c)
+            columns[c] =
+                i > 0 && c == 0 && job.stride == 2 ? columns[2] : interleaved<Set>(job, x + c, begin);
+        make_pixel<Set>(job, begin, columns, out, mask);
+    }
+}
+
+}  // namespace
+
+void depthwise3(const Depthwise3& job) {
+    const auto channels = static_cast<std::size_t>(job.channels);
+    for (std::size_t begin = 0; begin < channels; begin += depthwise_block(channels - begin))
+        if (depthwise_block(channels - begin) == Wide::channels)
+            make_block<Wide>(job, begin);
+        else
+            make_block<Narrow>(job, begin);
+}
+
+}  // namespace fard::soft::avx512vnni

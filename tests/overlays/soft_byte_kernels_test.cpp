@@ -1,0 +1,183 @@
+// Each row's kernels over bytes against a direct computation, and the proof behind Affine.
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <random>
+
+#include "overlays/soft/affine_fit.hpp"
+#include "overlays/soft/byte_kernels_plain.hpp"
+#include "overlays/soft/byte_weights.hpp"
+#include "overlays/soft/kernels.hpp"
+
+using namespace fard;
+using namespace fard::soft;
+
+namespace {
+
+template <typename T>
+std::vector<T> draw(std::mt19937& random, std::size_t count, int low, int high) {
+    std::uniform_int_distribution<int> uniform(low, high);
+    std::vector<T> values(count);
+    for (auto& value : values)
+        value = static_cast<T>(uniform(random));
+    return values;
+}
+
+std::vector<float> draw_floats(std::mt19937& random, std::size_t count, float low, float high) {
+    std::uniform_real_distribution<float> uniform(low, high);
+    std::vector<float> values(count);
+    for (auto& value : values)
+        value = uniform(random);
+    return values;
+}
+
+template <typename Check>
+void for_each_byte_row(Check check) {
+    for (const auto& row : kernel_table())
+        if (row.runs_here() && row.bytes) check(row);
+}
+
+struct GemmCase {
+    std::mt19937 random;
+    std::size_t rows, lanes, runs, groups, stride;
+    std::vector<std::uint8_t> image;
+    std::vector<const std::uint8_t*> pointers;
+    Weights weights;
+    BytePanels panels;
+    std::vector<float> factors, offsets;
+
+    explicit GemmCase(std::uint32_t seed) : random(seed) {
+        const auto between = [&](int low, int high) {
+            return static_cast<std::size_t>(std::uniform_int_distribution<int>(low, high)(random));
+        };
+        rows = between(1, 23), lanes = between(1, 64), runs = between(1, 3), groups = between(1, 20);
+        const auto run = groups * 4 - between(0, 3);
+        stride = groups * 4 + between(0, 9);
+        image = draw<std::uint8_t>(random, rows * 7 + runs * stride + 64, 0, 255);
+        for (std::size_t r = 0; r < rows; ++r)
+            pointers.push_back(image.data() + between(0, static_cast<int>(rows) * 7));
+        weights = {draw<std::int32_t>(random, lanes * runs * run, -128, 127), lanes, runs * run, 1};
+        panels = pack_byte_panels(weights, runs).value();
+        factors = draw_floats(random, byte_panel_width, -0.01F, 0.01F);
+        offsets = draw_floats(random, byte_panel_width, -100, 300);
+    }
+
+    std::int32_t sum(std::size_t row, std::size_t lane) const {
+        const auto run = weights.depth / runs;
+        std::int32_t total = 0;
+        for (std::size_t k = 0; k < weights.depth; ++k)
+            total += pointers[row][k / run * stride + k % run] * weights.of(lane)[k];
+        return total;
+    }
+
+    GemmBytes job() const { return {pointers.data(), rows, runs, groups, stride, panels.panel(0, 0), lanes}; }
+};
+
+}  // namespace
+
+TEST_CASE("tiles of u8 x s8 multiply exactly, with sums and with codes") {
+    for (std::uint32_t seed = 1; seed <= 200; ++seed) {
+        const GemmCase gemm(seed);
+        const auto vectors = vectors_of(gemm.lanes);
+        const Affine affine{gemm.factors.data(), gemm.offsets.data(),
+                            static_cast<std::int16_t>(seed % 40 - 20), static_cast<std::uint8_t>(seed % 3),
+                            static_cast<std::uint8_t>(255 - seed % 100)};
+        const std::size_t out_stride = gemm.lanes + seed % 5;
+        std::vector<std::int32_t> expected_sums(vectors * gemm.rows * vector_width);
+        std::vector<std::uint8_t> expected(gemm.rows * out_stride, 77);
+        for (std::size_t r = 0; r < gemm.rows; ++r)
+            for (std::size_t n = 0; n < gemm.lanes; ++n) {
+                const auto sum = gemm.sum(r, n);
+                expected_sums[(n / 16 * gemm.rows + r) * 16 + n % 16] = sum;
+                const float real = std::fma(static_cast<float>(sum), affine.factors[n], affine.offsets[n]);
+                expected[r * out_stride + n] = static_cast<std::uint8_t>(std::clamp(
+                    static_cast<int>(std::nearbyint(real)) + affine.zero, +affine.low, +affine.high));
+            }
+        for_each_byte_row([&](const Kernels& row) {
+            auto job = gemm.job();
+            std::vector<std::int32_t> sums(expected_sums.size(), -1);
+            job.sums = sums.data();
+            row.bytes->gemm(job);
+            CHECK_MESSAGE(sums == expected_sums, row.name, " seed ", seed);
+            std::vector<std::uint8_t> out(expected.size(), 77);
+            job.sums = nullptr, job.affine = affine, job.out = out.data(), job.out_stride = out_stride;
+            row.bytes->gemm(job);
+            CHECK_MESSAGE(out == expected, row.name, " seed ", seed);
+        });
+    }
+}
+
+TEST_CASE("depthwise rows of three columns agree with the plain ones") {
+    std::mt19937 random(2);
+    for (const std::ptrdiff_t channels : {1, 15, 32, 33, 64, 65, 96, 100, 160})
+        for (const std::ptrdiff_t stride : {1, 2, 3})
+            for (const std::size_t height : {1u, 3u, 4u}) {
+                const std::ptrdiff_t width = 7, first_x = -1;
+                const auto count = static_cast<std::size_t>((width + 2 - 3) / stride + 1);
+                const auto line_bytes = static_cast<std::size_t>(width * channels);
+                const auto image = draw<std::uint8_t>(random, 4 * line_bytes + 64, 0, 255);
+                const std::vector<std::uint8_t> outside(static_cast<std::size_t>(channels) + 64, 9);
+                const std::uint8_t* lines[4];
+                for (std::size_t i = 0; i < 4; ++i)
+                    lines[i] = image.data() + i * line_bytes;
+                const auto used = static_cast<std::size_t>(channels);
+                const Weights weights{draw<std::int32_t>(random, used * height * 3, -128, 127), used,
+                                      height * 3, used};
+                const auto packed = pack_depthwise3(weights).value();
+                const auto factors = draw_floats(random, packed.size() / 12, -0.01F, 0.01F);
+                const auto offsets = draw_floats(random, packed.size() / 12, -100, 300);
+                std::vector<std::uint8_t> expected(count * used, 77);
+                Depthwise3 job{lines,          outside.data(), width,
+                               channels,       first_x,        stride,
+                               count,          packed.data(),  {factors.data(), offsets.data(), 3, 3, 200},
+                               expected.data()};
+                plain::depthwise3(job);
+                for_each_byte_row([&](const Kernels& row) {
+                    std::vector<std::uint8_t> out(expected.size(), 78);
+                    job.out = out.data();
+                    row.bytes->depthwise3(job);
+                    CHECK_MESSAGE(out == expected, row.name, " channels ", channels, " stride ", stride);
+                });
+            }
+}
+
+TEST_CASE("thresholds at equal distances become an affine function, equal for every sum") {
+    std::mt19937 random(3);
+    int fitted = 0;
+    for (int round = 0; round < 300; ++round) {
+        const model::Range sums{-std::uniform_int_distribution<int>(0, 3000)(random),
+                                std::uniform_int_distribution<int>(0, 3000)(random)};
+        const auto steps = std::uniform_int_distribution<std::size_t>(0, 40)(random);
+        const double distance = std::uniform_real_distribution<double>(0.2, 200)(random);
+        const double start = std::uniform_real_distribution<double>(-2000, 2000)(random);
+        const double unevenness = round % 3 == 0 ? distance : 0;
+        std::vector<std::int64_t> passing;
+        for (std::size_t t = 0; t < steps; ++t) {
+            const double jitter = std::uniform_real_distribution<double>(0, 1)(random) * unevenness;
+            passing.push_back(std::clamp(
+                static_cast<std::int64_t>(std::ceil(start + distance * static_cast<double>(t) + jitter)),
+                sums.min, sums.max + 1));
+        }
+        std::ranges::sort(passing);
+        const auto channel = fit_affine(passing, sums);
+        if (unevenness == 0) CHECK(channel);
+        if (!channel) continue;
+        ++fitted;
+        const Affine affine{&channel->factor, &channel->offset, 0, 0, static_cast<std::uint8_t>(steps)};
+        for (auto x = sums.min; x <= sums.max; ++x)
+            REQUIRE(plain::finish(affine, 0, static_cast<std::int32_t>(x)) ==
+                    std::ranges::count_if(passing, [&](auto p) { return p <= x; }));
+    }
+    CHECK(fitted >= 200);
+}
+
+TEST_CASE("thresholds far from any line are not taken for one") {
+    const std::vector<std::int64_t> passing{0, 1, 2, 500, 501, 502};
+    CHECK_FALSE(fit_affine(passing, {-1000, 1000}));
+}
+
+TEST_CASE("weights beyond eight bits are not packed as bytes") {
+    CHECK_FALSE(pack_byte_panels({{128, 1}, 1, 2, 1}, 1));
+    CHECK_FALSE(pack_depthwise3({{0, -129, 0}, 1, 3, 1}));
+}
