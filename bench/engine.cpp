@@ -1,0 +1,204 @@
+// The soft device against ONNX Runtime's fully quantized int8, one thread, batch 1, in turns in one run.
+//
+//   engine [--onnxruntime PACKAGE --models DIRECTORY] [--rounds N] [--kernels NAME] [--layers] [--json]
+//
+// PACKAGE is the directory of npm's onnxruntime-node (npm install --ignore-scripts onnxruntime-node), DIRECTORY holds what
+// tools/peer_models.py writes. Without them only our own times are shown. The peer's calls go through its node binding;
+// what a call of an empty model takes is subtracted.
+#include <fmt/ostream.h>
+
+#include <boost/program_options.hpp>
+#include <cmath>
+#include <nlohmann/json.hpp>
+#include <optional>
+
+#include "bench/core_peaks.hpp"
+#include "bench/engine_network.hpp"
+#include "bench/engine_peer.hpp"
+#include "bench/measure.hpp"
+
+namespace {
+
+using namespace fard;
+namespace po = boost::program_options;
+namespace fs = std::filesystem;
+using nlohmann::json;
+
+struct Options {
+    fs::path package, models;
+    int rounds = 15;
+    bool layers = false, as_json = false;
+    const soft::Kernels* kernels = nullptr;
+};
+
+// One row of the comparison: our file (of this tree, or the peer's own), and the peer's.
+struct Contest {
+    const char* name;
+    const char* ours;
+    bool ours_in_models;
+    const char* peer;
+    double goal;  // the peer's time divided by ours
+};
+constexpr Contest contests[] = {
+    {"MobileNetV1 W4A4", "apps/mobilenet_six_stage/mobilenet_v1_w4a4.onnx", false, "mobilenet_v1.onnx", 1.3},
+    {"CnvW2A2", "apps/two_stage_bnn/cnv_w2a2.onnx", false, "cnv.onnx", 1.35},
+    {"MobileNetV1 int8", "mobilenet_v1.onnx", true, "mobilenet_v1.onnx", 1.3},
+    {"CNV int8", "cnv.onnx", true, "cnv.onnx", 0},
+    {"SqueezeNet 1.1 int8", "squeezenet_v1.1.onnx", true, "squeezenet_v1.1.onnx", 1.35},
+};
+
+struct Entry {
+    const Contest& contest;
+    std::optional<bench::Network> network;
+    std::string why_not;
+    std::vector<double> ours, peer;
+};
+
+std::vector<Entry> open_networks(const Options& options) {
+    std::vector<Entry> entries;
+    for (const auto& contest : contests) {
+        if (contest.ours_in_models && options.models.empty()) continue;
+        const auto file =
+            (contest.ours_in_models ? options.models : fs::path(FARD_SOURCE_ROOT)) / contest.ours;
+        auto network = bench::Network::open(file, *options.kernels);
+        entries.push_back({contest, std::nullopt, network ? "" : network.error().message, {}, {}});
+        if (network) entries.back().network.emplace(std::move(*network));
+    }
+    return entries;
+}
+
+// One turn each: about 30 ms of calls.
+void take_turn(Entry& entry, bench::OrtPeer* peer, const fs::path& models) {
+    if (entry.network)
+        for (double spent = 0; spent < 30;) {
+            entry.ours.push_back(entry.network->run_once());
+            spent += std::max(entry.ours.back(), 0.01);
+        }
+    if (!peer) return;
+    const double each = entry.peer.empty() ? 5 : entry.peer.back();
+    const auto times = peer->measure(models / entry.contest.peer, std::max(1, static_cast<int>(30 / each)));
+    if (times) entry.peer.insert(entry.peer.end(), times->begin(), times->end());
+}
+
+json measure(const Options& options, std::vector<Entry>& entries) {
+    std::optional<bench::OrtPeer> peer;
+    if (!options.package.empty()) {
+        auto started =
+            bench::OrtPeer::start(options.package, fs::path(FARD_SOURCE_ROOT) / "bench/ort_peer.js");
+        if (started) peer.emplace(std::move(*started));
+    }
+    std::vector<double> empty;
+    for (int round = 0; round < options.rounds; ++round) {
+        for (auto& entry : entries)
+            take_turn(entry, peer ? &*peer : nullptr, options.models);
+        if (!peer) continue;
+        if (const auto times = peer->measure(options.models / "empty.onnx", 200))
+            empty.insert(empty.end(), times->begin(), times->end());
+    }
+    json rows = json::array();
+    const double call = bench::median(empty);
+    for (const auto& entry : entries) {
+        json row{{"network", entry.contest.name}, {"goal", entry.contest.goal}};
+        if (!entry.network) row["error"] = entry.why_not;
+        if (entry.network)
+            row.update({{"ms", bench::median(entry.ours)},
+                        {"load_ms", entry.network->load_milliseconds()},
+                        {"plan_bytes", entry.network->plan_bytes()}});
+        if (!entry.peer.empty())
+            row.update({{"peer_ms", bench::median(entry.peer) - call}, {"peer_call_ms", call}});
+        if (row.contains("ms") && row.contains("peer_ms"))
+            row["ratio"] = row["peer_ms"].get<double>() / row["ms"].get<double>();
+        rows.push_back(row);
+    }
+    return rows;
+}
+
+void add_layers(const bench::CorePeaks& peaks, std::vector<Entry>& entries, json& rows) {
+    for (std::size_t i = 0; i < entries.size(); ++i) {
+        if (!entries[i].network) continue;
+        for (const auto& layer : entries[i].network->layers(60)) {
+            const double rate = static_cast<double>(layer.macs) / layer.milliseconds / 1e6;
+            rows[i]["layers"].push_back({{"name", layer.name},
+                                         {"kind", layer.kind},
+                                         {"how", layer.how},
+                                         {"macs", layer.macs},
+                                         {"ms", layer.milliseconds},
+                                         {"gmacs_per_s", rate},
+                                         {"of_vnni_peak", peaks.vnni > 0 ? rate / peaks.vnni : 0}});
+        }
+    }
+}
+
+void print_layers(const json& row) {
+    std::printf("\n%s\n  %-32s %-13s %9s %8s %8s %6s  %s\n", row["network"].get<std::string>().c_str(),
+                "layer", "step", "MMAC", "us", "GMAC/s", "VNNI", "kernel");
+    for (const auto& layer : row["layers"])
+        std::printf("  %-32s %-13s %9.3f %8.1f %8.1f %5.0f%%  %s\n",
+                    layer["name"].get<std::string>().substr(0, 32).c_str(),
+                    layer["kind"].get<std::string>().c_str(), layer["macs"].get<double>() / 1e6,
+                    layer["ms"].get<double>() * 1e3, layer["gmacs_per_s"].get<double>(),
+                    layer["of_vnni_peak"].get<double>() * 100, layer["how"].get<std::string>().c_str());
+}
+
+void print(const json& result) {
+    std::printf("kernels %s; one core: vpdpbusd %.0f GMAC/s, vpopcntq %.0f G one-bit MAC/s\n\n",
+                result["kernels"].get<std::string>().c_str(), result["vnni_peak"].get<double>(),
+                result["popcount_peak"].get<double>());
+    std::printf("%-20s %9s %9s %7s %6s %9s %10s\n", "network", "ours ms", "peer ms", "ratio", "goal",
+                "load ms", "plan MB");
+    for (const auto& row : result["rows"]) {
+        std::printf("%-20s ", row["network"].get<std::string>().c_str());
+        if (row.contains("error")) {
+            std::printf("%s\n", row["error"].get<std::string>().c_str());
+            continue;
+        }
+        std::printf("%9.3f %9.3f %7.2f %6.2f %9.1f %10.2f\n", row["ms"].get<double>(),
+                    row.value("peer_ms", NAN), row.value("ratio", NAN), row["goal"].get<double>(),
+                    row["load_ms"].get<double>(), row["plan_bytes"].get<double>() / 1e6);
+    }
+    for (const auto& row : result["rows"])
+        if (row.contains("layers")) print_layers(row);
+}
+
+std::optional<Options> read_options(int argc, char** argv) {
+    Options options;
+    std::string kernels;
+    po::options_description all("engine: the soft device beside ONNX Runtime int8, one thread, batch 1");
+    all.add_options()("help", "show this");
+    all.add_options()("onnxruntime", po::value(&options.package), "directory of npm's onnxruntime-node");
+    all.add_options()("models", po::value(&options.models), "what tools/peer_models.py wrote");
+    all.add_options()("rounds", po::value(&options.rounds), "turns of each (15)");
+    all.add_options()("kernels", po::value(&kernels), "a row of the soft device's kernels");
+    all.add_options()("layers", po::bool_switch(&options.layers), "show each layer");
+    all.add_options()("json", po::bool_switch(&options.as_json), "print JSON");
+    po::variables_map values;
+    try {
+        po::store(po::parse_command_line(argc, argv, all), values);
+        po::notify(values);
+    } catch (const po::error& error) {
+        std::fprintf(stderr, "engine: %s\n", error.what());
+        return std::nullopt;
+    }
+    options.kernels = soft::select_kernels(kernels);
+    if (!values.contains("help") && options.kernels) return options;
+    std::fputs(fmt::format("{}", fmt::streamed(all)).c_str(), stderr);
+    return std::nullopt;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    const auto options = read_options(argc, argv);
+    if (!options) return 2;
+    auto entries = open_networks(*options);
+    const auto peaks = bench::measure_core_peaks();
+    json result{
+        {"kernels", options->kernels->name}, {"vnni_peak", peaks.vnni}, {"popcount_peak", peaks.popcount}};
+    result["rows"] = measure(*options, entries);
+    if (options->layers) add_layers(peaks, entries, result["rows"]);
+    if (options->as_json)
+        std::printf("%s\n", result.dump(2).c_str());
+    else
+        print(result);
+    return 0;
+}

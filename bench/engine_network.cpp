@@ -1,0 +1,65 @@
+#include "bench/engine_network.hpp"
+
+#include <random>
+
+#include "bench/measure.hpp"
+
+namespace fard::bench {
+namespace {
+
+double milliseconds_since(BenchClock::time_point start) {
+    return std::chrono::duration<double, std::milli>(BenchClock::now() - start).count();
+}
+
+}  // namespace
+
+Result<Network> Network::open(const std::filesystem::path& file, const soft::Kernels& kernels) {
+    const auto start = BenchClock::now();
+    auto model = model::Model::load(file);
+    if (!model) return fail(model.error());
+    const auto owner = std::make_shared<const model::Model>(std::move(*model));
+    Network network;
+    network.plan_ = std::make_unique<soft::Plan>(soft::compile({owner, &owner->graph()}, kernels));
+    network.load_milliseconds_ = milliseconds_since(start);
+    std::mt19937 random(1);
+    for (const auto& desc : owner->inputs()) {
+        std::vector<std::int32_t> values(desc.elements());
+        std::uniform_int_distribution<std::int64_t> draw(desc.type.min(), desc.type.max());
+        for (auto& value : values)
+            value = static_cast<std::int32_t>(draw(random));
+        network.inputs_.emplace_back(desc.wire_bytes());
+        if (auto packed = pack(desc.type, values, network.inputs_.back()); !packed)
+            return fail(packed.error());
+    }
+    for (const auto& desc : owner->outputs())
+        network.outputs_.emplace_back(desc.wire_bytes());
+    return network;
+}
+
+double Network::run_once() {
+    const std::vector<std::span<const std::byte>> inputs(inputs_.begin(), inputs_.end());
+    const std::vector<std::span<std::byte>> outputs(outputs_.begin(), outputs_.end());
+    const auto start = BenchClock::now();
+    const bool done = plan_->load(inputs) && plan_->run() && plan_->store(outputs);
+    return done ? milliseconds_since(start) : -1;
+}
+
+std::vector<LayerTime> Network::layers(int rounds) {
+    const auto& recipe = plan_->recipe();
+    std::vector<LayerTime> layers;
+    std::vector<std::vector<double>> times(recipe.steps.size());
+    for (int round = 0; round < rounds; ++round)
+        for (std::size_t i = 0; i < times.size(); ++i) {
+            const auto start = BenchClock::now();
+            if (!plan_->run_step(i)) return {};
+            times[i].push_back(milliseconds_since(start));
+        }
+    for (std::size_t i = 0; i < times.size(); ++i) {
+        const auto& step = *recipe.steps[i];
+        layers.push_back(
+            {recipe.names[i], std::string(step.kind()), step.how(), step.macs(), median(times[i])});
+    }
+    return layers;
+}
+
+}  // namespace fard::bench

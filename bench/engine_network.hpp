@@ -1,0 +1,36 @@
+// One network on the soft device, as bench/engine measures it.
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "model/model.hpp"
+#include "overlays/soft/plan.hpp"
+
+namespace fard::bench {
+
+struct LayerTime {
+    std::string name, kind, how;
+    std::uint64_t macs = 0;
+    double milliseconds = 0;  // the median
+};
+
+class Network {
+  public:
+    // Reads and compiles; inputs are random. Errors: those of Model::load.
+    static Result<Network> open(const std::filesystem::path& file, const soft::Kernels& kernels);
+
+    double run_once();                          // milliseconds for one chunk, from wire form to wire form
+    std::vector<LayerTime> layers(int rounds);  // each step timed alone, in the order of the plan
+    double load_milliseconds() const { return load_milliseconds_; }
+    std::size_t plan_bytes() const { return plan_->memory_bytes(); }
+
+  private:
+    Network() = default;
+    double load_milliseconds_ = 0;
+    std::unique_ptr<soft::Plan> plan_;
+    std::vector<std::vector<std::byte>> inputs_, outputs_;
+};
+
+}  // namespace fard::bench
