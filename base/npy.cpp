@@ -31,7 +31,7 @@ class FileInTheMaking {
         auto making = file;
         making += fmt::format(".new-{}-{}", ::getpid(), number++);
         const int fd = ::open(making.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-        if (fd < 0) return fail(Fault::io, "cannot create {}: {}", making.string(), system_error());
+        if (fd < 0) return fail(Fault::io, "cannot write {}: {}", file.string(), system_error());
         return FileInTheMaking(fd, making, file);
     }
     FileInTheMaking(FileInTheMaking&& other) noexcept

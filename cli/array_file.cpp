@@ -17,7 +17,7 @@ Result<ArrayFile> ArrayFile::create(const std::filesystem::path& file,
     auto shape = declared_shape(tensor);
     if (!shape.empty() && shape.front() == 1) shape.erase(shape.begin());  // becomes the number of chunks
     auto writer = NpyWriter::create(file, *type, std::move(shape));
-    if (!writer) return fail(writer.error());
+    if (!writer) return fail(Fault::invalid_input, "{}", writer.error().message);  // the path is the caller's
     return ArrayFile(tensor, std::move(*writer));
 }
 

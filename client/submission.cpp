@@ -286,7 +286,7 @@ void Submission::end(Result<RunSummary> outcome) {
 void Submission::report() {
     if (!events_.progress) return;
     events_.progress({run_, phase_ == Phase::knocking ? "submitting" : state_.phase, state_.reason,
-                      chunks_.size(), chunks_.results(), attempt_});
+                      chunks_.size(), chunks_.results(), attempt_, ticket_});
 }
 
 RunSummary Submission::summary(const std::string& note) const {

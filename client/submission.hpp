@@ -53,6 +53,7 @@ struct Progress {
     std::string reason;  // why it waits, "" for nothing
     std::uint64_t chunks = 0, results = 0;
     std::uint32_t attempt = 0;
+    std::uint64_t ticket = 0;  // 0 until a node manager has taken the run
 };
 
 // Lives on one loop; destroyed on it, not within one of its events. Destroying it leaves a run that has not

@@ -16,7 +16,7 @@
 #include "jobs/control_channel.hpp"
 #include "jobs/credit_timer.hpp"
 #include "jobs/job.hpp"
-#include "jobs/job_page.hpp"
+#include "runtime/peer/job_page.hpp"
 #include "runtime/peer/link.hpp"
 #include "runtime/peer/messages.hpp"
 

@@ -8,7 +8,7 @@
 
 #include "jobs/container.hpp"
 #include "jobs/control_channel.hpp"
-#include "jobs/job_page.hpp"
+#include "runtime/peer/job_page.hpp"
 
 namespace fard {
 

@@ -13,7 +13,7 @@
 #include <new>
 #include <utility>
 
-#include "jobs/job_page.hpp"
+#include "runtime/peer/job_page.hpp"
 
 namespace fard {
 

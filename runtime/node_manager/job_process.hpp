@@ -57,7 +57,7 @@ struct ProcessSpawnerOptions {
     int nice = 5;                  // below the heartbeat thread
 };
 
-// Real processes: the control channel is descriptor 3, the job page descriptor 4 (jobs/job_page.hpp).
+// Real processes: the control channel is descriptor 3, the job page descriptor 4 (runtime/peer/job_page.hpp).
 std::unique_ptr<JobSpawner> make_process_spawner(Loop& loop, ProcessSpawnerOptions options);
 
 }  // namespace fard

@@ -514,6 +514,15 @@ std::size_t cap_of(const Body& body) {
     return rows[body.index()].cap;
 }
 
+Result<> check_size(const Body& body) {
+    constexpr auto most = std::numeric_limits<std::uint64_t>::max();
+    const Envelope largest{PeerId{std::string(32, 'f')}, most, true, most};
+    const auto bytes = encode(largest, body).size();
+    if (bytes <= cap_of(body)) return {};
+    return fail(Fault::invalid_input, "{} of {} bytes is more than the {} that a receiver takes", name_of(body), bytes,
+                cap_of(body));
+}
+
 std::size_t footprint(const Body& body) {
     return sizeof(Body) + std::visit([](const auto& message) { return held_by(message); }, body);
 }

@@ -49,6 +49,9 @@ Result<Decoded> decode(std::string_view bytes);
 const char* name_of(const Body& body);  // "RESERVE"
 std::size_t cap_of(const Body& body);   // the largest encoding that a receiver takes, in bytes
 
+// Whether a receiver takes the message, whatever its envelope. Errors: invalid_input, with its size and its cap.
+Result<> check_size(const Body& body);
+
 // About how much memory a body holds, in bytes.
 std::size_t footprint(const Body& body);
 

@@ -144,6 +144,7 @@ struct Requests::Impl : std::enable_shared_from_this<Requests::Impl> {
         return [token = std::make_shared<Token>(weak_from_this(), key)](wire::Body answer) {
             const auto impl = token->owner.lock();
             if (!impl || std::exchange(token->used, true)) return;
+            if (const auto fits = wire::check_size(answer); !fits) answer = refused(fits.error());
             const auto kept = std::make_shared<const wire::Body>(std::move(answer));
             impl->remember(token->key, kept);
             impl->send_answer(token->key, *kept);
@@ -211,6 +212,12 @@ Requests::~Requests() {
 
 void Requests::ask(const PeerId& to, wire::Body body, Duration deadline, Answer answer) {
     const auto now = impl_->loop.now();
+    if (auto fits = wire::check_size(body); !fits) {
+        impl_->loop.call_at(now, [keep = std::weak_ptr(impl_), answer = std::move(answer), why = std::move(fits)] {
+            if (keep.lock()) answer(fail(why.error()));
+        });
+        return;
+    }
     const auto request = next_request();
     auto& question =
         impl_->questions

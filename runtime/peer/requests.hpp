@@ -25,7 +25,8 @@ class Requests final : public Courier {
     ~Requests() override;
 
     // An empty `to` stands for the one peer at the other end (a visitor's node manager): anyone's answer is
-    // taken.
+    // taken. A message that is over its cap is not sent: invalid_input, at once. An answer that is over its cap
+    // becomes a REFUSED that says so.
     void ask(const PeerId& to, wire::Body body, Duration deadline, Answer answer) override;
 
     // Until this is called, requests that come in are dropped (and repeated by who asks).

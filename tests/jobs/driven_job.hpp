@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "jobs/control_channel.hpp"
-#include "jobs/job_page.hpp"
+#include "runtime/peer/job_page.hpp"
 #include "runtime/peer/messages.hpp"
 
 namespace fard::testing {

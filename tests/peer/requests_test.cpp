@@ -129,6 +129,28 @@ TEST_CASE("a refusal is an error with its fault and reason") {
     CHECK(to_error(wire::Refused{200, ""}).fault == Fault::failed);
 }
 
+TEST_CASE("what no receiver would take is not sent: the asker is told at once") {
+    Pair pair(1, {.encode = true});
+    wire::Refused large{1, std::string(70 * 1024, 'x')};
+    pair.ask(large, 10s);
+    CHECK(pair.answers == 0);  // not from within ask()
+    pair.world.run_for(1ms);
+    REQUIRE(pair.answers == 1);
+    CHECK(pair.handled == 0);
+    CHECK(pair.outcome->error().fault == Fault::invalid_input);
+    CHECK(pair.outcome->error().message.find("REFUSED of 7") == 0);
+
+    // The same for an answer: the asker learns why it gets none.
+    pair.auto_answer = false;
+    pair.ask(wire::Renew{}, 10s);
+    pair.world.run_for(10ms);
+    REQUIRE(pair.held);
+    pair.held(large);
+    pair.world.run_for(10ms);
+    REQUIRE(pair.answers == 2);
+    CHECK(pair.outcome->error().message.find("more than the 65536 that a receiver takes") != std::string::npos);
+}
+
 TEST_CASE("a peer that is gone ends its questions at once") {
     Pair pair;
     pair.network.kill(bob);

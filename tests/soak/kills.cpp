@@ -4,8 +4,8 @@
 //   soak-kills [--runs 200] [--victim member|coordinator|sleeper] [--app APP.toml] [--chunks N] [--seed S]
 //
 // `member`: a random job, or (every other time) a whole node manager other than the coordinator, by SIGKILL.
-// `coordinator`: the coordinating node manager, by SIGKILL. `sleeper`: the coordinator is stopped, and wakes
-// up 2 to 20 s later. Prints one line per run and the figures at the end; exit code 1 if any run went wrong.
+// `coordinator`: the coordinating node manager, by SIGKILL. `sleeper`: the coordinator is stopped, wakes up 2 to 20 s
+// later, before or after the run's end, and the cluster is used once more. Prints one line per run and the figures at the end; exit code 1 if any run went wrong.
 #include <signal.h>
 #include <unistd.h>
 
@@ -178,13 +178,12 @@ class Campaign {
     // Whom to hit now; 0 if there is nobody.
     pid_t choose(bool whole_board) {
         if (settings_.victim != "member") return stage_.boards.front();
-        std::vector<pid_t> candidates(stage_.boards.begin() + 1, stage_.boards.end());
-        if (!whole_board) {
-            std::vector<pid_t> jobs;
-            for (const auto board : stage_.boards)
-                for (const auto job : e2e::children_of(board))
-                    jobs.push_back(job);
-            candidates = jobs;
+        std::vector<pid_t> candidates;
+        for (const auto board : stage_.boards) {
+            const auto jobs = e2e::children_of(board);
+            if (!whole_board) candidates.insert(candidates.end(), jobs.begin(), jobs.end());
+            // A board without a job would not be missed.
+            if (whole_board && board != stage_.boards.front() && !jobs.empty()) candidates.push_back(board);
         }
         return candidates.empty() ? 0 : candidates[random_() % candidates.size()];
     }
@@ -204,17 +203,32 @@ class Campaign {
             kill(victim, sleeper ? SIGSTOP : SIGKILL);
         }
         if (sleeper) {
-            const auto nap = std::chrono::milliseconds(2000 + random_() % 18000);
+            // Every other time it wakes while the client's next attempt runs.
+            const auto nap = std::chrono::milliseconds(2000 + random_() % (number % 2 ? 18000 : 500));
             waker = std::thread([victim, nap] {
                 std::this_thread::sleep_for(nap);
                 kill(victim, SIGCONT);
             });
         }
         const bool ended = watch.wait_for_end(200s);
-        if (waker.joinable()) waker.join();
+        if (waker.joinable()) {
+            const auto end = Clock::now();
+            waker.join();
+            woke_before_end_ += Clock::now() - end < 1ms;
+            woken(number);
+        }
         check(number, ended, watch);
         // A killed board is not coming back, and a coordinator that slept is not the first one any more.
         if (whole_board || settings_.victim != "member") close_stage();
+    }
+
+    // The old coordinator is back: the cluster is as good as before.
+    void woken(int number) {
+        auto again = stage_.api->send_job_data(stage_.app, data_.first(2), 60s);
+        if (!again) return wrong(number, "after the coordinator woke up: " + again.error().message);
+        for (std::size_t i = 0; i < again->outputs.size(); ++i)
+            if (text_of(again->outputs[i]) != expected_[i])
+                return wrong(number, "after the coordinator woke up: result " + std::to_string(i) + " differs");
     }
 
     void check(int number, bool ended, const Watch& watch) {
@@ -260,6 +274,7 @@ class Campaign {
             std::printf("; kill to next result: median %.0f ms, p95 %.0f ms, most %.0f ms (%zu)",
                         recoveries_[recoveries_.size() / 2], recoveries_[recoveries_.size() * 95 / 100],
                         recoveries_.back(), recoveries_.size());
+        if (settings_.victim == "sleeper") std::printf("; woke before the run's end: %d", woke_before_end_);
         std::printf("\n");
         return wrong_ ? 1 : 0;
     }
@@ -276,7 +291,7 @@ class Campaign {
     std::vector<std::string> expected_;
     Clock::duration length_{};
     std::vector<double> recoveries_;
-    int wrong_ = 0, with_replays_ = 0;
+    int wrong_ = 0, with_replays_ = 0, woke_before_end_ = 0;
 };
 
 }  // namespace
