@@ -52,6 +52,37 @@ struct GemmBytes {
     std::int32_t* sums;
 };
 
+// Codes of at most two bits leave room in a byte for those of another row. Of three rows a, b, c two are made,
+//
+//   x = a + 64 c,  y = c + 64 b    ->    sum(x) = A + 64 C,  sum(y) = C + 64 B,  sum(x) - 64 sum(y) = A - 4096 B
+//
+// and three sums come out of two products, exactly: as long as the sums A of a channel have at most 4096 different
+// values, A is known from the last difference modulo 4096, then B, then C.
+inline constexpr std::size_t triple_code = 3;       // the largest
+inline constexpr std::int64_t triple_width = 4095;  // largest minus smallest sum of any channel
+inline constexpr std::size_t triple_rows = 3, packed_rows = 2;
+
+// Packs rows (as in GemmBytes) into [2 * triples][runs * run_groups * 4]; the last triple repeats the last row.
+struct PackTriples {
+    const std::uint8_t* const* rows;
+    std::size_t row_count;
+    std::size_t runs, run_groups, run_stride;
+    std::uint8_t* packed;
+};
+
+// The product of packed rows with a panel.
+struct GemmTriples {
+    const std::uint8_t* packed;
+    std::size_t row_count;      // not packed
+    std::size_t groups;         // of four bytes in a row
+    const std::int8_t* panel;   // [groups][16 * vectors_of(lanes)][4]
+    const std::int32_t* least;  // by lane: the smallest possible sum
+    std::size_t lanes;
+    Affine affine;
+    std::uint8_t* out;
+    std::size_t out_stride;
+};
+
 // Channels of the block that begins where `remaining` channels are left, in Depthwise3.
 constexpr std::size_t depthwise_block(std::size_t remaining) {
     return remaining > 32 ? 64 : 32;
@@ -78,8 +109,29 @@ struct Depthwise3 {
     std::uint8_t* out;           // [count][channels]
 };
 
+// A part of one row of output pixels of a maximum pool. Outside of the image nothing wins; where a whole window is
+// outside, the result is 0.
+struct MaxRow {
+    const std::uint8_t* const* lines;  // the image rows (their pixel 0) inside the image, under the window
+    std::size_t line_count;
+    std::ptrdiff_t in_width, channels;
+    std::ptrdiff_t first_x, stride;    // as in Depthwise3
+    std::ptrdiff_t columns, dilation;  // of the window, and from one to the next
+    std::size_t count;
+    std::uint8_t* out;  // [count][channels]
+};
+
+// sums[channel] += each of `pixels` pixels, in 32 bits.
+struct PixelSums {
+    const std::uint8_t* image;
+    std::size_t pixels, channels;
+    std::int32_t* sums;
+};
+
 struct ByteKernels {
     void (*gemm)(const GemmBytes&);
+    void (*pack_triples)(const PackTriples&);
+    void (*gemm_triples)(const GemmTriples&);
     void (*depthwise3)(const Depthwise3&);
 };
 

@@ -5,6 +5,8 @@
 #include <cstring>
 
 #define FARD_VNNI __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,fma")))
+// Arrays of vectors stay in registers only if their loops are unrolled early.
+#define FARD_UNROLL _Pragma("GCC unroll 8")
 #define FARD_VNNI_INLINE FARD_VNNI inline __attribute__((always_inline))
 
 namespace fard::soft::avx512vnni {
@@ -23,24 +25,31 @@ FARD_VNNI_INLINE __m512i broadcast4(const std::uint8_t* from) {
 template <std::size_t Rows, std::size_t Vectors>
 FARD_VNNI_INLINE void multiply(const GemmBytes& job, const std::uint8_t* const* rows,
                                __m512i (&sums)[Rows][Vectors]) {
+    FARD_UNROLL
     for (std::size_t r = 0; r < Rows; ++r)
-        for (std::size_t v = 0; v < Vectors; ++v)
-            sums[r][v] = _mm512_setzero_si512();
+        FARD_UNROLL
+    for (std::size_t v = 0; v < Vectors; ++v)
+        sums[r][v] = _mm512_setzero_si512();
     const std::uint8_t* from[Rows];
+    FARD_UNROLL
     for (std::size_t r = 0; r < Rows; ++r)
         from[r] = rows[r];
     const std::int8_t* weights = job.panel;
     for (std::size_t run = 0; run < job.runs; ++run) {
         for (std::size_t at = 0; at < job.run_groups * 4; at += 4, weights += Vectors * 64) {
             __m512i w[Vectors];
+            FARD_UNROLL
             for (std::size_t v = 0; v < Vectors; ++v)
                 w[v] = _mm512_loadu_si512(weights + v * 64);
+            FARD_UNROLL
             for (std::size_t r = 0; r < Rows; ++r) {
                 const __m512i x = broadcast4(from[r] + at);
+                FARD_UNROLL
                 for (std::size_t v = 0; v < Vectors; ++v)
                     sums[r][v] = _mm512_dpbusd_epi32(sums[r][v], x, w[v]);
             }
         }
+        FARD_UNROLL
         for (std::size_t r = 0; r < Rows; ++r)
             from[r] += job.run_stride;
     }
@@ -60,22 +69,38 @@ FARD_VNNI_INLINE __m512i pack_bytes(__m512i a, __m512i b, __m512i c, __m512i d, 
     return _mm512_min_epu8(bytes, _mm512_set1_epi8(static_cast<char>(affine.high)));
 }
 
+// Where a tile's bytes go. `rows` may be fewer than the tile has; the others are not stored.
+struct Target {
+    const Affine& affine;
+    std::size_t lanes;
+    std::uint8_t* out;
+    std::size_t out_stride, rows;
+};
+
 template <std::size_t Rows, std::size_t Vectors>
-FARD_VNNI_INLINE void store_bytes(const GemmBytes& job, const __m512i (&sums)[Rows][Vectors],
-                                  std::uint8_t* out) {
+FARD_VNNI_INLINE void store_bytes(const Target& job, const __m512i (&sums)[Rows][Vectors]) {
     __m512 factors[Vectors], offsets[Vectors];
+    FARD_UNROLL
     for (std::size_t v = 0; v < Vectors; ++v) {
         factors[v] = _mm512_loadu_ps(job.affine.factors + v * 16);
         offsets[v] = _mm512_loadu_ps(job.affine.offsets + v * 16);
     }
     const __mmask64 mask = ~std::uint64_t{0} >> (64 - job.lanes);
+    const bool whole = job.lanes == byte_panel_width;
     const __m512i order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
+    FARD_UNROLL
     for (std::size_t r = 0; r < Rows; ++r) {
         __m512i codes[4] = {};
+        FARD_UNROLL
         for (std::size_t v = 0; v < Vectors; ++v)
             codes[v] = round_affine(sums[r][v], factors[v], offsets[v]);
         const __m512i bytes = pack_bytes(codes[0], codes[1], codes[2], codes[3], job.affine);
-        _mm512_mask_storeu_epi8(out + r * job.out_stride, mask, _mm512_permutexvar_epi32(order, bytes));
+        const __m512i ordered = _mm512_permutexvar_epi32(order, bytes);
+        if (r >= job.rows) continue;
+        if (whole)
+            _mm512_storeu_si512(job.out + r * job.out_stride, ordered);
+        else
+            _mm512_mask_storeu_epi8(job.out + r * job.out_stride, mask, ordered);
     }
 }
 
@@ -84,10 +109,14 @@ template <std::size_t Rows, std::size_t Vectors>
 FARD_VNNI void tile(const GemmBytes& job, std::size_t first) {
     __m512i sums[Rows][Vectors];
     multiply(job, job.rows + first, sums);
-    if (!job.sums) return store_bytes(job, sums, job.out + first * job.out_stride);
+    if (!job.sums)
+        return store_bytes<Rows, Vectors>(
+            {job.affine, job.lanes, job.out + first * job.out_stride, job.out_stride, Rows}, sums);
+    FARD_UNROLL
     for (std::size_t r = 0; r < Rows; ++r)
-        for (std::size_t v = 0; v < Vectors; ++v)
-            _mm512_storeu_si512(job.sums + (v * job.row_count + first + r) * vector_width, sums[r][v]);
+        FARD_UNROLL
+    for (std::size_t v = 0; v < Vectors; ++v)
+        _mm512_storeu_si512(job.sums + (v * job.row_count + first + r) * vector_width, sums[r][v]);
 }
 
 using Tile = void (*)(const GemmBytes&, std::size_t);
@@ -95,6 +124,73 @@ template <std::size_t Vectors>
 constexpr Tile tiles_of[most_rows] = {tile<1, Vectors>, tile<2, Vectors>, tile<3, Vectors>, tile<4, Vectors>,
                                       tile<5, Vectors>, tile<6, Vectors>, tile<7, Vectors>};
 constexpr const Tile* tiles[4] = {tiles_of<1>, tiles_of<2>, tiles_of<3>, tiles_of<4>};
+
+// A function of its own: what becomes of these sums takes so many registers that the compiler would else store them
+// within the loop that makes them.
+template <std::size_t Rows, std::size_t Vectors>
+FARD_VNNI __attribute__((noinline)) void multiply_to(const GemmBytes& job, const std::uint8_t* const* rows,
+                                                     __m512i* to) {
+    __m512i sums[Rows][Vectors];
+    multiply(job, rows, sums);
+    FARD_UNROLL
+    for (std::size_t r = 0; r < Rows; ++r)
+        FARD_UNROLL
+    for (std::size_t v = 0; v < Vectors; ++v)
+        _mm512_store_si512(to + r * Vectors + v, sums[r][v]);
+}
+
+// The sums of three rows from those of x and y (GemmTriples).
+FARD_VNNI_INLINE void part(__m512i x, __m512i y, __m512i least, __m512i& a, __m512i& b, __m512i& c) {
+    const __m512i above_least = _mm512_sub_epi32(_mm512_sub_epi32(x, _mm512_slli_epi32(y, 6)), least);
+    const __m512i minus_b = _mm512_srai_epi32(above_least, 12);
+    a = _mm512_add_epi32(_mm512_and_si512(above_least, _mm512_set1_epi32(4095)), least);
+    b = _mm512_sub_epi32(_mm512_setzero_si512(), minus_b);
+    c = _mm512_add_epi32(y, _mm512_slli_epi32(minus_b, 6));
+}
+
+// `first` is the number of the first triple.
+template <std::size_t Triples, std::size_t Vectors>
+FARD_VNNI void triples_tile(const GemmTriples& job, std::size_t first) {
+    const GemmBytes shape{nullptr, 0, 1, job.groups, 0, job.panel, job.lanes};
+    const std::uint8_t* rows[Triples * packed_rows];
+    FARD_UNROLL
+    for (std::size_t r = 0; r < Triples * packed_rows; ++r)
+        rows[r] = job.packed + (first * packed_rows + r) * job.groups * 4;
+    __m512i sums[Triples * packed_rows * Vectors];
+    multiply_to<Triples * packed_rows, Vectors>(shape, rows, sums);
+    for (std::size_t t = 0; t < Triples; ++t) {
+        __m512i parts[triple_rows][Vectors];
+        FARD_UNROLL
+        for (std::size_t v = 0; v < Vectors; ++v)
+            part(sums[t * 2 * Vectors + v], sums[(t * 2 + 1) * Vectors + v],
+                 _mm512_loadu_si512(job.least + v * 16), parts[0][v], parts[1][v], parts[2][v]);
+        const std::size_t row = (first + t) * triple_rows;
+        store_bytes<triple_rows, Vectors>(
+            {job.affine, job.lanes, job.out + row * job.out_stride, job.out_stride, job.row_count - row},
+            parts);
+    }
+}
+
+using TriplesTile = void (*)(const GemmTriples&, std::size_t);
+constexpr std::size_t most_triples = 3;
+template <std::size_t Vectors>
+constexpr TriplesTile triples_tiles_of[most_triples] = {triples_tile<1, Vectors>, triples_tile<2, Vectors>,
+                                                        triples_tile<3, Vectors>};
+constexpr const TriplesTile* triples_tiles[4] = {triples_tiles_of<1>, triples_tiles_of<2>,
+                                                 triples_tiles_of<3>, triples_tiles_of<4>};
+
+FARD_VNNI_INLINE void pack_run(const std::uint8_t* const (&rows)[triple_rows], std::size_t bytes,
+                               std::uint8_t* x, std::uint8_t* y) {
+    for (std::size_t i = 0; i < bytes; i += 64) {
+        const __mmask64 mask = bytes - i >= 64 ? ~std::uint64_t{0} : ~std::uint64_t{0} >> (64 - (bytes - i));
+        const __m512i a = _mm512_maskz_loadu_epi8(mask, rows[0] + i);
+        const __m512i b = _mm512_maskz_loadu_epi8(mask, rows[1] + i);
+        const __m512i c = _mm512_maskz_loadu_epi8(mask, rows[2] + i);
+        // Two bits of each byte move to its top; none leaves it.
+        _mm512_mask_storeu_epi8(x + i, mask, _mm512_or_si512(a, _mm512_slli_epi16(c, 6)));
+        _mm512_mask_storeu_epi8(y + i, mask, _mm512_or_si512(c, _mm512_slli_epi16(b, 6)));
+    }
+}
 
 }  // namespace
 
@@ -113,6 +209,28 @@ void gemm(const GemmBytes& job) {
         heights[rows - 1](job, first);
         first += rows;
     }
+}
+
+FARD_VNNI void pack_triples(const PackTriples& job) {
+    const std::size_t run_bytes = job.run_groups * 4, row_bytes = job.runs * run_bytes;
+    for (std::size_t first = 0; first < job.row_count; first += triple_rows) {
+        std::uint8_t* x = job.packed + first / triple_rows * packed_rows * row_bytes;
+        for (std::size_t run = 0; run < job.runs; ++run, x += run_bytes) {
+            const std::uint8_t* rows[triple_rows];
+            FARD_UNROLL
+            for (std::size_t i = 0; i < triple_rows; ++i)
+                rows[i] = job.rows[first + i < job.row_count ? first + i : job.row_count - 1] +
+                          run * job.run_stride;
+            pack_run(rows, run_bytes, x, x + row_bytes);
+        }
+    }
+}
+
+void gemm_triples(const GemmTriples& job) {
+    const auto* sizes = triples_tiles[vectors_of(job.lanes) - 1];
+    const std::size_t triples = (job.row_count + triple_rows - 1) / triple_rows;
+    for (std::size_t first = 0; first < triples; first += most_triples)
+        sizes[(triples - first < most_triples ? triples - first : most_triples) - 1](job, first);
 }
 
 }  // namespace fard::soft::avx512vnni

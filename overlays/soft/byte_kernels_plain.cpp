@@ -68,10 +68,62 @@ void gemm(const GemmBytes& job) {
     }
 }
 
+void pack_triples(const PackTriples& job) {
+    const std::size_t run_bytes = job.run_groups * 4;
+    std::uint8_t* to = job.packed;
+    for (std::size_t first = 0; first < job.row_count; first += triple_rows)
+        for (std::size_t low : {0, 2}) {  // x = a + 64 c, y = c + 64 b
+            const auto* from = job.rows[std::min(first + low, job.row_count - 1)];
+            const auto* above = job.rows[std::min(first + (low == 0 ? 2 : 1), job.row_count - 1)];
+            for (std::size_t run = 0; run < job.runs; ++run)
+                for (std::size_t i = run * job.run_stride; i < run * job.run_stride + run_bytes; ++i)
+                    *to++ = static_cast<std::uint8_t>(from[i] + above[i] * 64);
+        }
+}
+
+void gemm_triples(const GemmTriples& job) {
+    const std::size_t row_bytes = job.groups * 4;
+    std::uint32_t sums[packed_rows][byte_panel_width];
+    for (std::size_t first = 0; first < job.row_count; first += triple_rows) {
+        const GemmBytes shape{nullptr, 0, 1, job.groups, 0, job.panel, job.lanes};
+        for (std::size_t i = 0; i < packed_rows; ++i)
+            multiply_row(shape, job.packed + (first / triple_rows * packed_rows + i) * row_bytes, sums[i]);
+        for (std::size_t n = 0; n < job.lanes; ++n) {
+            const auto x = static_cast<std::int32_t>(sums[0][n]), y = static_cast<std::int32_t>(sums[1][n]);
+            const std::int32_t above_least = x - 64 * y - job.least[n];
+            const std::int32_t b = -(above_least >> 12);
+            const std::int32_t each[] = {(above_least & 4095) + job.least[n], b, y - 64 * b};
+            for (std::size_t i = 0; i < std::min(triple_rows, job.row_count - first); ++i)
+                job.out[(first + i) * job.out_stride + n] = finish(job.affine, n, each[i]);
+        }
+    }
+}
+
 void depthwise3(const Depthwise3& job) {
     const auto channels = static_cast<std::size_t>(job.channels);
     for (std::size_t begin = 0; begin < channels; begin += depthwise_block(channels - begin))
         depthwise_block_of(job, begin, depthwise_block(channels - begin));
+}
+
+void max_row(const MaxRow& job) {
+    const auto channels = static_cast<std::size_t>(job.channels);
+    for (std::size_t i = 0; i < job.count; ++i) {
+        std::uint8_t* out = job.out + i * channels;
+        std::fill_n(out, channels, std::uint8_t{0});  // a code below which nothing is
+        for (std::ptrdiff_t column = 0; column < job.columns; ++column) {
+            const auto x = job.first_x + static_cast<std::ptrdiff_t>(i) * job.stride + column * job.dilation;
+            if (x < 0 || x >= job.in_width) continue;
+            for (std::size_t line = 0; line < job.line_count; ++line)
+                for (std::size_t c = 0; c < channels; ++c)
+                    out[c] = std::max(out[c], job.lines[line][static_cast<std::size_t>(x) * channels + c]);
+        }
+    }
+}
+
+void pixel_sums(const PixelSums& job) {
+    for (std::size_t pixel = 0; pixel < job.pixels; ++pixel)
+        for (std::size_t c = 0; c < job.channels; ++c)
+            job.sums[c] += job.image[pixel * job.channels + c];
 }
 
 }  // namespace fard::soft::plain

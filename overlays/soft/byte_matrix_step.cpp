@@ -29,8 +29,7 @@ struct PanelAffine {
           first(table.first),
           last(table.last) {
         for (std::size_t c = 0; c < table.channels.size(); ++c) {
-            const auto lane = c / panels.group_channels * panels.group_panels * byte_panel_width +
-                              c % panels.group_channels;
+            const auto lane = panels.lane(c);
             factors[lane] = table.channels[c].factor;
             offsets[lane] = table.channels[c].offset;
         }
@@ -42,10 +41,25 @@ struct PanelAffine {
     }
 };
 
+// The smallest sum of each lane of the byte panels, where three rows of codes may be packed into two (GemmTriples);
+// nothing where they may not, or there are not enough rows.
+std::vector<std::int32_t> triple_sums(const LinearLayer& layer, const BytePanels& panels,
+                                      std::span<const model::Range> sums) {
+    const bool narrow =
+        std::ranges::all_of(sums, [](auto each) { return each.max - each.min <= triple_width; });
+    if (!narrow || layer.in.width > static_cast<std::int32_t>(triple_code) ||
+        layer.window.out_pixels() < triple_rows)
+        return {};
+    std::vector<std::int32_t> least(layer.weights.groups * panels.group_panels * byte_panel_width);
+    for (std::size_t c = 0; c < sums.size(); ++c)
+        least[panels.lane(c)] = static_cast<std::int32_t>(sums[c].min);
+    return least;
+}
+
 class ByteMatrixStep final : public Step {
   public:
     ByteMatrixStep(const Kernels& kernels, const LinearLayer& layer, BytePanels panels, Finish finish,
-                   std::optional<PanelAffine> affine)
+                   std::optional<PanelAffine> affine, std::vector<std::int32_t> triple_sums)
         : Step({layer.in_buffer}, layer.out_buffer),
           kernels_(kernels),
           window_(layer.window),
@@ -53,6 +67,7 @@ class ByteMatrixStep final : public Step {
           panels_(std::move(panels)),
           finish_(std::move(finish)),
           affine_(std::move(affine)),
+          least_(std::move(triple_sums)),
           groups_(layer.weights.groups),
           group_inputs_(layer.window.channels / layer.weights.groups),
           channels_(layer.weights.channels),
@@ -66,15 +81,21 @@ class ByteMatrixStep final : public Step {
         const auto fitting = in_place_ ? most_rows : copied_bytes / panels_.row_bytes();
         block_rows_ =
             std::clamp(fitting / tile_rows * tile_rows, tile_rows, affine_ ? most_rows : most_rows_with_sums);
+        if (!least_.empty()) {
+            block_rows_ =
+                std::clamp(copied_bytes / panels_.row_bytes() / 9 * 9, std::size_t{9}, std::size_t{126});
+            packed_bytes_ = aligned(block_rows_ / triple_rows * packed_rows * panels_.row_bytes());
+        }
     }
 
     std::size_t scratch_bytes() const override {
         const auto sums = affine_ ? 0 : block_rows_ * byte_panel_width * sizeof(std::int32_t);
-        return pointer_bytes() + aligned(sums) + copy_bytes();
+        return pointer_bytes() + aligned(sums) + packed_bytes_ + copy_bytes();
     }
 
     std::string_view kind() const override { return "matrix"; }
     std::string how() const override {
+        if (!least_.empty()) return "u8 x s8 tiles, three rows of 2 bits in two, affine";
         return affine_          ? "u8 x s8 tiles, affine"
                : finish_.limits ? "u8 x s8 tiles, counted"
                                 : "u8 x s8 tiles, sums";
@@ -109,12 +130,21 @@ class ByteMatrixStep final : public Step {
         auto* rest = memory.scratch + pointer_bytes();
         auto* sums = affine_ ? nullptr : reinterpret_cast<std::int32_t*>(rest);
         if (sums) rest += aligned(block_rows_ * byte_panel_width * sizeof(std::int32_t));
+        auto* packed = reinterpret_cast<std::uint8_t*>(rest);
+        auto* copies = packed + packed_bytes_;
         const auto* image = memory.at<const std::uint8_t>(reads[0]);
         for (std::size_t p = panels.begin; p < panels.end; ++p) {
             const auto group = p / panels_.group_panels;
-            if (p == panels.begin || p % panels_.group_panels == 0)
-                find_rows(image, rows, group, reinterpret_cast<std::uint8_t*>(rest), pointers);
-            multiply(memory, rows, group, p % panels_.group_panels, pointers, sums);
+            if (p == panels.begin || p % panels_.group_panels == 0) {
+                find_rows(image, rows, group, copies, pointers);
+                if (!least_.empty())
+                    kernels_.bytes->pack_triples({pointers, rows.end - rows.begin, panels_.runs,
+                                                  panels_.run_groups, run_stride(), packed});
+            }
+            if (!least_.empty())
+                multiply_triples(memory, rows, group, p % panels_.group_panels, packed);
+            else
+                multiply(memory, rows, group, p % panels_.group_panels, pointers, sums);
         }
     }
 
@@ -144,6 +174,16 @@ class ByteMatrixStep final : public Step {
                         std::min(panel_width, lanes - v * panel_width));
     }
 
+    void multiply_triples(const Memory& memory, Share::Part rows, std::size_t group, std::size_t panel,
+                          const std::uint8_t* packed) const {
+        const auto number = group * panels_.group_panels + panel;
+        auto* out = memory.at<std::uint8_t>(writes) + rows.begin * channels_ +
+                    group * panels_.group_channels + panel * byte_panel_width;
+        kernels_.bytes->gemm_triples({packed, rows.end - rows.begin, panels_.runs * panels_.run_groups,
+                                      panels_.panel(group, panel), least_.data() + number * byte_panel_width,
+                                      panels_.lanes(panel), affine_->of(number), out, channels_});
+    }
+
     // From one run of a window to the next.
     std::size_t run_stride() const {
         return in_place_ ? static_cast<std::size_t>(line_pixels_) * window_.channels : panels_.run_bytes();
@@ -158,18 +198,25 @@ class ByteMatrixStep final : public Step {
             copy_strip(image, top, strip_lines(rows), copies);
             image = copies;
         }
-        for (std::size_t pixel = rows.begin; pixel < rows.end; ++pixel) {
-            const auto y = static_cast<std::int64_t>(pixel / width) * window_.strides.height - top;
-            const auto x = static_cast<std::int64_t>(pixel % width) * window_.strides.width;
+        auto y = static_cast<std::int64_t>(rows.begin / width) * window_.strides.height - top;
+        auto column = rows.begin % width;
+        for (auto pixel = rows.begin; pixel < rows.end; ++pixel) {
+            const auto x = static_cast<std::int64_t>(column) * window_.strides.width;
             if (in_place_) {
                 *pointers++ = image + static_cast<std::size_t>(y * line_pixels_ + x) * window_.channels;
-                continue;
+            } else {
+                *pointers++ = copies;
+                copy_window(image + group * group_inputs_, y - window_.pads.top, x - window_.pads.left,
+                            copies);
+                copies += panels_.row_bytes();
             }
-            *pointers++ = copies;
-            for (std::int64_t ky = 0; ky < window_.kernel.height; ++ky, copies += panels_.run_bytes())
-                copy_run(image + group * group_inputs_, y - window_.pads.top + ky * window_.dilations.height,
-                         x - window_.pads.left, copies);
+            if (++column == width) column = 0, y += window_.strides.height;
         }
+    }
+
+    void copy_window(const std::uint8_t* image, std::int64_t y, std::int64_t x, std::uint8_t* to) const {
+        for (std::int64_t ky = 0; ky < window_.kernel.height; ++ky, to += panels_.run_bytes())
+            copy_run(image, y + ky * window_.dilations.height, x, to);
     }
 
     std::int64_t strip_lines(Share::Part rows) const {
@@ -218,6 +265,8 @@ class ByteMatrixStep final : public Step {
     BytePanels panels_;
     Finish finish_;
     std::optional<PanelAffine> affine_;
+    std::vector<std::int32_t> least_;  // [panels][64]; empty: rows are not packed
+    std::size_t packed_bytes_ = 0;     // of a block's packed rows
     std::size_t groups_, group_inputs_, channels_, depth_;
     bool in_place_ = false;  // windows are read where they lie: in the image, or
     bool copies_none_ =
@@ -237,8 +286,10 @@ StepPtr make_byte_matrix_step(const Kernels& kernels, const LinearLayer& layer,
     if (!finish) return nullptr;
     std::optional<PanelAffine> affine;
     if (const auto table = fit_affine_table(layer.weights, *finish, sums)) affine.emplace(*panels, *table);
+    std::vector<std::int32_t> least;
+    if (affine) least = triple_sums(layer, *panels, sums);
     return std::make_unique<ByteMatrixStep>(kernels, layer, std::move(*panels), std::move(*finish),
-                                            std::move(affine));
+                                            std::move(affine), std::move(least));
 }
 
 }  // namespace fard::soft

@@ -17,6 +17,10 @@ struct BytePanels {
 
     std::size_t run_bytes() const { return run_groups * 4; }
     std::size_t row_bytes() const { return runs * run_bytes(); }
+    // A channel's place among lanes of 64 for each panel.
+    std::size_t lane(std::size_t channel) const {
+        return channel / group_channels * group_panels * byte_panel_width + channel % group_channels;
+    }
     std::size_t lanes(std::size_t panel) const;  // of panel 0 .. group_panels - 1 of any group
     const std::int8_t* panel(std::size_t group, std::size_t panel) const;
 };

@@ -204,7 +204,7 @@ class Compiler {
         const auto& attributes = node.as<model::PoolAttributes>();
         const auto window = window_of(from.shape, to.shape, attributes.kernel, attributes.strides,
                                       attributes.dilations, attributes.pads);
-        recipe_.steps.push_back(make_max_pool_step(route(node), window));
+        recipe_.steps.push_back(make_max_pool_step(kernels_, route(node), window));
         return true;
     }
 
@@ -215,7 +215,7 @@ class Compiler {
             from.shape[0] != 1 || node.as<model::ReduceAttributes>().axes != std::vector<int>{2, 3} ||
             graph_[node.inputs[0]].is_constant())
             return false;
-        recipe_.steps.push_back(make_pixel_sum_step(route(node)));
+        recipe_.steps.push_back(make_pixel_sum_step(kernels_, route(node)));
         return true;
     }
 

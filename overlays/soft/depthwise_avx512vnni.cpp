@@ -5,6 +5,7 @@
 #include "overlays/soft/byte_kernels_avx512vnni.hpp"
 
 #define FARD_VNNI __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,fma")))
+#define FARD_UNROLL _Pragma("GCC unroll 4")
 #define FARD_VNNI_INLINE FARD_VNNI inline __attribute__((always_inline))
 
 namespace fard::soft::avx512vnni {
@@ -81,6 +82,7 @@ FARD_VNNI_INLINE Column<Set> interleaved(const Depthwise3& job, std::ptrdiff_t x
             row = Set::load(job.outside + begin);
     } else {
         const auto at = x * job.channels + static_cast<std::ptrdiff_t>(begin);
+        FARD_UNROLL
         for (std::size_t i = 0; i < 4; ++i)
             rows[i] = Set::load(job.lines[i] + at);
     }
@@ -90,25 +92,48 @@ FARD_VNNI_INLINE Column<Set> interleaved(const Depthwise3& job, std::ptrdiff_t x
              Set::high16(ab_high, cd_high)}};
 }
 
+// What a block needs for each pixel, read once.
 template <typename Set>
-FARD_VNNI_INLINE void make_pixel(const Depthwise3& job, std::size_t begin, const Column<Set> (&columns)[3],
-                                 std::uint8_t* out, __mmask64 mask) {
+struct Constants {
+    typename Set::Bytes weights[3][4];
+    typename Set::Floats factors[4], offsets[4];
+};
+
+template <typename Set>
+FARD_VNNI_INLINE Constants<Set> constants_of(const Depthwise3& job, std::size_t begin) {
     constexpr std::size_t lanes = Set::channels / 4;
-    const std::int8_t* weights = job.weights + begin * 12;
-    typename Set::Bytes codes[4];
+    Constants<Set> constants;
+    FARD_UNROLL
     for (std::size_t v = 0; v < 4; ++v) {
-        auto sums = Set::none();
+        FARD_UNROLL
         for (std::size_t c = 0; c < 3; ++c)
-            sums = Set::add(sums, columns[c].quads[v],
-                            Set::load(static_cast<const void*>(weights + (c * 4 + v) * Set::channels)));
-        codes[v] = Set::round(sums, Set::load(job.affine.factors + begin + v * lanes),
-                              Set::load(job.affine.offsets + begin + v * lanes));
+            constants.weights[c][v] =
+                Set::load(static_cast<const void*>(job.weights + begin * 12 + (c * 4 + v) * Set::channels));
+        constants.factors[v] = Set::load(job.affine.factors + begin + v * lanes);
+        constants.offsets[v] = Set::load(job.affine.offsets + begin + v * lanes);
     }
-    Set::store(out, codes, job.affine, mask);
+    return constants;
 }
 
 template <typename Set>
-FARD_VNNI void make_block(const Depthwise3& job, std::size_t begin) {
+FARD_VNNI_INLINE void make_pixel(const Constants<Set>& constants, const Affine& affine,
+                                 const Column<Set> (&columns)[3], std::uint8_t* out, __mmask64 mask) {
+    typename Set::Bytes codes[4];
+    FARD_UNROLL
+    for (std::size_t v = 0; v < 4; ++v) {
+        auto sums = Set::none();
+        FARD_UNROLL
+        for (std::size_t c = 0; c < 3; ++c)
+            sums = Set::add(sums, columns[c].quads[v], constants.weights[c][v]);
+        codes[v] = Set::round(sums, constants.factors[v], constants.offsets[v]);
+    }
+    Set::store(out, codes, affine, mask);
+}
+
+template <typename Set>
+FARD_VNNI void make_block(const Depthwise3& shared_job, std::size_t begin) {
+    const Depthwise3 job = shared_job;  // a copy of our own: bytes stored may not change it
+    const auto constants = constants_of<Set>(job, begin);
     const auto channels = static_cast<std::size_t>(job.channels);
     const std::size_t used = channels - begin < Set::channels ? channels - begin : Set::channels;
     const __mmask64 mask = ~std::uint64_t{0} >> (64 - used);
@@ -122,15 +147,16 @@ FARD_VNNI void make_block(const Depthwise3& job, std::size_t begin) {
             columns[0] = columns[1];
             columns[1] = columns[2];
             columns[2] = interleaved<Set>(job, x + 2, begin);
-            make_pixel<Set>(job, begin, columns, out, mask);
+            make_pixel<Set>(constants, job.affine, columns, out, mask);
         }
         return;
     }
     for (std::size_t i = 0; i < job.count; ++i, x += job.stride, out += channels) {
+        FARD_UNROLL
         for (std::ptrdiff_t c = 0; c < 3; ++c)
             columns[c] =
                 i > 0 && c == 0 && job.stride == 2 ? columns[2] : interleaved<Set>(job, x + c, begin);
-        make_pixel<Set>(job, begin, columns, out, mask);
+        make_pixel<Set>(constants, job.affine, columns, out, mask);
     }
 }
 

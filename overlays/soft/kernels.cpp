@@ -14,20 +14,21 @@ bool runs_everywhere() {
     return true;
 }
 
-constexpr ByteKernels plain_bytes{plain::gemm, plain::depthwise3};
+constexpr ByteKernels plain_bytes{plain::gemm, plain::pack_triples, plain::gemm_triples, plain::depthwise3};
 #if defined(__x86_64__)
-constexpr ByteKernels vnni_bytes{avx512vnni::gemm, avx512vnni::depthwise3};
+constexpr ByteKernels vnni_bytes{avx512vnni::gemm, avx512vnni::pack_triples, avx512vnni::gemm_triples,
+                                 avx512vnni::depthwise3};
 #endif
 
 constexpr Kernels table[] = {
 #if defined(__x86_64__)
     {"avx512vnni", avx512vnni::runs_here, avx2::gemm_u8, avx2::gemm_i16, avx2::count32, avx2::count16,
-     avx2::depthwise16, avx2::depthwise32, &vnni_bytes},
+     avx2::depthwise16, avx2::depthwise32, avx512vnni::max_row, avx512vnni::pixel_sums, &vnni_bytes},
     {"avx2", avx2::runs_here, avx2::gemm_u8, avx2::gemm_i16, avx2::count32, avx2::count16, avx2::depthwise16,
-     avx2::depthwise32, nullptr},
+     avx2::depthwise32, plain::max_row, plain::pixel_sums, nullptr},
 #endif
     {"plain", runs_everywhere, plain::gemm_u8, plain::gemm_i16, plain::count32, plain::count16,
-     plain::depthwise16, plain::depthwise32, &plain_bytes},
+     plain::depthwise16, plain::depthwise32, plain::max_row, plain::pixel_sums, &plain_bytes},
 };
 
 }  // namespace

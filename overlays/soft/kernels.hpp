@@ -89,6 +89,8 @@ struct Kernels {
     void (*count16)(const Count16&);
     void (*depthwise16)(const Depthwise16&);
     void (*depthwise32)(const Depthwise32&);
+    void (*max_row)(const MaxRow&);
+    void (*pixel_sums)(const PixelSums&);
     const ByteKernels* bytes;  // taken before the others where not nullptr
 };
 

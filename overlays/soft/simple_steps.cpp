@@ -33,37 +33,48 @@ class TableStep final : public Step {
 
 class MaxPoolStep final : public Step {
   public:
-    MaxPoolStep(const Route& route, const Window& window)
-        : Step({route.in_buffer}, route.out_buffer), window_(window) {}
+    MaxPoolStep(const Kernels& kernels, const Route& route, const Window& window)
+        : Step({route.in_buffer}, route.out_buffer), kernels_(kernels), window_(window) {}
 
-    std::size_t scratch_bytes() const override { return window_.taps() * sizeof(std::uint8_t*); }
+    std::size_t scratch_bytes() const override {
+        return static_cast<std::size_t>(window_.kernel.height) * sizeof(std::uint8_t*);
+    }
 
     std::string_view kind() const override { return "max_pool"; }
 
     Result<> run(const Memory& memory, Share share) const override {
-        if (share.index != 0) return {};
-        const auto* image = memory.at<const std::uint8_t>(reads[0]);
-        auto* out = memory.at<std::uint8_t>(writes);
-        auto** taps = reinterpret_cast<const std::uint8_t**>(memory.scratch);
-        for (std::size_t pixel = 0; pixel < window_.out_pixels(); ++pixel, out += window_.channels) {
-            find_taps(window_, image, pixel, nullptr, taps);
-            std::fill_n(out, window_.channels, std::uint8_t{0});  // a code below which nothing is
-            for (std::size_t t = 0; t < window_.taps(); ++t)
-                if (taps[t])
-                    for (std::size_t c = 0; c < window_.channels; ++c)
-                        out[c] = std::max(out[c], taps[t][c]);
-        }
+        const auto rows = share.of(static_cast<std::size_t>(window_.out_height));
+        for (auto row = rows.begin; row < rows.end; ++row)
+            run_row(memory, static_cast<std::int64_t>(row));
         return {};
     }
 
   private:
+    void run_row(const Memory& memory, std::int64_t row) const {
+        const auto* image = memory.at<const std::uint8_t>(reads[0]);
+        auto** lines = reinterpret_cast<const std::uint8_t**>(memory.scratch);
+        std::size_t count = 0;
+        for (std::int64_t ky = 0; ky < window_.kernel.height; ++ky) {
+            const auto y = row * window_.strides.height - window_.pads.top + ky * window_.dilations.height;
+            if (y < 0 || y >= window_.in_height) continue;
+            lines[count++] = image + static_cast<std::size_t>(y * window_.in_width) * window_.channels;
+        }
+        const auto width = static_cast<std::size_t>(window_.out_width);
+        kernels_.max_row(
+            {lines, count, window_.in_width, static_cast<std::ptrdiff_t>(window_.channels),
+             -window_.pads.left, window_.strides.width, window_.kernel.width, window_.dilations.width, width,
+             memory.at<std::uint8_t>(writes) + static_cast<std::size_t>(row) * width * window_.channels});
+    }
+
+    const Kernels& kernels_;
     Window window_;
 };
 
 class PixelSumStep final : public Step {
   public:
-    explicit PixelSumStep(const Route& route)
+    PixelSumStep(const Kernels& kernels, const Route& route)
         : Step({route.in_buffer}, route.out_buffer),
+          kernels_(kernels),
           out_(route.out),
           pixels_(static_cast<std::size_t>(route.in.shape[1] * route.in.shape[2])),
           channels_(static_cast<std::size_t>(route.in.shape[3])),
@@ -78,9 +89,7 @@ class PixelSumStep final : public Step {
         const auto* in = memory.at<const std::uint8_t>(reads[0]);
         auto* sums = reinterpret_cast<std::int32_t*>(memory.scratch);
         std::fill_n(sums, channels_, offset_ - out_.base);
-        for (std::size_t pixel = 0; pixel < pixels_; ++pixel, in += channels_)
-            for (std::size_t c = 0; c < channels_; ++c)
-                sums[c] += in[c];
+        kernels_.pixel_sums({in, pixels_, channels_, sums});
         if (out_.kind == Storage::Kind::u8) std::copy_n(sums, channels_, memory.at<std::uint8_t>(writes));
         if (out_.kind == Storage::Kind::i16) std::copy_n(sums, channels_, memory.at<std::int16_t>(writes));
         if (out_.kind == Storage::Kind::i32) std::copy_n(sums, channels_, memory.at<std::int32_t>(writes));
@@ -88,6 +97,7 @@ class PixelSumStep final : public Step {
     }
 
   private:
+    const Kernels& kernels_;
     Storage out_;
     std::size_t pixels_, channels_;
     std::int32_t offset_;
@@ -125,12 +135,12 @@ StepPtr make_table_step(const Route& route, std::vector<std::uint8_t> table) {
     return std::make_unique<TableStep>(route, std::move(table));
 }
 
-StepPtr make_max_pool_step(const Route& route, const Window& window) {
-    return std::make_unique<MaxPoolStep>(route, window);
+StepPtr make_max_pool_step(const Kernels& kernels, const Route& route, const Window& window) {
+    return std::make_unique<MaxPoolStep>(kernels, route, window);
 }
 
-StepPtr make_pixel_sum_step(const Route& route) {
-    return std::make_unique<PixelSumStep>(route);
+StepPtr make_pixel_sum_step(const Kernels& kernels, const Route& route) {
+    return std::make_unique<PixelSumStep>(kernels, route);
 }
 
 StepPtr make_channels_first_step(const Route& route) {

@@ -17,10 +17,10 @@ struct Route {
 StepPtr make_table_step(const Route& route, std::vector<std::uint8_t> table);
 
 // The maximum of each window; both sides have the same codes. Windows may leave the image.
-StepPtr make_max_pool_step(const Route& route, const Window& window);
+StepPtr make_max_pool_step(const Kernels& kernels, const Route& route, const Window& window);
 
 // The sum over all pixels of one image for each channel, from codes.
-StepPtr make_pixel_sum_step(const Route& route);
+StepPtr make_pixel_sum_step(const Kernels& kernels, const Route& route);
 
 // An image's elements into the order channel, row, column; both sides have the same elements.
 StepPtr make_channels_first_step(const Route& route);

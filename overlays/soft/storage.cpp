@@ -78,7 +78,10 @@ DenseCode dense_code(const Storage& storage, DataType type) {
 Result<> load_dense(const Storage& storage, DataType type, std::span<const std::byte> wire,
                     std::byte* memory) {
     const std::span codes(as<std::uint8_t>(memory), storage.elements());
-    spread_bits(wire, type.bits(), codes);
+    if (type.bits() == 8)
+        std::memcpy(codes.data(), wire.data(), wire.size());
+    else
+        spread_bits(wire, type.bits(), codes);
     const auto code = dense_code(storage, type);
     if (type.kind() == DataType::Kind::bipolar)
         for (auto& each : codes)

@@ -108,6 +108,37 @@ TEST_CASE("tiles of u8 x s8 multiply exactly, with sums and with codes") {
     }
 }
 
+TEST_CASE("three rows of two-bit codes come out of two products") {
+    for (std::uint32_t seed = 1; seed <= 200; ++seed) {
+        GemmCase gemm(seed);
+        for (auto& code : gemm.image)
+            code %= 4;
+        const auto depth = gemm.weights.depth;
+        const int limit = std::min(127, static_cast<int>(4095 / 3 / depth));  // the width of all sums
+        gemm.weights = {draw<std::int32_t>(gemm.random, gemm.lanes * depth, -limit, limit), gemm.lanes, depth,
+                        1};
+        gemm.panels = pack_byte_panels(gemm.weights, gemm.runs).value();
+        std::vector<std::int32_t> least(byte_panel_width);
+        const auto bounds = sum_bounds(gemm.weights, {0, 3});
+        for (std::size_t n = 0; n < gemm.lanes; ++n)
+            least[n] = static_cast<std::int32_t>(bounds[n].min);
+        const Affine affine{gemm.factors.data(), gemm.offsets.data(), 1, 2, 250};
+        std::vector<std::uint8_t> expected(gemm.rows * gemm.lanes);
+        for (std::size_t r = 0; r < gemm.rows; ++r)
+            for (std::size_t n = 0; n < gemm.lanes; ++n)
+                expected[r * gemm.lanes + n] = plain::finish(affine, n, gemm.sum(r, n));
+        const auto groups = gemm.runs * gemm.groups;
+        for_each_byte_row([&](const Kernels& row) {
+            std::vector<std::uint8_t> packed((gemm.rows + 2) / 3 * 2 * groups * 4), out(expected.size());
+            row.bytes->pack_triples(
+                {gemm.pointers.data(), gemm.rows, gemm.runs, gemm.groups, gemm.stride, packed.data()});
+            row.bytes->gemm_triples({packed.data(), gemm.rows, groups, gemm.panels.panel(0, 0), least.data(),
+                                     gemm.lanes, affine, out.data(), gemm.lanes});
+            CHECK_MESSAGE(out == expected, row.name, " seed ", seed);
+        });
+    }
+}
+
 TEST_CASE("depthwise rows of three columns agree with the plain ones") {
     std::mt19937 random(2);
     for (const std::ptrdiff_t channels : {1, 15, 32, 33, 64, 65, 96, 100, 160})
@@ -180,4 +211,40 @@ TEST_CASE("thresholds far from any line are not taken for one") {
 TEST_CASE("weights beyond eight bits are not packed as bytes") {
     CHECK_FALSE(pack_byte_panels({{128, 1}, 1, 2, 1}, 1));
     CHECK_FALSE(pack_depthwise3({{0, -129, 0}, 1, 3, 1}));
+}
+
+TEST_CASE("pools agree with a direct computation") {
+    std::mt19937 random(4);
+    for (const std::ptrdiff_t channels : {1, 16, 63, 64, 65, 130})
+        for (const std::ptrdiff_t stride : {1, 2, 3})
+            for (const std::ptrdiff_t dilation : {1, 2}) {
+                const std::ptrdiff_t width = 9, columns = 3, first_x = -2;
+                const auto used = static_cast<std::size_t>(channels);
+                const auto image = draw<std::uint8_t>(random, 2 * 9 * used, 0, 255);
+                const std::uint8_t* lines[] = {image.data(), image.data() + 9 * used};
+                const std::size_t count = 4;
+                std::vector<std::uint8_t> expected(count * used);
+                std::vector<std::int32_t> expected_sums(used, -5);
+                for (std::size_t i = 0; i < count; ++i)
+                    for (std::ptrdiff_t k = 0; k < columns; ++k) {
+                        const auto x = first_x + static_cast<std::ptrdiff_t>(i) * stride + k * dilation;
+                        if (x < 0 || x >= width) continue;
+                        for (const auto* line : lines)
+                            for (std::size_t c = 0; c < used; ++c)
+                                expected[i * used + c] = std::max(
+                                    expected[i * used + c], line[static_cast<std::size_t>(x) * used + c]);
+                    }
+                for (std::size_t i = 0; i < image.size(); ++i)
+                    expected_sums[i % used] += image[i];
+                for (const auto& row : kernel_table()) {
+                    if (!row.runs_here()) continue;
+                    std::vector<std::uint8_t> out(expected.size(), 77);
+                    row.max_row(
+                        {lines, 2, width, channels, first_x, stride, columns, dilation, count, out.data()});
+                    CHECK_MESSAGE(out == expected, row.name);
+                    std::vector<std::int32_t> sums(used, -5);
+                    row.pixel_sums({image.data(), 18, used, sums.data()});
+                    CHECK_MESSAGE(sums == expected_sums, row.name);
+                }
+            }
 }

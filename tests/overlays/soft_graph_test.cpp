@@ -77,6 +77,7 @@ TEST_CASE("the soft device agrees with the reference on random networks") {
         CHECK_MESSAGE(kinds[kind] > 20, kind);
     if (soft::select_kernels()->bytes)
         for (const char* how : {"u8 x s8 tiles, affine", "u8 x s8 tiles, counted", "u8 x s8 tiles, sums",
+                                "u8 x s8 tiles, three rows of 2 bits in two, affine",
                                 "interleaved columns, affine", "16-bit blocks"})
             CHECK_MESSAGE(kinds[how] > 10, how);
 }
