@@ -2,6 +2,7 @@
 // bit-identical.
 //
 //   soak-kills [--runs 200] [--victim member|coordinator|sleeper] [--app APP.toml] [--chunks N] [--seed S]
+//              [--boards N] [--within SECONDS]
 //
 // `member`: a random job, or (every other time) a whole node manager other than the coordinator, by SIGKILL.
 // `coordinator`: the coordinating node manager, by SIGKILL. `sleeper`: the coordinator is stopped, wakes up 2 to 20 s
@@ -34,6 +35,7 @@ struct Settings {
     std::uint64_t chunks = 0;
     unsigned seed = 1;
     std::uint32_t boards = 6;
+    double within_s = 0;
 };
 
 // A cluster of our own with the app registered and its packages in the boards' stores.
@@ -169,10 +171,14 @@ class Campaign {
         }
     }
 
+    // Moments are uniform over an undisturbed run, or over its first seconds.
+    double within_s() const {
+        return settings_.within_s > 0 ? settings_.within_s : std::chrono::duration<double>(length_).count();
+    }
+
     Clock::duration moment() {
         return std::chrono::duration_cast<Clock::duration>(
-            std::chrono::duration<double>(std::uniform_real_distribution<double>(
-                0, std::chrono::duration<double>(length_).count())(random_)));
+            std::chrono::duration<double>(std::uniform_real_distribution<double>(0, within_s())(random_)));
     }
 
     // Whom to hit now; 0 if there is nobody.
@@ -302,7 +308,7 @@ int main(int argc, char** argv) {
     po::options_description options("soak-kills");
     options.add_options()("runs", po::value(&settings.runs))("victim", po::value(&settings.victim))(
         "app", po::value(&settings.app)->required())("chunks", po::value(&settings.chunks))(
-        "seed", po::value(&settings.seed))("boards", po::value(&settings.boards));
+        "seed", po::value(&settings.seed))("boards", po::value(&settings.boards))("within", po::value(&settings.within_s));
     try {
         po::variables_map values;
         po::store(po::parse_command_line(argc, argv, options), values);
