@@ -29,38 +29,72 @@ std::string_view name_of(Op op) {
             return "Mul";
         case Op::div:
             return "Div";
+        case Op::pow:
+            return "Pow";
+        case Op::arg_max:
+            return "ArgMax";
         case Op::average_pool:
             return "AveragePool";
         case Op::batch_normalization:
             return "BatchNormalization";
         case Op::cast:
             return "Cast";
+        case Op::clip:
+            return "Clip";
         case Op::concat:
             return "Concat";
         case Op::conv:
             return "Conv";
+        case Op::dequantize:
+            return "Dequantize";
         case Op::flatten:
             return "Flatten";
+        case Op::gather:
+            return "Gather";
         case Op::gemm:
             return "Gemm";
         case Op::global_average_pool:
             return "GlobalAveragePool";
+        case Op::hard_sigmoid:
+            return "HardSigmoid";
         case Op::identity:
             return "Identity";
+        case Op::leaky_relu:
+            return "LeakyRelu";
         case Op::matmul:
             return "MatMul";
         case Op::max_pool:
             return "MaxPool";
         case Op::multi_threshold:
             return "MultiThreshold";
+        case Op::pad:
+            return "Pad";
+        case Op::quantize:
+            return "Quantize";
+        case Op::reduce_mean:
+            return "ReduceMean";
         case Op::reduce_sum:
             return "ReduceSum";
         case Op::relu:
             return "Relu";
+        case Op::requantize:
+            return "Requantize";
         case Op::reshape:
             return "Reshape";
+        case Op::sigmoid:
+            return "Sigmoid";
+        case Op::slice:
+            return "Slice";
         case Op::softmax:
             return "Softmax";
+        case Op::sqrt:
+            return "Sqrt";
+        case Op::tanh:
+            return "Tanh";
+        case Op::top_k_indices:
+            return "TopKIndices";
+        case Op::top_k_values:
+            return "TopKValues";
         case Op::transpose:
             return "Transpose";
     }

@@ -40,11 +40,13 @@ struct Range {
     friend bool operator==(const Range&, const Range&) = default;
 };
 
-// What an element stands for: real = scale * (element - zero_point); one entry, or one per index of `axis`.
+// What an element stands for: real = scale * (element - zero_point). Both lists have one entry, or both have
+// one per index of `axis`. Scales are finite and above 0.
 struct Affine {
     std::vector<double> scale;
     std::vector<std::int32_t> zero_point;
     int axis = -1;  // -1: one entry for the whole tensor
+    friend bool operator==(const Affine&, const Affine&) = default;
 };
 
 struct Tensor {
@@ -57,33 +59,54 @@ struct Tensor {
     std::string declared = "FLOAT32";  // the model's own element type: FLOAT32, UINT8, INT8, INT32, ...
     std::optional<Affine> affine;      // none: an element is its own value
     std::optional<Values> constant;    // weights, thresholds, ...
+    bool inner = false;  // within a group of nodes that stands for one operator of the model: never a cut
 
     std::size_t elements() const;
     bool is_constant() const { return constant.has_value(); }
 };
 
+// Every node has one output. Unless a line says otherwise, an operator takes integers and fractions, and its
+// output has an integer type exactly if all its operands have one.
 enum class Op : std::uint8_t {
-    add,  // (a, b): broadcast as in ONNX, as for the next three
+    add,  // (a, b): broadcast as in ONNX, as for the next four
     sub,
     mul,
-    div,
-    average_pool,         // (x NCHW): PoolAttributes
-    batch_normalization,  // (x, scale, bias, mean, variance): BatchNormalizationAttributes
-    cast,                 // (x): the element type changes, the values do not
-    concat,               // (x...): AxisAttributes
-    conv,                 // (x NCHW, weights OIHW constant, bias O constant if present): ConvAttributes
-    flatten,              // (x): AxisAttributes, 0..rank
-    gemm,                 // (a, b, c if present): GemmAttributes
-    global_average_pool,  // (x NCHW)
+    div,                  // to fractions
+    pow,                  // to fractions
+    arg_max,              // (x): ArgMaxAttributes; to integers, the index along the dimension
+    average_pool,         // (x NCHW): PoolAttributes; to fractions
+    batch_normalization,  // (x, scale, bias, mean, variance): BatchNormalizationAttributes; to fractions
+    cast,        // (x): the element type changes; fractions that become integers are cut towards zero
+    clip,        // (x): ClipAttributes
+    concat,      // (x...): AxisAttributes
+    conv,        // (x NCHW, weights OIHW constant, bias O constant if present): ConvAttributes
+    dequantize,  // (x integer): DequantizeAttributes; to fractions
+    flatten,     // (x): AxisAttributes, 0..rank
+    gather,      // (x): GatherAttributes
+    gemm,        // (a, b, c if present): GemmAttributes
+    global_average_pool,  // (x NCHW); to fractions
+    hard_sigmoid,         // (x): HardSigmoidAttributes; to fractions
     identity,             // (x)
+    leaky_relu,           // (x): LeakyReluAttributes; to fractions
     matmul,               // (a, b): as in ONNX, ranks from 1
     max_pool,             // (x NCHW): PoolAttributes
-    multi_threshold,      // (x, thresholds [C or 1][T] constant): MultiThresholdAttributes
+    multi_threshold,      // (x, thresholds [C or 1][T] constant): MultiThresholdAttributes; to integers where
+                          // scale and bias are whole
+    pad,                  // (x): PadAttributes
+    quantize,             // (x): QuantizeAttributes; to integers
+    reduce_mean,          // (x): ReduceAttributes; to fractions
     reduce_sum,           // (x): ReduceAttributes
     relu,                 // (x)
-    reshape,              // (x): to the shape of the output tensor
-    softmax,              // (x): SoftmaxAttributes
-    transpose,            // (x): TransposeAttributes
+    requantize,           // (x... integer, all of one shape): RequantizeAttributes; to integers
+    reshape,              // (x): to the shape of the output tensor; also ONNX's Squeeze and Unsqueeze
+    sigmoid,              // (x); to fractions
+    slice,                // (x): SliceAttributes
+    softmax,              // (x): SoftmaxAttributes; to fractions
+    sqrt,                 // (x); to fractions
+    tanh,                 // (x); to fractions
+    top_k_indices,  // (x): TopKAttributes; to integers. ONNX's TopK becomes this node and the next, each
+    top_k_values,   // where its result is read
+    transpose,      // (x): TransposeAttributes
 };
 
 std::string_view name_of(Op op);  // as ONNX spells it: "Conv"
@@ -153,9 +176,123 @@ struct BatchNormalizationAttributes {
     double epsilon = 1e-5;
 };
 
-using Attributes = std::variant<std::monostate, ConvAttributes, PoolAttributes, MultiThresholdAttributes,
-                                ReduceAttributes, AxisAttributes, SoftmaxAttributes, TransposeAttributes,
-                                GemmAttributes, BatchNormalizationAttributes>;
+// How a fraction becomes a whole number. QONNX: ROUND, CEIL, FLOOR, UP, DOWN, HALF_UP, HALF_DOWN.
+enum class Rounding : std::uint8_t {
+    half_even,
+    ceil,
+    floor,
+    away_from_zero,
+    to_zero,
+    half_away_from_zero,
+    half_to_zero,
+};
+
+// Fractions to integers:
+//   q = clamp(round(x / scale) + zero_point, range)                       (ONNX's QuantizeLinear), or
+//   q = clamp(round(x / scale + zero_point), range)   if add_then_round   (QONNX's Quant).
+// x / scale is one division in double, "+" one addition in double. NaN counts as x = 0.
+struct QuantizeAttributes {
+    Affine affine;
+    Rounding rounding = Rounding::half_even;
+    bool add_then_round = false;
+    Range range;  // within the output's type
+};
+
+// Integers to fractions: x - zero_point (exact), times scale (in double), to float.
+struct DequantizeAttributes {
+    Affine affine;
+};
+
+// Integers to integers of other scales. With c the index along dimension `axis` of the output:
+//   t = double(x[0] - zero_point[0]) * multiplier[0][c]
+//   t = t + double(x[i] - zero_point[i]) * multiplier[i][c]         for i = 1, 2, ... in this order
+//   t = t + offset[c]                                               if there is an offset
+//   out = clamp(round_half_even(t) + zero_point, range)
+// The subtractions are exact; every product and every sum is rounded to double by itself (no fused
+// multiply-add). Multipliers are finite and may be negative.
+//
+// It ends a group of nodes that stands for one operator of the model on quantized tensors:
+//   Conv, Gemm, MatMul   sub (of the input's zero point, where it is not 0) -> conv, gemm or matmul of
+//   integers
+//                        -> requantize. Weights have their zero point subtracted already, so weights that a
+//                        model stores as UINT8 may take 9 bits. Padding stands for the real 0, which after
+//                        the subtraction is the integer 0. The bias is the integer bias of the conv or gemm
+//                        where the model has it as integers of scale sx * sw; else it is the offset (bias /
+//                        sy). multiplier = sx * sw / sy, one entry, or one per output channel.
+//   Add, Sub             requantize of both operands, multiplier = s_i / sy (Sub: the second one negated)
+//   Concat               requantize of each operand whose scale or zero point is not the output's, then
+//   concat Mul                  mul of both operands without their zero points -> requantize, s0 * s1 / sy
+//   GlobalAveragePool,   reduce_sum (of x minus its zero point) -> requantize, multiplier = sx / (count * sy)
+//   ReduceMean
+//   AveragePool          conv in as many groups as channels with weights of 1 -> requantize, where every
+//   window
+//                        has the same divisor; else it stays an operator on fractions
+//   MaxPool, Reshape, Transpose, ...: on the integers as they are, then requantize where the scale changes
+// A Relu or Clip behind any of them narrows `range`, which is equal because rounding is monotone; other
+// monotone functions make a multi_threshold of the requantize.
+struct RequantizeAttributes {
+    struct Operand {
+        std::vector<double> multiplier;  // one entry, or one per index of `axis`
+        std::int32_t zero_point = 0;
+    };
+    std::vector<Operand> operands;  // of each input
+    std::vector<double> offset;     // none, one entry, or one per index of `axis`
+    std::int32_t zero_point = 0;
+    Range range;    // within the output's type
+    int axis = -1;  // -1: every list has one entry
+};
+
+struct ClipAttributes {  // to infinity where there is no bound; min > max gives max
+    double min = 0;
+    double max = 0;
+};
+
+struct LeakyReluAttributes {  // alpha * x below 0
+    double alpha = 0.01;
+};
+
+struct HardSigmoidAttributes {  // alpha * x + beta, between 0 and 1
+    double alpha = 0.2;
+    double beta = 0.5;
+};
+
+struct ArgMaxAttributes {
+    int axis = 0;
+    bool keep_dims = true;
+    bool last = false;  // of equal elements the last one, not the first
+};
+
+struct TopKAttributes {  // ordered, of equal elements the one with the lower index first; k is in the
+                         // output's shape
+    int axis = 0;
+    bool largest = true;
+};
+
+struct GatherAttributes {  // slices of x along `axis`, one per index
+    int axis = 0;
+    std::vector<std::int64_t>
+        indices;  // 0 .. extent - 1, row-major in the shape that they have in the output
+};
+
+struct SliceAttributes {  // element i of the output along each dimension is element start + i * step
+    std::vector<std::int64_t> starts;
+    std::vector<std::int64_t> steps;  // not 0
+};
+
+struct PadAttributes {
+    enum class Mode : std::uint8_t { constant, edge, reflect };
+    std::vector<std::int64_t> before;  // of each dimension; negative: elements that are cut off
+    std::vector<std::int64_t> after;
+    Mode mode = Mode::constant;
+    double value = 0;  // of the padding
+};
+
+using Attributes =
+    std::variant<std::monostate, ConvAttributes, PoolAttributes, MultiThresholdAttributes, ReduceAttributes,
+                 AxisAttributes, SoftmaxAttributes, TransposeAttributes, GemmAttributes,
+                 BatchNormalizationAttributes, QuantizeAttributes, DequantizeAttributes, RequantizeAttributes,
+                 ClipAttributes, LeakyReluAttributes, HardSigmoidAttributes, ArgMaxAttributes, TopKAttributes,
+                 GatherAttributes, SliceAttributes, PadAttributes>;
 
 struct Node {
     std::string name;  // the model's, or its first output's where the model gives none

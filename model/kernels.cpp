@@ -111,6 +111,9 @@ std::vector<SumOf<Element>> elementwise(const NodeView& view, const Operands<Ele
             case Op::mul:
                 result = a * b;
                 break;
+            case Op::pow:
+                if constexpr (std::is_floating_point_v<Element>) result = std::pow(a, b);
+                break;
             default:
                 if constexpr (std::is_floating_point_v<Element>) result = a / b;
                 break;
@@ -177,15 +180,6 @@ std::vector<SumOf<Element>> gemm(const NodeView& view, const Operands<Element>& 
 }
 
 template <typename Element>
-std::vector<SumOf<Element>> relu(std::span<const Element> x) {
-    std::vector<SumOf<Element>> out;
-    out.reserve(x.size());
-    for (const auto value : x)
-        out.push_back(value < 0 ? 0 : value);
-    return out;
-}
-
-template <typename Element>
 std::vector<SumOf<Element>> reduce_sum(const NodeView& view, std::span<const Element> x) {
     Shape kept = view.operands[0]->shape;  // the result's shape with its summed dimensions as 1
     for (const auto axis : view.node.as<ReduceAttributes>().axes)
@@ -194,6 +188,14 @@ std::vector<SumOf<Element>> reduce_sum(const NodeView& view, std::span<const Ele
     std::vector<SumOf<Element>> out(view.output.elements());
     for (const auto value : x)
         out[target.next()] += value;
+    return out;
+}
+
+std::vector<double> reduce_mean(const NodeView& view, std::span<const double> x) {
+    auto out = reduce_sum(view, x);
+    const auto count = static_cast<double>(x.size() / out.size());
+    for (auto& each : out)
+        each /= count;
     return out;
 }
 
@@ -266,6 +268,7 @@ std::vector<SumOf<Element>> compute_any(const NodeView& view, const Operands<Ele
         case Op::sub:
         case Op::mul:
         case Op::div:
+        case Op::pow:
             return elementwise(view, operands);
         case Op::conv:
             return conv(view, operands);
@@ -273,8 +276,6 @@ std::vector<SumOf<Element>> compute_any(const NodeView& view, const Operands<Ele
             return matmul(view, operands);
         case Op::gemm:
             return gemm(view, operands);
-        case Op::relu:
-            return relu(operands[0]);
         case Op::reduce_sum:
             return reduce_sum(view, operands[0]);
         default:
@@ -293,6 +294,8 @@ std::vector<double> compute(const NodeView& view, const Operands<double>& operan
         case Op::average_pool:
         case Op::global_average_pool:
             return average_pool(view, operands[0]);
+        case Op::reduce_mean:
+            return reduce_mean(view, operands[0]);
         case Op::softmax:
             return softmax(view, operands[0]);
         case Op::batch_normalization:

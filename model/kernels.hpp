@@ -22,7 +22,19 @@ using Operands = std::vector<std::span<const Element>>;  // row-major, in the op
 std::vector<std::int64_t> compute(const NodeView& view, const Operands<std::int32_t>& operands);
 std::vector<double> compute(const NodeView& view, const Operands<double>& operands);
 
-// Operators that select elements: MaxPool, Concat, Transpose, and those that keep their order.
+// Between integers and fractions; x has the output's shape.
+std::vector<std::int32_t> quantize(const NodeView& view, std::span<const double> x);
+std::vector<double> dequantize(const NodeView& view, std::span<const std::int32_t> x);
+std::vector<std::int32_t> requantize(const NodeView& view, const Operands<std::int32_t>& operands);
+
+// ArgMax and the indices of TopK.
+template <typename Element>
+std::vector<std::int64_t> find_indices(const NodeView& view, std::span<const Element> x);
+// Gather, Pad, Slice and the values of TopK.
+template <typename Element>
+std::vector<Element> select_elements(const NodeView& view, std::span<const Element> x);
+
+// Operators that move elements: MaxPool, Concat, Transpose, Gather, ..., and those that keep their order.
 std::vector<std::int32_t> move_elements(const NodeView& view, const Operands<std::int32_t>& operands);
 std::vector<float> move_elements(const NodeView& view, const Operands<float>& operands);
 bool moves_elements(Op op);

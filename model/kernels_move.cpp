@@ -84,6 +84,11 @@ std::vector<Element> move_any(const NodeView& view, const Operands<Element>& ope
             return concat(view, operands);
         case Op::max_pool:
             return max_pool(view, operands[0]);
+        case Op::gather:
+        case Op::pad:
+        case Op::slice:
+        case Op::top_k_values:
+            return select_elements(view, operands[0]);
         default:
             return {operands[0].begin(), operands[0].end()};
     }
@@ -93,7 +98,8 @@ std::vector<Element> move_any(const NodeView& view, const Operands<Element>& ope
 
 bool moves_elements(Op op) {
     return op == Op::transpose || op == Op::concat || op == Op::max_pool || op == Op::cast ||
-           op == Op::identity || op == Op::flatten || op == Op::reshape;
+           op == Op::identity || op == Op::flatten || op == Op::reshape || op == Op::gather ||
+           op == Op::pad || op == Op::slice || op == Op::top_k_values;
 }
 
 std::vector<std::int32_t> move_elements(const NodeView& view, const Operands<std::int32_t>& operands) {

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <optional>
 
+#include "model/functions.hpp"
 #include "model/kernels.hpp"
 #include "model/wire_form.hpp"
 
@@ -101,6 +102,20 @@ Result<Values> multi_threshold(const NodeView& view, std::span<const Values* con
     return floats(results);
 }
 
+// Computes each element by itself.
+Result<Values> map_function(const NodeView& view, const Values& x) {
+    auto results = numbers(x);
+    for (auto& each : results)
+        each = view.node.op == Op::cast ? std::trunc(each) : apply_function(view.node, each);
+    if (view.output.type.is_integer()) return integers(view, results);
+    return floats(results);
+}
+
+Result<Values> indices(const NodeView& view, const Values& x) {
+    return integers(view, view.operands[0]->type.is_integer() ? find_indices<std::int32_t>(view, x.integers)
+                                                              : find_indices<float>(view, x.floats));
+}
+
 Result<> check_input(const Tensor& tensor, const Values& values) {
     const bool integer = tensor.type.is_integer();
     const auto given = integer ? values.integers.size() : values.floats.size();
@@ -125,7 +140,28 @@ std::vector<std::size_t> count_readers(const Graph& graph) {
 }  // namespace
 
 Result<Values> run_node(const NodeView& view, std::span<const Values* const> operands) {
-    if (view.node.op == Op::multi_threshold) return multi_threshold(view, operands);
+    switch (view.node.op) {
+        case Op::multi_threshold:
+            return multi_threshold(view, operands);
+        case Op::quantize:
+            return Values{quantize(view, numbers(*operands[0])), {}};
+        case Op::dequantize:
+            return floats(dequantize(view, operands[0]->integers));
+        case Op::requantize: {
+            Operands<std::int32_t> spans;
+            for (const auto* operand : operands)
+                spans.emplace_back(operand->integers);
+            return Values{requantize(view, spans), {}};
+        }
+        case Op::arg_max:
+        case Op::top_k_indices:
+            return indices(view, *operands[0]);
+        default:
+            break;
+    }
+    const bool truncates =
+        view.node.op == Op::cast && view.output.type.is_integer() && operands[0]->integers.empty();
+    if (truncates || is_function(view.node.op)) return map_function(view, *operands[0]);
     return moves_elements(view.node.op) ? move(view, operands) : arithmetic(view, operands);
 }
 

@@ -1,0 +1,107 @@
+// The arithmetic between integers and what they stand for, on numbers that can be checked by hand.
+#include <doctest/doctest.h>
+
+#include <cmath>
+#include <limits>
+
+#include "model/functions.hpp"
+#include "model/reference.hpp"
+
+using namespace fard;
+using namespace fard::model;
+
+namespace {
+
+Tensor tensor(const Shape& shape, DataType type) {
+    Tensor made;
+    made.shape = shape;
+    made.type = type;
+    if (type.is_integer()) made.range = Range{type.min(), type.max()};
+    return made;
+}
+
+// One node on operands of one shape.
+Values run_one(Op op, Attributes attributes, const std::vector<Values>& operands, DataType out,
+               const Shape& shape) {
+    const Node node{"node", op, {}, {0}, std::move(attributes)};
+    const auto output = tensor(shape, out);
+    std::vector<Tensor> tensors;
+    for (const auto& each : operands)
+        tensors.push_back(tensor(shape, each.integers.empty() ? DataType::float32() : DataType::sint(32)));
+    NodeView view{node, {}, output};
+    std::vector<const Values*> values;
+    for (std::size_t i = 0; i < operands.size(); ++i) {
+        view.operands.push_back(&tensors[i]);
+        values.push_back(&operands[i]);
+    }
+    auto result = run_node(view, values);
+    REQUIRE_MESSAGE(result, result.error().message);
+    return *result;
+}
+
+using Integers = std::vector<std::int32_t>;
+
+}  // namespace
+
+TEST_CASE("all rounding modes") {
+    const std::vector<double> x{-2.5, -1.5, -1.2, -0.5, 0.5, 1.2, 1.5, 2.5, 1.8};
+    const auto all = [&](Rounding rounding) {
+        std::vector<double> results;
+        for (const auto each : x)
+            results.push_back(rounded(rounding, each));
+        return results;
+    };
+    using Numbers = std::vector<double>;
+    CHECK(all(Rounding::half_even) == Numbers{-2, -2, -1, 0, 0, 1, 2, 2, 2});
+    CHECK(all(Rounding::ceil) == Numbers{-2, -1, -1, 0, 1, 2, 2, 3, 2});
+    CHECK(all(Rounding::floor) == Numbers{-3, -2, -2, -1, 0, 1, 1, 2, 1});
+    CHECK(all(Rounding::away_from_zero) == Numbers{-3, -2, -2, -1, 1, 2, 2, 3, 2});
+    CHECK(all(Rounding::to_zero) == Numbers{-2, -1, -1, 0, 0, 1, 1, 2, 1});
+    CHECK(all(Rounding::half_away_from_zero) == Numbers{-3, -2, -1, -1, 1, 1, 2, 3, 2});
+    CHECK(all(Rounding::half_to_zero) == Numbers{-2, -1, -1, 0, 0, 1, 1, 2, 2});
+}
+
+TEST_CASE("quantize adds the zero point after rounding, or before") {
+    const Values x{{}, {-10, 0.25F, 0.75F, 100, std::numeric_limits<float>::quiet_NaN()}};
+    QuantizeAttributes attributes{{{0.5}, {3}, -1}, Rounding::half_even, false, {0, 15}};
+    CHECK(run_one(Op::quantize, attributes, {x}, DataType::uint(4), {5}).integers ==
+          Integers{0, 3, 5, 15, 3});
+    attributes.add_then_round = true;  // 3.5 and 4.5 go to 4
+    CHECK(run_one(Op::quantize, attributes, {x}, DataType::uint(4), {5}).integers ==
+          Integers{0, 4, 4, 15, 3});
+}
+
+TEST_CASE("quantize and dequantize per channel") {
+    const Affine affine{{0.5, 2}, {1, -1}, 0};
+    const Values codes{{1, 3, -1, 2}, {}};
+    const auto real =
+        run_one(Op::dequantize, DequantizeAttributes{affine}, {codes}, DataType::float32(), {2, 2});
+    CHECK(real.floats == std::vector<float>{0, 1, 0, 6});
+    const QuantizeAttributes back{affine, Rounding::half_even, false, {-8, 7}};
+    CHECK(run_one(Op::quantize, back, {real}, DataType::sint(4), {2, 2}) == codes);
+}
+
+TEST_CASE("requantize rounds half to even and clamps") {
+    RequantizeAttributes attributes{{{{0.5}, 0}}, {}, 10, {8, 12}, -1};
+    const Values x{{-100, -3, -1, 0, 1, 3, 5, 100}, {}};
+    CHECK(run_one(Op::requantize, attributes, {x}, DataType::uint(8), {8}).integers ==
+          Integers{8, 8, 10, 10, 10, 12, 12, 12});
+    attributes.offset = {0.5};
+    CHECK(run_one(Op::requantize, attributes, {x}, DataType::uint(8), {8}).integers ==
+          Integers{8, 9, 10, 10, 11, 12, 12, 12});
+}
+
+TEST_CASE("requantize of two operands, per channel") {
+    const RequantizeAttributes attributes{{{{1, -2}, 1}, {{0.25}, -1}}, {0, 100}, 0, {-128, 127}, 1};
+    const Values a{{1, 1, 5, 5}, {}}, b{{-1, 3, 1, -3}, {}};
+    CHECK(run_one(Op::requantize, attributes, {a, b}, DataType::sint(8), {2, 2}).integers ==
+          Integers{0, 101, 4, 92});
+}
+
+TEST_CASE("requantize does not lose the low bits of 32-bit sums") {
+    const RequantizeAttributes attributes{{{{1.0 / (1 << 24)}, 0}}, {}, 0, {-128, 127}, -1};
+    const Values x{
+        {(1 << 24) * 2 + (1 << 23), (1 << 24) * 2 + (1 << 23) + 1, std::numeric_limits<std::int32_t>::min()},
+        {}};
+    CHECK(run_one(Op::requantize, attributes, {x}, DataType::sint(8), {3}).integers == Integers{2, 3, -128});
+}
