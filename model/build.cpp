@@ -5,7 +5,9 @@
 #include <unordered_map>
 
 #include "model/constants.hpp"
+#include "model/infer.hpp"
 #include "model/operators.hpp"
+#include "model/passes/moves.hpp"
 #include "model/reference.hpp"
 #include "model/sort.hpp"
 
@@ -14,6 +16,9 @@ namespace {
 
 constexpr std::size_t max_elements = std::size_t{1} << 26;         // of one tensor
 constexpr std::size_t max_folded_elements = std::size_t{1} << 27;  // of all constants that are computed here
+
+// Their second operand is a list, which may be empty.
+constexpr std::string_view lists_behind[] = {"Reshape", "ReduceSum", "ReduceMean", "Squeeze", "Unsqueeze"};
 
 // Empty where the shape has more than max_elements.
 std::optional<std::size_t> count_elements(const Shape& shape) {
@@ -63,7 +68,7 @@ class Builder {
   public:
     explicit Builder(RawGraph raw) : raw_(std::move(raw)) { built_.graph.name = raw_.name; }
 
-    Result<Built> run() {
+    Result<Draft> run() {
         const auto order = sorted_nodes(raw_);
         if (!order) return fail(order.error());
         for (const auto& input : raw_.inputs)
@@ -75,7 +80,6 @@ class Builder {
             if (auto done = add_node(node); !done) return fail_in(node.label(), done.error());
         }
         if (auto done = add_outputs(); !done) return fail(done.error());
-        drop_unused_constants();
         return std::move(built_);
     }
 
@@ -150,23 +154,37 @@ class Builder {
             if (!constant) return fail(constant.error());
             return add_constant(*std::move(constant));
         }
-        const bool dequantizes = node.domain.empty() && node.op == "DequantizeLinear";
         const auto* row = find_operator(node.domain, node.op);
-        if (row == nullptr && !dequantizes)
+        if (row == nullptr)
             return fail(Fault::unsupported, "fard does not run this operator; it runs {}",
                         supported_operators());
-        const auto least = dequantizes ? 2 : row->min_operands, most = dequantizes ? 3 : row->max_operands;
-        auto in = operands_of(node, least, most);
+        auto in = operands_of(node, row->min_operands, row->max_operands);
         if (!in) return fail(in.error());
+        if (node.domain.empty() && node.op == "Shape") return add_shape(node, in->operands[0]->shape);
         const bool constant = std::all_of(in->operands.begin(), in->operands.end(), [](const Tensor* each) {
             return each == nullptr || each->is_constant();
         });
-        if (dequantizes)
-            return constant ? fold_dequantize(*in)
-                            : fail(Fault::unsupported, "fard runs it on constants alone");
         auto result = row->read(*in);
         if (!result) return fail(result.error());
-        return constant ? fold(*in, row->op, *std::move(result)) : append(*in, row->op, *std::move(result));
+        const auto op = result->op.value_or(row->op);
+        if (constant) return fold(*in, op, *std::move(result));
+        if (result->op == Op::identity && built_.named_here.contains(ids_.at(node.inputs[0])))
+            return rename(ids_.at(node.inputs[0]), node.outputs[0]);
+        return append(*in, op, *std::move(result));
+    }
+
+    // The integers of a quantizer stand for themselves: there is nothing between them and the file's tensor.
+    Result<> rename(TensorId id, const std::string& name) {
+        if (!ids_.emplace(name, id).second) return fail(Fault::corrupt, "two tensors are named '{}'", name);
+        graph().tensors[id].name = name;
+        built_.named_here.erase(id);
+        return {};
+    }
+
+    Result<> add_shape(const RawNode& node, const Shape& shape) {
+        RawTensor list{node.outputs[0], "INT64", {static_cast<std::int64_t>(shape.size())}, {}};
+        list.values.integers.assign(shape.begin(), shape.end());
+        return add_constant(std::move(list));
     }
 
     Result<OperatorInput> operands_of(const RawNode& node, std::size_t least, std::size_t most) {
@@ -185,7 +203,7 @@ class Builder {
                 continue;
             }
             const auto& operand = graph().tensors[ids_.at(node.inputs[i])];
-            const bool list = i == 1 && (node.op == "Reshape" || node.op == "ReduceSum");  // may be empty
+            const bool list = i == 1 && std::ranges::find(lists_behind, node.op) != std::end(lists_behind);
             if (operand.elements() == 0 && !list)
                 return fail(Fault::invalid_input, "operand '{}' is empty", operand.name);
             in.operands.push_back(&operand);
@@ -208,15 +226,19 @@ class Builder {
         output.layout = result.layout;
         output.declared = std::move(result.declared);
         if (auto done = require_size(output.name, output.shape); !done) return fail(done.error());
-        if (auto done = give_type(output, result.bounds); !done) return fail(done.error());
+        std::vector<const Tensor*> operands;
+        for (const auto id : node.inputs)
+            operands.push_back(&graph().tensors[id]);
+        const auto bounds = result_bounds(op, node.attributes, operands, output.shape);
+        if (auto done = give_type(output, bounds, result.type); !done) return fail(done.error());
         return std::pair{std::move(node), std::move(output)};
     }
 
     // The annotated type where it holds all that can be computed, else the narrowest that does. What might
     // leave 32 bits is taken at the model's word: the annotation then is the range.
-    Result<> give_type(Tensor& output, const std::optional<Bounds>& bounds) {
+    Result<> give_type(Tensor& output, const std::optional<Bounds>& bounds, std::optional<DataType> wanted) {
         const auto* annotation = raw_.annotation(output.name, "finn_datatype");
-        DataType annotated;
+        DataType annotated = wanted.value_or(DataType());
         if (annotation != nullptr) {
             const auto parsed = DataType::parse(*annotation);
             if (!parsed) return fail_in(fmt::format("tensor '{}'", output.name), parsed.error());
@@ -255,40 +277,64 @@ class Builder {
         if (!drafted) return fail(drafted.error());
         auto& [node, output] = *drafted;
         node.outputs = {static_cast<TensorId>(graph().tensors.size())};
+        if (in.node.made_here) built_.named_here.insert(node.outputs[0]);
         if (auto done = add(std::move(output)); !done) return done;
         graph().nodes.push_back(std::move(node));
         built_.files_nodes.push_back(in.node.index);
         return {};
     }
 
-    // Computes a node of constants by the reference interpreter.
+    // Computes a node of constants by the reference interpreter. Of those that cost more than their result,
+    // none.
     Result<> fold(const OperatorInput& in, Op op, OperatorResult result) {
-        constexpr Op cheap[] = {Op::add,  Op::sub,     Op::mul,     Op::div,       Op::cast,    Op::concat,
-                                Op::relu, Op::flatten, Op::reshape, Op::transpose, Op::identity};
-        if (std::find(std::begin(cheap), std::end(cheap), op) == std::end(cheap))
+        constexpr Op costly[] = {Op::conv, Op::matmul, Op::gemm, Op::average_pool, Op::max_pool};
+        if (std::find(std::begin(costly), std::end(costly), op) != std::end(costly))
             return fail(Fault::unsupported, "computes a constant; fold it when the model is exported");
         auto drafted = draft(in, op, std::move(result));
         if (!drafted) return fail(drafted.error());
         auto& [node, output] = *drafted;
-        folded_elements_ += output.elements();
+        std::vector<const Tensor*> operands;
+        std::size_t work = output.elements();
+        for (const auto id : node.inputs) {
+            operands.push_back(&graph().tensors[id]);
+            work += operands.back()->elements();
+        }
+        if (op == Op::multi_threshold) work *= static_cast<std::size_t>(operands[1]->shape[1]);
+        folded_elements_ += work;
         if (folded_elements_ > max_folded_elements)
             return fail(Fault::unsupported,
                         "computes a constant of too many elements; fold it when the model is exported");
-        std::vector<const Tensor*> operands;
-        for (const auto id : node.inputs)
-            operands.push_back(&graph().tensors[id]);
         std::vector<const Values*> values;
         for (const auto* operand : operands)
             values.push_back(&*operand->constant);
         auto computed = run_node({node, operands, output}, values);
         if (!computed) return fail(computed.error());
-        return add_constant({output.name, output.declared, output.shape, *std::move(computed)});
+        auto codes = codes_of(node, operands, output);
+        if (auto done = add_constant({output.name, output.declared, output.shape, *std::move(computed)});
+            !done)
+            return done;
+        if (codes) built_.codes.emplace(ids_.at(output.name), *std::move(codes));
+        return {};
     }
 
-    Result<> fold_dequantize(const OperatorInput& in) {
-        auto computed = dequantize(in.node, in.operands);
-        if (!computed) return fail(computed.error());
-        return add_constant(*std::move(computed));
+    // The integers behind a constant of fractions: before a dequantize, or what a move makes of them.
+    std::optional<StoredCodes> codes_of(const Node& node, const std::vector<const Tensor*>& operands,
+                                        const Tensor& output) const {
+        if (node.op == Op::dequantize)
+            return StoredCodes{operands[0]->constant->integers, node.as<DequantizeAttributes>().affine};
+        const auto before = built_.codes.find(node.inputs[0]);
+        if (before == built_.codes.end() || operands.size() != 1 || !only_moves(node)) return std::nullopt;
+        const auto axis = moved_axis(node, operands[0]->shape, output.shape, before->second.affine.axis);
+        if (!axis) return std::nullopt;
+        Tensor integers = *operands[0], moved = output;
+        integers.type = moved.type = DataType::sint(32);
+        const Values codes{before->second.integers, {}};
+        const Values* const values[] = {&codes};
+        auto result = run_node({node, {&integers}, moved}, values);
+        if (!result) return std::nullopt;
+        auto affine = before->second.affine;
+        affine.axis = *axis;
+        return StoredCodes{std::move(result->integers), std::move(affine)};
     }
 
     Result<> add_outputs() {
@@ -317,39 +363,15 @@ class Builder {
                           [](auto a, auto b) { return a == -1 || a == b; });
     }
 
-    // Stored forms that a Cast has replaced, shapes that became attributes: tensors that no node reads.
-    void drop_unused_constants() {
-        std::vector<bool> used(graph().tensors.size());
-        for (const auto& node : graph().nodes)
-            for (const auto id : node.inputs)
-                used[id] = true;
-        std::vector<TensorId> moved(graph().tensors.size());
-        std::vector<Tensor> kept;
-        for (std::size_t id = 0; id < graph().tensors.size(); ++id) {
-            auto& tensor = graph().tensors[id];
-            if (tensor.is_constant() && !used[id]) continue;
-            moved[id] = static_cast<TensorId>(kept.size());
-            kept.push_back(std::move(tensor));
-        }
-        graph().tensors = std::move(kept);
-        const auto renumber = [&](std::vector<TensorId>& ids) {
-            for (auto& id : ids)
-                id = moved[id];
-        };
-        for (auto& node : graph().nodes)
-            renumber(node.inputs), renumber(node.outputs);
-        renumber(graph().inputs), renumber(graph().outputs);
-    }
-
     RawGraph raw_;
-    Built built_;
+    Draft built_;
     std::unordered_map<std::string, TensorId> ids_;
     std::size_t folded_elements_ = 0;
 };
 
 }  // namespace
 
-Result<Built> build_graph(RawGraph raw) {
+Result<Draft> build_graph(RawGraph raw) {
     return Builder(std::move(raw)).run();
 }
 

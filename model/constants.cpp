@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "model/operators.hpp"
+#include "model/bounds.hpp"
 
 namespace fard::model {
 namespace {
@@ -66,38 +66,6 @@ Result<RawTensor> read_constant_node(const RawNode& node) {
     if (node.outputs.size() != 1 || read.declared.empty())
         return fail(Fault::invalid_input, "must have one value and one output");
     read.name = node.outputs[0];
-    return read;
-}
-
-Result<RawTensor> dequantize(const RawNode& node, const std::vector<const Tensor*>& operands) {
-    AttributeReader attributes(node);
-    const auto axis = attributes.integer("axis", 1);
-    if (auto done = attributes.done(); !done) return fail(done.error());
-    const Tensor& x = *operands[0];
-    const Tensor& scale = *operands[1];
-    const Tensor* zero = operands.size() > 2 ? operands[2] : nullptr;
-    if (!x.type.is_integer() || (zero != nullptr && (!zero->type.is_integer() || zero->shape != scale.shape)))
-        return fail(Fault::invalid_input, "needs integers, and a zero point of the shape of its scale");
-    std::size_t inner = x.elements(), steps = 1;  // the whole tensor has one scale
-    if (scale.elements() != 1) {
-        const auto checked = checked_axis(axis, x.shape.size(), x.shape.size());
-        if (!checked) return fail(checked.error());
-        steps = static_cast<std::size_t>(x.shape[static_cast<std::size_t>(*checked)]);
-        if (scale.shape != Shape{static_cast<std::int64_t>(steps)})
-            return fail(Fault::invalid_input, "has a scale of {} for {} along dimension {}",
-                        shown(scale.shape), shown(x.shape), *checked);
-        inner = elements(Shape(x.shape.begin() + *checked + 1, x.shape.end()));
-    }
-    RawTensor read{node.outputs[0], "FLOAT32", x.shape, {}};
-    read.values.floats.reserve(x.elements());
-    for (std::size_t i = 0; i < x.elements(); ++i) {
-        const auto step = scale.elements() == 1 ? 0 : i / inner % steps;
-        const auto factor = scale.type.is_integer() ? static_cast<float>(scale.constant->integers[step])
-                                                    : scale.constant->floats[step];
-        const auto offset = zero != nullptr ? zero->constant->integers[step] : 0;
-        const auto distance = static_cast<std::int64_t>(x.constant->integers[i]) - offset;
-        read.values.floats.push_back(static_cast<float>(distance) * factor);
-    }
     return read;
 }
 

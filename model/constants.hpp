@@ -16,7 +16,4 @@ Result<Tensor> typed_constant(RawTensor raw, const std::string* annotated);
 // The tensor of a Constant node. Errors: unsupported, invalid_input.
 Result<RawTensor> read_constant_node(const RawNode& node);
 
-// DequantizeLinear of constants: (x - zero point) * scale, for the whole tensor or along attribute `axis`.
-Result<RawTensor> dequantize(const RawNode& node, const std::vector<const Tensor*>& operands);
-
 }  // namespace fard::model

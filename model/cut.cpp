@@ -4,6 +4,7 @@
 
 #include "base/suggest.hpp"
 #include "model/implementation.hpp"
+#include "model/onnx_emit.hpp"
 
 namespace fard::model {
 namespace {
@@ -37,11 +38,14 @@ Result<TensorId> find_tensor(const Graph& graph, const std::string& name) {
     for (TensorId id = 0; id < graph.tensors.size(); ++id) {
         if (graph[id].name != name) continue;
         if (graph[id].is_constant()) return fail(Fault::invalid_input, "tensor '{}' is a constant", name);
+        if (graph[id].inner)
+            return fail(Fault::invalid_input,
+                        "tensor '{}' lies inside of an operator on quantized tensors; cut behind it", name);
         return id;
     }
     std::vector<std::string> known;
     for (const auto& tensor : graph.tensors)
-        if (!tensor.is_constant()) known.push_back(tensor.name);
+        if (!tensor.is_constant() && !tensor.inner) known.push_back(tensor.name);
     return fail(Fault::invalid_input, "the network has no tensor '{}'{}", name, did_you_mean(name, known));
 }
 
@@ -100,24 +104,34 @@ Result<std::vector<Border>> read_borders(const Graph& graph,
     return borders;
 }
 
+// A part of the file as it is, or, where the graph has other nodes than the file, of the graph.
+Result<std::string> write_stage(const Model::Implementation& model, const Border& from, const Border& to,
+                                const std::vector<NodeId>& nodes, const std::string& name) {
+    if (model.altered) return emit_onnx(model.graph, {name, nodes, from.tensors, to.tensors});
+    Extract part{name, {}, {}, {}};
+    for (const auto node : nodes)
+        part.nodes.push_back(model.files_nodes[node]);
+    for (const auto id : from.tensors)
+        part.inputs.push_back(&model.graph[id]);
+    for (const auto id : to.tensors)
+        part.outputs.push_back(&model.graph[id]);
+    return model.file.extract(part);
+}
+
 Result<Stage> extract_stage(const Model::Implementation& model, const Border& from, const Border& to,
-                            std::string name) {
+                            const std::string& name) {
     Stage stage;
-    Extract part{std::move(name), {}, {}, {}};
+    std::vector<NodeId> nodes;
     for (const auto node : to.before) {
         if (from.before.contains(node)) continue;
-        part.nodes.push_back(model.files_nodes[node]);
+        nodes.push_back(node);
         stage.layers.push_back(model.graph.nodes[node].name);
     }
-    for (const auto id : from.tensors) {
-        part.inputs.push_back(&model.graph[id]);
+    for (const auto id : from.tensors)
         stage.inputs.push_back(wire_desc(model.graph[id]));
-    }
-    for (const auto id : to.tensors) {
-        part.outputs.push_back(&model.graph[id]);
+    for (const auto id : to.tensors)
         stage.outputs.push_back(wire_desc(model.graph[id]));
-    }
-    auto onnx = model.file.extract(part);
+    auto onnx = write_stage(model, from, to, nodes, name);
     if (!onnx) return fail(onnx.error());
     stage.onnx = *std::move(onnx);
     return stage;

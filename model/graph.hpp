@@ -144,7 +144,7 @@ struct PoolAttributes {  // padding never wins a maximum
 struct MultiThresholdAttributes {
     double scale = 1;
     double bias = 0;
-    int channel_axis = 1;  // of x
+    int channel_axis = 1;  // of x; means nothing where all channels have the same thresholds
 };
 
 struct ReduceAttributes {

@@ -15,6 +15,7 @@ struct Model::Implementation {
     OnnxFile file;
     Graph graph;
     std::vector<std::size_t> files_nodes;  // of each node of the graph: its index in the file
+    bool altered = false;                  // the graph has other nodes than the file
 
     static const Implementation& of(const Model& model) { return *model.implementation_; }
 };

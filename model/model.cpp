@@ -4,7 +4,9 @@
 #include <sstream>
 
 #include "model/build.hpp"
+#include "model/expand.hpp"
 #include "model/implementation.hpp"
+#include "model/passes/passes.hpp"
 
 namespace fard::model {
 namespace {
@@ -39,10 +41,14 @@ Result<Model> Model::parse(std::string_view onnx, const std::string& where) {
     if (!file) return fail(file.error());
     auto raw = file->read();
     if (!raw) return fail(raw.error());
-    auto built = build_graph(*std::move(raw));
-    if (!built) return fail_in(where, built.error());
-    return Model(std::make_shared<const Implementation>(
-        Implementation{where, *std::move(file), std::move(built->graph), std::move(built->files_nodes)}));
+    const auto expanded = expand_operators(*raw);
+    if (!expanded) return fail_in(where, expanded.error());
+    auto draft = build_graph(*std::move(raw));
+    if (!draft) return fail_in(where, draft.error());
+    draft->altered = *expanded;
+    run_passes(*draft);
+    return Model(std::make_shared<const Implementation>(Implementation{
+        where, *std::move(file), std::move(draft->graph), std::move(draft->files_nodes), draft->altered}));
 }
 
 const Graph& Model::graph() const {
@@ -61,6 +67,7 @@ std::vector<std::string> Model::cut_tensors() const {
     std::vector<std::string> names;
     for (const auto& node : graph().nodes) {
         const auto tensor = node.outputs[0];
+        if (graph()[tensor].inner) continue;
         const auto before = ancestors(graph(), {tensor});
         if (before.size() < graph().nodes.size() && crossing(graph(), before) == std::vector{tensor})
             names.push_back(graph()[tensor].name);

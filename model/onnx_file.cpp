@@ -6,7 +6,9 @@
 #include <unordered_map>
 #include <unordered_set>
 
+#include "model/onnx_border.hpp"
 #include "model/onnx_tensor.hpp"
+#include "model/own_domain.hpp"
 
 namespace fard::model {
 namespace {
@@ -33,7 +35,15 @@ Result<RawValue> read_value(const onnx::ValueInfoProto& value) {
     return read;
 }
 
-Result<RawAttribute> read_attribute(const onnx::AttributeProto& attribute) {
+// The operators of our own domain have lists of doubles, which ONNX has no attribute for: tensors of DOUBLE.
+Result<RawAttribute> read_doubles(const onnx::TensorProto& tensor) {
+    if (tensor.data_type() != onnx::TensorProto::DOUBLE || tensor.dims_size() != 1 ||
+        tensor.dims(0) != tensor.double_data_size())
+        return fail(Fault::corrupt, "an attribute is not a list of DOUBLE");
+    return RawAttribute{std::vector<double>(tensor.double_data().begin(), tensor.double_data().end())};
+}
+
+Result<RawAttribute> read_attribute(const onnx::AttributeProto& attribute, bool own) {
     using onnx::AttributeProto;
     switch (attribute.type()) {
         case AttributeProto::INT:
@@ -47,6 +57,7 @@ Result<RawAttribute> read_attribute(const onnx::AttributeProto& attribute) {
         case AttributeProto::FLOATS:
             return RawAttribute{std::vector<double>(attribute.floats().begin(), attribute.floats().end())};
         case AttributeProto::TENSOR: {
+            if (own) return read_doubles(attribute.t());
             auto tensor = read_tensor(attribute.t());
             if (!tensor) return fail(tensor.error());
             return RawAttribute{*std::move(tensor)};
@@ -65,7 +76,7 @@ Result<RawNode> read_node(const onnx::NodeProto& node, std::size_t index) {
     read.inputs.assign(node.input().begin(), node.input().end());
     read.outputs.assign(node.output().begin(), node.output().end());
     for (const auto& attribute : node.attribute()) {
-        auto value = read_attribute(attribute);
+        auto value = read_attribute(attribute, read.domain == own_domain);
         if (!value) return fail_in(read.label(), value.error());
         read.attributes.insert_or_assign(attribute.name(), *std::move(value));
     }
@@ -114,28 +125,6 @@ Result<RawGraph> read_graph(const onnx::ModelProto& model) {
     return read;
 }
 
-// As qonnx writes layouts; the empty list is its "unknown".
-const char* layout_annotation(Layout layout) {
-    switch (layout) {
-        case Layout::nhwc:
-            return "['N', 'H', 'W', 'C']";
-        case Layout::nchw:
-            return "['N', 'C', 'H', 'W']";
-        case Layout::nc:
-        case Layout::none:
-            break;
-    }
-    return "[]";
-}
-
-void annotate(onnx::TensorAnnotation& entry, const std::string& key, const std::string& value) {
-    for (auto& pair : *entry.mutable_quant_parameter_tensor_names())
-        if (pair.key() == key) return pair.set_value(value);
-    auto* pair = entry.add_quant_parameter_tensor_names();
-    pair->set_key(key);
-    pair->set_value(value);
-}
-
 // Copies one part of a model into a new one.
 class Extractor {
   public:
@@ -165,9 +154,9 @@ class Extractor {
         for (const auto index : part_.nodes)
             *target().add_node() = source_.node(static_cast<int>(index));
         for (const Tensor* tensor : part_.inputs)
-            border(*target().add_input(), *tensor);
+            describe_border(*target().add_input(), *tensor);
         for (const Tensor* tensor : part_.outputs)
-            border(*target().add_output(), *tensor);
+            describe_border(*target().add_output(), *tensor);
         keep_annotations();
         return result_->SerializeAsString();
     }
@@ -198,42 +187,18 @@ class Extractor {
         }
     }
 
-    static void border(onnx::ValueInfoProto& value, const Tensor& tensor) {
-        value.set_name(tensor.name);
-        auto* type = value.mutable_type()->mutable_tensor_type();
-        type->set_elem_type(element_type_of(tensor.declared));
-        auto* shape = type->mutable_shape();
-        for (const auto extent : tensor.shape)
-            shape->add_dim()->set_dim_value(extent);
-    }
-
     // The annotations of every tensor that is in the part; at its borders, the types of the whole network.
     void keep_annotations() {
-        std::unordered_map<std::string, onnx::TensorAnnotation*> kept;
-        const auto entry_of = [&](const std::string& name) -> onnx::TensorAnnotation& {
-            auto& entry = kept[name];
-            if (entry == nullptr) {
-                entry = target().add_quantization_annotation();
-                entry->set_tensor_name(name);
-            }
-            return *entry;
-        };
+        Annotations annotations(target());
         for (const auto& entry : source_.quantization_annotation()) {
             if (!known_.contains(entry.tensor_name())) continue;
             for (const auto& pair : entry.quant_parameter_tensor_names())
-                annotate(entry_of(entry.tensor_name()), pair.key(), pair.value());
+                annotations.set(entry.tensor_name(), pair.key(), pair.value());
         }
         for (const Tensor* tensor : part_.outputs)
-            annotate(entry_of(tensor->name), "finn_datatype", tensor->type.name());
-        for (const Tensor* tensor : part_.inputs) {
-            auto& entry = entry_of(tensor->name);
-            annotate(entry, "finn_datatype", tensor->type.name());
-            if (tensor->range)
-                annotate(entry, "fard_range",
-                         std::to_string(tensor->range->min) + ":" + std::to_string(tensor->range->max));
-            if (tensor->shape.size() == 4)
-                annotate(entry, "tensor_layout", layout_annotation(tensor->layout));
-        }
+            annotations.set_type(*tensor);
+        for (const Tensor* tensor : part_.inputs)
+            annotations.set_input(*tensor);
     }
 
     const onnx::GraphProto& source_;

@@ -5,36 +5,67 @@
 #include <algorithm>
 #include <array>
 
+#include "model/expand.hpp"
+#include "model/own_domain.hpp"
+
 namespace fard::model {
 namespace {
 
 constexpr std::string_view onnx_domain = "";
 constexpr std::string_view qonnx_domain = "qonnx.custom_op.general";
 constexpr std::string_view finn_domain = "finn.custom_op.general";  // its name before qonnx
+constexpr std::string_view fard_domain = "fard";                    // what expand_operators() makes
 constexpr std::size_t many = 1 << 16;
 
 constexpr std::array rows{
     OperatorRow{onnx_domain, "Add", Op::add, 2, 2, read_add},
+    OperatorRow{onnx_domain, "ArgMax", Op::arg_max, 1, 1, read_arg_max},
     OperatorRow{onnx_domain, "AveragePool", Op::average_pool, 1, 1, read_average_pool},
     OperatorRow{onnx_domain, "BatchNormalization", Op::batch_normalization, 5, 5, read_batch_normalization},
     OperatorRow{onnx_domain, "Cast", Op::cast, 1, 1, read_cast},
+    OperatorRow{onnx_domain, "Clip", Op::clip, 1, 3, read_clip},
     OperatorRow{onnx_domain, "Concat", Op::concat, 1, many, read_concat},
     OperatorRow{onnx_domain, "Conv", Op::conv, 2, 3, read_conv},
+    OperatorRow{onnx_domain, "DequantizeLinear", Op::dequantize, 2, 3, read_dequantize_linear},
     OperatorRow{onnx_domain, "Div", Op::div, 2, 2, read_div},
     OperatorRow{onnx_domain, "Flatten", Op::flatten, 1, 1, read_flatten},
+    OperatorRow{onnx_domain, "Gather", Op::gather, 2, 2, read_gather},
     OperatorRow{onnx_domain, "Gemm", Op::gemm, 2, 3, read_gemm},
     OperatorRow{onnx_domain, "GlobalAveragePool", Op::global_average_pool, 1, 1, read_global_average_pool},
+    OperatorRow{onnx_domain, "GlobalMaxPool", Op::max_pool, 1, 1, read_global_max_pool},
+    OperatorRow{onnx_domain, "HardSigmoid", Op::hard_sigmoid, 1, 1, read_hard_sigmoid},
     OperatorRow{onnx_domain, "Identity", Op::identity, 1, 1, read_identity},
+    OperatorRow{onnx_domain, "LeakyRelu", Op::leaky_relu, 1, 1, read_leaky_relu},
     OperatorRow{onnx_domain, "MatMul", Op::matmul, 2, 2, read_matmul},
     OperatorRow{onnx_domain, "MaxPool", Op::max_pool, 1, 1, read_max_pool},
     OperatorRow{onnx_domain, "Mul", Op::mul, 2, 2, read_mul},
+    OperatorRow{onnx_domain, "Pad", Op::pad, 1, 3, read_pad},
+    OperatorRow{onnx_domain, "Pow", Op::pow, 2, 2, read_pow},
+    OperatorRow{onnx_domain, "QuantizeLinear", Op::quantize, 2, 3, read_quantize_linear},
+    OperatorRow{onnx_domain, "ReduceMean", Op::reduce_mean, 1, 2, read_reduce_mean},
     OperatorRow{onnx_domain, "ReduceSum", Op::reduce_sum, 1, 2, read_reduce_sum},
     OperatorRow{onnx_domain, "Relu", Op::relu, 1, 1, read_relu},
     OperatorRow{onnx_domain, "Reshape", Op::reshape, 2, 2, read_reshape},
+    OperatorRow{onnx_domain, "Shape", Op::identity, 1, 1, read_identity},  // a constant, made by the builder
+    OperatorRow{onnx_domain, "Sigmoid", Op::sigmoid, 1, 1, read_sigmoid},
+    OperatorRow{onnx_domain, "Slice", Op::slice, 1, 5, read_slice},
     OperatorRow{onnx_domain, "Softmax", Op::softmax, 1, 1, read_softmax},
+    OperatorRow{onnx_domain, "Sqrt", Op::sqrt, 1, 1, read_sqrt},
+    OperatorRow{onnx_domain, "Squeeze", Op::reshape, 1, 2, read_squeeze},
     OperatorRow{onnx_domain, "Sub", Op::sub, 2, 2, read_sub},
+    OperatorRow{onnx_domain, "Tanh", Op::tanh, 1, 1, read_tanh},
     OperatorRow{onnx_domain, "Transpose", Op::transpose, 1, 1, read_transpose},
+    OperatorRow{onnx_domain, "Unsqueeze", Op::reshape, 1, 2, read_unsqueeze},
     OperatorRow{qonnx_domain, "MultiThreshold", Op::multi_threshold, 2, 2, read_multi_threshold},
+    OperatorRow{fard_domain, "BipolarCodes", Op::multi_threshold, 2, 2, read_bipolar_codes},
+    OperatorRow{fard_domain, "DequantCodes", Op::dequantize, 3, 3, read_dequant_codes},
+    OperatorRow{fard_domain, "Dequantize", Op::dequantize, 1, 1, read_dequantize},
+    OperatorRow{fard_domain, "MultiThreshold", Op::multi_threshold, 2, 2, read_multi_threshold},
+    OperatorRow{fard_domain, "Quantize", Op::quantize, 1, 1, read_quantize},
+    OperatorRow{fard_domain, "QuantCodes", Op::quantize, 4, 4, read_quant_codes},
+    OperatorRow{fard_domain, "Requantize", Op::requantize, 1, many, read_requantize},
+    OperatorRow{fard_domain, "TopKIndices", Op::top_k_indices, 1, 2, read_top_k_indices},
+    OperatorRow{fard_domain, "TopKValues", Op::top_k_values, 1, 2, read_top_k_values},
 };
 
 }  // namespace
@@ -50,8 +81,8 @@ const OperatorRow* find_operator(std::string_view domain, std::string_view name)
 std::string supported_operators() {
     std::string list;
     for (const auto& row : rows)
-        list.append(list.empty() ? "" : ", ").append(row.name);
-    return list;
+        if (row.domain != fard_domain) list.append(list.empty() ? "" : ", ").append(row.name);
+    return list + ", " + std::string(expanded_operators);
 }
 
 template <typename T>
@@ -82,14 +113,42 @@ std::vector<std::int64_t> AttributeReader::integers(const std::string& name,
     return get<std::vector<std::int64_t>>(name, std::move(fallback), "a list of integers");
 }
 
+std::vector<double> AttributeReader::numbers(const std::string& name) {
+    return get<std::vector<double>>(name, {}, "a list of numbers");
+}
+
 Result<> AttributeReader::done() const {
     if (error_) return fail(*error_);
     return {};
 }
 
-bool OperatorInput::all_integer() const {
-    return std::all_of(operands.begin(), operands.end(),
-                       [](const Tensor* each) { return each == nullptr || each->type.is_integer(); });
+std::optional<double> OperatorInput::constant_number(std::size_t i) const {
+    const auto& tensor = *operands[i];
+    if (!tensor.is_constant() || tensor.elements() != 1) return std::nullopt;
+    return numbers_of(tensor)[0];
+}
+
+Result<std::vector<std::int64_t>> OperatorInput::constant_integers(std::size_t i, const char* name) const {
+    const auto& tensor = *operands[i];
+    const bool list = tensor.is_constant() && tensor.shape.size() <= 1;
+    if (!list || (!tensor.type.is_integer() && tensor.elements() != 0))
+        return fail(Fault::unsupported, "has {} '{}' that are not a constant list of integers", name,
+                    tensor.name);
+    return std::vector<std::int64_t>(tensor.constant->integers.begin(), tensor.constant->integers.end());
+}
+
+std::string_view declared_name(std::int64_t element_type) {
+    constexpr std::pair<std::int64_t, std::string_view> names[] = {
+        {1, "FLOAT32"}, {2, "UINT8"}, {3, "INT8"}, {4, "UINT16"}, {5, "INT16"}, {6, "INT32"}, {7, "INT64"}};
+    for (const auto& [type, name] : names)
+        if (type == element_type) return name;
+    return "";
+}
+
+std::vector<double> numbers_of(const Tensor& constant) {
+    const auto& values = *constant.constant;
+    if (!values.integers.empty()) return {values.integers.begin(), values.integers.end()};
+    return {values.floats.begin(), values.floats.end()};
 }
 
 Layout usual_layout(const Shape& shape) {

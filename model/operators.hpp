@@ -22,6 +22,7 @@ class AttributeReader {
     double number(const std::string& name, double fallback);
     std::string text(const std::string& name, const std::string& fallback);
     std::vector<std::int64_t> integers(const std::string& name, std::vector<std::int64_t> fallback);
+    std::vector<double> numbers(const std::string& name);  // empty where it is left out
     bool has(const std::string& name) const { return node_.attributes.contains(name); }
 
     // Errors: invalid_input, naming the attribute.
@@ -35,7 +36,7 @@ class AttributeReader {
     std::optional<Error> error_;
 };
 
-// A node and the tensors that it reads. Every operand has at least one element.
+// A node and the tensors that it reads. Every operand has at least one element, but lists may be empty.
 struct OperatorInput {
     const RawNode& node;
     std::int64_t opset;
@@ -43,17 +44,22 @@ struct OperatorInput {
 
     const Tensor& operator[](std::size_t i) const { return *operands[i]; }
     bool has(std::size_t i) const { return i < operands.size() && operands[i] != nullptr; }
-    bool all_integer() const;  // every operand's elements are integers
+
+    // A constant operand of one element; none if it is not that.
+    std::optional<double> constant_number(std::size_t i) const;
+    // A constant operand that is a list of integers, or one. Errors: unsupported, naming it `name`.
+    Result<std::vector<std::int64_t>> constant_integers(std::size_t i, const char* name) const;
 };
 
-// What becomes of it: a node and its one output.
+// What becomes of it: a node and its one output. The bounds of integers follow from both (model/infer.hpp).
 struct OperatorResult {
     Attributes attributes;
     std::vector<std::size_t> kept;  // operands of the typed node
     Shape shape;
     Layout layout = Layout::none;
     std::string declared = "FLOAT32";
-    std::optional<Bounds> bounds;  // none: fractions
+    std::optional<Op> op;          // where it is not the row's
+    std::optional<DataType> type;  // where it is not the narrowest that holds the result
 };
 
 struct OperatorRow {
@@ -73,6 +79,10 @@ std::string supported_operators();                                              
 // The layout that a shape has when nothing says otherwise.
 Layout usual_layout(const Shape& shape);
 std::string shown(const Shape& shape);  // "1x3x32x32"
+// The name of an ONNX element type that tensors may be declared as: 1 is "FLOAT32". Empty for all others.
+std::string_view declared_name(std::int64_t element_type);
+// A constant's elements, whichever kind they are.
+std::vector<double> numbers_of(const Tensor& constant);
 // Negative axes count from the end. Errors: invalid_input unless 0 <= axis < limit afterwards.
 Result<int> checked_axis(std::int64_t axis, std::size_t rank, std::size_t limit);
 
@@ -98,5 +108,30 @@ Result<OperatorResult> read_reshape(const OperatorInput& in);
 Result<OperatorResult> read_transpose(const OperatorInput& in);
 Result<OperatorResult> read_concat(const OperatorInput& in);
 Result<OperatorResult> read_reduce_sum(const OperatorInput& in);
+Result<OperatorResult> read_reduce_mean(const OperatorInput& in);
+Result<OperatorResult> read_squeeze(const OperatorInput& in);
+Result<OperatorResult> read_unsqueeze(const OperatorInput& in);
+Result<OperatorResult> read_sigmoid(const OperatorInput& in);
+Result<OperatorResult> read_tanh(const OperatorInput& in);
+Result<OperatorResult> read_sqrt(const OperatorInput& in);
+Result<OperatorResult> read_leaky_relu(const OperatorInput& in);
+Result<OperatorResult> read_hard_sigmoid(const OperatorInput& in);
+Result<OperatorResult> read_clip(const OperatorInput& in);
+Result<OperatorResult> read_pow(const OperatorInput& in);
+Result<OperatorResult> read_arg_max(const OperatorInput& in);
+Result<OperatorResult> read_top_k_values(const OperatorInput& in);
+Result<OperatorResult> read_top_k_indices(const OperatorInput& in);
+Result<OperatorResult> read_gather(const OperatorInput& in);
+Result<OperatorResult> read_slice(const OperatorInput& in);
+Result<OperatorResult> read_pad(const OperatorInput& in);
+Result<OperatorResult> read_quantize(const OperatorInput& in);
+Result<OperatorResult> read_dequantize(const OperatorInput& in);
+Result<OperatorResult> read_requantize(const OperatorInput& in);
+Result<OperatorResult> read_quantize_linear(const OperatorInput& in);
+Result<OperatorResult> read_dequantize_linear(const OperatorInput& in);
+Result<OperatorResult> read_quant_codes(const OperatorInput& in);
+Result<OperatorResult> read_bipolar_codes(const OperatorInput& in);
+Result<OperatorResult> read_dequant_codes(const OperatorInput& in);
+Result<OperatorResult> read_global_max_pool(const OperatorInput& in);
 
 }  // namespace fard::model

@@ -3,17 +3,13 @@
 #include <cmath>
 
 #include "model/operators.hpp"
+#include "model/own_domain.hpp"
 
 namespace fard::model {
 namespace {
 
 OperatorResult like(const Tensor& operand) {
-    return {{}, {0}, operand.shape, operand.layout, operand.declared, std::nullopt};
-}
-
-std::optional<Bounds> bounds_of(const Tensor& tensor) {
-    if (!tensor.range) return std::nullopt;
-    return Bounds{*tensor.range, tensor.type == DataType::bipolar()};
+    return {{}, {0}, operand.shape, operand.layout, operand.declared};
 }
 
 // ONNX broadcasting. Errors: invalid_input.
@@ -31,61 +27,51 @@ Result<Shape> broadcast(const Shape& a, const Shape& b) {
     return result;
 }
 
-Result<OperatorResult> binary(const OperatorInput& in, Range (*combine)(Range, Range)) {
+Result<OperatorResult> binary(const OperatorInput& in) {
     auto shape = broadcast(in[0].shape, in[1].shape);
     if (!shape) return fail(shape.error());
     const Tensor& leading = in[0].shape.size() >= in[1].shape.size() ? in[0] : in[1];
-    OperatorResult result{{}, {0, 1}, *std::move(shape), leading.layout, leading.declared, std::nullopt};
-    if (combine != nullptr && in.all_integer()) result.bounds = Bounds{combine(*in[0].range, *in[1].range)};
-    return result;
+    return OperatorResult{{}, {0, 1}, *std::move(shape), leading.layout, leading.declared};
+}
+
+Result<OperatorResult> fractions_alone(const OperatorInput& in) {
+    if (in[0].declared != "FLOAT32")
+        return fail(Fault::unsupported, "computes {} with {}; fard runs it on FLOAT32 alone", in[0].declared,
+                    in[1].declared);
+    return binary(in);
 }
 
 }  // namespace
 
 Result<OperatorResult> read_add(const OperatorInput& in) {
-    return binary(in, sum);
+    return binary(in);
 }
 Result<OperatorResult> read_sub(const OperatorInput& in) {
-    return binary(in, difference);
+    return binary(in);
 }
 Result<OperatorResult> read_mul(const OperatorInput& in) {
-    return binary(in, product);
+    return binary(in);
 }
-
 Result<OperatorResult> read_div(const OperatorInput& in) {
-    if (in[0].declared != "FLOAT32")
-        return fail(Fault::unsupported, "divides {} by {}; only FLOAT32 is divided", in[0].declared,
-                    in[1].declared);
-    return binary(in, nullptr);
+    return fractions_alone(in);
 }
-
-Result<OperatorResult> read_relu(const OperatorInput& in) {
-    auto result = like(in[0]);
-    if (in[0].range)
-        result.bounds = Bounds{
-            {std::max<std::int64_t>(in[0].range->min, 0), std::max<std::int64_t>(in[0].range->max, 0)}};
-    return result;
+Result<OperatorResult> read_pow(const OperatorInput& in) {
+    return fractions_alone(in);
 }
 
 Result<OperatorResult> read_identity(const OperatorInput& in) {
-    auto result = like(in[0]);
-    result.bounds = bounds_of(in[0]);
-    return result;
+    return like(in[0]);
 }
 
 Result<OperatorResult> read_cast(const OperatorInput& in) {
-    constexpr std::pair<std::int64_t, const char*> targets[] = {
-        {1, "FLOAT32"}, {2, "UINT8"}, {3, "INT8"}, {4, "UINT16"}, {5, "INT16"}, {6, "INT32"}, {7, "INT64"}};
     AttributeReader attributes(in.node);
     const auto to = attributes.integer("to", 0);
     if (auto done = attributes.done(); !done) return fail(done.error());
-    const auto* target = std::find_if(std::begin(targets), std::end(targets),
-                                      [&](const auto& each) { return each.first == to; });
-    if (target == std::end(targets)) return fail(Fault::unsupported, "casts to ONNX element type {}", to);
+    const auto target = declared_name(to);
+    if (target.empty()) return fail(Fault::unsupported, "casts to ONNX element type {}", to);
     auto result = like(in[0]);
-    result.declared = target->second;
-    result.bounds = bounds_of(in[0]);
-    if (!result.bounds && result.declared != "FLOAT32")
+    result.declared = target;
+    if (!in[0].range && result.declared != "FLOAT32")
         return fail(Fault::unsupported, "casts fractions to {}", result.declared);
     return result;
 }
@@ -127,16 +113,23 @@ Result<OperatorResult> read_multi_threshold(const OperatorInput& in) {
     AttributeReader attributes(in.node);
     MultiThresholdAttributes read{attributes.number("out_scale", 1), attributes.number("out_bias", 0), 1};
     const auto layout = attributes.text("data_layout", "NCHW");
+    const auto axis = attributes.integer("channel_axis", -1);
     if (auto done = attributes.done(); !done) return fail(done.error());
     const auto& x = in[0];
     const auto& thresholds = in[1];
-    if (x.shape.size() < 2)
+    const bool own = in.node.domain == own_domain;  // any dimension
+    if (own) {
+        if (axis < 0 || axis >= static_cast<std::int64_t>(x.shape.size()))
+            if (thresholds.shape.empty() || thresholds.shape[0] != 1)
+                return fail(Fault::invalid_input, "attribute 'channel_axis' is {}", axis);
+        read.channel_axis = static_cast<int>(axis);
+    } else if (x.shape.size() < 2)
         return fail(Fault::invalid_input, "reads {}, which has no channels", shown(x.shape));
-    if (layout == "NHWC" && x.shape.size() == 4)
+    else if (layout == "NHWC" && x.shape.size() == 4)
         read.channel_axis = 3;
     else if (layout != "NCHW" && layout != "NC" && layout != "NHWC")
         return fail(Fault::unsupported, "has data_layout '{}' (known: NCHW, NHWC, NC)", layout);
-    const auto channels = x.shape[static_cast<std::size_t>(read.channel_axis)];
+    const auto channels = extent(x.shape, static_cast<std::size_t>(read.channel_axis));
     if (!thresholds.is_constant() || thresholds.shape.size() != 2 ||
         (thresholds.shape[0] != 1 && thresholds.shape[0] != channels))
         return fail(Fault::invalid_input, "thresholds '{}' must be a constant of 1xT or {}xT, not {}",
@@ -145,14 +138,7 @@ Result<OperatorResult> read_multi_threshold(const OperatorInput& in) {
     result.attributes = read;
     result.kept = {0, 1};
     result.declared = "FLOAT32";
-    if (read.channel_axis == 3) result.layout = Layout::nhwc;
-    const auto whole = [](double value) { return value == std::rint(value) && std::abs(value) < 0x1p31; };
-    if (whole(read.scale) && whole(read.bias)) {
-        const auto steps = static_cast<std::int64_t>(thresholds.shape[1]);
-        const auto bias = static_cast<std::int64_t>(read.bias), scale = static_cast<std::int64_t>(read.scale);
-        const auto last = sum({bias, bias}, repeated({scale, scale}, steps)).min;
-        result.bounds = Bounds{{std::min(bias, last), std::max(bias, last)}, steps == 1 && bias * last == -1};
-    }
+    if (!own && read.channel_axis == 3) result.layout = Layout::nhwc;
     return result;
 }
 

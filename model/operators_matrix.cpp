@@ -7,34 +7,13 @@
 namespace fard::model {
 namespace {
 
-// A matrix as it lies in memory: element (row, column) is at row * row_stride + column * column_stride.
 struct Matrix {
     std::int64_t rows, columns;
-    std::size_t row_stride, column_stride;
 };
 
 Matrix matrix_of(const Shape& shape, bool transposed) {
-    const auto columns = static_cast<std::size_t>(shape[1]);
-    if (transposed) return {shape[1], shape[0], 1, columns};
-    return {shape[0], shape[1], columns, 1};
-}
-
-// The widest result of x . b over the columns of a constant b.
-Range columns_range(Range x, const std::vector<std::int32_t>& b, const Matrix& matrix) {
-    std::optional<Range> all;
-    for (std::int64_t column = 0; column < matrix.columns; ++column) {
-        const auto* first = b.data() + static_cast<std::size_t>(column) * matrix.column_stride;
-        const auto one = weighted_sum(x, first, static_cast<std::size_t>(matrix.rows), matrix.row_stride);
-        all = all ? join(*all, one) : one;
-    }
-    return *all;
-}
-
-// Bounds of a . b with an inner extent of `inner`, where at least the types are known.
-Range product_range(const Tensor& a, const Tensor& b, std::int64_t inner, bool transpose_b) {
-    if (b.is_constant() && b.shape.size() == 2)
-        return columns_range(*a.range, b.constant->integers, matrix_of(b.shape, transpose_b));
-    return repeated(product(*a.range, *b.range), inner);
+    if (transposed) return {shape[1], shape[0]};
+    return {shape[0], shape[1]};
 }
 
 // The leading dimensions of a MatMul, broadcast.
@@ -73,7 +52,6 @@ Result<OperatorResult> read_matmul(const OperatorInput& in) {
     result.layout = shape->size() == in[0].shape.size() ? in[0].layout : usual_layout(*shape);
     result.shape = *std::move(shape);
     result.declared = in[0].declared;
-    if (in.all_integer()) result.bounds = Bounds{product_range(in[0], in[1], inner, false)};
     return result;
 }
 
@@ -101,13 +79,6 @@ Result<OperatorResult> read_gemm(const OperatorInput& in) {
     result.shape = {a.rows, b.columns};
     result.layout = Layout::nc;
     result.declared = in[0].declared;
-    const auto whole = [](double value) { return value == std::rint(value) && std::abs(value) < 0x1p31; };
-    if (in.all_integer() && whole(read.alpha) && whole(read.beta)) {
-        const auto alpha = static_cast<std::int64_t>(read.alpha), beta = static_cast<std::int64_t>(read.beta);
-        Range range = product(product_range(in[0], in[1], a.columns, read.transpose_b), {alpha, alpha});
-        if (in.has(2)) range = sum(range, product(*in[2].range, {beta, beta}));
-        result.bounds = Bounds{range};
-    }
     return result;
 }
 

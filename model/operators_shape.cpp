@@ -13,7 +13,6 @@ OperatorResult moved(const Tensor& x, Shape shape) {
     result.layout = usual_layout(shape);
     result.shape = std::move(shape);
     result.declared = x.declared;
-    if (x.range) result.bounds = Bounds{*x.range, x.type == DataType::bipolar()};
     return result;
 }
 
@@ -22,6 +21,46 @@ std::int64_t product_of(const Shape& shape, std::size_t begin, std::size_t end) 
     for (std::size_t i = begin; i < end; ++i)
         product *= shape[i];
     return product;
+}
+
+Result<OperatorResult> read_reduction(const OperatorInput& in) {
+    AttributeReader attributes(in.node);
+    auto axes = attributes.integers("axes", {});
+    const bool keep_dims = attributes.integer("keepdims", 1) != 0;
+    const bool nothing_if_empty = attributes.integer("noop_with_empty_axes", 0) != 0;
+    if (auto done = attributes.done(); !done) return fail(done.error());
+    if (in.has(1)) {
+        if (!in[1].is_constant() || !in[1].type.is_integer() || in[1].shape.size() != 1)
+            return fail(Fault::unsupported, "has axes that are not a constant list of integers");
+        axes.assign(in[1].constant->integers.begin(), in[1].constant->integers.end());
+    }
+    const auto& shape = in[0].shape;
+    if (axes.empty() && nothing_if_empty) return fail(Fault::unsupported, "has no axes");
+    if (axes.empty()) {
+        axes.resize(shape.size());
+        std::iota(axes.begin(), axes.end(), 0);
+    }
+    ReduceAttributes read{{}, keep_dims};
+    for (const auto axis : axes) {
+        const auto checked = checked_axis(axis, shape.size(), shape.size());
+        if (!checked) return fail(checked.error());
+        read.axes.push_back(*checked);
+    }
+    std::sort(read.axes.begin(), read.axes.end());
+    if (read.axes.empty() || std::adjacent_find(read.axes.begin(), read.axes.end()) != read.axes.end())
+        return fail(Fault::invalid_input, "attribute 'axes' is empty or names a dimension twice");
+    Shape reduced;
+    for (std::size_t i = 0; i < shape.size(); ++i) {
+        const bool summed = std::binary_search(read.axes.begin(), read.axes.end(), static_cast<int>(i));
+        if (!summed)
+            reduced.push_back(shape[i]);
+        else if (keep_dims)
+            reduced.push_back(1);
+    }
+    auto result = moved(in[0], std::move(reduced));
+    if (result.shape.size() == shape.size()) result.layout = in[0].layout;
+    result.attributes = std::move(read);
+    return result;
 }
 
 }  // namespace
@@ -118,7 +157,6 @@ Result<OperatorResult> read_concat(const OperatorInput& in) {
     OperatorResult result;
     result.layout = in[0].layout;
     result.declared = in[0].declared;
-    if (in.all_integer()) result.bounds = Bounds{*in[0].range, true};
     for (std::size_t i = 0; i < in.operands.size(); ++i) {
         if (!in.has(i)) return fail(Fault::invalid_input, "operand {} is left out", i);
         Shape expected = shape;
@@ -128,9 +166,6 @@ Result<OperatorResult> read_concat(const OperatorInput& in) {
                         shown(in[i].shape), along);
         shape[along] += in[i].shape[along];
         result.kept.push_back(i);
-        if (!result.bounds) continue;
-        result.bounds->range = join(result.bounds->range, *in[i].range);
-        result.bounds->bipolar = result.bounds->bipolar && in[i].type == DataType::bipolar();
     }
     result.shape = std::move(shape);
     result.attributes = AxisAttributes{*checked};
@@ -138,46 +173,10 @@ Result<OperatorResult> read_concat(const OperatorInput& in) {
 }
 
 Result<OperatorResult> read_reduce_sum(const OperatorInput& in) {
-    AttributeReader attributes(in.node);
-    auto axes = attributes.integers("axes", {});
-    const bool keep_dims = attributes.integer("keepdims", 1) != 0;
-    const bool nothing_if_empty = attributes.integer("noop_with_empty_axes", 0) != 0;
-    if (auto done = attributes.done(); !done) return fail(done.error());
-    if (in.has(1)) {
-        if (!in[1].is_constant() || !in[1].type.is_integer() || in[1].shape.size() != 1)
-            return fail(Fault::unsupported, "has axes that are not a constant list of integers");
-        axes.assign(in[1].constant->integers.begin(), in[1].constant->integers.end());
-    }
-    const auto& shape = in[0].shape;
-    if (axes.empty() && nothing_if_empty) return fail(Fault::unsupported, "has no axes");
-    if (axes.empty()) {
-        axes.resize(shape.size());
-        std::iota(axes.begin(), axes.end(), 0);
-    }
-    ReduceAttributes read{{}, keep_dims};
-    for (const auto axis : axes) {
-        const auto checked = checked_axis(axis, shape.size(), shape.size());
-        if (!checked) return fail(checked.error());
-        read.axes.push_back(*checked);
-    }
-    std::sort(read.axes.begin(), read.axes.end());
-    if (read.axes.empty() || std::adjacent_find(read.axes.begin(), read.axes.end()) != read.axes.end())
-        return fail(Fault::invalid_input, "attribute 'axes' is empty or names a dimension twice");
-    Shape reduced;
-    std::int64_t count = 1;
-    for (std::size_t i = 0; i < shape.size(); ++i) {
-        const bool summed = std::binary_search(read.axes.begin(), read.axes.end(), static_cast<int>(i));
-        if (summed) count *= shape[i];
-        if (!summed)
-            reduced.push_back(shape[i]);
-        else if (keep_dims)
-            reduced.push_back(1);
-    }
-    auto result = moved(in[0], std::move(reduced));
-    if (result.shape.size() == shape.size()) result.layout = in[0].layout;
-    if (in[0].range) result.bounds = Bounds{repeated(*in[0].range, count)};
-    result.attributes = std::move(read);
-    return result;
+    return read_reduction(in);
+}
+Result<OperatorResult> read_reduce_mean(const OperatorInput& in) {
+    return read_reduction(in);
 }
 
 }  // namespace fard::model

@@ -105,24 +105,6 @@ bool any(const Pads& pads) {
     return pads != Pads{};
 }
 
-// Bounds of an integer convolution: the widest channel's.
-Range conv_range(const OperatorInput& in, bool padded) {
-    const auto& weights = in[1].constant->integers;
-    const auto channels = static_cast<std::size_t>(in[1].shape[0]);
-    const auto each = weights.size() / channels;
-    const Range x = padded ? with_zero(*in[0].range) : *in[0].range;
-    std::optional<Range> all;
-    for (std::size_t channel = 0; channel < channels; ++channel) {
-        Range one = weighted_sum(x, weights.data() + channel * each, each, 1);
-        if (in.has(2)) {
-            const auto bias = in[2].constant->integers[channel];
-            one = sum(one, {bias, bias});
-        }
-        all = all ? join(*all, one) : one;
-    }
-    return *all;
-}
-
 Result<OperatorResult> read_pool(const OperatorInput& in, bool average) {
     if (auto done = require_image(in[0]); !done) return fail(done.error());
     AttributeReader attributes(in.node);
@@ -144,7 +126,6 @@ Result<OperatorResult> read_pool(const OperatorInput& in, bool average) {
     result.shape = {in[0].shape[0], in[0].shape[1], window->output.height, window->output.width};
     result.layout = Layout::nchw;
     result.declared = in[0].declared;
-    if (!average && in[0].range) result.bounds = Bounds{*in[0].range, in[0].type == DataType::bipolar()};
     return result;
 }
 
@@ -180,7 +161,18 @@ Result<OperatorResult> read_conv(const OperatorInput& in) {
     result.shape = {x.shape[0], weights.shape[0], window->output.height, window->output.width};
     result.layout = Layout::nchw;
     result.declared = x.declared;
-    if (in.all_integer()) result.bounds = Bounds{conv_range(in, any(window->pads))};
+    return result;
+}
+
+// One window that is the whole image.
+Result<OperatorResult> read_global_max_pool(const OperatorInput& in) {
+    if (auto done = require_image(in[0]); !done) return fail(done.error());
+    OperatorResult result;
+    result.attributes = PoolAttributes{{in[0].shape[2], in[0].shape[3]}, {}, {}, {}};
+    result.kept = {0};
+    result.shape = {in[0].shape[0], in[0].shape[1], 1, 1};
+    result.layout = Layout::nchw;
+    result.declared = in[0].declared;
     return result;
 }
 

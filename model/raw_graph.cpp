@@ -5,6 +5,7 @@
 namespace fard::model {
 
 std::string RawNode::label() const {
+    if (!stands_for.empty()) return stands_for;
     const std::string& shown = !name.empty() ? name : !outputs.empty() ? outputs.front() : name;
     return domain.empty() ? fmt::format("node '{}' ({})", shown, op)
                           : fmt::format("node '{}' ({}::{})", shown, domain, op);

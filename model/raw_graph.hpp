@@ -18,6 +18,7 @@ struct RawTensor {
     std::string declared;  // FLOAT32, INT8, ... as in Tensor::declared
     Shape shape;           // extents >= 0; its elements are as many as `values` holds
     Values values;         // floats for FLOAT32 and DOUBLE, integers for all others
+    friend bool operator==(const RawTensor&, const RawTensor&) = default;
 };
 
 // std::monostate: a kind of attribute that no operator here reads (graphs, sparse tensors, ...).
@@ -32,6 +33,8 @@ struct RawNode {
     std::vector<std::string> inputs;  // "" for an optional one that is left out
     std::vector<std::string> outputs;
     std::map<std::string, RawAttribute> attributes;
+    bool made_here = false;  // its output has a name that the file does not know
+    std::string stands_for;  // the label of the file's node that it is a part of
 
     std::string label() const;  // for messages: "node 'Conv_0' (Conv)"
 };

@@ -76,8 +76,11 @@ std::vector<double> count_thresholds(const NodeView& view, std::span<const Eleme
     const auto& shape = view.output.shape;
     const auto steps = static_cast<std::size_t>(view.operands[1]->shape[1]);
     const bool per_channel = view.operands[1]->shape[0] != 1;
-    const auto channels = static_cast<std::size_t>(shape[static_cast<std::size_t>(attributes.channel_axis)]);
-    const auto inner = elements(Shape(shape.begin() + attributes.channel_axis + 1, shape.end()));
+    std::size_t channels = 1, inner = 1;
+    if (per_channel) {
+        channels = static_cast<std::size_t>(shape[static_cast<std::size_t>(attributes.channel_axis)]);
+        inner = elements(Shape(shape.begin() + attributes.channel_axis + 1, shape.end()));
+    }
     std::vector<double> out;
     out.reserve(x.size());
     for (std::size_t i = 0; i < x.size(); ++i) {

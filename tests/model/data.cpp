@@ -85,6 +85,45 @@ std::vector<std::int32_t> expected_scores(const std::filesystem::path& npy, std:
     return row;
 }
 
+namespace {
+
+template <typename Element>
+std::vector<double> numbers_at(const NpyArray& array, std::size_t index, std::size_t count) {
+    REQUIRE(array.bytes.size() >= (index + 1) * count * sizeof(Element));
+    std::vector<Element> row(count);
+    std::memcpy(row.data(), array.bytes.data() + index * count * sizeof(Element), count * sizeof(Element));
+    return {row.begin(), row.end()};
+}
+
+}  // namespace
+
+std::vector<double> npy_row(const std::filesystem::path& npy, std::size_t index) {
+    const auto array = read_npy(npy);
+    REQUIRE_MESSAGE(array, array.error().message);
+    std::size_t count = 1;
+    for (std::size_t i = 1; i < array->shape.size(); ++i)
+        count *= static_cast<std::size_t>(array->shape[i]);
+    switch (array->type) {
+        case NpyType::u1:
+            return numbers_at<std::uint8_t>(*array, index, count);
+        case NpyType::i1:
+            return numbers_at<std::int8_t>(*array, index, count);
+        case NpyType::i4:
+            return numbers_at<std::int32_t>(*array, index, count);
+        case NpyType::i8:
+            return numbers_at<std::int64_t>(*array, index, count);
+        case NpyType::f4:
+            return numbers_at<float>(*array, index, count);
+        default:
+            FAIL("element type of ", npy.string());
+    }
+    return {};
+}
+
+std::size_t index_of_largest(const std::vector<double>& scores) {
+    return static_cast<std::size_t>(std::ranges::max_element(scores) - scores.begin());
+}
+
 std::vector<std::int32_t> scores(const Model& model, const std::vector<std::int32_t>& image) {
     auto outputs = run_reference(model.graph(), {Values{image, {}}});
     REQUIRE_MESSAGE(outputs, outputs.error().message);

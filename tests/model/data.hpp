@@ -24,6 +24,10 @@ std::vector<std::int32_t> upscaled_to_224(const std::vector<std::int32_t>& image
 // Row `index` of an int32 array [n, 10].
 std::vector<std::int32_t> expected_scores(const std::filesystem::path& npy, std::size_t index);
 
+// The elements of one row (all but the leading dimension) of an array, as numbers.
+std::vector<double> npy_row(const std::filesystem::path& npy, std::size_t index);
+std::size_t index_of_largest(const std::vector<double>& scores);
+
 // The integer scores of one image.
 std::vector<std::int32_t> scores(const Model& model, const std::vector<std::int32_t>& image);
 

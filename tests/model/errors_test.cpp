@@ -1,7 +1,9 @@
 // Files that are wrong, or ask for what fard does not run: a clear error each, and never a crash.
 #include <doctest/doctest.h>
 
+#include <cmath>
 #include <functional>
+#include <limits>
 
 #include "model/reference.hpp"
 #include "tests/model/onnx_maker.hpp"
@@ -62,20 +64,14 @@ TEST_CASE("what is no ONNX model") {
 TEST_CASE("operators that fard does not run") {
     refuse({"another operator",
             Fault::unsupported,
-            {"node 'y' (Resize): fard does not run", "it runs Add, AveragePool"},
+            {"node 'y' (Resize): fard does not run", "it runs Add, ArgMax, AveragePool"},
             [](OnnxMaker& maker) { maker.node("Resize", {"x"}, "y"); }});
     refuse({"another domain", Fault::unsupported, {"node 'y' (com.example::Add)"}, [](OnnxMaker& maker) {
                 maker.node("Add", {"x", "x"}, "y", "com.example");
             }});
-    refuse({"dequantised data",
-            Fault::unsupported,
-            {"node 'y' (DequantizeLinear)", "on constants alone"},
-            [](OnnxMaker& maker) {
-                maker.constant("s", {}, {1});
-                maker.node("DequantizeLinear", {"x", "s"}, "y");
-            }});
     refuse({"a second output", Fault::unsupported, {"node 'y' (MaxPool)", "2 outputs"}, [](OnnxMaker& maker) {
                 pool(maker).add_output("indices");
+                maker.output("indices", onnx::TensorProto::INT64);
             }});
     refuse({"computed weights", Fault::unsupported, {"node 'y' (Conv)", "computed"}, [](OnnxMaker& maker) {
                 maker.node("Conv", {"x", "x"}, "y");
@@ -87,6 +83,52 @@ TEST_CASE("operators that fard does not run") {
                 maker.constant("w", {1, 1, 1, 1}).node("Conv", {"w", "w"}, "c");
                 maker.node("Add", {"x", "c"}, "y");
             }});
+}
+
+TEST_CASE("scales and zero points that mean nothing") {
+    const auto quantize = [](float scale) {
+        return [=](OnnxMaker& maker) {
+            maker.constant("s", {}, {scale});
+            maker.node("QuantizeLinear", {"x", "s"}, "q");
+            maker.node("DequantizeLinear", {"q", "s"}, "y");
+        };
+    };
+    const float infinity = std::numeric_limits<float>::infinity();
+    for (const float scale : {0.0F, -1.0F, infinity, std::nanf("")})
+        refuse({"a scale",
+                Fault::invalid_input,
+                {"node 'q' (QuantizeLinear)", "has a scale of", "'s'"},
+                quantize(scale)});
+    refuse({"scales that are too few",
+            Fault::invalid_input,
+            {"node 'q' (QuantizeLinear)", "3 scales"},
+            [](OnnxMaker& maker) {
+                maker.constant("s", {3}, {1, 2, 3});
+                maker.node("QuantizeLinear", {"x", "s"}, "q");
+                maker.node("DequantizeLinear", {"q", "s"}, "y");
+            }});
+    const auto quant = [](std::vector<float> numbers, const char* mode) {
+        return [=](OnnxMaker& maker) {
+            maker.constant("s", {}, {numbers[0]})
+                .constant("z", {}, {numbers[1]})
+                .constant("b", {}, {numbers[2]});
+            set(maker.node("Quant", {"x", "s", "z", "b"}, "y", "qonnx.custom_op.general"), "rounding_mode",
+                mode);
+        };
+    };
+    refuse({"a fraction of a zero point",
+            Fault::unsupported,
+            {"node 'y'", "'z' that is not a whole number"},
+            quant({1, 0.5, 4}, "ROUND")});
+    refuse({"a fraction of a bit",
+            Fault::unsupported,
+            {"node 'y'", "bit width of 2.5"},
+            quant({1, 0, 2.5}, "ROUND")});
+    refuse({"no bit", Fault::unsupported, {"node 'y'", "bit width of 0"}, quant({1, 0, 0}, "ROUND")});
+    refuse({"an unknown rounding",
+            Fault::unsupported,
+            {"node 'y'", "rounding_mode 'SIDEWAYS'"},
+            quant({1, 0, 4}, "SIDEWAYS")});
 }
 
 TEST_CASE("graphs that cannot run") {

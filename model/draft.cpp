@@ -1,0 +1,270 @@
+#include "model/draft.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "model/constants.hpp"
+#include "model/infer.hpp"
+#include "model/reference.hpp"
+
+namespace fard::model {
+
+Rewriter::Rewriter(Draft& draft)
+    : draft_(draft),
+      old_(std::move(draft.graph.nodes)),
+      old_files_nodes_(std::move(draft.files_nodes)),
+      readers_(draft.graph.tensors.size()),
+      producers_(draft.graph.tensors.size(), -1) {
+    draft_.graph.nodes.clear();
+    draft_.files_nodes.clear();
+    for (const auto& node : old_)
+        for (const auto id : node.inputs)
+            ++readers_[id];
+    for (const auto id : draft.graph.outputs)
+        ++readers_[id];
+    for (const auto& tensor : draft.graph.tensors)
+        names_.insert(tensor.name);
+}
+
+void Rewriter::run(const std::vector<Rule>& rules) {
+    for (std::size_t i = 0; i < old_.size(); ++i) {
+        Node node = old_[i];
+        for (auto& id : node.inputs)
+            id = current(id);
+        current_ = node.name;
+        current_file_ = old_files_nodes_[i];
+        const bool taken = std::ranges::any_of(rules, [&](Rule rule) { return rule(*this, node); });
+        if (taken)
+            draft_.altered = true;
+        else
+            put(std::move(node), current_file_);
+    }
+}
+
+TensorId Rewriter::current(TensorId id) const {
+    const auto same = same_.find(id);
+    return same == same_.end() ? id : current(same->second);
+}
+
+const StoredCodes* Rewriter::codes(TensorId id) const {
+    const auto found = draft_.codes.find(id);
+    return found == draft_.codes.end() ? nullptr : &found->second;
+}
+
+const Node* Rewriter::producer(TensorId id) const {
+    return producers_[id] < 0 ? nullptr : &draft_.graph.nodes[static_cast<std::size_t>(producers_[id])];
+}
+
+std::size_t Rewriter::readers(TensorId id) const {
+    return id < readers_.size() ? readers_[id] : 0;
+}
+
+bool Rewriter::is_output(TensorId id) const {
+    return std::ranges::find(draft_.graph.outputs, id) != draft_.graph.outputs.end();
+}
+
+std::string Rewriter::fresh(const std::string& hint) {
+    auto name = hint;
+    for (int i = 1; !names_.insert(name).second; ++i)
+        name = fmt::format("{}_{}", hint, i);
+    return name;
+}
+
+TensorId Rewriter::constant(const std::string& hint, Shape shape, Values values) {
+    const auto id = static_cast<TensorId>(draft_.graph.tensors.size());
+    draft_.graph.tensors.push_back(
+        *typed_constant({fresh(hint), "FLOAT32", std::move(shape), std::move(values)}, nullptr));
+    draft_.named_here.insert(id);
+    producers_.push_back(-1);
+    return id;
+}
+
+std::optional<Bounds> Rewriter::bounds(Op op, const Attributes& attributes,
+                                       const std::vector<TensorId>& inputs, const Shape& shape) const {
+    std::vector<const Tensor*> operands;
+    for (const auto id : inputs)
+        operands.push_back(&(*this)[id]);
+    return result_bounds(op, attributes, operands, shape);
+}
+
+// Gives a tensor the type that its bounds ask for; an integer type that it has already stays if it holds
+// them.
+static bool give_type(Tensor& tensor, const std::optional<Bounds>& bounds) {
+    if (!bounds) {
+        tensor.type = DataType::float32();
+        tensor.range.reset();
+        return true;
+    }
+    if (!fits_32_bits(bounds->range)) return false;
+    tensor.range = bounds->range;
+    if (!carries(tensor.type, *bounds))
+        tensor.type = bounds->bipolar ? DataType::bipolar() : narrowest(bounds->range);
+    return true;
+}
+
+void Rewriter::put(Node node, std::size_t files_node) {
+    producers_[node.outputs[0]] = static_cast<std::ptrdiff_t>(draft_.graph.nodes.size());
+    draft_.graph.nodes.push_back(std::move(node));
+    draft_.files_nodes.push_back(files_node);
+}
+
+std::optional<Values> Rewriter::folded(Op op, const Attributes& attributes,
+                                       const std::vector<TensorId>& inputs, const Tensor& output) const {
+    const Node node{"", op, {}, {}, attributes};
+    NodeView view{node, {}, output};
+    std::vector<const Values*> values;
+    for (const auto id : inputs) {
+        if (!(*this)[id].is_constant()) return std::nullopt;
+        view.operands.push_back(&(*this)[id]);
+        values.push_back(&*(*this)[id].constant);
+    }
+    auto computed = run_node(view, values);
+    if (!computed) return std::nullopt;
+    return *std::move(computed);
+}
+
+std::optional<TensorId> Rewriter::emit(Op op, Attributes attributes, std::vector<TensorId> inputs,
+                                       const std::string& hint, Result result) {
+    Tensor tensor;
+    tensor.shape = std::move(result.shape);
+    tensor.layout = result.layout;
+    tensor.inner = result.inner;
+    if (!give_type(tensor, bounds(op, attributes, inputs, tensor.shape))) return std::nullopt;
+    if (auto values = folded(op, attributes, inputs, tensor))
+        return constant(hint, tensor.shape, *std::move(values));
+    const auto id = this->tensor(hint, {});
+    tensor.name = (*this)[id].name;
+    draft_.graph.tensors[id] = std::move(tensor);
+    put({(*this)[id].name, op, std::move(inputs), {id}, std::move(attributes)}, current_file_);
+    return id;
+}
+
+TensorId Rewriter::tensor(const std::string& hint, Result result) {
+    const auto id = static_cast<TensorId>(draft_.graph.tensors.size());
+    Tensor made;
+    made.name = fresh(hint);
+    made.shape = std::move(result.shape);
+    made.layout = result.layout;
+    made.inner = result.inner;
+    draft_.graph.tensors.push_back(std::move(made));
+    draft_.named_here.insert(id);
+    producers_.push_back(-1);
+    return id;
+}
+
+bool Rewriter::emit_as(TensorId output, Op op, Attributes attributes, std::vector<TensorId> inputs) {
+    auto& tensor = draft_.graph.tensors[output];
+    if (!give_type(tensor, bounds(op, attributes, inputs, tensor.shape))) return false;
+    put({current_, op, std::move(inputs), {output}, std::move(attributes)}, current_file_);
+    return true;
+}
+
+void Rewriter::replace(TensorId output, TensorId same) {
+    if (is_output(output)) {  // it keeps its name
+        emit_as(output, Op::identity, {}, {same});
+        return;
+    }
+    auto& kept = draft_.graph.tensors[same];
+    if (draft_.named_here.erase(same) != 0) {
+        kept.name = std::exchange(draft_.graph.tensors[output].name, kept.name);
+        kept.declared = draft_.graph.tensors[output].declared;
+        draft_.named_here.insert(output);
+    }
+    same_[output] = same;
+}
+
+std::optional<TensorId> Rewriter::centred(TensorId integers, std::int32_t zero_point) {
+    if (zero_point == 0) return integers;
+    const auto key = fmt::format("{}-{}", integers, zero_point);
+    if (const auto made = centred_.find(key); made != centred_.end()) return made->second;
+    const auto zero = constant((*this)[integers].name + "_zero_point", {}, {{zero_point}, {}});
+    const auto& x = (*this)[integers];
+    const auto made = emit(Op::sub, {}, {integers, zero}, x.name + "_centred", {x.shape, x.layout, true});
+    if (made) centred_.emplace(key, *made);
+    return made;
+}
+
+namespace {
+
+std::vector<bool> needed_nodes(const Graph& graph) {
+    std::vector<bool> wanted(graph.tensors.size()), needed(graph.nodes.size());
+    for (const auto id : graph.outputs)
+        wanted[id] = true;
+    for (std::size_t i = graph.nodes.size(); i-- > 0;) {
+        const auto& node = graph.nodes[i];
+        needed[i] = std::ranges::any_of(node.outputs, [&](TensorId id) { return wanted[id]; });
+        if (!needed[i]) continue;
+        for (const auto id : node.inputs)
+            wanted[id] = true;
+    }
+    return needed;
+}
+
+// Numbers that stand for fractions take the name that the file has for these, where nothing is left of them.
+void take_names(Draft& draft, const std::vector<bool>& needed) {
+    auto& graph = draft.graph;
+    std::vector<bool> live(graph.tensors.size());
+    for (const auto id : graph.inputs)
+        live[id] = true;
+    for (std::size_t i = 0; i < graph.nodes.size(); ++i) {
+        if (!needed[i]) continue;
+        for (const auto id : graph.nodes[i].outputs)
+            live[id] = true;
+        for (const auto id : graph.nodes[i].inputs)
+            live[id] = true;
+    }
+    for (const auto& node : graph.nodes) {
+        if (node.op != Op::dequantize) continue;
+        const auto integers = node.inputs[0], fractions = node.outputs[0];
+        if (!live[integers] || live[fractions] || graph[integers].is_constant() ||
+            draft.named_here.contains(fractions))
+            continue;
+        if (draft.named_here.erase(integers) == 0) continue;
+        std::swap(graph.tensors[integers].name, graph.tensors[fractions].name);
+        draft.named_here.insert(fractions);
+    }
+}
+
+}  // namespace
+
+void drop_unneeded(Draft& draft) {
+    auto& graph = draft.graph;
+    const auto needed = needed_nodes(graph);
+    take_names(draft, needed);
+    std::vector<bool> used(graph.tensors.size());
+    for (const auto* ids : {&graph.inputs, &graph.outputs})
+        for (const auto id : *ids)
+            used[id] = true;
+    std::vector<Node> nodes;
+    std::vector<std::size_t> files_nodes;
+    for (std::size_t i = 0; i < graph.nodes.size(); ++i) {
+        if (!needed[i]) continue;
+        for (const auto* ids : {&graph.nodes[i].inputs, &graph.nodes[i].outputs})
+            for (const auto id : *ids)
+                used[id] = true;
+        nodes.push_back(std::move(graph.nodes[i]));
+        files_nodes.push_back(draft.files_nodes[i]);
+    }
+    std::vector<TensorId> moved(graph.tensors.size());
+    std::vector<Tensor> kept;
+    for (std::size_t id = 0; id < graph.tensors.size(); ++id) {
+        if (!used[id]) continue;
+        moved[id] = static_cast<TensorId>(kept.size());
+        kept.push_back(std::move(graph.tensors[id]));
+    }
+    graph.tensors = std::move(kept);
+    graph.nodes = std::move(nodes);
+    draft.files_nodes = std::move(files_nodes);
+    draft.codes.clear();
+    draft.named_here.clear();
+    const auto renumber = [&](std::vector<TensorId>& ids) {
+        for (auto& id : ids)
+            id = moved[id];
+    };
+    for (auto& node : graph.nodes)
+        renumber(node.inputs), renumber(node.outputs);
+    renumber(graph.inputs), renumber(graph.outputs);
+}
+
+}  // namespace fard::model

@@ -1,0 +1,296 @@
+// Where a chain of functions of integers ends in integers again.
+#include <algorithm>
+#include <cmath>
+
+#include "model/functions.hpp"
+#include "model/operators.hpp"
+#include "model/passes/chain.hpp"
+#include "model/passes/moves.hpp"
+#include "model/passes/real.hpp"
+#include "model/passes/rules.hpp"
+
+namespace fard::model {
+namespace {
+
+constexpr std::int64_t few_levels = 15;    // up to so many thresholds they are better than a multiplication
+constexpr std::int64_t most_levels = 255;  // that become thresholds at all
+
+// A quantizer: which of the integers min, min + step, min + 2 step, ... an element becomes.
+class Quantizer {
+  public:
+    Quantizer(const Rewriter& graph, const Node& node) : node_(node) {
+        if (node.op == Op::quantize) {
+            const auto& range = quantize().range;
+            levels = range.max - range.min;
+            axis = quantize().affine.axis;
+            output_ = {1, static_cast<double>(range.min)};
+            return;
+        }
+        const auto& thresholds = graph[node.inputs[1]];
+        const auto& attributes = node.as<MultiThresholdAttributes>();
+        thresholds_ = numbers_of(thresholds);
+        levels = thresholds.shape[1];
+        axis = thresholds.shape[0] == 1 ? -1 : attributes.channel_axis;
+        output_ = {attributes.scale, attributes.bias};
+    }
+
+    bool is_quantize() const { return node_.op == Op::quantize; }
+    const QuantizeAttributes& quantize() const { return node_.as<QuantizeAttributes>(); }
+    MultiThresholdAttributes thresholds(int channel_axis) const {
+        return {output_.scale, output_.bias, channel_axis};
+    }
+
+    std::int64_t level(std::size_t channel, double x) const {
+        if (is_quantize()) return quantized(quantize(), channel, x) - quantize().range.min;
+        const auto count = static_cast<std::size_t>(levels);
+        const auto* row = thresholds_.data() + (axis < 0 ? 0 : channel * count);
+        return std::count_if(row, row + count, [&](double threshold) { return x >= threshold; });
+    }
+
+    std::int64_t levels = 0;
+    int axis = -1;
+
+  private:
+    struct Output {
+        double scale, bias;
+    };
+    const Node& node_;
+    std::vector<double> thresholds_;
+    Output output_{};
+};
+
+// What a quantizer is put in place of: the integers in `terms`, the functions behind their sum.
+struct Ending {
+    std::vector<Real> terms;
+    std::vector<double> signs;  // of each term
+    Chain chain;
+};
+
+std::size_t channels_of(const Shape& shape, int axis) {
+    return axis < 0 ? 1 : static_cast<std::size_t>(shape[static_cast<std::size_t>(axis)]);
+}
+
+double scale_of(const Real& real, std::size_t channel) {
+    return real.affine.scale[real.whole_tensor() ? 0 : channel];
+}
+
+std::int32_t zero_of(const Real& real, std::size_t channel) {
+    return real.affine.zero_point[real.whole_tensor() ? 0 : channel];
+}
+
+// Reads what lies before `id`. Empty where it does not start at integers.
+std::optional<Ending> find_ending(Rewriter& graph, TensorId id) {
+    auto chain = Chain::behind(graph, id);
+    if (!chain || graph[chain->source()].is_constant()) return std::nullopt;
+    Ending ending{{}, {1}, *std::move(chain)};
+    const auto source = ending.chain.source();
+    if (auto real = real_of(graph, source)) {
+        ending.terms = {*std::move(real)};
+    } else {
+        const auto* sum = graph.producer(source);
+        if (sum == nullptr || (sum->op != Op::add && sum->op != Op::sub)) return std::nullopt;
+        const Node node = *sum;
+        for (const auto operand : node.inputs) {
+            if (graph[operand].is_constant() || graph[operand].shape != graph[source].shape)
+                return std::nullopt;
+            auto term = real_of(graph, operand);
+            if (!term) return std::nullopt;
+            ending.terms.push_back(*std::move(term));
+        }
+        ending.signs.push_back(node.op == Op::add ? 1 : -1);
+    }
+    for (const auto& term : ending.terms)
+        if (!ending.chain.join_axis(term.affine.axis)) return std::nullopt;
+    return ending;
+}
+
+// The integers that a quantizer gives for the two ends of a line, over all channels the same.
+std::optional<Range> clamped_range(const Quantizer& quantizer, const std::vector<Line>& lines) {
+    const auto& attributes = quantizer.quantize();
+    std::optional<Range> range;
+    for (std::size_t c = 0; c < lines.size(); ++c) {
+        const Range own{quantized(attributes, c, lines[c].low), quantized(attributes, c, lines[c].high)};
+        if (range && *range != own) return std::nullopt;
+        range = own;
+    }
+    return range;
+}
+
+// The chain as one multiplication and addition, where that is what it is.
+std::optional<RequantizeAttributes> as_requantize(const Quantizer& quantizer, const Ending& ending,
+                                                  const Shape& shape) {
+    if (!quantizer.is_quantize() || quantizer.quantize().rounding != Rounding::half_even) return std::nullopt;
+    const auto& affine = quantizer.quantize().affine;
+    const int axis = ending.chain.axis();
+    const auto channels = channels_of(shape, axis);
+    std::vector<Line> lines;
+    for (std::size_t c = 0; c < channels; ++c) {
+        const auto line = ending.chain.line(c);
+        if (!line) return std::nullopt;
+        lines.push_back(*line);
+    }
+    const auto range = clamped_range(quantizer, lines);
+    if (!range) return std::nullopt;
+    RequantizeAttributes attributes;
+    attributes.range = *range;
+    attributes.axis = axis;
+    const bool one_zero =
+        std::ranges::all_of(affine.zero_point, [&](auto zero) { return zero == affine.zero_point[0]; });
+    if (!one_zero) return std::nullopt;
+    if (!quantizer.quantize().add_then_round) attributes.zero_point = affine.zero_point[0];
+    for (std::size_t i = 0; i < ending.terms.size(); ++i) {
+        const auto& term = ending.terms[i];
+        RequantizeAttributes::Operand operand{{}, term.affine.zero_point[0]};
+        for (std::size_t c = 0; c < channels; ++c) {
+            if (zero_of(term, c) != operand.zero_point) return std::nullopt;
+            const auto out = affine.scale[affine.axis < 0 ? 0 : c];
+            operand.multiplier.push_back(ending.signs[i] * lines[c].slope * scale_of(term, c) / out);
+            if (!std::isfinite(operand.multiplier.back())) return std::nullopt;
+        }
+        attributes.operands.push_back(std::move(operand));
+    }
+    for (std::size_t c = 0; c < channels; ++c) {
+        const auto added = quantizer.quantize().add_then_round ? affine.zero_point[0] : 0;
+        attributes.offset.push_back(lines[c].offset / affine.scale[affine.axis < 0 ? 0 : c] + added);
+        if (!std::isfinite(attributes.offset.back())) return std::nullopt;
+    }
+    const auto shorten = [](std::vector<double>& list) {
+        if (std::ranges::all_of(list, [&](double each) { return each == list[0]; })) list.resize(1);
+    };
+    for (auto& operand : attributes.operands)
+        shorten(operand.multiplier);
+    shorten(attributes.offset);
+    if (attributes.offset == std::vector<double>{0}) attributes.offset.clear();
+    return attributes;
+}
+
+// For each level the first integer at which a function that does not decrease reaches it; one beyond `range`
+// where it never does.
+template <typename Level>
+void first_integers(Range range, std::int64_t levels, Level level, std::vector<std::int32_t>& out) {
+    std::int64_t from = range.min;
+    for (std::int64_t wanted = 1; wanted <= levels; ++wanted) {
+        std::int64_t low = from, high = range.max + 1;
+        while (low < high) {
+            const auto middle = low + (high - low) / 2;
+            if (level(middle) >= wanted)
+                high = middle;
+            else
+                low = middle + 1;
+        }
+        out.push_back(static_cast<std::int32_t>(low));
+        from = low;
+    }
+}
+
+// Integers whose sign is turned where a channel's function decreases.
+std::optional<TensorId> with_signs(Rewriter& graph, TensorId x, const std::vector<int>& signs, int axis) {
+    if (std::ranges::find(signs, -1) == signs.end()) return x;
+    const auto shape = graph[x].shape;
+    const auto layout = graph[x].layout;
+    const auto name = graph[x].name;
+    Shape broadcast;
+    if (axis >= 0) {
+        broadcast.assign(shape.size() - static_cast<std::size_t>(axis), 1);
+        broadcast[0] = shape[static_cast<std::size_t>(axis)];
+    }
+    const auto factors = graph.constant(name + "_signs", broadcast, {{signs.begin(), signs.end()}, {}});
+    return graph.emit(Op::mul, {}, {x, factors}, name + "_turned", {shape, layout, true});
+}
+
+// The chain as thresholds on its integers.
+bool as_thresholds(Rewriter& graph, TensorId output, const Quantizer& quantizer, const Ending& ending) {
+    if (ending.terms.size() != 1 || quantizer.levels > most_levels) return false;
+    const auto& real = ending.terms[0];
+    const int axis = ending.chain.axis();
+    const auto channels = channels_of(graph[output].shape, axis);
+    const Range range = *graph[real.integers].range;
+    if (range.max >= std::numeric_limits<std::int32_t>::max() ||
+        range.min <= std::numeric_limits<std::int32_t>::min())
+        return false;
+    std::vector<int> signs;
+    std::vector<std::int32_t> thresholds;
+    for (std::size_t c = 0; c < channels; ++c) {
+        const auto direction = ending.chain.direction(c);
+        if (!direction) return false;
+        const int sign = *direction;
+        signs.push_back(sign);
+        const auto level = [&](std::int64_t x) {
+            const auto distance = static_cast<double>(sign * x - zero_of(real, c));
+            return quantizer.level(c, ending.chain.apply(c, distance * scale_of(real, c)));
+        };
+        first_integers(sign > 0 ? range : Range{-range.max, -range.min}, quantizer.levels, level, thresholds);
+    }
+    const auto x = with_signs(graph, real.integers, signs, axis);
+    if (!x) return false;
+    const auto rows = static_cast<std::int64_t>(channels);
+    const auto constant =
+        graph.constant(graph[output].name + "_thresholds", {rows, quantizer.levels}, {thresholds, {}});
+    return graph.emit_as(output, Op::multi_threshold, quantizer.thresholds(std::max(axis, 0)),
+                         {*x, constant});
+}
+
+// The same scale, zero point and no clamping: nothing is left to do.
+bool is_nothing(const Rewriter& graph, const RequantizeAttributes& attributes, const Ending& ending) {
+    const auto& term = attributes.operands[0];
+    return attributes.operands.size() == 1 && term.multiplier == std::vector<double>{1} &&
+           attributes.offset.empty() && term.zero_point == attributes.zero_point &&
+           holds(attributes.range, *graph[ending.terms[0].integers].range);
+}
+
+bool end_chain(Rewriter& graph, TensorId output, TensorId input, const Quantizer& quantizer) {
+    auto ending = find_ending(graph, input);
+    if (!ending || !ending->chain.join_axis(quantizer.axis)) return false;
+    const auto requantize = as_requantize(quantizer, *ending, graph[output].shape);
+    if (requantize && is_nothing(graph, *requantize, *ending)) {
+        graph.replace(output, ending->terms[0].integers);
+        return true;
+    }
+    if ((!requantize || quantizer.levels <= few_levels) && as_thresholds(graph, output, quantizer, *ending))
+        return true;
+    if (!requantize) return false;
+    std::vector<TensorId> inputs;
+    for (const auto& term : ending->terms)
+        inputs.push_back(term.integers);
+    return graph.emit_as(output, Op::requantize, *requantize, inputs);
+}
+
+// Integers for `input` quantized, in a new tensor: the quantizer is the same for all elements.
+std::optional<TensorId> quantized_before(Rewriter& graph, TensorId input, const Node& node);
+
+// The quantizer before the move that makes `input`, instead of behind it.
+bool end_before_move(Rewriter& graph, TensorId output, TensorId input, const Node& node) {
+    const auto* producer = graph.producer(input);
+    if (producer == nullptr || !only_moves(*producer) || graph.readers(input) > 1) return false;
+    const Node move = *producer;
+    std::vector<TensorId> parts;
+    for (const auto operand : move.inputs) {
+        const auto part = quantized_before(graph, operand, node);
+        if (!part) return false;
+        parts.push_back(*part);
+    }
+    return graph.emit_as(output, move.op, move.attributes, parts);
+}
+
+std::optional<TensorId> quantized_before(Rewriter& graph, TensorId input, const Node& node) {
+    const auto shape = graph[input].shape;
+    const auto layout = graph[input].layout;
+    const auto made = graph.tensor(graph[input].name + "_quantized", {shape, layout});
+    if (!end_chain(graph, made, input, Quantizer(graph, node)) && !end_before_move(graph, made, input, node))
+        return std::nullopt;
+    return graph.current(made);
+}
+
+}  // namespace
+
+bool end_in_integers(Rewriter& graph, const Node& node) {
+    const bool counts = node.op == Op::multi_threshold && graph[node.outputs[0]].type.is_integer() &&
+                        !graph[node.inputs[0]].type.is_integer();
+    if (node.op != Op::quantize && !counts) return false;
+    const auto input = node.inputs[0], output = node.outputs[0];
+    const Quantizer quantizer(graph, node);
+    if (end_chain(graph, output, input, quantizer)) return true;
+    return quantizer.axis < 0 && end_before_move(graph, output, input, node);
+}
+
+}  // namespace fard::model
