@@ -84,7 +84,8 @@ wire::Body LeaseTable::claim_anew(Runs::iterator run, const PeerId& from, const 
         settle();
         return refused(slots.error());
     }
-    Claim& claim = run->second.claim.emplace();
+    run->second.claim = Claim{};
+    Claim& claim = *run->second.claim;
     claim.ticket = {reserve.ticket, reserve.run};
     claim.coordinator = from;
     claim.epoch = reserve.epoch;
