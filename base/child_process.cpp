@@ -78,8 +78,8 @@ struct Plan {
 void close_between(int first, int last, int limit) {
     if (first > last) return;
     if (::syscall(SYS_close_range, static_cast<unsigned>(first), static_cast<unsigned>(last), 0) == 0) return;
-    for (int fd = first; fd <= last; ++fd)
-        ::close(fd);  // kernels before 5.9; `last` is bounded by the limit
+    for (int fd = first; fd <= std::min(last, limit); ++fd)
+        ::close(fd);  // kernels before 5.9
 }
 
 // Puts each listed descriptor at its place and closes all others but the report, which exec closes.
