@@ -43,7 +43,7 @@ TEST_CASE("what is wrong with a command line is said, with what was meant") {
         std::vector<std::string> arguments;
         std::string part;  // of the message
     };
-    for (const auto& [arguments, part] : std::vector<Case>{
+    for (const auto& wrong : std::vector<Case>{
              {{}, "FILE is missing"},
              {{"a", "b"}, "'b' is one argument too many"},
              {{"a", "--jsno"}, "unknown option --jsno (did you mean --json?)"},
@@ -54,10 +54,10 @@ TEST_CASE("what is wrong with a command line is said, with what was meant") {
              {{"a", "--count", "1", "--count", "2"}, "--count is given twice"},
              {{"a", "--json=yes"}, "json"},
          }) {
-        const auto options = parse_options(sample(), arguments);
-        REQUIRE_MESSAGE(!options, part);
+        const auto options = parse_options(sample(), wrong.arguments);
+        REQUIRE_MESSAGE(!options, wrong.part);
         CHECK(options.error().fault == Fault::invalid_input);
-        CHECK_MESSAGE(options.error().message.find(part) != std::string::npos, options.error().message);
+        CHECK_MESSAGE(options.error().message.find(wrong.part) != std::string::npos, options.error().message);
     }
 }
 

@@ -106,26 +106,26 @@ TEST_CASE("the apps run without a cluster, from any directory, and agree with th
         std::string name, model;
         int chunks;
     };
-    for (const auto& [name, model, chunks] :
+    for (const auto& app :
          {App{"two_stage_bnn", "two_stage_bnn/cnv_w2a2.onnx", 20},
           App{"mobilenet_six_stage", "mobilenet_six_stage/mobilenet_v1_w4a4.onnx", 2}}) {
-        CAPTURE(name);
+        CAPTURE(app.name);
         const auto apps = source_root() / "apps";
-        const auto prepared = world.files().path() / (name + ".in.npy"),
-                   output = world.files().path() / (name + ".npy");
+        const auto prepared = world.files().path() / (app.name + ".in.npy"),
+                   output = world.files().path() / (app.name + ".npy");
         const auto outcome =
             world
-                .start({"submit", fs::relative(apps / (name + ".toml"), "/usr/share").string(), "--chunks",
-                        std::to_string(chunks), "--prepared", prepared.string(), "--output", output.string(),
+                .start({"submit", fs::relative(apps / (app.name + ".toml"), "/usr/share").string(), "--chunks",
+                        std::to_string(app.chunks), "--prepared", prepared.string(), "--output", output.string(),
                         "--json"},
                        "/usr/share")
                 .wait();
         CAPTURE(outcome.err);
         REQUIRE(outcome.exit_code == 0);
-        CHECK(outcome.json()["chunks_out"] == chunks);
-        CHECK(outcome.json()["app"] == name);
+        CHECK(outcome.json()["chunks_out"] == app.chunks);
+        CHECK(outcome.json()["app"] == app.name);
         CHECK(read_file(output) == results_of(world,
-                                              {"run", (apps / model).string(), "--input", prepared.string(),
+                                              {"run", (apps / app.model).string(), "--input", prepared.string(),
                                                "--device", "reference"},
                                               world.files().path() / "reference.npy"));
         CHECK(world.node_managers().empty());

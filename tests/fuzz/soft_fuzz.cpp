@@ -2,6 +2,7 @@
 // reference on every instruction set.
 #include <cstdlib>
 
+#include "model/model.hpp"
 #include "model/reference.hpp"
 #include "model/summary.hpp"
 #include "overlays/soft/plan.hpp"

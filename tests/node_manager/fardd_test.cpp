@@ -296,9 +296,9 @@ TEST_CASE("what cannot be started says why") {
     for (const auto& wrong : cases) {
         CAPTURE(wrong.words);
         AsioLoop loop;
-        const auto [code, words] = refusal(loop, wrong.args);
-        CHECK(code == wrong.code);
-        CHECK_MESSAGE(words.find(wrong.words) != std::string::npos, words);
+        const auto refused = refusal(loop, wrong.args);
+        CHECK(refused.first == wrong.code);
+        CHECK_MESSAGE(refused.second.find(wrong.words) != std::string::npos, refused.second);
     }
     CHECK(nothing_left(scratch / "c"));
     CHECK(nothing_left(scratch / "e"));
