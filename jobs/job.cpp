@@ -1,6 +1,7 @@
 #include "jobs/job.hpp"
 
 #include <fmt/format.h>
+#include <malloc.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 
@@ -34,6 +35,16 @@ JobPage& job_page() {
     return private_page;
 }
 
+// A job allocates and frees memory for the same few sizes of chunks all its life. Left alone, malloc gives the
+// memory of each large chunk back to the kernel and takes it anew for the next one, a page fault for every
+// 4 KiB. What a job holds at most is bounded by its links' windows, and it lives for one run only.
+void keep_freed_memory() {
+    constexpr int largest_from_heap = 32 << 20;  // bytes; the most that malloc takes
+    constexpr int most_kept = 1 << 30;
+    ::mallopt(M_MMAP_THRESHOLD, largest_from_heap);
+    ::mallopt(M_TRIM_THRESHOLD, most_kept);
+}
+
 }  // namespace
 
 int run_job(int argc, char** argv, const std::function<std::unique_ptr<Job>()>& make) {
@@ -45,6 +56,7 @@ int run_job(int argc, char** argv, const std::function<std::unique_ptr<Job>()>& 
             argc > 0 ? argv[0] : "this", job_control_fd);
         return 2;
     }
+    keep_freed_memory();
     return Container(ControlChannel(job_control_fd), job_page(), make()).run();
 }
 
