@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <ctime>
 #include <exception>
@@ -105,6 +106,8 @@ Result<> Container::bind_links(const wire::JobConfig& message) {
     out_ = in_;
     out_.tensors = config_.outputs;
     chunk_bytes_out_ = wire_bytes(out_.tensors);
+    for (const auto& tensor : out_.tensors)
+        sizes_out_.push_back(tensor.wire_bytes());
     if (config_.pipeline.position >= config_.pipeline.positions)
         return fail(Fault::failed, "there is no position {} in a pipeline of {}", config_.pipeline.position,
                     config_.pipeline.positions);
@@ -205,7 +208,8 @@ Result<> Container::compute() {
     const auto index = chunk_.index;
     header_ = std::move(chunk_.header);
     trace_ = std::move(chunk_.trace);
-    const auto started = monotonic_ns();  // and received: a job has one chunk at a time
+    const auto started =
+        now_;  // and received: read after the wait for it, or when the one before was finished
     show(page_.busy_index, index);
     page_.busy_since_ns.store(started, std::memory_order_release);
     auto result = guarded("process", [&] { return job_->process(std::move(chunk_)); });
@@ -215,7 +219,7 @@ Result<> Container::compute() {
         return fail(Fault::failed, "{} ({}), chunk {}: {}", config_.name, config_.app, index,
                     result.error().message);
     chunk_ = std::move(*result);
-    if (auto right = out_.check(chunk_); !right) return fail_in("the result of process", right.error());
+    if (!fits_out()) return fail_in("the result of process", out_.check(chunk_).error());
     chunk_.index = index;
     chunk_.header = std::move(header_);
     chunk_.trace = std::move(trace_);
@@ -225,6 +229,11 @@ Result<> Container::compute() {
     show(page_.compute_ns, stats_.compute_ns);
     holding_ = true;
     return {};
+}
+
+// LinkTerms::check, with sizes that are known already.
+bool Container::fits_out() const {
+    return std::ranges::equal(chunk_.tensors, sizes_out_, {}, &Frame::size);
 }
 
 bool Container::push() {

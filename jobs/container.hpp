@@ -45,7 +45,8 @@ class Container {
 
     Result<bool> take();  // a chunk into chunk_, from the receivers in turn
     Result<> compute();   // chunk_ -> process -> chunk_
-    bool push();          // chunk_ to the receiver with the fewest unacknowledged chunks
+    bool fits_out() const;
+    bool push();  // chunk_ to the receiver with the fewest unacknowledged chunks
 
     void wait_for_input();
     void wait_for_credit();
@@ -78,8 +79,9 @@ class Container {
     std::vector<pollfd> polled_;  // memory for wait
 
     wire::JobStats stats_;
-    std::size_t chunk_bytes_out_ = 0;
-    Nanoseconds now_ = 0;  // CLOCK_MONOTONIC, as last read
+    std::vector<std::size_t> sizes_out_;  // bytes of each tensor of a result
+    std::size_t chunk_bytes_out_ = 0;     // of all of them
+    Nanoseconds now_ = 0;                 // CLOCK_MONOTONIC, as last read
     Nanoseconds last_look_ = 0;
     bool look_due_ = true;
     Nanoseconds realtime_offset_ = 0;  // CLOCK_REALTIME - CLOCK_MONOTONIC
