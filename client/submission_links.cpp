@@ -77,7 +77,7 @@ class SocketLinks final : public ClientLinks {
         inputs_->poll_credit();
         if (inputs_->send(chunk)) return true;
         // With the window used up a credit follows; with room left the socket itself is full for a moment.
-        if (inputs_->unacknowledged() < inputs_->window()) later(stalled_interval);
+        if (inputs_->has_room()) later(stalled_interval);
         return false;
     }
 

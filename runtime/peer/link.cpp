@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "runtime/peer/link_frames.hpp"
+
 namespace fard {
 
 Chunk Chunk::share() const {
@@ -35,11 +37,15 @@ Result<> LinkTerms::check(const Chunk& chunk) const {
     return {};
 }
 
+std::uint64_t LinkTerms::most_unacknowledged() const {
+    return std::max<std::uint64_t>(2, window()) + links::half_window(window()) - 1;
+}
+
 LinkSender* fewest_unacknowledged(std::vector<LinkSender>& senders) {
     LinkSender* best = nullptr;
     for (auto& sender : senders) {
-        if (senders.size() > 1 || sender.unacknowledged() >= sender.window()) sender.poll_credit();
-        if (sender.unacknowledged() >= sender.window()) continue;
+        if (senders.size() > 1 || !sender.has_room()) sender.poll_credit();
+        if (!sender.has_room()) continue;
         if (best == nullptr || sender.unacknowledged() < best->unacknowledged()) best = &sender;
     }
     return best;

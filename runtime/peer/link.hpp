@@ -39,7 +39,11 @@ struct LinkTerms {
     std::uint64_t budget_bytes = 4u << 20;  // in flight on this link, both sides together
 
     std::uint64_t chunk_bytes() const;  // of one chunk's frames, the header included
-    std::uint64_t window() const;       // max(1, budget / chunk bytes): chunks that may be unacknowledged
+    std::uint64_t window() const;       // max(1, budget / chunk bytes): chunks that are on their way
+
+    // The same as a sender counts: the window, at least one chunk on each side, and what the receiver may have
+    // taken without telling.
+    std::uint64_t most_unacknowledged() const;
 
     // Whether a chunk is what these terms promise. Errors: failed, naming the tensor and both sizes.
     Result<> check(const Chunk& chunk) const;
@@ -109,7 +113,7 @@ class LinkSender {
     std::uint64_t sent() const;       // chunks since the link was opened
     std::uint64_t confirmed() const;  // of these, taken by the receiver
     std::uint64_t unacknowledged() const { return sent() - confirmed(); }
-    std::uint64_t window() const;
+    bool has_room() const;  // fewer are unacknowledged than may be
     const LinkTerms& terms() const;
 
     TimePoint paced_until() const;  // send said false because of the pacer: try again then

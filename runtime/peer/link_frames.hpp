@@ -1,4 +1,4 @@
-// What the two ends of a link share; included by link_*.cpp alone.
+// What the two ends of a link share; included by link*.cpp alone.
 #pragma once
 
 #include <algorithm>

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <cassert>
 #include <utility>
 
@@ -12,10 +13,13 @@ struct LinkSender::Impl {
         : terms(std::move(agreed)),
           from(std::move(name)),
           form(std::move(headers)),
-          window(terms.window()),
+          most_unacknowledged(terms.most_unacknowledged()),
           data(std::move(data_socket)),
           credit(std::move(credit_socket)),
-          pacer(charged_by) {}
+          pacer(charged_by) {
+        for (const auto& tensor : terms.tensors)
+            sizes.push_back(tensor.wire_bytes());
+    }
 
     bool paid();
     bool push(Chunk& chunk);
@@ -25,7 +29,8 @@ struct LinkSender::Impl {
     LinkTerms terms;
     std::string from;
     HeaderForm form;
-    std::uint64_t window;
+    std::uint64_t most_unacknowledged;
+    std::vector<std::size_t> sizes;  // bytes of each tensor
     Socket data;
     Socket credit;
     bool opened = false;
@@ -89,10 +94,10 @@ bool LinkSender::Impl::push(Chunk& chunk) {
 }
 
 bool LinkSender::send(Chunk& chunk) {
-    assert(impl_->terms.check(chunk));
+    assert(std::ranges::equal(chunk.tensors, impl_->sizes, {}, &Frame::size));
     if (!impl_->opened) return false;
-    if (unacknowledged() >= impl_->window) impl_->poll_credit();
-    impl_->used_up = unacknowledged() >= impl_->window;
+    if (!has_room()) impl_->poll_credit();
+    impl_->used_up = !has_room();
     if (impl_->used_up) return false;
     if (!impl_->paid()) return false;
     const bool sent = impl_->push(chunk);
@@ -129,8 +134,8 @@ std::uint64_t LinkSender::sent() const {
 std::uint64_t LinkSender::confirmed() const {
     return impl_->confirmed;
 }
-std::uint64_t LinkSender::window() const {
-    return impl_->window;
+bool LinkSender::has_room() const {
+    return unacknowledged() < impl_->most_unacknowledged;
 }
 const LinkTerms& LinkSender::terms() const {
     return impl_->terms;

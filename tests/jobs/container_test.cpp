@@ -141,7 +141,8 @@ TEST_CASE("a job takes from all its senders and pushes where the fewest are unac
 TEST_CASE("when nobody takes its results a job takes no more chunks, and still drains") {
     Bench bench("copy");
     bench.wire();
-    const std::uint64_t window = bench.terms.window();
+    // On each of the two links at least a window, by the sockets' marks, and no more than may be unacknowledged.
+    const std::uint64_t window = bench.terms.window(), most = bench.terms.most_unacknowledged();
     std::uint64_t sent = 0;
     auto chunk = chunk_of(0, bench.terms);
     const auto deadline = std::chrono::steady_clock::now() + 1s;
@@ -151,10 +152,12 @@ TEST_CASE("when nobody takes its results a job takes no more chunks, and still d
         return std::chrono::steady_clock::now() > deadline;
     });
     CHECK(sent >= 2 * window);
-    CHECK(sent <= 2 * window + 1);
-    CHECK(bench.job.page().chunks == window);
+    CHECK(sent <= 2 * most + 1);
+    const auto pushed = bench.job.page().chunks.load();
+    CHECK(pushed >= window);
+    CHECK(pushed <= most);
     REQUIRE(bench.job.tell(wire::JobDrain{}));
-    CHECK(bench.job.hear<wire::JobDrained>().value().stats.chunks == window);
+    CHECK(bench.job.hear<wire::JobDrained>().value().stats.chunks == pushed);
     CHECK(bench.job.wait() == 0);
 }
 
