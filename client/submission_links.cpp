@@ -18,8 +18,7 @@ using namespace std::chrono_literals;
 
 namespace {
 
-constexpr auto connect_interval = 200us;  // between two looks whether the link to the coordinator is up
-constexpr auto stalled_interval = 5ms;    // and whether a socket takes chunks although the window has room
+constexpr auto stalled_interval = 5ms;  // between two looks whether a socket takes chunks again
 
 class VisitorDoor final : public Door {
   public:
@@ -66,7 +65,8 @@ class SocketLinks final : public ClientLinks {
         inputs_.emplace(std::move(*sender));
         credit_watch_ = inputs_->watch_credit(loop_, [this] {
             inputs_->poll_credit();
-            if (open_) events_.writable();
+            if (open_) return events_.writable();
+            open();
         });
         open();
         return {};
@@ -82,16 +82,16 @@ class SocketLinks final : public ClientLinks {
     }
 
   private:
+    // The watch announces that the connection is up.
     void open() {
         open_ = inputs_->open();
-        later(open_ ? Duration(0) : Duration(connect_interval));
+        if (open_) later(Duration(0));
     }
 
     void later(Duration delay) {
         if (timer_) return;
         timer_ = loop_.call_after(delay, [this] {
             timer_ = 0;
-            if (!open_) return open();
             events_.writable();
         });
     }

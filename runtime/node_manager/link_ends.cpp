@@ -5,8 +5,6 @@
 namespace fard {
 namespace {
 
-using namespace std::chrono_literals;
-
 // Moves whatever can move whenever a descriptor says that something may have changed. Events are posted,
 // never called from within a socket's callback, because their handlers close sockets.
 class LinkEnds final : public RunEnds {
@@ -22,7 +20,6 @@ class LinkEnds final : public RunEnds {
 
     ~LinkEnds() override {
         *alive_ = false;
-        loop_.cancel(opening_);
         close_wiring();
         results_watch_.reset();
         inputs_watch_.reset();
@@ -41,7 +38,7 @@ class LinkEnds final : public RunEnds {
         results_ = std::move(*results);
         inputs_watch_ = inputs_->watch(loop_, [this] { pump(); });
         results_watch_ = results_->watch_credit(loop_, [this] { pump(); });
-        open_links();
+        pump();
         return {};
     }
 
@@ -73,9 +70,8 @@ class LinkEnds final : public RunEnds {
         }
         for (auto& feeder : feeders_)
             feeder_watches_.push_back(feeder.watch_credit(loop_, [this] { pump(); }));
-        feeder_open_.assign(feeders_.size(), false);
         announced_ = false;
-        open_links();
+        pump();
         return {};
     }
 
@@ -102,31 +98,26 @@ class LinkEnds final : public RunEnds {
         feeder_watches_.clear();
         sinks_.clear();
         feeders_.clear();
-        feeder_open_.clear();
     }
 
-    // A sender's LINK_OPEN can only leave once its connection is up, which no descriptor announces: looked at
-    // in short intervals until then. The run's own deadlines bound it.
+    // A sender's LINK_OPEN leaves once its connection is up, which its watch announces. The run's own deadlines
+    // bound it.
     void open_links() {
-        loop_.cancel(opening_);
-        opening_ = 0;
-        if (!results_open_) results_open_ = results_->open();
-        for (std::size_t i = 0; i < feeders_.size(); ++i)
-            if (!feeder_open_[i]) feeder_open_[i] = feeders_[i].open();
-        pump();
-        if (!results_open_ || !std::ranges::all_of(feeder_open_, [](bool open) { return open; }))
-            opening_ = loop_.call_after(300us, [this] { open_links(); });
+        results_open_ = results_->open();
+        feeders_open_ = true;
+        for (auto& feeder : feeders_)
+            feeders_open_ = feeder.open() && feeders_open_;
     }
 
     void announce_opened() {
-        if (announced_ || feeders_.empty() || !results_open_) return;
-        if (!std::ranges::all_of(feeder_open_, [](bool open) { return open; })) return;
+        if (announced_ || feeders_.empty() || !results_open_ || !feeders_open_) return;
         if (!std::ranges::all_of(sinks_, [](const LinkReceiver& sink) { return sink.opened(); })) return;
         announced_ = true;
         post(events_.opened);
     }
 
     void pump() {
+        open_links();
         acknowledge();
         take_results();
         hand_over();
@@ -210,11 +201,9 @@ class LinkEnds final : public RunEnds {
     std::optional<LinkSender> results_;
     std::vector<LinkReceiver> sinks_;
     std::vector<LinkSender> feeders_;
-    std::vector<bool> feeder_open_;
     std::unique_ptr<Socket::Watch> inputs_watch_, results_watch_;
     std::vector<std::unique_ptr<Socket::Watch>> sink_watches_, feeder_watches_;
-    bool results_open_ = false, started_ = false, announced_ = false;
-    Loop::TimerId opening_ = 0;
+    bool results_open_ = false, feeders_open_ = false, started_ = false, announced_ = false;
 };
 
 }  // namespace
