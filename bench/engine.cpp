@@ -1,10 +1,10 @@
 // The soft device against ONNX Runtime's fully quantized int8, one thread, batch 1, in turns in one run.
 //
-//   engine [--onnxruntime PACKAGE --models DIRECTORY] [--rounds N] [--kernels NAME] [--layers] [--json]
+//   engine [--onnxruntime PACKAGE --models DIRECTORY] [--rounds N] [--kernels NAME] [--layers] [--two] [--json]
 //
 // PACKAGE is the directory of npm's onnxruntime-node (npm install --ignore-scripts onnxruntime-node), DIRECTORY holds what
 // tools/peer_models.py writes. Without them only our own times are shown. The peer's calls go through its node binding;
-// what a call of an empty model takes is subtracted.
+// what a call of an empty model takes is subtracted. --two adds what two threads make of MobileNetV1, beside two processes of one.
 #include <fmt/ostream.h>
 
 #include <boost/program_options.hpp>
@@ -15,6 +15,7 @@
 #include "bench/core_peaks.hpp"
 #include "bench/engine_network.hpp"
 #include "bench/engine_peer.hpp"
+#include "bench/engine_two.hpp"
 #include "bench/measure.hpp"
 
 namespace {
@@ -27,7 +28,7 @@ using nlohmann::json;
 struct Options {
     fs::path package, models;
     int rounds = 15;
-    bool layers = false, as_json = false;
+    bool layers = false, two = false, as_json = false;
     const soft::Kernels* kernels = nullptr;
 };
 
@@ -134,6 +135,16 @@ void add_layers(const bench::CorePeaks& peaks, std::vector<Entry>& entries, json
     }
 }
 
+void add_two(const Options& options, json& result) {
+    const auto two = bench::measure_two(fs::path(FARD_SOURCE_ROOT) / contests[0].ours, *options.kernels, 5);
+    if (!two) return;
+    result["two"] = {{"network", contests[0].name},
+                     {"threads_per_s", two->threads},
+                     {"processes_per_s", two->processes},
+                     {"ratio", two->threads / two->processes},
+                     {"goal", 0.85}};
+}
+
 void print_layers(const json& row) {
     std::printf("\n%s\n  %-32s %-13s %9s %8s %8s %6s  %s\n", row["network"].get<std::string>().c_str(),
                 "layer", "step", "MMAC", "us", "GMAC/s", "VNNI", "kernel");
@@ -163,6 +174,11 @@ void print(const json& result) {
                     number("ms_least"), number("peer_ms"), number("peer_ms_least"), number("ratio"),
                     number("ratio_of_least"), number("goal"), number("load_ms"), number("plan_bytes") / 1e6);
     }
+    if (result.contains("two"))
+        std::printf("\n%s, chunks/s: two threads %.0f, two processes %.0f: %.2f (goal 0.85)\n",
+                    result["two"]["network"].get<std::string>().c_str(),
+                    result["two"]["threads_per_s"].get<double>(),
+                    result["two"]["processes_per_s"].get<double>(), result["two"]["ratio"].get<double>());
     for (const auto& row : result["rows"])
         if (row.contains("layers")) print_layers(row);
 }
@@ -177,6 +193,7 @@ std::optional<Options> read_options(int argc, char** argv) {
     all.add_options()("rounds", po::value(&options.rounds), "turns of each (15)");
     all.add_options()("kernels", po::value(&kernels), "a row of the soft device's kernels");
     all.add_options()("layers", po::bool_switch(&options.layers), "show each layer");
+    all.add_options()("two", po::bool_switch(&options.two), "two threads beside two processes");
     all.add_options()("json", po::bool_switch(&options.as_json), "print JSON");
     po::variables_map values;
     try {
@@ -201,6 +218,7 @@ int main(int argc, char** argv) {
     const auto peaks = bench::measure_core_peaks();
     json result{
         {"kernels", options->kernels->name}, {"vnni_peak", peaks.vnni}, {"popcount_peak", peaks.popcount}};
+    if (options->two) add_two(*options, result);
     result["rows"] = measure(*options, entries);
     if (options->layers) add_layers(peaks, entries, result["rows"]);
     if (options->as_json)

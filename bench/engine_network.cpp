@@ -13,14 +13,20 @@ double milliseconds_since(BenchClock::time_point start) {
 
 }  // namespace
 
-Result<Network> Network::open(const std::filesystem::path& file, const soft::Kernels& kernels) {
-    const auto start = BenchClock::now();
-    auto model = model::Model::load(file);
-    if (!model) return fail(model.error());
-    const auto owner = std::make_shared<const model::Model>(std::move(*model));
+Result<Network> Network::open(const std::filesystem::path& file, const soft::Kernels& kernels,
+                              std::size_t threads) {
     Network network;
-    network.plan_ = std::make_unique<soft::Plan>(soft::compile({owner, &owner->graph()}, kernels));
-    network.load_milliseconds_ = milliseconds_since(start);
+    std::shared_ptr<const model::Model> owner;
+    for (int i = 0; i < 3; ++i) {
+        const auto start = BenchClock::now();
+        auto model = model::Model::load(file);
+        if (!model) return fail(model.error());
+        owner = std::make_shared<const model::Model>(std::move(*model));
+        network.plan_ =
+            std::make_unique<soft::Plan>(soft::compile({owner, &owner->graph()}, kernels), threads);
+        const double spent = milliseconds_since(start);
+        network.load_milliseconds_ = i == 0 ? spent : std::min(spent, network.load_milliseconds_);
+    }
     std::mt19937 random(1);
     for (const auto& desc : owner->inputs()) {
         std::vector<std::int32_t> values(desc.elements());

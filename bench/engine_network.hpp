@@ -18,12 +18,13 @@ struct LayerTime {
 
 class Network {
   public:
-    // Reads and compiles; inputs are random. Errors: those of Model::load.
-    static Result<Network> open(const std::filesystem::path& file, const soft::Kernels& kernels);
+    // Reads and compiles (three times, for the time it takes); inputs are random. Errors: those of Model::load.
+    static Result<Network> open(const std::filesystem::path& file, const soft::Kernels& kernels,
+                                std::size_t threads = 1);
 
     double run_once();                          // milliseconds for one chunk, from wire form to wire form
     std::vector<LayerTime> layers(int rounds);  // each step timed alone, in the order of the plan
-    double load_milliseconds() const { return load_milliseconds_; }
+    double load_milliseconds() const { return load_milliseconds_; }  // the least
     std::size_t plan_bytes() const { return plan_->memory_bytes(); }
 
   private:

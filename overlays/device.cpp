@@ -10,9 +10,9 @@ namespace fard {
 namespace {
 
 // FARD_SOFT_KERNELS chooses among the instruction sets of this processor; without it the best one is taken.
-Result<std::unique_ptr<Device>> open_soft(const std::string& id, int) {
+Result<std::unique_ptr<Device>> open_soft(const std::string& id, int threads) {
     const char* kernels = std::getenv("FARD_SOFT_KERNELS");
-    return open_soft_device(id, kernels ? kernels : "");
+    return open_soft_device(id, kernels ? kernels : "", threads);
 }
 
 Result<std::unique_ptr<Device>> open_reference(const std::string& id, int) {

@@ -73,17 +73,24 @@ void Plan::Free::operator()(std::byte* bytes) const {
     ::operator delete (bytes, std::align_val_t{alignment});
 }
 
-Plan::Plan(Recipe recipe) : recipe_(std::move(recipe)) {
+Plan::Plan(Recipe recipe, std::size_t threads)
+    : recipe_(std::move(recipe)),
+      outcomes_(threads),
+      team_(threads, [this](std::size_t member) { work(member); }) {
     const auto layout = lay_out(recipe_);
     std::size_t scratch = 0;
     for (const auto& step : recipe_.steps)
         scratch = std::max(scratch, step->scratch_bytes());
-    memory_bytes_ = layout.bytes + aligned(scratch + buffer_slack);
+    scratch = aligned(scratch + buffer_slack);
+    memory_bytes_ = layout.bytes + threads * scratch;
     arena_.reset(static_cast<std::byte*>(::operator new (memory_bytes_, std::align_val_t{alignment})));
     std::fill_n(arena_.get(), memory_bytes_, std::byte{0});
-    for (const auto offset : layout.offsets)
-        memory_.buffers.push_back(arena_.get() + offset);
-    memory_.scratch = arena_.get() + layout.bytes;
+    memories_.resize(threads);
+    for (std::size_t i = 0; i < threads; ++i) {
+        for (const auto offset : layout.offsets)
+            memories_[i].buffers.push_back(arena_.get() + offset);
+        memories_[i].scratch = arena_.get() + layout.bytes + i * scratch;
+    }
 }
 
 Result<> Plan::load(std::span<const std::span<const std::byte>> inputs) {
@@ -92,7 +99,7 @@ Result<> Plan::load(std::span<const std::span<const std::byte>> inputs) {
                     inputs.size());
     for (std::size_t i = 0; i < inputs.size(); ++i) {
         const auto& port = recipe_.inputs[i];
-        if (auto loaded = load_wire(port.storage, port.type, inputs[i], memory_.buffers[port.buffer]);
+        if (auto loaded = load_wire(port.storage, port.type, inputs[i], memories_[0].buffers[port.buffer]);
             !loaded)
             return fail_in(fmt::format("input {}", i), loaded.error());
     }
@@ -100,9 +107,25 @@ Result<> Plan::load(std::span<const std::span<const std::byte>> inputs) {
 }
 
 Result<> Plan::run() {
-    for (const auto& step : recipe_.steps)
-        if (auto done = step->run(memory_, {}); !done) return done;
+    failed_ = false;
+    for (auto& outcome : outcomes_)
+        outcome = {};
+    team_.run();
+    for (auto& outcome : outcomes_)
+        if (!outcome) return std::move(outcome);
     return {};
+}
+
+// A member's share of every step. All see a failure before the next step.
+void Plan::work(std::size_t member) {
+    for (const auto& step : recipe_.steps) {
+        if (auto done = step->run(memories_[member], {member, team_.members()}); !done) {
+            outcomes_[member] = std::move(done);
+            failed_ = true;
+        }
+        team_.meet();
+        if (failed_) return;
+    }
 }
 
 Result<> Plan::store(std::span<const std::span<std::byte>> outputs) const {
@@ -111,7 +134,7 @@ Result<> Plan::store(std::span<const std::span<std::byte>> outputs) const {
                     outputs.size());
     for (std::size_t i = 0; i < outputs.size(); ++i) {
         const auto& port = recipe_.outputs[i];
-        if (auto stored = store_wire(port.storage, port.type, memory_.buffers[port.buffer], outputs[i]);
+        if (auto stored = store_wire(port.storage, port.type, memories_[0].buffers[port.buffer], outputs[i]);
             !stored)
             return fail_in(fmt::format("output {}", i), stored.error());
     }

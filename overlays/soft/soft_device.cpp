@@ -12,7 +12,8 @@ namespace {
 // One chunk at a time: submit takes its inputs in, complete computes it.
 class SoftDevice final : public Device {
   public:
-    SoftDevice(std::string id, const soft::Kernels& kernels) : id_(std::move(id)), kernels_(kernels) {}
+    SoftDevice(std::string id, const soft::Kernels& kernels, int threads)
+        : id_(std::move(id)), kernels_(kernels), threads_(static_cast<std::size_t>(threads)) {}
 
     DeviceInfo info() const override { return {id_, "soft", 1, cpu_detail(kernels_.name)}; }
 
@@ -21,7 +22,7 @@ class SoftDevice final : public Device {
         auto model = load_stage_model(package);
         if (!model) return fail(model.error());
         auto owner = std::make_shared<const model::Model>(std::move(*model));
-        plan_.emplace(soft::compile({owner, &owner->graph()}, kernels_));
+        plan_.emplace(soft::compile({owner, &owner->graph()}, kernels_), threads_);
         return {};
     }
 
@@ -56,14 +57,16 @@ class SoftDevice final : public Device {
     };
     std::string id_;
     const soft::Kernels& kernels_;
+    std::size_t threads_;
     std::optional<soft::Plan> plan_;
     std::optional<Chunk> submitted_;
 };
 
 }  // namespace
 
-Result<std::unique_ptr<Device>> open_soft_device(const std::string& id, const std::string& kernels) {
-    if (const auto* row = soft::select_kernels(kernels)) return std::make_unique<SoftDevice>(id, *row);
+Result<std::unique_ptr<Device>> open_soft_device(const std::string& id, const std::string& kernels,
+                                                 int threads) {
+    if (const auto* row = soft::select_kernels(kernels)) return std::make_unique<SoftDevice>(id, *row, threads);
     std::string names;
     for (const auto& row : soft::kernel_table())
         if (row.runs_here()) names += (names.empty() ? "" : ", ") + std::string(row.name);

@@ -58,6 +58,26 @@ Result<> store_integers(const Storage& storage, const std::vector<std::int32_t>&
     return {};
 }
 
+std::int32_t value_at(const Storage& storage, const std::byte* memory, std::size_t i) {
+    switch (storage.kind) {
+        case Kind::u8:
+            return as<std::uint8_t>(memory)[i] + storage.base;
+        case Kind::i16:
+            return as<std::int16_t>(memory)[i];
+        default:
+            return as<std::int32_t>(memory)[i];
+    }
+}
+
+// Elements of two or four bytes on the wire.
+template <typename Wire>
+void store_whole_bytes(const Storage& storage, const std::byte* memory, std::span<std::byte> wire) {
+    for (std::size_t i = 0, count = storage.elements(); i < count; ++i) {
+        const auto value = static_cast<Wire>(value_at(storage, memory, i));
+        std::memcpy(wire.data() + i * sizeof value, &value, sizeof value);
+    }
+}
+
 tl::unexpected<Error> wrong_size(DataType type, std::size_t elements, std::size_t bytes) {
     return fail(Fault::corrupt, "{} elements of {} take {} bytes on the wire, not {}", elements, type.name(),
                 type.wire_bytes(elements), bytes);
@@ -187,6 +207,12 @@ Result<> store_wire(const Storage& storage, DataType type, const std::byte* memo
     if (storage.kind == Kind::u8 && type.wire_bits() <= 8 && type.kind() != DataType::Kind::bipolar) {
         gather_bits({as<std::uint8_t>(memory), count}, static_cast<std::uint8_t>(storage.base), type.bits(),
                     wire);
+        return {};
+    }
+    if (type.wire_bits() == 16 || type.wire_bits() == 32) {
+        const auto store =
+            type.wire_bits() == 16 ? store_whole_bytes<std::int16_t> : store_whole_bytes<std::int32_t>;
+        store(storage, memory, wire);
         return {};
     }
     Storage flat = storage;

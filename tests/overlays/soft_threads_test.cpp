@@ -1,0 +1,109 @@
+// Plans with several threads, and what a chunk costs besides its arithmetic: no allocation.
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cstdlib>
+#include <filesystem>
+#include <new>
+
+#include "model/reference.hpp"
+#include "overlays/soft/plan.hpp"
+#include "tests/overlays/random_network.hpp"
+
+using namespace fard;
+
+namespace {
+
+std::atomic<std::size_t> allocations = 0;
+
+void* counted(std::size_t bytes, std::size_t alignment) {
+    ++allocations;
+    void* memory = std::aligned_alloc(
+        alignment, (std::max<std::size_t>(bytes, 1) + alignment - 1) / alignment * alignment);
+    if (!memory) throw std::bad_alloc();
+    return memory;
+}
+
+using Tensors = std::vector<std::vector<std::byte>>;
+
+struct Run {
+    std::unique_ptr<soft::Plan> plan;
+    Tensors outputs;
+    std::vector<std::span<std::byte>> places;
+
+    Run(const std::shared_ptr<const model::Model>& model, const soft::Kernels& kernels, std::size_t threads)
+        : plan(std::make_unique<soft::Plan>(soft::compile({model, &model->graph()}, kernels), threads)) {
+        for (const auto& desc : model->outputs())
+            outputs.emplace_back(desc.wire_bytes());
+        places.assign(outputs.begin(), outputs.end());
+    }
+
+    bool once(const std::vector<std::span<const std::byte>>& inputs) {
+        return plan->load(inputs) && plan->run() && plan->store(places);
+    }
+};
+
+}  // namespace
+
+void* operator new(std::size_t bytes) {
+    return counted(bytes, alignof(std::max_align_t));
+}
+void* operator new(std::size_t bytes, std::align_val_t alignment) {
+    return counted(bytes, static_cast<std::size_t>(alignment));
+}
+void operator delete(void* memory) noexcept {
+    std::free(memory);
+}
+void operator delete(void* memory, std::size_t) noexcept {
+    std::free(memory);
+}
+void operator delete(void* memory, std::align_val_t) noexcept {
+    std::free(memory);
+}
+void operator delete(void* memory, std::size_t, std::align_val_t) noexcept {
+    std::free(memory);
+}
+
+TEST_CASE("any number of threads computes the same") {
+    for (std::uint32_t seed = 1; seed <= 15; ++seed) {
+        const auto network = test::random_network(seed);
+        auto parsed = model::Model::parse(network.onnx, "random");
+        if (!parsed) continue;
+        const auto model = std::make_shared<const model::Model>(std::move(*parsed));
+        std::mt19937 random(seed);
+        const auto inputs = test::random_inputs(*model, random);
+        const std::vector<std::span<const std::byte>> views(inputs.begin(), inputs.end());
+        for (const auto& kernels : soft::kernel_table()) {
+            if (!kernels.runs_here()) continue;
+            Run one(model, kernels, 1);
+            REQUIRE(one.once(views));
+            for (const std::size_t threads : {2u, 3u}) {
+                Run several(model, kernels, threads);
+                for (int chunk = 0; chunk < 3; ++chunk) {
+                    REQUIRE(several.once(views));
+                    CHECK_MESSAGE(several.outputs == one.outputs, network.description, threads);
+                }
+            }
+        }
+    }
+}
+
+TEST_CASE("a chunk allocates nothing") {
+    const std::filesystem::path apps = std::filesystem::path(std::getenv("FARD_SOURCE_ROOT")) / "apps";
+    for (const char* file : {"two_stage_bnn/cnv_w2a2.onnx", "mobilenet_six_stage/mobilenet_v1_w4a4.onnx"}) {
+        const auto model = std::make_shared<const model::Model>(model::Model::load(apps / file).value());
+        std::mt19937 random(1);
+        const auto inputs = test::random_inputs(*model, random);
+        const std::vector<std::span<const std::byte>> views(inputs.begin(), inputs.end());
+        for (const std::size_t threads : {1u, 2u}) {
+            Run run(model, *soft::select_kernels(), threads);
+            REQUIRE(run.once(views));
+            const auto before = allocations.load();
+            const bool done = run.once(views);
+            const auto after = allocations.load();
+            CHECK(done);
+            CHECK(after == before);
+        }
+    }
+}
