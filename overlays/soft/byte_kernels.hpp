@@ -29,13 +29,22 @@ constexpr std::size_t vectors_of(std::size_t lanes) {
     return (lanes + vector_width - 1) / vector_width;
 }
 
-// What becomes of a sum: min(max(round(sum * factor + offset) + zero, low), high), where the product and the sum
-// are rounded once, to float (fma), and round() is half to even. The result of round() is within 32 bits.
+// What becomes of a sum: min(max(round(t) + zero, low), high), with round() half to even, within 32 bits, and t
+//
+//   = sum * factor + offset,                            multiplied and added with one rounding, to float (fma); or
+//   = (sum + exact_add) * exact_factor + exact_offset,  each of the three rounded by itself, to double,
+//
+// if those are not nullptr. The first form may then be used where it lies within `sure` of a whole number: both give the
+// same there.
 struct Affine {
-    const float* factors = nullptr;  // by lane of the panel (Depthwise3: by its own order)
+    const float* factors = nullptr;  // by lane of the panel (Depthwise3: by its own order), as the others
     const float* offsets = nullptr;
     std::int16_t zero = 0;
     std::uint8_t low = 0, high = 255;
+    const double* exact_adds = nullptr;
+    const double* exact_factors = nullptr;
+    const double* exact_offsets = nullptr;
+    float sure = 0.5F;
 };
 
 struct GemmBytes {

@@ -22,6 +22,17 @@ FARD_VNNI_INLINE __m512i broadcast4(const std::uint8_t* from) {
     return _mm512_set1_epi32(four);
 }
 
+// Ends the lives that the sums have in a loop: what becomes of them may take so many registers that the compiler would
+// else store them to the stack within the loop.
+template <std::size_t Rows, std::size_t Vectors>
+FARD_VNNI_INLINE void keep_in_registers(__m512i (&sums)[Rows][Vectors]) {
+    FARD_UNROLL
+    for (std::size_t r = 0; r < Rows; ++r)
+        FARD_UNROLL
+    for (std::size_t v = 0; v < Vectors; ++v)
+        asm volatile("" : "+v"(sums[r][v]));
+}
+
 template <std::size_t Rows, std::size_t Vectors>
 FARD_VNNI_INLINE void multiply(const GemmBytes& job, const std::uint8_t* const* rows,
                                __m512i (&sums)[Rows][Vectors]) {
@@ -53,10 +64,24 @@ FARD_VNNI_INLINE void multiply(const GemmBytes& job, const std::uint8_t* const* 
         for (std::size_t r = 0; r < Rows; ++r)
             from[r] += job.run_stride;
     }
+    keep_in_registers(sums);
 }
 
-FARD_VNNI_INLINE __m512i round_affine(__m512i sums, __m512 factors, __m512 offsets) {
-    return _mm512_cvtps_epi32(_mm512_fmadd_ps(_mm512_cvtepi32_ps(sums), factors, offsets));
+// The exact form for eight sums, and for sixteen; `lane` is the first.
+FARD_VNNI_INLINE __m256i round_exactly(__m256i sums, const Affine& affine, std::size_t lane) {
+    const __m512d x = _mm512_add_pd(_mm512_cvtepi32_pd(sums), _mm512_loadu_pd(affine.exact_adds + lane));
+    const __m512d product = _mm512_mul_pd(x, _mm512_loadu_pd(affine.exact_factors + lane));
+    return _mm512_cvtpd_epi32(_mm512_add_pd(product, _mm512_loadu_pd(affine.exact_offsets + lane)));
+}
+FARD_VNNI_INLINE __m512i round_exactly(__m512i sums, const Affine& affine, std::size_t lane) {
+    const __m256i low = round_exactly(_mm512_castsi512_si256(sums), affine, lane);
+    const __m256i high = round_exactly(_mm512_extracti64x4_epi64(sums, 1), affine, lane + 8);
+    return _mm512_inserti64x4(_mm512_castsi256_si512(low), high, 1);
+}
+
+// The larger absolute value: of `most`, and of what rounding takes away from t.
+FARD_VNNI_INLINE __m512 farther(__m512 most, __m512 t) {
+    return _mm512_range_ps(most, _mm512_reduce_ps(t, _MM_FROUND_TO_NEAREST_INT), 0b1011);
 }
 
 // Four vectors of codes, already rounded, to 64 bytes; in each 128-bit part the bytes of a, b, c, d follow each other.
@@ -71,59 +96,44 @@ FARD_VNNI_INLINE __m512i pack_bytes(__m512i a, __m512i b, __m512i c, __m512i d, 
 
 // Where a tile's bytes go. `rows` may be fewer than the tile has; the others are not stored.
 struct Target {
-    const Affine& affine;
+    Affine affine;
     std::size_t lanes;
     std::uint8_t* out;
     std::size_t out_stride, rows;
 };
 
-template <std::size_t Rows, std::size_t Vectors>
-FARD_VNNI_INLINE void store_bytes(const Target& job, const __m512i (&sums)[Rows][Vectors]) {
-    __m512 factors[Vectors], offsets[Vectors];
+FARD_VNNI_INLINE void store_row(const Target& job, std::size_t row, const __m512i (&codes)[4]) {
+    const __m512i order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
+    const __m512i bytes =
+        _mm512_permutexvar_epi32(order, pack_bytes(codes[0], codes[1], codes[2], codes[3], job.affine));
+    if (job.lanes == byte_panel_width)
+        _mm512_storeu_si512(job.out + row * job.out_stride, bytes);
+    else
+        _mm512_mask_storeu_epi8(job.out + row * job.out_stride, ~std::uint64_t{0} >> (64 - job.lanes), bytes);
+}
+
+// Returns whether all were sure, if it watches.
+template <bool Watches, std::size_t Rows, std::size_t Vectors>
+FARD_VNNI_INLINE bool store_bytes(const Target& job, const __m512i (&sums)[Rows][Vectors]) {
+    __m512 factors[Vectors], offsets[Vectors], most = _mm512_setzero_ps();
     FARD_UNROLL
     for (std::size_t v = 0; v < Vectors; ++v) {
         factors[v] = _mm512_loadu_ps(job.affine.factors + v * 16);
         offsets[v] = _mm512_loadu_ps(job.affine.offsets + v * 16);
     }
-    const __mmask64 mask = ~std::uint64_t{0} >> (64 - job.lanes);
-    const bool whole = job.lanes == byte_panel_width;
-    const __m512i order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
     FARD_UNROLL
     for (std::size_t r = 0; r < Rows; ++r) {
         __m512i codes[4] = {};
         FARD_UNROLL
-        for (std::size_t v = 0; v < Vectors; ++v)
-            codes[v] = round_affine(sums[r][v], factors[v], offsets[v]);
-        const __m512i bytes = pack_bytes(codes[0], codes[1], codes[2], codes[3], job.affine);
-        const __m512i ordered = _mm512_permutexvar_epi32(order, bytes);
-        if (r >= job.rows) continue;
-        if (whole)
-            _mm512_storeu_si512(job.out + r * job.out_stride, ordered);
-        else
-            _mm512_mask_storeu_epi8(job.out + r * job.out_stride, mask, ordered);
+        for (std::size_t v = 0; v < Vectors; ++v) {
+            const __m512 t = _mm512_fmadd_ps(_mm512_cvtepi32_ps(sums[r][v]), factors[v], offsets[v]);
+            if constexpr (Watches) most = farther(most, t);
+            codes[v] = _mm512_cvtps_epi32(t);
+        }
+        if (r < job.rows) store_row(job, r, codes);
     }
+    return !Watches || _mm512_cmp_ps_mask(most, _mm512_set1_ps(job.affine.sure), _CMP_GT_OQ) == 0;
 }
-
-// `first` is the number of the tile's first row.
-template <std::size_t Rows, std::size_t Vectors>
-FARD_VNNI void tile(const GemmBytes& job, std::size_t first) {
-    __m512i sums[Rows][Vectors];
-    multiply(job, job.rows + first, sums);
-    if (!job.sums)
-        return store_bytes<Rows, Vectors>(
-            {job.affine, job.lanes, job.out + first * job.out_stride, job.out_stride, Rows}, sums);
-    FARD_UNROLL
-    for (std::size_t r = 0; r < Rows; ++r)
-        FARD_UNROLL
-    for (std::size_t v = 0; v < Vectors; ++v)
-        _mm512_storeu_si512(job.sums + (v * job.row_count + first + r) * vector_width, sums[r][v]);
-}
-
-using Tile = void (*)(const GemmBytes&, std::size_t);
-template <std::size_t Vectors>
-constexpr Tile tiles_of[most_rows] = {tile<1, Vectors>, tile<2, Vectors>, tile<3, Vectors>, tile<4, Vectors>,
-                                      tile<5, Vectors>, tile<6, Vectors>, tile<7, Vectors>};
-constexpr const Tile* tiles[4] = {tiles_of<1>, tiles_of<2>, tiles_of<3>, tiles_of<4>};
 
 // A function of its own: what becomes of these sums takes so many registers that the compiler would else store them
 // within the loop that makes them.
@@ -138,6 +148,51 @@ FARD_VNNI __attribute__((noinline)) void multiply_to(const GemmBytes& job, const
     for (std::size_t v = 0; v < Vectors; ++v)
         _mm512_store_si512(to + r * Vectors + v, sums[r][v]);
 }
+
+// The tile once more, by the exact form.
+template <std::size_t Rows, std::size_t Vectors>
+FARD_VNNI __attribute__((noinline)) void store_exactly(const GemmBytes& job, std::size_t first) {
+    __m512i sums[Rows * Vectors];
+    multiply_to<Rows, Vectors>(job, job.rows + first, sums);
+    const Target target{job.affine, job.lanes, job.out + first * job.out_stride, job.out_stride, Rows};
+    for (std::size_t r = 0; r < Rows; ++r) {
+        __m512i codes[4] = {};
+        FARD_UNROLL
+        for (std::size_t v = 0; v < Vectors; ++v)
+            codes[v] = round_exactly(sums[r * Vectors + v], job.affine, v * 16);
+        store_row(target, r, codes);
+    }
+}
+
+enum Product { sums_wanted, bytes_wanted, exact_bytes_wanted, result_count };
+
+// `first` is the number of the tile's first row.
+template <Product Wanted, std::size_t Rows, std::size_t Vectors>
+FARD_VNNI void tile(const GemmBytes& job, std::size_t first) {
+    __m512i sums[Rows][Vectors];
+    multiply(job, job.rows + first, sums);
+    if constexpr (Wanted == sums_wanted) {
+        FARD_UNROLL
+        for (std::size_t r = 0; r < Rows; ++r)
+            FARD_UNROLL
+        for (std::size_t v = 0; v < Vectors; ++v)
+            _mm512_storeu_si512(job.sums + (v * job.row_count + first + r) * vector_width, sums[r][v]);
+        return;
+    }
+    const Target target{job.affine, job.lanes, job.out + first * job.out_stride, job.out_stride, Rows};
+    if (!store_bytes<Wanted == exact_bytes_wanted>(target, sums)) store_exactly<Rows, Vectors>(job, first);
+}
+
+using Tile = void (*)(const GemmBytes&, std::size_t);
+template <Product Wanted, std::size_t Vectors>
+constexpr Tile tiles_of[most_rows] = {
+    tile<Wanted, 1, Vectors>, tile<Wanted, 2, Vectors>, tile<Wanted, 3, Vectors>, tile<Wanted, 4, Vectors>,
+    tile<Wanted, 5, Vectors>, tile<Wanted, 6, Vectors>, tile<Wanted, 7, Vectors>};
+template <Product Wanted>
+constexpr const Tile* tiles_for[4] = {tiles_of<Wanted, 1>, tiles_of<Wanted, 2>, tiles_of<Wanted, 3>,
+                                      tiles_of<Wanted, 4>};
+constexpr const Tile* const* tiles[result_count] = {tiles_for<sums_wanted>, tiles_for<bytes_wanted>,
+                                                    tiles_for<exact_bytes_wanted>};
 
 // The sums of three rows from those of x and y (GemmTriples).
 FARD_VNNI_INLINE void part(__m512i x, __m512i y, __m512i least, __m512i& a, __m512i& b, __m512i& c) {
@@ -165,7 +220,7 @@ FARD_VNNI void triples_tile(const GemmTriples& job, std::size_t first) {
             part(sums[t * 2 * Vectors + v], sums[(t * 2 + 1) * Vectors + v],
                  _mm512_loadu_si512(job.least + v * 16), parts[0][v], parts[1][v], parts[2][v]);
         const std::size_t row = (first + t) * triple_rows;
-        store_bytes<triple_rows, Vectors>(
+        store_bytes<false, triple_rows, Vectors>(
             {job.affine, job.lanes, job.out + row * job.out_stride, job.out_stride, job.row_count - row},
             parts);
     }
@@ -202,7 +257,8 @@ bool runs_here() {
 
 // Tiles of nearly the same height: one of 7 and one of 1 would take longer than two of 4.
 void gemm(const GemmBytes& job) {
-    const auto* heights = tiles[vectors_of(job.lanes) - 1];
+    const auto wanted = job.sums ? sums_wanted : job.affine.exact_factors ? exact_bytes_wanted : bytes_wanted;
+    const auto* heights = tiles[wanted][vectors_of(job.lanes) - 1];
     const std::size_t count = (job.row_count + most_rows - 1) / most_rows;
     for (std::size_t i = 0, first = 0; i < count; ++i) {
         const std::size_t rows = job.row_count / count + (i < job.row_count % count ? 1 : 0);

@@ -49,9 +49,15 @@ void depthwise_block_of(const Depthwise3& job, std::size_t begin, std::size_t wi
 }  // namespace
 
 std::uint8_t finish(const Affine& affine, std::size_t lane, std::int32_t sum) {
-    const float real = std::fma(static_cast<float>(sum), affine.factors[lane], affine.offsets[lane]);
-    const auto code = std::lrint(real) + affine.zero;
-    return static_cast<std::uint8_t>(std::clamp<long>(code, affine.low, affine.high));
+    long code;
+    if (affine.exact_factors) {
+        const double x = sum + affine.exact_adds[lane];
+        const double product = x * affine.exact_factors[lane];
+        code = std::lrint(product + affine.exact_offsets[lane]);
+    } else {
+        code = std::lrint(std::fma(static_cast<float>(sum), affine.factors[lane], affine.offsets[lane]));
+    }
+    return static_cast<std::uint8_t>(std::clamp<long>(code + affine.zero, affine.low, affine.high));
 }
 
 void gemm(const GemmBytes& job) {

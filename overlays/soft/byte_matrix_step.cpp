@@ -18,28 +18,13 @@ std::size_t aligned(std::size_t bytes) {
     return (bytes + 63) / 64 * 64;
 }
 
-// AffineTable by lane of the byte panels.
-struct PanelAffine {
-    std::vector<float> factors, offsets;  // [groups * group_panels][64]
-    std::uint8_t first = 0, last = 0;
-
-    PanelAffine(const BytePanels& panels, const AffineTable& table)
-        : factors(table.channels.size() / panels.group_channels * panels.group_panels * byte_panel_width),
-          offsets(factors.size()),
-          first(table.first),
-          last(table.last) {
-        for (std::size_t c = 0; c < table.channels.size(); ++c) {
-            const auto lane = panels.lane(c);
-            factors[lane] = table.channels[c].factor;
-            offsets[lane] = table.channels[c].offset;
-        }
-    }
-
-    Affine of(std::size_t panel) const {
-        const auto at = panel * byte_panel_width;
-        return {factors.data() + at, offsets.data() + at, first, first, last};
-    }
-};
+AffineLanes panel_lanes(const BytePanels& panels, const AffineTable& table) {
+    const auto groups = table.channels.size() / panels.group_channels;
+    AffineLanes lanes(table, groups * panels.group_panels * byte_panel_width);
+    for (std::size_t c = 0; c < table.channels.size(); ++c)
+        lanes.place(table, c, panels.lane(c));
+    return lanes;
+}
 
 // The smallest sum of each lane of the byte panels, where three rows of codes may be packed into two (GemmTriples);
 // nothing where they may not, or there are not enough rows.
@@ -59,7 +44,7 @@ std::vector<std::int32_t> triple_sums(const LinearLayer& layer, const BytePanels
 class ByteMatrixStep final : public Step {
   public:
     ByteMatrixStep(const Kernels& kernels, const LinearLayer& layer, BytePanels panels, Finish finish,
-                   std::optional<PanelAffine> affine, std::vector<std::int32_t> triple_sums)
+                   std::optional<AffineLanes> affine, std::vector<std::int32_t> triple_sums)
         : Step({layer.in_buffer}, layer.out_buffer),
           kernels_(kernels),
           window_(layer.window),
@@ -96,6 +81,7 @@ class ByteMatrixStep final : public Step {
     std::string_view kind() const override { return "matrix"; }
     std::string how() const override {
         if (!least_.empty()) return "u8 x s8 tiles, three rows of 2 bits in two, affine";
+        if (affine_ && affine_->is_exact()) return "u8 x s8 tiles, requantized";
         return affine_          ? "u8 x s8 tiles, affine"
                : finish_.limits ? "u8 x s8 tiles, counted"
                                 : "u8 x s8 tiles, sums";
@@ -161,7 +147,7 @@ class ByteMatrixStep final : public Step {
         job.sums = sums;
         job.out_stride = channels_;
         if (affine_) {
-            job.affine = affine_->of(number);
+            job.affine = affine_->from(number * byte_panel_width);
             job.out = reinterpret_cast<std::uint8_t*>(out);
         }
         kernels_.bytes->gemm(job);
@@ -181,7 +167,8 @@ class ByteMatrixStep final : public Step {
                     group * panels_.group_channels + panel * byte_panel_width;
         kernels_.bytes->gemm_triples({packed, rows.end - rows.begin, panels_.runs * panels_.run_groups,
                                       panels_.panel(group, panel), least_.data() + number * byte_panel_width,
-                                      panels_.lanes(panel), affine_->of(number), out, channels_});
+                                      panels_.lanes(panel), affine_->from(number * byte_panel_width), out,
+                                      channels_});
     }
 
     // From one run of a window to the next.
@@ -264,7 +251,7 @@ class ByteMatrixStep final : public Step {
     std::uint8_t outside_;
     BytePanels panels_;
     Finish finish_;
-    std::optional<PanelAffine> affine_;
+    std::optional<AffineLanes> affine_;
     std::vector<std::int32_t> least_;  // [panels][64]; empty: rows are not packed
     std::size_t packed_bytes_ = 0;     // of a block's packed rows
     std::size_t groups_, group_inputs_, channels_, depth_;
@@ -284,10 +271,11 @@ StepPtr make_byte_matrix_step(const Kernels& kernels, const LinearLayer& layer,
     if (!panels) return nullptr;
     auto finish = make_finish(layer, sums);
     if (!finish) return nullptr;
-    std::optional<PanelAffine> affine;
-    if (const auto table = fit_affine_table(layer.weights, *finish, sums)) affine.emplace(*panels, *table);
+    std::optional<AffineLanes> affine;
+    if (const auto table = make_affine_table(layer.weights, *finish, sums))
+        affine.emplace(panel_lanes(*panels, *table));
     std::vector<std::int32_t> least;
-    if (affine) least = triple_sums(layer, *panels, sums);
+    if (affine && !affine->is_exact()) least = triple_sums(layer, *panels, sums);
     return std::make_unique<ByteMatrixStep>(kernels, layer, std::move(*panels), std::move(*finish),
                                             std::move(affine), std::move(least));
 }

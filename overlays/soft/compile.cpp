@@ -5,6 +5,7 @@
 
 #include "overlays/soft/general_step.hpp"
 #include "overlays/soft/lower_linear.hpp"
+#include "overlays/soft/merge_steps.hpp"
 #include "overlays/soft/plan.hpp"
 #include "overlays/soft/simple_steps.hpp"
 
@@ -51,7 +52,8 @@ class Compiler {
         for (const auto& node : graph_.nodes) {
             if (std::ranges::find(done_, &node) != done_.end()) continue;
             if (!lower_linear(node) && !lower_renaming(node) && !lower_offset(node) && !lower_table(node) &&
-                !lower_max_pool(node) && !lower_pixel_sum(node) && !lower_channels_first(node))
+                !lower_max_pool(node) && !lower_pixel_sum(node) && !lower_channels_first(node) &&
+                !lower_requantize(node) && !lower_concat(node))
                 lower_general(node);
             recipe_.names.resize(recipe_.steps.size(), node.name);
         }
@@ -96,7 +98,7 @@ class Compiler {
     bool lower_linear(const Node& node) {
         for (auto& found : find_linear(graph_, node, sole_reader_)) {
             found.layer.in_buffer = buffers_[found.input];
-            found.layer.out_buffer = static_cast<BufferId>(recipe_.buffer_bytes.size());
+            found.layer.out_buffer = next_buffer();
             auto step = make_linear_step(kernels_, found.layer);
             if (!step) continue;
             buffer_for(found.output);
@@ -226,6 +228,52 @@ class Compiler {
             graph_[node.inputs[0]].is_constant())
             return false;
         recipe_.steps.push_back(make_channels_first_step(route(node)));
+        return true;
+    }
+
+    // The graph axis that lies last in memory.
+    int last_axis(TensorId id) const {
+        return storages_[id].channels_last ? 1 : static_cast<int>(graph_[id].shape.size()) - 1;
+    }
+
+    // Nothing if an operand is constant.
+    std::optional<std::vector<Source>> sources(const Node& node) const {
+        std::vector<Source> sources;
+        for (const auto id : node.inputs) {
+            if (graph_[id].is_constant()) return std::nullopt;
+            sources.push_back({buffers_[id], storages_[id]});
+        }
+        return sources;
+    }
+
+    bool lower_requantize(const Node& node) {
+        if (node.op != Op::requantize) return false;
+        auto from = sources(node);
+        if (!from) return false;
+        const auto out = node.outputs[0];
+        const auto& attributes = node.as<model::RequantizeAttributes>();
+        auto step = make_requantize_step(attributes, std::move(*from), next_buffer(), storages_[out],
+                                         attributes.axis == last_axis(out));
+        return add_step(std::move(step), out);
+    }
+
+    bool lower_concat(const Node& node) {
+        const auto out = node.outputs[0];
+        if (node.op != Op::concat || node.as<model::AxisAttributes>().axis != last_axis(out)) return false;
+        auto from = sources(node);
+        if (!from) return false;
+        for (const auto id : node.inputs)
+            if (storages_[id].channels_last != storages_[out].channels_last) return false;
+        return add_step(make_concat_step(std::move(*from), next_buffer(), storages_[out]), out);
+    }
+
+    // The one that buffer_for gives next.
+    BufferId next_buffer() const { return static_cast<BufferId>(recipe_.buffer_bytes.size()); }
+
+    bool add_step(StepPtr step, TensorId out) {
+        if (!step) return false;
+        buffer_for(out);
+        recipe_.steps.push_back(std::move(step));
         return true;
     }
 

@@ -8,28 +8,24 @@
 namespace fard::soft {
 namespace {
 
-// AffineTable in the blocks' order.
-struct BlockAffine {
-    std::vector<float> factors, offsets;
-    std::uint8_t first = 0, last = 0;
-
-    explicit BlockAffine(const AffineTable& table) : first(table.first), last(table.last) {
-        const auto channels = table.channels.size();
-        for (std::size_t begin = 0; begin < channels; begin += depthwise_block(channels - begin)) {
-            const auto width = depthwise_block(channels - begin), lanes = width / 4;
-            for (std::size_t n = 0; n < width; ++n) {
-                const auto channel = begin + depthwise_channel(n / lanes, n % lanes);
-                factors.push_back(channel < channels ? table.channels[channel].factor : 0);
-                offsets.push_back(channel < channels ? table.channels[channel].offset : 0);
-            }
+// In the blocks' order.
+AffineLanes block_lanes(const AffineTable& table, std::size_t lane_count) {
+    AffineLanes lanes(table, lane_count);
+    const auto channels = table.channels.size();
+    for (std::size_t begin = 0; begin < channels; begin += depthwise_block(channels - begin)) {
+        const auto width = depthwise_block(channels - begin), block_lanes = width / 4;
+        for (std::size_t n = 0; n < width; ++n) {
+            const auto channel = begin + depthwise_channel(n / block_lanes, n % block_lanes);
+            if (channel < channels) lanes.place(table, channel, begin + n);
         }
     }
-};
+    return lanes;
+}
 
 class Depthwise3Step final : public Step {
   public:
     Depthwise3Step(const ByteKernels& kernels, const LinearLayer& layer, AlignedVector<std::int8_t> weights,
-                   BlockAffine affine)
+                   AffineLanes affine)
         : Step({layer.in_buffer}, layer.out_buffer),
           kernels_(kernels),
           window_(layer.window),
@@ -39,7 +35,9 @@ class Depthwise3Step final : public Step {
                    static_cast<std::uint8_t>(-layer.in.base)) {}
 
     std::string_view kind() const override { return "depthwise"; }
-    std::string how() const override { return "interleaved columns, affine"; }
+    std::string how() const override {
+        return affine_.is_exact() ? "interleaved columns, requantized" : "interleaved columns, affine";
+    }
     std::uint64_t macs() const override { return window_.out_pixels() * window_.channels * window_.taps(); }
 
     Result<> run(const Memory& memory, Share share) const override {
@@ -60,23 +58,16 @@ class Depthwise3Step final : public Step {
             lines[ky] = inside ? image + static_cast<std::size_t>(y * window_.in_width) * window_.channels
                                : outside_.data();
         }
-        kernels_.depthwise3(
-            {lines,
-             outside_.data(),
-             window_.in_width,
-             static_cast<std::ptrdiff_t>(window_.channels),
-             -window_.pads.left,
-             window_.strides.width,
-             static_cast<std::size_t>(window_.out_width),
-             weights_.data(),
-             {affine_.factors.data(), affine_.offsets.data(), affine_.first, affine_.first, affine_.last},
-             out});
+        kernels_.depthwise3({lines, outside_.data(), window_.in_width,
+                             static_cast<std::ptrdiff_t>(window_.channels), -window_.pads.left,
+                             window_.strides.width, static_cast<std::size_t>(window_.out_width),
+                             weights_.data(), affine_.from(0), out});
     }
 
     const ByteKernels& kernels_;
     Window window_;
     AlignedVector<std::int8_t> weights_;
-    BlockAffine affine_;
+    AffineLanes affine_;
     std::vector<std::uint8_t> outside_;  // a row of zeros
 };
 
@@ -99,9 +90,10 @@ StepPtr make_depthwise3_step(const ByteKernels& kernels, const LinearLayer& laye
     ungrouped.weights.groups = 1;
     const auto finish = make_finish(ungrouped, sums);
     if (!finish) return nullptr;
-    const auto table = fit_affine_table(ungrouped.weights, *finish, sums);
+    const auto table = make_affine_table(ungrouped.weights, *finish, sums);
     if (!table) return nullptr;
-    return std::make_unique<Depthwise3Step>(kernels, layer, std::move(*packed), BlockAffine(*table));
+    const auto lanes = packed->size() / 12;
+    return std::make_unique<Depthwise3Step>(kernels, layer, std::move(*packed), block_lanes(*table, lanes));
 }
 
 }  // namespace fard::soft

@@ -11,6 +11,13 @@
 namespace fard::soft::avx512vnni {
 namespace {
 
+// The exact form of Affine for eight sums; `lane` is the first.
+FARD_VNNI_INLINE __m256i exact8(__m256i sums, const Affine& affine, std::size_t lane) {
+    const __m512d x = _mm512_add_pd(_mm512_cvtepi32_pd(sums), _mm512_loadu_pd(affine.exact_adds + lane));
+    const __m512d product = _mm512_mul_pd(x, _mm512_loadu_pd(affine.exact_factors + lane));
+    return _mm512_cvtpd_epi32(_mm512_add_pd(product, _mm512_loadu_pd(affine.exact_offsets + lane)));
+}
+
 // 64 channels at a time, and the same for 32.
 struct Wide {
     static constexpr std::size_t channels = 64;
@@ -24,8 +31,21 @@ struct Wide {
     FARD_VNNI_INLINE static Bytes low16(Bytes a, Bytes b) { return _mm512_unpacklo_epi16(a, b); }
     FARD_VNNI_INLINE static Bytes high16(Bytes a, Bytes b) { return _mm512_unpackhi_epi16(a, b); }
     FARD_VNNI_INLINE static Bytes add(Bytes sum, Bytes a, Bytes b) { return _mm512_dpbusd_epi32(sum, a, b); }
-    FARD_VNNI_INLINE static Bytes round(Bytes sums, Floats factors, Floats offsets) {
-        return _mm512_cvtps_epi32(_mm512_fmadd_ps(_mm512_cvtepi32_ps(sums), factors, offsets));
+    FARD_VNNI_INLINE static Floats affine(Bytes sums, Floats factors, Floats offsets) {
+        return _mm512_fmadd_ps(_mm512_cvtepi32_ps(sums), factors, offsets);
+    }
+    FARD_VNNI_INLINE static Bytes round(Floats t) { return _mm512_cvtps_epi32(t); }
+    FARD_VNNI_INLINE static Floats no_floats() { return _mm512_setzero_ps(); }
+    FARD_VNNI_INLINE static Floats farther(Floats most, Floats t) {
+        return _mm512_range_ps(most, _mm512_reduce_ps(t, _MM_FROUND_TO_NEAREST_INT), 0b1011);
+    }
+    FARD_VNNI_INLINE static bool exceeds(Floats most, float limit) {
+        return _mm512_cmp_ps_mask(most, _mm512_set1_ps(limit), _CMP_GT_OQ) != 0;
+    }
+    FARD_VNNI_INLINE static Bytes round_exactly(Bytes sums, const Affine& affine, std::size_t lane) {
+        const __m256i low = exact8(_mm512_castsi512_si256(sums), affine, lane);
+        const __m256i high = exact8(_mm512_extracti64x4_epi64(sums, 1), affine, lane + 8);
+        return _mm512_inserti64x4(_mm512_castsi256_si512(low), high, 1);
     }
     FARD_VNNI_INLINE static void store(std::uint8_t* to, const Bytes (&codes)[4], const Affine& affine,
                                        __mmask64 mask) {
@@ -53,8 +73,19 @@ struct Narrow {
     FARD_VNNI_INLINE static Bytes low16(Bytes a, Bytes b) { return _mm256_unpacklo_epi16(a, b); }
     FARD_VNNI_INLINE static Bytes high16(Bytes a, Bytes b) { return _mm256_unpackhi_epi16(a, b); }
     FARD_VNNI_INLINE static Bytes add(Bytes sum, Bytes a, Bytes b) { return _mm256_dpbusd_epi32(sum, a, b); }
-    FARD_VNNI_INLINE static Bytes round(Bytes sums, Floats factors, Floats offsets) {
-        return _mm256_cvtps_epi32(_mm256_fmadd_ps(_mm256_cvtepi32_ps(sums), factors, offsets));
+    FARD_VNNI_INLINE static Floats affine(Bytes sums, Floats factors, Floats offsets) {
+        return _mm256_fmadd_ps(_mm256_cvtepi32_ps(sums), factors, offsets);
+    }
+    FARD_VNNI_INLINE static Bytes round(Floats t) { return _mm256_cvtps_epi32(t); }
+    FARD_VNNI_INLINE static Floats no_floats() { return _mm256_setzero_ps(); }
+    FARD_VNNI_INLINE static Floats farther(Floats most, Floats t) {
+        return _mm256_range_ps(most, _mm256_reduce_ps(t, _MM_FROUND_TO_NEAREST_INT), 0b1011);
+    }
+    FARD_VNNI_INLINE static bool exceeds(Floats most, float limit) {
+        return _mm256_cmp_ps_mask(most, _mm256_set1_ps(limit), _CMP_GT_OQ) != 0;
+    }
+    FARD_VNNI_INLINE static Bytes round_exactly(Bytes sums, const Affine& affine, std::size_t lane) {
+        return exact8(sums, affine, lane);
     }
     FARD_VNNI_INLINE static void store(std::uint8_t* to, const Bytes (&codes)[4], const Affine& affine,
                                        __mmask64 mask) {
@@ -115,22 +146,31 @@ FARD_VNNI_INLINE Constants<Set> constants_of(const Depthwise3& job, std::size_t 
     return constants;
 }
 
-template <typename Set>
-FARD_VNNI_INLINE void make_pixel(const Constants<Set>& constants, const Affine& affine,
+// `begin` is the block's first lane.
+template <typename Set, bool Exact>
+FARD_VNNI_INLINE void make_pixel(const Constants<Set>& constants, const Affine& affine, std::size_t begin,
                                  const Column<Set> (&columns)[3], std::uint8_t* out, __mmask64 mask) {
-    typename Set::Bytes codes[4];
+    typename Set::Bytes sums[4], codes[4];
+    auto most = Set::no_floats();
     FARD_UNROLL
     for (std::size_t v = 0; v < 4; ++v) {
-        auto sums = Set::none();
+        sums[v] = Set::none();
         FARD_UNROLL
         for (std::size_t c = 0; c < 3; ++c)
-            sums = Set::add(sums, columns[c].quads[v], constants.weights[c][v]);
-        codes[v] = Set::round(sums, constants.factors[v], constants.offsets[v]);
+            sums[v] = Set::add(sums[v], columns[c].quads[v], constants.weights[c][v]);
+        const auto t = Set::affine(sums[v], constants.factors[v], constants.offsets[v]);
+        if constexpr (Exact) most = Set::farther(most, t);
+        codes[v] = Set::round(t);
+    }
+    if (Exact && Set::exceeds(most, affine.sure)) {
+        FARD_UNROLL
+        for (std::size_t v = 0; v < 4; ++v)
+            codes[v] = Set::round_exactly(sums[v], affine, begin + v * Set::channels / 4);
     }
     Set::store(out, codes, affine, mask);
 }
 
-template <typename Set>
+template <typename Set, bool Exact>
 FARD_VNNI void make_block(const Depthwise3& shared_job, std::size_t begin) {
     const Depthwise3 job = shared_job;  // a copy of our own: bytes stored may not change it
     const auto constants = constants_of<Set>(job, begin);
@@ -147,7 +187,7 @@ FARD_VNNI void make_block(const Depthwise3& shared_job, std::size_t begin) {
             columns[0] = columns[1];
             columns[1] = columns[2];
             columns[2] = interleaved<Set>(job, x + 2, begin);
-            make_pixel<Set>(constants, job.affine, columns, out, mask);
+            make_pixel<Set, Exact>(constants, job.affine, begin, columns, out, mask);
         }
         return;
     }
@@ -156,19 +196,18 @@ FARD_VNNI void make_block(const Depthwise3& shared_job, std::size_t begin) {
         for (std::ptrdiff_t c = 0; c < 3; ++c)
             columns[c] =
                 i > 0 && c == 0 && job.stride == 2 ? columns[2] : interleaved<Set>(job, x + c, begin);
-        make_pixel<Set>(constants, job.affine, columns, out, mask);
+        make_pixel<Set, Exact>(constants, job.affine, begin, columns, out, mask);
     }
 }
 
 }  // namespace
 
 void depthwise3(const Depthwise3& job) {
+    const auto wide = job.affine.exact_factors ? make_block<Wide, true> : make_block<Wide, false>;
+    const auto narrow = job.affine.exact_factors ? make_block<Narrow, true> : make_block<Narrow, false>;
     const auto channels = static_cast<std::size_t>(job.channels);
     for (std::size_t begin = 0; begin < channels; begin += depthwise_block(channels - begin))
-        if (depthwise_block(channels - begin) == Wide::channels)
-            make_block<Wide>(job, begin);
-        else
-            make_block<Narrow>(job, begin);
+        (depthwise_block(channels - begin) == Wide::channels ? wide : narrow)(job, begin);
 }
 
 }  // namespace fard::soft::avx512vnni

@@ -1,8 +1,11 @@
 #include "overlays/soft/finish.hpp"
 
+#include <algorithm>
+#include <cmath>
 #include <limits>
 
 #include "overlays/soft/affine_fit.hpp"
+#include "overlays/soft/byte_kernels_plain.hpp"
 
 namespace fard::soft {
 namespace {
@@ -28,19 +31,103 @@ std::vector<std::int64_t> offsets_of(const LinearLayer& layer) {
     return offsets;
 }
 
+double entry(const std::vector<double>& list, std::size_t channel) {
+    return list.empty() ? 0 : list[list.size() == 1 ? 0 : channel];
+}
+
+// The codes that Requantize gives, as far as Affine can: nothing if a constant leaves its type.
+std::optional<AffineTable> requantized_codes(const model::RequantizeAttributes& attributes,
+                                             const Storage& out) {
+    const std::int64_t zero = std::int64_t{attributes.zero_point} - out.base,
+                       low = attributes.range.min - out.base, high = attributes.range.max - out.base;
+    if (out.kind != Storage::Kind::u8 || std::abs(zero) > 4096 || low < 0 || high > 255 || low > high)
+        return std::nullopt;
+    AffineTable table;
+    table.zero = static_cast<std::int16_t>(zero);
+    table.low = static_cast<std::uint8_t>(low);
+    table.high = static_cast<std::uint8_t>(high);
+    return table;
+}
+
+// How far the float form's t can be from the exact one, where neither is beyond what is cut off anyhow: each of its
+// constants, its sum, its product and its result are off by at most 2^-24 of themselves.
+double largest_error(const AffineTable& table, const AffineChannel& channel) {
+    const double t = std::max(std::abs(table.low - table.zero), std::abs(table.high - table.zero)) + 1;
+    const double offset = std::abs(static_cast<double>(channel.offset));
+    return (2 * (t + offset) + offset + t) * 0x1p-24 * 1.01;
+}
+
+std::optional<AffineTable> requantize_table(const LinearLayer& layer, std::span<const std::int64_t> offsets,
+                                            std::span<const model::Range> sums) {
+    constexpr double far = 0x1p30;  // round() must give 32 bits
+    auto table = requantized_codes(*layer.requantize, layer.out);
+    if (!table) return std::nullopt;
+    const auto& operand = layer.requantize->operands[0];
+    double error = 0;
+    for (std::size_t c = 0; c < sums.size(); ++c) {
+        const ExactChannel exact{static_cast<double>(offsets[c] - operand.zero_point),
+                                 entry(operand.multiplier, c), entry(layer.requantize->offset, c)};
+        for (const auto sum : {sums[c].min, sums[c].max})
+            if (!(std::abs((static_cast<double>(sum) + exact.add) * exact.factor + exact.offset) < far))
+                return std::nullopt;
+        const AffineChannel channel{static_cast<float>(exact.factor),
+                                    static_cast<float>(exact.add * exact.factor + exact.offset)};
+        error = std::max(error, largest_error(*table, channel));
+        table->exact.push_back(exact);
+        table->channels.push_back(channel);
+    }
+    table->sure = static_cast<float>(0.5 - error);
+    return table;
+}
+
 }  // namespace
+
+AffineLanes::AffineLanes(const AffineTable& table, std::size_t lanes) : factors_(lanes), offsets_(lanes) {
+    common_.zero = table.zero, common_.low = table.low, common_.high = table.high, common_.sure = table.sure;
+    if (!table.exact.empty())
+        exact_adds_.resize(lanes), exact_factors_.resize(lanes), exact_offsets_.resize(lanes);
+}
+
+void AffineLanes::place(const AffineTable& table, std::size_t channel, std::size_t lane) {
+    factors_[lane] = table.channels[channel].factor;
+    offsets_[lane] = table.channels[channel].offset;
+    if (table.exact.empty()) return;
+    exact_adds_[lane] = table.exact[channel].add;
+    exact_factors_[lane] = table.exact[channel].factor;
+    exact_offsets_[lane] = table.exact[channel].offset;
+}
+
+Affine AffineLanes::from(std::size_t lane) const {
+    Affine affine = common_;
+    affine.factors = factors_.data() + lane;
+    affine.offsets = offsets_.data() + lane;
+    if (!is_exact()) return affine;
+    affine.exact_adds = exact_adds_.data() + lane;
+    affine.exact_factors = exact_factors_.data() + lane;
+    affine.exact_offsets = exact_offsets_.data() + lane;
+    return affine;
+}
 
 std::optional<Finish> make_finish(const LinearLayer& layer, std::span<const model::Range> sums) {
     using Limits32 = std::numeric_limits<std::int32_t>;
     for (const auto& each : sums)
         if (each.min < Limits32::min() || each.max > Limits32::max()) return std::nullopt;
-    Finish finish{{}, {}, layer.out};
+    Finish finish{{}, {}, {}, {}, layer.out};
     const auto offsets = offsets_of(layer);
     const auto lanes = lanes_of(layer.weights);
     if (layer.thresholds) {
         finish.limits = Limits::build({*layer.thresholds, layer.threshold_attributes, layer.out, offsets,
                                        sums, lanes, layer.weights.panels()});
         if (!finish.limits) return std::nullopt;
+        return finish;
+    }
+    if (layer.requantize) {
+        finish.requantized = requantize_table(layer, offsets, sums);
+        if (!finish.requantized) return std::nullopt;
+        finish.requantized_lanes.emplace(*finish.requantized, layer.weights.panels() * panel_width);
+        for (std::size_t c = 0; c < lanes.size(); ++c)
+            finish.requantized_lanes->place(*finish.requantized, c,
+                                            lanes[c].panel * panel_width + lanes[c].lane);
         return finish;
     }
     if (layer.out.kind == Storage::Kind::f32) return std::nullopt;
@@ -55,18 +142,25 @@ std::optional<Finish> make_finish(const LinearLayer& layer, std::span<const mode
 
 void Finish::run(const Kernels& kernels, std::size_t panel, const std::int32_t* sums, std::size_t rows,
                  std::byte* to, std::size_t stride, std::size_t lanes) const {
-    if (limits)
-        limits->count(kernels, panel, sums, rows, reinterpret_cast<std::uint8_t*>(to), stride, lanes);
-    else
-        store_sums(out, sums, rows, offsets.data() + panel * panel_width, to, stride, lanes);
+    auto* codes = reinterpret_cast<std::uint8_t*>(to);
+    if (limits) return limits->count(kernels, panel, sums, rows, codes, stride, lanes);
+    if (!requantized)
+        return store_sums(out, sums, rows, offsets.data() + panel * panel_width, to, stride, lanes);
+    const auto affine = requantized_lanes->from(panel * panel_width);
+    for (std::size_t r = 0; r < rows; ++r)
+        for (std::size_t n = 0; n < lanes; ++n)
+            codes[r * stride + n] = plain::finish(affine, n, sums[r * panel_width + n]);
 }
 
-std::optional<AffineTable> fit_affine_table(const Weights& weights, const Finish& finish,
-                                            std::span<const model::Range> sums) {
+std::optional<AffineTable> make_affine_table(const Weights& weights, const Finish& finish,
+                                             std::span<const model::Range> sums) {
+    if (finish.requantized) return finish.requantized;
     if (!finish.limits) return std::nullopt;
     const auto& limits = *finish.limits;
     const auto lanes = lanes_of(weights);
-    AffineTable table{{}, limits.first(), static_cast<std::uint8_t>(limits.first() + limits.steps())};
+    AffineTable table;
+    table.zero = table.low = limits.first();
+    table.high = static_cast<std::uint8_t>(limits.first() + limits.steps());
     std::vector<std::int64_t> passing(limits.steps());
     for (std::size_t c = 0; c < lanes.size(); ++c) {
         for (std::size_t t = 0; t < passing.size(); ++t)

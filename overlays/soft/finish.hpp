@@ -7,10 +7,40 @@
 
 namespace fard::soft {
 
-// Counts them, or stores them; by panels of 16 channels, each group beginning a new one.
+// Requantize of one operand, for a channel's sums: round((sum + add) * factor + offset), as Affine's exact form.
+struct ExactChannel {
+    double add = 0, factor = 0, offset = 0;
+};
+
+// What Affine says, for all channels of a layer.
+struct AffineTable {
+    std::vector<AffineChannel> channels;
+    std::vector<ExactChannel> exact;  // empty: the others are exact
+    std::int16_t zero = 0;
+    std::uint8_t low = 0, high = 255;
+    float sure = 0.5F;
+};
+
+// The same by lane, in any order that a kernel has.
+class AffineLanes {
+  public:
+    AffineLanes(const AffineTable& table, std::size_t lanes);
+    void place(const AffineTable& table, std::size_t channel, std::size_t lane);
+    Affine from(std::size_t lane) const;
+    bool is_exact() const { return !exact_factors_.empty(); }
+
+  private:
+    Affine common_;
+    std::vector<float> factors_, offsets_;
+    std::vector<double> exact_adds_, exact_factors_, exact_offsets_;
+};
+
+// Counts them, requantizes them, or stores them; by panels of 16 channels, each group beginning a new one.
 struct Finish {
     std::optional<Limits> limits;
-    std::vector<std::int32_t> offsets;  // [panels][16], where there are no limits
+    std::optional<AffineTable> requantized;
+    std::optional<AffineLanes> requantized_lanes;  // [panels][16]
+    std::vector<std::int32_t> offsets;             // [panels][16], where there is nothing of these
     Storage out;
 
     // sums [rows][16] of one panel; `to` is the place of the first row's first channel of the panel, rows are `stride`
@@ -22,13 +52,8 @@ struct Finish {
 // `sums`: the bounds of each channel. Nothing if they leave 32 bits, or the results are not what these do.
 std::optional<Finish> make_finish(const LinearLayer& layer, std::span<const model::Range> sums);
 
-// The same counting as multiplication and rounding (Affine in byte_kernels.hpp).
-struct AffineTable {
-    std::vector<AffineChannel> channels;
-    std::uint8_t first = 0, last = 255;  // the lowest code, which is also added to each, and the highest
-};
-// Nothing where that is not exactly equal for all sums of all channels.
-std::optional<AffineTable> fit_affine_table(const Weights& weights, const Finish& finish,
-                                            std::span<const model::Range> sums);
+// What Affine has to be. Nothing where sums are stored, or counted and no Affine is equal for all sums of all channels.
+std::optional<AffineTable> make_affine_table(const Weights& weights, const Finish& finish,
+                                             std::span<const model::Range> sums);
 
 }  // namespace fard::soft

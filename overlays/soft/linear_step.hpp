@@ -19,8 +19,10 @@ struct LinearLayer {
     Window window;
     Weights weights;                 // depth in the order kernel row, kernel column, channel of the group
     std::vector<std::int64_t> bias;  // for each channel
-    const model::Tensor* thresholds = nullptr;  // constant; none: the sums themselves are stored
+    const model::Tensor* thresholds = nullptr;  // constant; none, nor `requantize`: the sums are stored
     model::MultiThresholdAttributes threshold_attributes;
+    const model::RequantizeAttributes* requantize =
+        nullptr;  // of one operand, the sums; instead of thresholds
 };
 
 // The fastest step that computes the layer; nothing if none of them can (the general one will).

@@ -76,7 +76,7 @@ class Finder {
         const bool fits = node.op == Op::conv ? fill_conv(node, found.layer) : fill_matrix(node, found.layer);
         if (!fits) return std::nullopt;
         found.layer.bias.assign(found.layer.weights.channels, 0);
-        if (node.inputs.size() > 2 && !add_bias(found, node.inputs[2], 1)) return std::nullopt;
+        if (node.inputs.size() > 2 && !add_own_bias(node, found)) return std::nullopt;
         return found;
     }
 
@@ -99,6 +99,16 @@ class Finder {
         if (static_cast<std::size_t>(attributes.channel_axis) != channel_axis(found)) return std::nullopt;
         found.layer.thresholds = &graph_[next->inputs[1]];
         found.layer.threshold_attributes = attributes;
+        return extended(std::move(found), *next);
+    }
+
+    std::optional<FoundLayer> with_requantize(FoundLayer found) const {
+        const Node* next = sole_reader_[found.output];
+        if (!next || next->op != Op::requantize || next->inputs.size() != 1) return std::nullopt;
+        const auto& attributes = next->as<model::RequantizeAttributes>();
+        if (attributes.axis >= 0 && static_cast<std::size_t>(attributes.axis) != channel_axis(found))
+            return std::nullopt;
+        found.layer.requantize = &attributes;
         return extended(std::move(found), *next);
     }
 
@@ -134,6 +144,15 @@ class Finder {
         return found.layer.out.channels_last ? 1 : graph_[found.output].shape.size() - 1;
     }
 
+    // A Conv has one value for each channel there; the others' operand is broadcast.
+    bool add_own_bias(const Node& node, FoundLayer& found) const {
+        if (node.op != Op::conv) return add_bias(found, node.inputs[2], 1);
+        const auto& bias = graph_[node.inputs[2]];
+        if (!is_integer_constant(bias)) return false;
+        found.layer.bias.assign(bias.constant->integers.begin(), bias.constant->integers.end());
+        return true;
+    }
+
     bool add_bias(FoundLayer& found, model::TensorId operand, int sign) const {
         const auto values = per_channel(graph_[operand], graph_[found.output].shape, channel_axis(found));
         if (!values) return false;
@@ -163,7 +182,10 @@ std::vector<FoundLayer> find_linear(const model::Graph& graph, const Node& node,
     if (!shortest) return found;
     found.push_back(*std::move(shortest));
     if (auto longer = finder.with_addition(found.back())) found.push_back(*std::move(longer));
-    if (auto longest = finder.with_thresholds(found.back())) found.push_back(*std::move(longest));
+    if (auto longest = finder.with_thresholds(found.back()))
+        found.push_back(*std::move(longest));
+    else if (auto requantized = finder.with_requantize(found.back()))
+        found.push_back(*std::move(requantized));
     std::ranges::reverse(found);
     return found;
 }

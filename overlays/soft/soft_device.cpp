@@ -66,7 +66,8 @@ class SoftDevice final : public Device {
 
 Result<std::unique_ptr<Device>> open_soft_device(const std::string& id, const std::string& kernels,
                                                  int threads) {
-    if (const auto* row = soft::select_kernels(kernels)) return std::make_unique<SoftDevice>(id, *row, threads);
+    if (const auto* row = soft::select_kernels(kernels))
+        return std::make_unique<SoftDevice>(id, *row, threads);
     std::string names;
     for (const auto& row : soft::kernel_table())
         if (row.runs_here()) names += (names.empty() ? "" : ", ") + std::string(row.name);

@@ -76,6 +76,42 @@ struct GemmCase {
 
 }  // namespace
 
+namespace {
+
+// Constants of Requantize; every other case has powers of two, with which sums often lie exactly between two codes.
+struct ExactConstants {
+    std::vector<double> adds, factors, offsets;
+    std::vector<float> float_factors, float_offsets;
+    double largest_offset = 0;
+
+    ExactConstants(std::mt19937& random, std::size_t lanes, bool halves) {
+        std::uniform_real_distribution<double> factor(-0.002, 0.01), offset(-3, 100);
+        for (std::size_t n = 0; n < lanes; ++n) {
+            adds.push_back(std::uniform_int_distribution<int>(-2000, 2000)(random));
+            factors.push_back(halves ? std::ldexp(1, -static_cast<int>(random() % 5) - 5) : factor(random));
+            offsets.push_back(halves ? 0 : offset(random));
+            float_factors.push_back(static_cast<float>(factors[n]));
+            float_offsets.push_back(static_cast<float>(adds[n] * factors[n] + offsets[n]));
+            largest_offset = std::max(largest_offset, std::abs(static_cast<double>(float_offsets[n])));
+        }
+    }
+
+    Affine affine() const {
+        const double t = 300;  // zero 10, codes 2 .. 250
+        const double error = (3 * t + 4 * largest_offset) * 0x1p-24;
+        return {float_factors.data(), float_offsets.data(),           10, 2, 250, adds.data(), factors.data(),
+                offsets.data(),       static_cast<float>(0.5 - error)};
+    }
+
+    std::uint8_t code(std::int32_t sum, std::size_t lane) const {
+        const double product = (sum + adds[lane]) * factors[lane];
+        const double t = product + offsets[lane];
+        return static_cast<std::uint8_t>(std::clamp(std::nearbyint(t) + 10, 2., 250.));
+    }
+};
+
+}  // namespace
+
 TEST_CASE("tiles of u8 x s8 multiply exactly, with sums and with codes") {
     for (std::uint32_t seed = 1; seed <= 200; ++seed) {
         const GemmCase gemm(seed);
@@ -102,6 +138,24 @@ TEST_CASE("tiles of u8 x s8 multiply exactly, with sums and with codes") {
             CHECK_MESSAGE(sums == expected_sums, row.name, " seed ", seed);
             std::vector<std::uint8_t> out(expected.size(), 77);
             job.sums = nullptr, job.affine = affine, job.out = out.data(), job.out_stride = out_stride;
+            row.bytes->gemm(job);
+            CHECK_MESSAGE(out == expected, row.name, " seed ", seed);
+        });
+    }
+}
+
+TEST_CASE("requantized tiles are exact, also between two codes") {
+    for (std::uint32_t seed = 1; seed <= 200; ++seed) {
+        GemmCase gemm(seed);
+        const ExactConstants constants(gemm.random, byte_panel_width, seed % 2 == 0);
+        std::vector<std::uint8_t> expected;
+        for (std::size_t r = 0; r < gemm.rows; ++r)
+            for (std::size_t n = 0; n < gemm.lanes; ++n)
+                expected.push_back(constants.code(gemm.sum(r, n), n));
+        for_each_byte_row([&](const Kernels& row) {
+            auto job = gemm.job();
+            std::vector<std::uint8_t> out(expected.size(), 77);
+            job.affine = constants.affine(), job.out = out.data(), job.out_stride = gemm.lanes;
             row.bytes->gemm(job);
             CHECK_MESSAGE(out == expected, row.name, " seed ", seed);
         });
@@ -169,6 +223,15 @@ TEST_CASE("depthwise rows of three columns agree with the plain ones") {
                     job.out = out.data();
                     row.bytes->depthwise3(job);
                     CHECK_MESSAGE(out == expected, row.name, " channels ", channels, " stride ", stride);
+                });
+                const ExactConstants constants(random, packed.size() / 12, stride == 2);
+                job.affine = constants.affine(), job.out = expected.data();
+                plain::depthwise3(job);
+                for_each_byte_row([&](const Kernels& row) {
+                    std::vector<std::uint8_t> out(expected.size(), 78);
+                    job.out = out.data();
+                    row.bytes->depthwise3(job);
+                    CHECK_MESSAGE(out == expected, row.name, " requantized, channels ", channels);
                 });
             }
 }

@@ -1,0 +1,24 @@
+// Steps that make one tensor of several: requantized sums, concatenation.
+#pragma once
+
+#include <optional>
+
+#include "overlays/soft/step.hpp"
+#include "overlays/soft/storage.hpp"
+
+namespace fard::soft {
+
+struct Source {
+    BufferId buffer = 0;
+    Storage storage;  // of integers
+};
+
+// Requantize of any number of operands, all of the output's shape. `axis` of the attributes must be the last dimension
+// in memory, or -1; nothing otherwise, and where the output is not bytes. The attributes must outlive the step.
+StepPtr make_requantize_step(const model::RequantizeAttributes& attributes, std::vector<Source> sources,
+                             BufferId out_buffer, const Storage& out, bool axis_is_last);
+
+// Elements side by side along the last dimension in memory; all have the same kind and base.
+StepPtr make_concat_step(std::vector<Source> sources, BufferId out_buffer, const Storage& out);
+
+}  // namespace fard::soft
