@@ -231,7 +231,8 @@ class ByteMatrixStep final : public Step {
     void copy_run(const std::uint8_t* image, std::int64_t y, std::int64_t x, std::uint8_t* to) const {
         auto* const end = to + panels_.run_bytes();
         const bool row_inside = y >= 0 && y < window_.in_height;
-        const auto* line = image + static_cast<std::size_t>(y * window_.in_width) * window_.channels;
+        const auto* line = image;
+        if (row_inside) line += static_cast<std::size_t>(y * window_.in_width) * window_.channels;
         const bool together = groups_ == 1 && window_.dilations.width == 1;
         if (row_inside && together && x >= 0 && x + window_.kernel.width <= window_.in_width) {
             to = std::copy_n(line + static_cast<std::size_t>(x) * window_.channels,

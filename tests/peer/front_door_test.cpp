@@ -128,7 +128,7 @@ TEST_CASE("rubbish at the front door is dropped and counted, and the door stays 
     throw_in(
         {std::string("\x83\xa1t\xcd\xff\xff\xa1v\x01\xa1"
                      "b\x80",
-                     14)});
+                     12)});
     const auto visitor = house.knock(PeerId{random_hex(16)});
     std::optional<Result<wire::Body>> result;
     visitor->ask(wire::Query{}, 5s, [&](Result<wire::Body> answer) { result = std::move(answer); });
