@@ -112,10 +112,11 @@ FARD_VNNI_INLINE void store_row(const Target& job, std::size_t row, const __m512
         _mm512_mask_storeu_epi8(job.out + row * job.out_stride, ~std::uint64_t{0} >> (64 - job.lanes), bytes);
 }
 
-// Returns whether all were sure, if it watches.
+// Returns a bit for each row that was not sure, if it watches.
 template <bool Watches, std::size_t Rows, std::size_t Vectors>
-FARD_VNNI_INLINE bool store_bytes(const Target& job, const __m512i (&sums)[Rows][Vectors]) {
-    __m512 factors[Vectors], offsets[Vectors], most = _mm512_setzero_ps();
+FARD_VNNI_INLINE unsigned store_bytes(const Target& job, const __m512i (&sums)[Rows][Vectors]) {
+    __m512 factors[Vectors], offsets[Vectors];
+    unsigned unsure = 0;
     FARD_UNROLL
     for (std::size_t v = 0; v < Vectors; ++v) {
         factors[v] = _mm512_loadu_ps(job.affine.factors + v * 16);
@@ -124,6 +125,7 @@ FARD_VNNI_INLINE bool store_bytes(const Target& job, const __m512i (&sums)[Rows]
     FARD_UNROLL
     for (std::size_t r = 0; r < Rows; ++r) {
         __m512i codes[4] = {};
+        __m512 most = _mm512_setzero_ps();
         FARD_UNROLL
         for (std::size_t v = 0; v < Vectors; ++v) {
             const __m512 t = _mm512_fmadd_ps(_mm512_cvtepi32_ps(sums[r][v]), factors[v], offsets[v]);
@@ -131,8 +133,11 @@ FARD_VNNI_INLINE bool store_bytes(const Target& job, const __m512i (&sums)[Rows]
             codes[v] = _mm512_cvtps_epi32(t);
         }
         if (r < job.rows) store_row(job, r, codes);
+        if constexpr (Watches)
+            unsure |= (_mm512_cmp_ps_mask(most, _mm512_set1_ps(job.affine.sure), _CMP_GT_OQ) != 0 ? 1U : 0U)
+                      << r;
     }
-    return !Watches || _mm512_cmp_ps_mask(most, _mm512_set1_ps(job.affine.sure), _CMP_GT_OQ) == 0;
+    return unsure;
 }
 
 // A function of its own: what becomes of these sums takes so many registers that the compiler would else store them
@@ -149,19 +154,16 @@ FARD_VNNI __attribute__((noinline)) void multiply_to(const GemmBytes& job, const
         _mm512_store_si512(to + r * Vectors + v, sums[r][v]);
 }
 
-// The tile once more, by the exact form.
-template <std::size_t Rows, std::size_t Vectors>
-FARD_VNNI __attribute__((noinline)) void store_exactly(const GemmBytes& job, std::size_t first) {
-    __m512i sums[Rows * Vectors];
-    multiply_to<Rows, Vectors>(job, job.rows + first, sums);
-    const Target target{job.affine, job.lanes, job.out + first * job.out_stride, job.out_stride, Rows};
-    for (std::size_t r = 0; r < Rows; ++r) {
-        __m512i codes[4] = {};
-        FARD_UNROLL
-        for (std::size_t v = 0; v < Vectors; ++v)
-            codes[v] = round_exactly(sums[r * Vectors + v], job.affine, v * 16);
-        store_row(target, r, codes);
-    }
+// A row once more, by the exact form.
+template <std::size_t Vectors>
+FARD_VNNI __attribute__((noinline)) void store_exactly(const GemmBytes& job, std::size_t row) {
+    __m512i sums[Vectors];
+    multiply_to<1, Vectors>(job, job.rows + row, sums);
+    __m512i codes[4] = {};
+    FARD_UNROLL
+    for (std::size_t v = 0; v < Vectors; ++v)
+        codes[v] = round_exactly(sums[v], job.affine, v * 16);
+    store_row({job.affine, job.lanes, job.out, job.out_stride, job.row_count}, row, codes);
 }
 
 enum Product { sums_wanted, bytes_wanted, exact_bytes_wanted, result_count };
@@ -180,7 +182,9 @@ FARD_VNNI void tile(const GemmBytes& job, std::size_t first) {
         return;
     }
     const Target target{job.affine, job.lanes, job.out + first * job.out_stride, job.out_stride, Rows};
-    if (!store_bytes<Wanted == exact_bytes_wanted>(target, sums)) store_exactly<Rows, Vectors>(job, first);
+    unsigned unsure = store_bytes<Wanted == exact_bytes_wanted>(target, sums);
+    for (; unsure != 0; unsure &= unsure - 1)
+        store_exactly<Vectors>(job, first + static_cast<std::size_t>(__builtin_ctz(unsure)));
 }
 
 using Tile = void (*)(const GemmBytes&, std::size_t);
