@@ -1,0 +1,160 @@
+// Networks as Brevitas exports them (QONNX): integers from end to end, and accurate.
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <fstream>
+
+#include "model/reference.hpp"
+#include "tests/model/data.hpp"
+#include "tests/model/onnx_maker.hpp"
+
+using namespace fard;
+using namespace fard::model;
+using namespace fard::model::test;
+
+namespace {
+
+Model load(const std::filesystem::path& file) {
+    auto model = Model::load(file);
+    REQUIRE_MESSAGE(model, model.error().message);
+    return *model;
+}
+
+std::vector<Op> operators(const Model& model) {
+    std::vector<Op> list;
+    for (const auto& node : model.graph().nodes)
+        list.push_back(node.op);
+    return list;
+}
+
+// Every product of the network is one of integers.
+void check_integer_products(const Model& model) {
+    for (const auto& node : model.graph().nodes) {
+        if (node.op != Op::matmul && node.op != Op::gemm && node.op != Op::conv) continue;
+        CAPTURE(node.name);
+        CHECK(model.graph()[node.outputs[0]].type.is_integer());
+        CHECK(model.graph()[node.inputs[1]].type.bits() <= 3);
+    }
+}
+
+// Byte `index` and those behind it of an IDX file, without its header.
+std::vector<unsigned char> idx(const std::filesystem::path& file, std::size_t header) {
+    std::ifstream stream(file, std::ios::binary);
+    std::vector<unsigned char> bytes((std::istreambuf_iterator<char>(stream)), {});
+    REQUIRE(bytes.size() > header);
+    bytes.erase(bytes.begin(), bytes.begin() + static_cast<std::ptrdiff_t>(header));
+    return bytes;
+}
+
+int right_digits(const Model& model) {
+    const auto images = data_file("mnist/first-1000-images-idx3-ubyte");
+    const auto labels = data_file("mnist/first-1000-labels-idx1-ubyte");
+    if (!images || !labels) return 1000;
+    const auto pixels = idx(*images, 16), digits = idx(*labels, 8);
+    int right = 0;
+    for (std::size_t i = 0; i < 1000; ++i) {
+        std::vector<double> image(pixels.begin() + static_cast<std::ptrdiff_t>(i * 784),
+                                  pixels.begin() + static_cast<std::ptrdiff_t>((i + 1) * 784));
+        for (auto& pixel : image)
+            pixel /= 255;
+        right += index_of_largest(run(model, image)) == digits[i];
+    }
+    return right;
+}
+
+// How many of the stored keyword vectors are classified right; `scale` is what one unit of them stands for.
+int right_keywords(const Model& model, double scale) {
+    const auto vectors = data_file("kws/vectors_200.npy"), labels = data_file("kws/labels_200.npy");
+    if (!vectors || !labels) return 200;
+    int right = 0;
+    for (std::size_t i = 0; i < 200; ++i) {
+        auto vector = npy_row(*vectors, i);
+        for (auto& each : vector)
+            each *= scale;
+        right += static_cast<double>(index_of_largest(run(model, vector))) == npy_row(*labels, i)[0];
+    }
+    return right;
+}
+
+// Cut at each place where one tensor crosses, each stage read again from its own bytes: the same as the whole.
+void check_cuts(const Model& model, const std::vector<double>& input) {
+    const auto& graph = model.graph();
+    const auto values = values_for(graph[graph.inputs[0]], input);
+    const auto whole = run_reference(graph, {values});
+    REQUIRE(whole);
+    for (const auto& place : model.cut_tensors()) {
+        CAPTURE(place);
+        const auto stages = cut(model, {{place}});
+        REQUIRE_MESSAGE(stages, stages.error().message);
+        auto tensors = std::vector{values};
+        for (const auto& stage : *stages) {
+            CHECK(checker_passes(stage.onnx));
+            const auto part = Model::parse(stage.onnx, "stage");
+            REQUIRE_MESSAGE(part, part.error().message);
+            CHECK(part->inputs() == stage.inputs);
+            CHECK(part->outputs() == stage.outputs);
+            auto results = run_reference(part->graph(), tensors);
+            REQUIRE_MESSAGE(results, results.error().message);
+            tensors = *results;
+        }
+        CHECK(tensors == *whole);
+    }
+}
+
+}  // namespace
+
+TEST_CASE("TFC 1W1A") {
+    const auto network = data_file("models/tfc_1w1a.onnx");
+    if (!network) return;
+    const auto model = load(*network);
+    check_integer_products(model);
+    CHECK(std::ranges::count(operators(model), Op::multi_threshold) == 4);
+    CHECK(std::ranges::count(operators(model), Op::batch_normalization) == 0);
+    const auto right = right_digits(model);
+    MESSAGE(right, " of 1000 right");
+    CHECK(right == 913);  // of these 1,000, as by numpy's floats; 92.96 % of all 10,000
+    check_cuts(model, std::vector<double>(784, 0.75));
+}
+
+TEST_CASE("TFC 2W2A") {
+    const auto network = data_file("models/tfc_2w2a.onnx");
+    if (!network) return;
+    const auto model = load(*network);
+    check_integer_products(model);
+    CHECK(std::ranges::count(operators(model), Op::batch_normalization) == 0);
+    const auto right = right_digits(model);
+    MESSAGE(right, " of 1000 right");
+    CHECK(right >= 960);
+    check_cuts(model, std::vector<double>(784, 0.75));
+}
+
+TEST_CASE("keyword spotting, 3 bits") {
+    const auto network = data_file("models/kws_mlp_w3a3.onnx");
+    if (!network) return;
+    const auto model = load(*network);
+    check_integer_products(model);
+    CHECK(std::ranges::count(operators(model), Op::multi_threshold) == 3);
+    const auto right = right_keywords(model, 0.33674246072769165);
+    MESSAGE(right, " of 200 right");
+    CHECK(right >= 160);
+    check_cuts(model, std::vector<double>(490, 1.5));
+}
+
+TEST_CASE("keyword spotting from the model zoo, and intrusion detection") {
+    const auto keywords = data_file("models/kws_mlp_w3a3_zoo.onnx");
+    const auto intrusion = data_file("models/unsw_nb15_mlp_w2a2.onnx");
+    if (!keywords || !intrusion) return;
+    const auto kws = load(*keywords);
+    check_integer_products(kws);
+    check_cuts(kws, std::vector<double>(490, 1.5));
+    const auto nb15 = load(*intrusion);
+    for (const auto& node : nb15.graph().nodes) {
+        CAPTURE(node.name);
+        CHECK(nb15.graph()[node.outputs[0]].type.is_integer());
+    }
+    CHECK(nb15.outputs()[0].type == DataType::bipolar());
+    std::vector<double> bits(600);
+    for (std::size_t i = 0; i < bits.size(); ++i)
+        bits[i] = i * i % 7 < 3 ? 1 : -1;
+    check_cuts(nb15, bits);
+}
