@@ -18,6 +18,7 @@ struct Command {
 
 Command submit_command();
 Command run_command();
+Command inspect_command();
 Command up_command();
 Command down_command();
 Command status_command();

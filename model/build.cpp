@@ -181,9 +181,18 @@ class Builder {
         return {};
     }
 
+    // Shape: a list of extents, from attribute `start` up to `end`.
     Result<> add_shape(const RawNode& node, const Shape& shape) {
-        RawTensor list{node.outputs[0], "INT64", {static_cast<std::int64_t>(shape.size())}, {}};
-        list.values.integers.assign(shape.begin(), shape.end());
+        const auto rank = static_cast<std::int64_t>(shape.size());
+        AttributeReader attributes(node);
+        const auto within = [&](std::int64_t at) {
+            return std::clamp<std::int64_t>(at < 0 ? at + rank : at, 0, rank);
+        };
+        const auto start = within(attributes.integer("start", 0));
+        const auto end = std::max(start, within(attributes.integer("end", rank)));
+        if (auto done = attributes.done(); !done) return done;
+        RawTensor list{node.outputs[0], "INT64", {end - start}, {}};
+        list.values.integers.assign(shape.begin() + start, shape.begin() + end);
         return add_constant(std::move(list));
     }
 

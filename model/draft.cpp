@@ -161,16 +161,19 @@ bool Rewriter::emit_as(TensorId output, Op op, Attributes attributes, std::vecto
 }
 
 void Rewriter::replace(TensorId output, TensorId same) {
-    if (is_output(output)) {  // it keeps its name
+    const bool takes_name = draft_.named_here.erase(same) != 0;
+    if (is_output(output) && !takes_name) {  // both names stay
         emit_as(output, Op::identity, {}, {same});
         return;
     }
-    auto& kept = draft_.graph.tensors[same];
-    if (draft_.named_here.erase(same) != 0) {
-        kept.name = std::exchange(draft_.graph.tensors[output].name, kept.name);
-        kept.declared = draft_.graph.tensors[output].declared;
+    if (takes_name) {
+        auto &kept = draft_.graph.tensors[same], &gone = draft_.graph.tensors[output];
+        std::swap(kept.name, gone.name);
+        kept.declared = gone.declared;
+        kept.inner = gone.inner;
         draft_.named_here.insert(output);
     }
+    std::ranges::replace(draft_.graph.outputs, output, same);
     same_[output] = same;
 }
 

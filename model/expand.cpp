@@ -208,10 +208,6 @@ void expand_top_k(Expander& to) {
     result(1, "TopKIndices");
 }
 
-void expand_dropout(Expander& to) {
-    to.put("Identity", {to.in(0)}, to.node().outputs[0]);
-}
-
 constexpr std::string_view onnx = "", microsoft = "com.microsoft";
 constexpr std::array quantizer_domains{std::string_view(""), std::string_view("onnx.brevitas"),
                                        std::string_view("qonnx.custom_op.general"),
@@ -229,7 +225,6 @@ constexpr std::size_t many = 1 << 16;
 
 constexpr std::array rows{
     Row{onnx, "ConvInteger", 2, 4, expand_conv_integer},
-    Row{onnx, "Dropout", 1, 3, expand_dropout},
     Row{onnx, "MatMulInteger", 2, 4, expand_matmul_integer},
     Row{onnx, "QLinearConv", 8, 9, expand_qlinear_conv},
     Row{onnx, "QLinearMatMul", 8, 8, expand_qlinear_matmul},

@@ -17,7 +17,7 @@ namespace fard::model {
 Result<bool> expand_operators(RawGraph& raw);
 
 inline constexpr std::string_view expanded_operators =
-    "BipolarQuant, ConvInteger, Dropout, MatMulInteger, QGemm, QLinearAdd, QLinearAveragePool, "
+    "BipolarQuant, ConvInteger, MatMulInteger, QGemm, QLinearAdd, QLinearAveragePool, "
     "QLinearConcat, "
     "QLinearConv, QLinearGlobalAveragePool, QLinearLeakyRelu, QLinearMatMul, QLinearMul, QLinearSigmoid, "
     "Quant, "

@@ -33,11 +33,16 @@ Result<Model> Model::load(const std::filesystem::path& file) {
     std::ostringstream bytes;
     bytes << stream.rdbuf();
     if (!stream || !bytes) return fail(Fault::io, "{}: cannot be read", file.string());
-    return parse(bytes.view(), file.string());
+    return parse_in(bytes.view(), file.string(), std::filesystem::absolute(file, error).parent_path());
 }
 
 Result<Model> Model::parse(std::string_view onnx, const std::string& where) {
-    auto file = OnnxFile::parse(onnx, where);
+    return parse_in(onnx, where, std::nullopt);
+}
+
+Result<Model> Model::parse_in(std::string_view onnx, const std::string& where,
+                              const std::optional<std::filesystem::path>& directory) {
+    auto file = OnnxFile::parse(onnx, where, directory);
     if (!file) return fail(file.error());
     auto raw = file->read();
     if (!raw) return fail(raw.error());

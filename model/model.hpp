@@ -3,6 +3,7 @@
 
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -16,7 +17,8 @@ namespace fard::model {
 // An imported model: the typed graph, and the ONNX it came from (for cutting). Immutable, cheap to copy.
 class Model {
   public:
-    // Errors name the node, its operator, and what is missing or wrong, and the file.
+    // Errors name the node, its operator, and what is missing or wrong, and the file. Weights may lie in other files
+    // of the model's directory; parse() refuses these.
     static Result<Model> load(const std::filesystem::path& file);
     static Result<Model> parse(std::string_view onnx, const std::string& where);
 
@@ -29,6 +31,8 @@ class Model {
     struct Implementation;  // model/implementation.hpp
 
   private:
+    static Result<Model> parse_in(std::string_view onnx, const std::string& where,
+                                  const std::optional<std::filesystem::path>& directory);
     explicit Model(std::shared_ptr<const Implementation> implementation);
     std::shared_ptr<const Implementation> implementation_;
 };

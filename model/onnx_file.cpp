@@ -6,6 +6,7 @@
 #include <unordered_map>
 #include <unordered_set>
 
+#include "model/external_data.hpp"
 #include "model/onnx_border.hpp"
 #include "model/onnx_tensor.hpp"
 #include "model/own_domain.hpp"
@@ -221,7 +222,8 @@ OnnxFile::OnnxFile(OnnxFile&&) noexcept = default;
 OnnxFile& OnnxFile::operator=(OnnxFile&&) noexcept = default;
 OnnxFile::~OnnxFile() = default;
 
-Result<OnnxFile> OnnxFile::parse(std::string_view bytes, const std::string& where) try {
+Result<OnnxFile> OnnxFile::parse(std::string_view bytes, const std::string& where,
+                                 const std::optional<std::filesystem::path>& directory) try {
     auto impl = std::make_unique<Impl>();
     impl->where = where;
     if (bytes.size() > INT_MAX)
@@ -231,6 +233,9 @@ Result<OnnxFile> OnnxFile::parse(std::string_view bytes, const std::string& wher
         return fail(Fault::corrupt, "{}: not an ONNX model (its protobuf does not parse)", where);
     if (!impl->model.has_graph())
         return fail(Fault::corrupt, "{}: not an ONNX model (it holds no graph)", where);
+    if (directory)
+        if (auto done = read_external_data(impl->model, *directory); !done)
+            return fail_in(where, done.error());
     return OnnxFile(std::move(impl));
 } catch (const std::exception& error) {
     return fail(Fault::corrupt, "{}: not an ONNX model ({})", where, error.what());

@@ -1,7 +1,9 @@
 // The fence around onnx and protobuf: bytes to a RawGraph, and parts of the file to new files.
 #pragma once
 
+#include <filesystem>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -23,9 +25,11 @@ struct Extract {
 // A parsed file. Immutable; owns its protobuf message.
 class OnnxFile {
   public:
-    // Errors: corrupt (not an ONNX model, data that does not fit its shape), unsupported (weights outside of
-    // the file, element types that fard does not read). `where` names the file in messages.
-    static Result<OnnxFile> parse(std::string_view bytes, const std::string& where);
+    // `directory`: where files with the weights of this one may lie (model/external_data.hpp); none: nowhere. Errors:
+    // corrupt (not an ONNX model, data that does not fit its shape), unsupported (weights that lie elsewhere, element
+    // types that fard does not read). `where` names the file in messages.
+    static Result<OnnxFile> parse(std::string_view bytes, const std::string& where,
+                                  const std::optional<std::filesystem::path>& directory);
     OnnxFile(OnnxFile&&) noexcept;
     OnnxFile& operator=(OnnxFile&&) noexcept;
     ~OnnxFile();

@@ -39,7 +39,11 @@ Result<std::size_t> count_elements(const TensorProto& tensor) {
     return count;
 }
 
+// The ends of 64 bits mean "as far as it goes" (in a Slice, for one), and so do those of 32.
 Result<> put(Values& values, std::int64_t value, const TensorProto& tensor) {
+    using Wide = std::numeric_limits<std::int64_t>;
+    if (value == Wide::max()) value = std::numeric_limits<std::int32_t>::max();
+    if (value == Wide::min()) value = std::numeric_limits<std::int32_t>::min();
     if (value < std::numeric_limits<std::int32_t>::min() || value > std::numeric_limits<std::int32_t>::max())
         return fail(Fault::unsupported, "tensor '{}' holds {}; fard computes with integers of 32 bits",
                     tensor.name(), value);
@@ -136,10 +140,23 @@ int element_type_of(const std::string& declared) {
     return TensorProto::FLOAT;
 }
 
+Result<std::uint64_t> stored_bytes(const TensorProto& tensor) {
+    constexpr std::pair<int, std::uint64_t> sizes[] = {
+        {TensorProto::FLOAT, 4},  {TensorProto::DOUBLE, 8}, {TensorProto::INT8, 1},   {TensorProto::UINT8, 1},
+        {TensorProto::BOOL, 1},   {TensorProto::INT16, 2},  {TensorProto::UINT16, 2}, {TensorProto::INT32, 4},
+        {TensorProto::UINT32, 4}, {TensorProto::INT64, 8}};
+    const auto count = count_elements(tensor);
+    if (!count) return fail(count.error());
+    for (const auto& [type, size] : sizes)
+        if (type == tensor.data_type()) return *count * size;
+    return fail(Fault::unsupported, "has an ONNX element type that fard does not read ({})",
+                tensor.data_type());
+}
+
 Result<RawTensor> read_tensor(const TensorProto& tensor) {
     if (tensor.data_location() == TensorProto::EXTERNAL || tensor.external_data_size() > 0)
         return fail(Fault::unsupported,
-                    "tensor '{}' keeps its data in another file; save the model with all weights inside",
+                    "tensor '{}' keeps its data in another file, and where that is is not known here",
                     tensor.name());
     if (tensor.has_segment())
         return fail(Fault::unsupported, "tensor '{}' is one segment of a larger one", tensor.name());

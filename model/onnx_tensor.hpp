@@ -12,6 +12,9 @@ namespace fard::model {
 std::string declared_of(int element_type);
 int element_type_of(const std::string& declared);  // the reverse; FLOAT for one that it does not know
 
+// The bytes that its elements take as raw_data. Errors: corrupt (extents that cannot be), unsupported (its type).
+Result<std::uint64_t> stored_bytes(const onnx::TensorProto& tensor);
+
 // Errors: corrupt, unsupported; the message names the tensor.
 Result<RawTensor> read_tensor(const onnx::TensorProto& tensor);
 

@@ -28,6 +28,7 @@ constexpr std::array rows{
     OperatorRow{onnx_domain, "Conv", Op::conv, 2, 3, read_conv},
     OperatorRow{onnx_domain, "DequantizeLinear", Op::dequantize, 2, 3, read_dequantize_linear},
     OperatorRow{onnx_domain, "Div", Op::div, 2, 2, read_div},
+    OperatorRow{onnx_domain, "Dropout", Op::identity, 1, 3, read_dropout},
     OperatorRow{onnx_domain, "Flatten", Op::flatten, 1, 1, read_flatten},
     OperatorRow{onnx_domain, "Gather", Op::gather, 2, 2, read_gather},
     OperatorRow{onnx_domain, "Gemm", Op::gemm, 2, 3, read_gemm},

@@ -92,6 +92,7 @@ Result<OperatorResult> read_sub(const OperatorInput& in);
 Result<OperatorResult> read_mul(const OperatorInput& in);
 Result<OperatorResult> read_div(const OperatorInput& in);
 Result<OperatorResult> read_relu(const OperatorInput& in);
+Result<OperatorResult> read_dropout(const OperatorInput& in);
 Result<OperatorResult> read_identity(const OperatorInput& in);
 Result<OperatorResult> read_cast(const OperatorInput& in);
 Result<OperatorResult> read_softmax(const OperatorInput& in);

@@ -63,6 +63,13 @@ Result<OperatorResult> read_identity(const OperatorInput& in) {
     return like(in[0]);
 }
 
+// Nothing, but in training.
+Result<OperatorResult> read_dropout(const OperatorInput& in) {
+    if (in.has(2) && in.constant_number(2) != 0.0)
+        return fail(Fault::unsupported, "may be in training mode; export the network for inference");
+    return like(in[0]);
+}
+
 Result<OperatorResult> read_cast(const OperatorInput& in) {
     AttributeReader attributes(in.node);
     const auto to = attributes.integer("to", 0);

@@ -30,12 +30,17 @@ Result<OperatorResult> read_reduction(const OperatorInput& in) {
     const bool nothing_if_empty = attributes.integer("noop_with_empty_axes", 0) != 0;
     if (auto done = attributes.done(); !done) return fail(done.error());
     if (in.has(1)) {
-        if (!in[1].is_constant() || !in[1].type.is_integer() || in[1].shape.size() != 1)
-            return fail(Fault::unsupported, "has axes that are not a constant list of integers");
-        axes.assign(in[1].constant->integers.begin(), in[1].constant->integers.end());
+        auto list = in.constant_integers(1, "axes");
+        if (!list) return fail(list.error());
+        axes = *std::move(list);
     }
     const auto& shape = in[0].shape;
-    if (axes.empty() && nothing_if_empty) return fail(Fault::unsupported, "has no axes");
+    if (axes.empty() && nothing_if_empty) {
+        auto same = moved(in[0], shape);
+        same.layout = in[0].layout;
+        same.op = Op::identity;
+        return same;
+    }
     if (axes.empty()) {
         axes.resize(shape.size());
         std::iota(axes.begin(), axes.end(), 0);

@@ -5,7 +5,7 @@ packages=(
     g++ meson ninja-build pkg-config python3
     libzmq3-dev cppzmq-dev libmsgpack-cxx-dev libsodium-dev
     libboost-dev libboost-program-options-dev libexpected-dev libfmt-dev libspdlog-dev
-    libonnx-dev libprotobuf-dev protobuf-compiler
+    libonnx-dev libonnx-testdata libprotobuf-dev protobuf-compiler
     libtomlplusplus-dev nlohmann-json3-dev libarchive-dev libpng-dev libturbojpeg0-dev
     doctest-dev libbenchmark-dev
 )
