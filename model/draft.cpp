@@ -136,7 +136,9 @@ std::optional<TensorId> Rewriter::emit(Op op, Attributes attributes, std::vector
     const auto id = this->tensor(hint, {});
     tensor.name = (*this)[id].name;
     draft_.graph.tensors[id] = std::move(tensor);
-    put({(*this)[id].name, op, std::move(inputs), {id}, std::move(attributes)}, current_file_);
+    const bool is_current = hint.starts_with(current_);
+    put({is_current ? current_ : (*this)[id].name, op, std::move(inputs), {id}, std::move(attributes)},
+        current_file_);
     return id;
 }
 

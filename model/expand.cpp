@@ -53,14 +53,16 @@ class Expander {
                     std::map<std::string, RawAttribute> attributes = {}, std::string_view domain = "") {
         while (!inputs.empty() && inputs.back().empty())
             inputs.pop_back();
+        const bool files_own = std::ranges::find(node_->outputs, output) != node_->outputs.end();
+        const auto& own = node_->name.empty() ? node_->outputs[0] : node_->name;
         nodes_.push_back({node_->index,
-                          output == node_->outputs[0] ? node_->name : output,
+                          files_own || domain == own_domain ? own : output,
                           std::string(domain),
                           std::string(op),
                           std::move(inputs),
                           {output},
                           std::move(attributes),
-                          std::ranges::find(node_->outputs, output) == node_->outputs.end(),
+                          !files_own,
                           node_->label()});
         return output;
     }

@@ -183,18 +183,51 @@ void first_integers(Range range, std::int64_t levels, Level level, std::vector<s
     }
 }
 
+// A constant that is 1 or -1 for each channel, in a shape of `rank` dimensions.
+TensorId sign_constant(Rewriter& graph, const std::string& hint, const std::vector<int>& signs,
+                       std::size_t rank, std::size_t axis) {
+    Shape shape(rank - axis, 1);
+    shape[0] = static_cast<std::int64_t>(signs.size());
+    return graph.constant(hint + "_signs", shape, {{signs.begin(), signs.end()}, {}});
+}
+
+// The product that makes x once more, with the weights and bias of some channels negated. Empty where x is no product
+// with constants.
+std::optional<TensorId> with_turned_weights(Rewriter& graph, TensorId x, const std::vector<int>& signs) {
+    const auto* producer = graph.producer(x);
+    const bool product = producer != nullptr &&
+                         (producer->op == Op::conv || producer->op == Op::gemm || producer->op == Op::matmul);
+    if (!product || signs.size() == 1) return std::nullopt;
+    Node node = *producer;
+    const bool rows = node.op == Op::conv || (node.op == Op::gemm && node.as<GemmAttributes>().transpose_b);
+    for (std::size_t i = 1; i < node.inputs.size(); ++i) {
+        const auto constant = node.inputs[i];
+        const auto& shape = graph[constant].shape;
+        const std::size_t axis = i == 2 ? shape.size() - 1 : rows ? 0 : 1;
+        if (!graph[constant].is_constant() || shape.size() <= axis ||
+            shape[axis] != static_cast<std::int64_t>(signs.size()) || (i == 1 && shape.size() < 2))
+            return std::nullopt;
+        const auto name = graph[constant].name;
+        const auto factors = sign_constant(graph, name, signs, shape.size(), axis);
+        const auto turned = graph.emit(Op::mul, {}, {constant, factors}, name + "_turned",
+                                       {graph[constant].shape, Layout::none});
+        if (!turned) return std::nullopt;
+        node.inputs[i] = *turned;
+    }
+    const auto shape = graph[x].shape;
+    const auto layout = graph[x].layout;
+    return graph.emit(node.op, node.attributes, node.inputs, node.name, {shape, layout, true});
+}
+
 // Integers whose sign is turned where a channel's function decreases.
 std::optional<TensorId> with_signs(Rewriter& graph, TensorId x, const std::vector<int>& signs, int axis) {
     if (std::ranges::find(signs, -1) == signs.end()) return x;
+    if (const auto turned = with_turned_weights(graph, x, signs)) return turned;
     const auto shape = graph[x].shape;
     const auto layout = graph[x].layout;
     const auto name = graph[x].name;
-    Shape broadcast;
-    if (axis >= 0) {
-        broadcast.assign(shape.size() - static_cast<std::size_t>(axis), 1);
-        broadcast[0] = shape[static_cast<std::size_t>(axis)];
-    }
-    const auto factors = graph.constant(name + "_signs", broadcast, {{signs.begin(), signs.end()}, {}});
+    const auto factors = sign_constant(graph, name, signs, axis < 0 ? 1 : shape.size(),
+                                       axis < 0 ? 0 : static_cast<std::size_t>(axis));
     return graph.emit(Op::mul, {}, {x, factors}, name + "_turned", {shape, layout, true});
 }
 

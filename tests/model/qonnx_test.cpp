@@ -122,6 +122,7 @@ TEST_CASE("TFC 2W2A") {
     const auto model = load(*network);
     check_integer_products(model);
     CHECK(std::ranges::count(operators(model), Op::batch_normalization) == 0);
+    CHECK(std::ranges::count(operators(model), Op::mul) == 2);  // before the first and behind the last layer
     const auto right = right_digits(model);
     MESSAGE(right, " of 1000 right");
     CHECK(right >= 960);
