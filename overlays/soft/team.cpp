@@ -4,7 +4,6 @@ namespace fard::soft {
 namespace {
 
 constexpr int spins_before_sleep = 5'000;  // about 50 microseconds
-constexpr int spins_before_yield = 5'000;
 
 #if defined(__x86_64__)
 void pause() {
@@ -54,13 +53,12 @@ void Team::meet() {
     if (arrived_.fetch_add(1, std::memory_order_acq_rel) + 1 == members_) {
         arrived_.store(0, std::memory_order_relaxed);
         meeting_.fetch_add(1, std::memory_order_release);
+        meeting_.notify_all();
         return;
     }
-    for (int i = 0; meeting_.load(std::memory_order_acquire) == meeting; ++i)
-        if (i < spins_before_yield)
-            pause();
-        else
-            std::this_thread::yield();
+    for (int i = 0; i < spins_before_sleep && meeting_.load(std::memory_order_acquire) == meeting; ++i)
+        pause();
+    meeting_.wait(meeting, std::memory_order_acquire);
 }
 
 }  // namespace fard::soft

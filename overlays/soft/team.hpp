@@ -1,7 +1,7 @@
 // A few threads that work on one thing together, again and again: a plan's threads.
 //
 //   run(): every member calls work(index) once; the caller is member 0. Between two of its parts, work waits for all
-//   others at meet(). A member that waits spins for a short while, then gives its core away.
+//   others at meet(). A member that waits spins for a short while, then sleeps.
 #pragma once
 
 #include <atomic>
