@@ -1,6 +1,6 @@
 #include "model/expand.hpp"
 
-#include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <array>
@@ -280,6 +280,14 @@ Result<bool> Expander::run() {
 }
 
 }  // namespace
+
+std::string expanded_operators() {
+    std::vector<std::string_view> names;
+    for (const auto& row : rows)
+        names.push_back(row.op);
+    std::ranges::sort(names);
+    return fmt::format("{}", fmt::join(names, ", "));
+}
 
 Result<bool> expand_operators(RawGraph& raw) {
     return Expander(raw).run();

@@ -1,7 +1,7 @@
 // Operators that stand for several simple ones.
 #pragma once
 
-#include <string_view>
+#include <string>
 
 #include "base/result.hpp"
 #include "model/raw_graph.hpp"
@@ -16,11 +16,7 @@ namespace fard::model {
 // Errors: invalid_input (a number of operands that does not fit), naming the node.
 Result<bool> expand_operators(RawGraph& raw);
 
-inline constexpr std::string_view expanded_operators =
-    "BipolarQuant, ConvInteger, MatMulInteger, QGemm, QLinearAdd, QLinearAveragePool, "
-    "QLinearConcat, "
-    "QLinearConv, QLinearGlobalAveragePool, QLinearLeakyRelu, QLinearMatMul, QLinearMul, QLinearSigmoid, "
-    "Quant, "
-    "TopK, Trunc";
+// Their names as a list, for people: "BipolarQuant, ConvInteger, ...".
+std::string expanded_operators();
 
 }  // namespace fard::model

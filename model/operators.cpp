@@ -14,7 +14,6 @@ namespace {
 constexpr std::string_view onnx_domain = "";
 constexpr std::string_view qonnx_domain = "qonnx.custom_op.general";
 constexpr std::string_view finn_domain = "finn.custom_op.general";  // its name before qonnx
-constexpr std::string_view fard_domain = "fard";                    // what expand_operators() makes
 constexpr std::size_t many = 1 << 16;
 
 constexpr std::array rows{
@@ -58,15 +57,15 @@ constexpr std::array rows{
     OperatorRow{onnx_domain, "Transpose", Op::transpose, 1, 1, read_transpose},
     OperatorRow{onnx_domain, "Unsqueeze", Op::reshape, 1, 2, read_unsqueeze},
     OperatorRow{qonnx_domain, "MultiThreshold", Op::multi_threshold, 2, 2, read_multi_threshold},
-    OperatorRow{fard_domain, "BipolarCodes", Op::multi_threshold, 2, 2, read_bipolar_codes},
-    OperatorRow{fard_domain, "DequantCodes", Op::dequantize, 3, 3, read_dequant_codes},
-    OperatorRow{fard_domain, "Dequantize", Op::dequantize, 1, 1, read_dequantize},
-    OperatorRow{fard_domain, "MultiThreshold", Op::multi_threshold, 2, 2, read_multi_threshold},
-    OperatorRow{fard_domain, "Quantize", Op::quantize, 1, 1, read_quantize},
-    OperatorRow{fard_domain, "QuantCodes", Op::quantize, 4, 4, read_quant_codes},
-    OperatorRow{fard_domain, "Requantize", Op::requantize, 1, many, read_requantize},
-    OperatorRow{fard_domain, "TopKIndices", Op::top_k_indices, 1, 2, read_top_k_indices},
-    OperatorRow{fard_domain, "TopKValues", Op::top_k_values, 1, 2, read_top_k_values},
+    OperatorRow{own_domain, "BipolarCodes", Op::multi_threshold, 2, 2, read_bipolar_codes},
+    OperatorRow{own_domain, "DequantCodes", Op::dequantize, 3, 3, read_dequant_codes},
+    OperatorRow{own_domain, "Dequantize", Op::dequantize, 1, 1, read_dequantize},
+    OperatorRow{own_domain, "MultiThreshold", Op::multi_threshold, 2, 2, read_multi_threshold},
+    OperatorRow{own_domain, "Quantize", Op::quantize, 1, 1, read_quantize},
+    OperatorRow{own_domain, "QuantCodes", Op::quantize, 4, 4, read_quant_codes},
+    OperatorRow{own_domain, "Requantize", Op::requantize, 1, many, read_requantize},
+    OperatorRow{own_domain, "TopKIndices", Op::top_k_indices, 1, 2, read_top_k_indices},
+    OperatorRow{own_domain, "TopKValues", Op::top_k_values, 1, 2, read_top_k_values},
 };
 
 }  // namespace
@@ -82,8 +81,8 @@ const OperatorRow* find_operator(std::string_view domain, std::string_view name)
 std::string supported_operators() {
     std::string list;
     for (const auto& row : rows)
-        if (row.domain != fard_domain) list.append(list.empty() ? "" : ", ").append(row.name);
-    return list + ", " + std::string(expanded_operators);
+        if (row.domain != own_domain) list.append(list.empty() ? "" : ", ").append(row.name);
+    return list + ", " + expanded_operators();
 }
 
 template <typename T>

@@ -124,6 +124,19 @@ std::size_t index_of_largest(const std::vector<double>& scores) {
     return static_cast<std::size_t>(std::ranges::max_element(scores) - scores.begin());
 }
 
+Model load(const std::filesystem::path& file) {
+    auto model = Model::load(file);
+    REQUIRE_MESSAGE(model, model.error().message);
+    return *model;
+}
+
+std::vector<Op> operators(const Model& model) {
+    std::vector<Op> list;
+    for (const auto& node : model.graph().nodes)
+        list.push_back(node.op);
+    return list;
+}
+
 std::vector<std::int32_t> scores(const Model& model, const std::vector<std::int32_t>& image) {
     auto outputs = run_reference(model.graph(), {Values{image, {}}});
     REQUIRE_MESSAGE(outputs, outputs.error().message);

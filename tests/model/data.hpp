@@ -28,6 +28,12 @@ std::vector<std::int32_t> expected_scores(const std::filesystem::path& npy, std:
 std::vector<double> npy_row(const std::filesystem::path& npy, std::size_t index);
 std::size_t index_of_largest(const std::vector<double>& scores);
 
+// The model of a file that must import.
+Model load(const std::filesystem::path& file);
+
+// The graph's operators, in its order.
+std::vector<Op> operators(const Model& model);
+
 // The integer scores of one image.
 std::vector<std::int32_t> scores(const Model& model, const std::vector<std::int32_t>& image);
 

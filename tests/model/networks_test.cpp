@@ -9,12 +9,6 @@ using namespace fard::model::test;
 
 namespace {
 
-Model load(const std::filesystem::path& file) {
-    auto model = Model::load(file);
-    REQUIRE_MESSAGE(model, model.error().message);
-    return *model;
-}
-
 const Tensor& tensor(const Model& model, const std::string& name) {
     for (const auto& each : model.graph().tensors)
         if (each.name == name) return each;

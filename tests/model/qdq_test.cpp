@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "model/reference.hpp"
+#include "tests/model/data.hpp"
 #include "tests/model/onnx_maker.hpp"
 
 using namespace fard;
@@ -50,13 +51,6 @@ Model between(const Extents& shape, float in_scale, int in_zero, float out_scale
     auto model = maker.import();
     REQUIRE_MESSAGE(model, model.error().message);
     return *model;
-}
-
-std::vector<Op> operators(const Model& model) {
-    std::vector<Op> list;
-    for (const auto& node : model.graph().nodes)
-        list.push_back(node.op);
-    return list;
 }
 
 // Round half to even, in the thread's default mode.

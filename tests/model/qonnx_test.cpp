@@ -14,19 +14,6 @@ using namespace fard::model::test;
 
 namespace {
 
-Model load(const std::filesystem::path& file) {
-    auto model = Model::load(file);
-    REQUIRE_MESSAGE(model, model.error().message);
-    return *model;
-}
-
-std::vector<Op> operators(const Model& model) {
-    std::vector<Op> list;
-    for (const auto& node : model.graph().nodes)
-        list.push_back(node.op);
-    return list;
-}
-
 // Every product of the network is one of integers.
 void check_integer_products(const Model& model) {
     for (const auto& node : model.graph().nodes) {

@@ -9,20 +9,12 @@
 #include "overlays/soft/byte_kernels_plain.hpp"
 #include "overlays/soft/byte_weights.hpp"
 #include "overlays/soft/kernels.hpp"
+#include "tests/overlays/draw.hpp"
 
 using namespace fard;
 using namespace fard::soft;
 
 namespace {
-
-template <typename T>
-std::vector<T> draw(std::mt19937& random, std::size_t count, int low, int high) {
-    std::uniform_int_distribution<int> uniform(low, high);
-    std::vector<T> values(count);
-    for (auto& value : values)
-        value = static_cast<T>(uniform(random));
-    return values;
-}
 
 std::vector<float> draw_floats(std::mt19937& random, std::size_t count, float low, float high) {
     std::uniform_real_distribution<float> uniform(low, high);

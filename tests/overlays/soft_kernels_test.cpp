@@ -8,20 +8,12 @@
 #include "overlays/soft/dense_bits.hpp"
 #include "overlays/soft/kernels.hpp"
 #include "overlays/soft/weights.hpp"
+#include "tests/overlays/draw.hpp"
 
 using namespace fard;
 using namespace fard::soft;
 
 namespace {
-
-template <typename T>
-std::vector<T> draw(std::mt19937& random, std::size_t count, int low, int high) {
-    std::uniform_int_distribution<int> uniform(low, high);
-    std::vector<T> values(count);
-    for (auto& value : values)
-        value = static_cast<T>(uniform(random));
-    return values;
-}
 
 const Kernels& plain() {
     return kernel_table().back();
