@@ -1,10 +1,11 @@
 // The soft device against ONNX Runtime's fully quantized int8, one thread, batch 1, in turns in one run.
 //
-//   engine [--onnxruntime PACKAGE --models DIRECTORY] [--rounds N] [--kernels NAME] [--layers] [--two] [--json]
+//   engine [--onnxruntime PACKAGE --models DIRECTORY] [--rounds N] [--kernels NAME] [--layers] [--onednn] [--two] [--json]
 //
 // PACKAGE is the directory of npm's onnxruntime-node (npm install --ignore-scripts onnxruntime-node), DIRECTORY holds what
 // tools/peer_models.py writes. Without them only our own times are shown. The peer's calls go through its node binding;
-// what a call of an empty model takes is subtracted. --two adds what two threads make of MobileNetV1, beside two processes of one.
+// what a call of an empty model takes is subtracted. --onednn adds a second peer: oneDNN's int8 convolutions of the shapes that
+// each network has, in turns with ours. --two adds what two threads make of MobileNetV1, beside two processes of one.
 #include <fmt/ostream.h>
 
 #include <boost/program_options.hpp>
@@ -13,6 +14,7 @@
 #include <optional>
 
 #include "bench/core_peaks.hpp"
+#include "bench/engine_layers.hpp"
 #include "bench/engine_network.hpp"
 #include "bench/engine_peer.hpp"
 #include "bench/engine_two.hpp"
@@ -28,7 +30,7 @@ using nlohmann::json;
 struct Options {
     fs::path package, models;
     int rounds = 15;
-    bool layers = false, two = false, as_json = false;
+    bool layers = false, onednn = false, two = false, as_json = false;
     const soft::Kernels* kernels = nullptr;
 };
 
@@ -119,22 +121,6 @@ json measure(const Options& options, std::vector<Entry>& entries) {
     return rows;
 }
 
-void add_layers(const bench::CorePeaks& peaks, std::vector<Entry>& entries, json& rows) {
-    for (std::size_t i = 0; i < entries.size(); ++i) {
-        if (!entries[i].network) continue;
-        for (const auto& layer : entries[i].network->layers(60)) {
-            const double rate = static_cast<double>(layer.macs) / layer.milliseconds / 1e6;
-            rows[i]["layers"].push_back({{"name", layer.name},
-                                         {"kind", layer.kind},
-                                         {"how", layer.how},
-                                         {"macs", layer.macs},
-                                         {"ms", layer.milliseconds},
-                                         {"gmacs_per_s", rate},
-                                         {"of_vnni_peak", peaks.vnni > 0 ? rate / peaks.vnni : 0}});
-        }
-    }
-}
-
 void add_two(const Options& options, json& result) {
     const auto two = bench::measure_two(fs::path(FARD_SOURCE_ROOT) / contests[0].ours, *options.kernels, 5);
     if (!two) return;
@@ -143,17 +129,6 @@ void add_two(const Options& options, json& result) {
                      {"processes_per_s", two->processes},
                      {"ratio", two->threads / two->processes},
                      {"goal", 0.85}};
-}
-
-void print_layers(const json& row) {
-    std::printf("\n%s\n  %-32s %-13s %9s %8s %8s %6s  %s\n", row["network"].get<std::string>().c_str(),
-                "layer", "step", "MMAC", "us", "GMAC/s", "VNNI", "kernel");
-    for (const auto& layer : row["layers"])
-        std::printf("  %-32s %-13s %9.3f %8.1f %8.1f %5.0f%%  %s\n",
-                    layer["name"].get<std::string>().substr(0, 32).c_str(),
-                    layer["kind"].get<std::string>().c_str(), layer["macs"].get<double>() / 1e6,
-                    layer["ms"].get<double>() * 1e3, layer["gmacs_per_s"].get<double>(),
-                    layer["of_vnni_peak"].get<double>() * 100, layer["how"].get<std::string>().c_str());
 }
 
 void print(const json& result) {
@@ -180,7 +155,10 @@ void print(const json& result) {
                     result["two"]["threads_per_s"].get<double>(),
                     result["two"]["processes_per_s"].get<double>(), result["two"]["ratio"].get<double>());
     for (const auto& row : result["rows"])
-        if (row.contains("layers")) print_layers(row);
+        if (row.contains("layers")) bench::print_layers(row);
+    std::printf("\n");
+    for (const auto& row : result["rows"])
+        if (row.contains("onednn")) bench::print_onednn(row);
 }
 
 std::optional<Options> read_options(int argc, char** argv) {
@@ -193,6 +171,7 @@ std::optional<Options> read_options(int argc, char** argv) {
     all.add_options()("rounds", po::value(&options.rounds), "turns of each (15)");
     all.add_options()("kernels", po::value(&kernels), "a row of the soft device's kernels");
     all.add_options()("layers", po::bool_switch(&options.layers), "show each layer");
+    all.add_options()("onednn", po::bool_switch(&options.onednn), "oneDNN's convolutions beside ours");
     all.add_options()("two", po::bool_switch(&options.two), "two threads beside two processes");
     all.add_options()("json", po::bool_switch(&options.as_json), "print JSON");
     po::variables_map values;
@@ -220,7 +199,9 @@ int main(int argc, char** argv) {
         {"kernels", options->kernels->name}, {"vnni_peak", peaks.vnni}, {"popcount_peak", peaks.popcount}};
     if (options->two) add_two(*options, result);
     result["rows"] = measure(*options, entries);
-    if (options->layers) add_layers(peaks, entries, result["rows"]);
+    for (std::size_t i = 0; i < entries.size() && (options->layers || options->onednn); ++i)
+        if (entries[i].network)
+            bench::add_layers(peaks, *entries[i].network, 60, options->onednn, result["rows"][i]);
     if (options->as_json)
         std::printf("%s\n", result.dump(2).c_str());
     else

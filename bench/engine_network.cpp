@@ -50,11 +50,11 @@ double Network::run_once() {
     return done ? milliseconds_since(start) : -1;
 }
 
-std::vector<LayerTime> Network::layers(int rounds) {
+std::vector<LayerTime> Network::layers(int rounds, const std::function<void()>& between) {
     const auto& recipe = plan_->recipe();
     std::vector<LayerTime> layers;
     std::vector<std::vector<double>> times(recipe.steps.size());
-    for (int round = 0; round < rounds; ++round)
+    for (int round = 0; round < rounds; ++round, between())
         for (std::size_t i = 0; i < times.size(); ++i) {
             const auto start = BenchClock::now();
             if (!plan_->run_step(i)) return {};

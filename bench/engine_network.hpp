@@ -2,6 +2,7 @@
 #pragma once
 
 #include <filesystem>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -22,8 +23,10 @@ class Network {
     static Result<Network> open(const std::filesystem::path& file, const soft::Kernels& kernels,
                                 std::size_t threads = 1);
 
-    double run_once();                          // milliseconds for one chunk, from wire form to wire form
-    std::vector<LayerTime> layers(int rounds);  // each step timed alone, in the order of the plan
+    double run_once();  // milliseconds for one chunk, from wire form to wire form
+    // Each step timed alone, in the order of the plan; `between` is called after each round.
+    std::vector<LayerTime> layers(int rounds, const std::function<void()>& between);
+    const model::Graph& graph() const { return *plan_->recipe().graph; }
     double load_milliseconds() const { return load_milliseconds_; }  // the least
     std::size_t plan_bytes() const { return plan_->memory_bytes(); }
 
