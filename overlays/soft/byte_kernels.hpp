@@ -45,6 +45,14 @@ struct Affine {
     const double* exact_factors = nullptr;
     const double* exact_offsets = nullptr;
     float sure = 0.5F;
+    // The exact form in 16 bits before and 16 behind the point, where these are not nullptr: with
+    //
+    //   s = round(sum * fixed_factor + fixed_offset),      by fma as above, within 32 bits,
+    //
+    // the result is min(max(s >> 16, low), high) wherever the lower 16 bits of s are not below `fixed_unsure`.
+    const float* fixed_factors = nullptr;
+    const float* fixed_offsets = nullptr;
+    std::uint16_t fixed_unsure = 0;
 };
 
 struct GemmBytes {

@@ -4,6 +4,8 @@
 
 #include <cstring>
 
+#include "overlays/soft/fixed_avx512.hpp"
+
 #define FARD_VNNI __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,fma")))
 // Arrays of vectors stay in registers only if their loops are unrolled early.
 #define FARD_UNROLL _Pragma("GCC unroll 8")
@@ -84,14 +86,18 @@ FARD_VNNI_INLINE __m512 farther(__m512 most, __m512 t) {
     return _mm512_range_ps(most, _mm512_reduce_ps(t, _MM_FROUND_TO_NEAREST_INT), 0b1011);
 }
 
+FARD_VNNI_INLINE __m512i limit(__m512i bytes, const Affine& affine) {
+    if (affine.low == 0 && affine.high == 255) return bytes;
+    bytes = _mm512_max_epu8(bytes, _mm512_set1_epi8(static_cast<char>(affine.low)));
+    return _mm512_min_epu8(bytes, _mm512_set1_epi8(static_cast<char>(affine.high)));
+}
+
 // Four vectors of codes, already rounded, to 64 bytes; in each 128-bit part the bytes of a, b, c, d follow each other.
 FARD_VNNI_INLINE __m512i pack_bytes(__m512i a, __m512i b, __m512i c, __m512i d, const Affine& affine) {
     const __m512i zero = _mm512_set1_epi16(affine.zero);
     const __m512i low = _mm512_adds_epi16(_mm512_packs_epi32(a, b), zero);
     const __m512i high = _mm512_adds_epi16(_mm512_packs_epi32(c, d), zero);
-    const __m512i bytes =
-        _mm512_max_epu8(_mm512_packus_epi16(low, high), _mm512_set1_epi8(static_cast<char>(affine.low)));
-    return _mm512_min_epu8(bytes, _mm512_set1_epi8(static_cast<char>(affine.high)));
+    return limit(_mm512_packus_epi16(low, high), affine);
 }
 
 // Where a tile's bytes go. `rows` may be fewer than the tile has; the others are not stored.
@@ -102,10 +108,10 @@ struct Target {
     std::size_t out_stride, rows;
 };
 
-FARD_VNNI_INLINE void store_row(const Target& job, std::size_t row, const __m512i (&codes)[4]) {
+// `packed`: in each 128-bit part the bytes of four vectors of codes.
+FARD_VNNI_INLINE void store_row(const Target& job, std::size_t row, __m512i packed) {
     const __m512i order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
-    const __m512i bytes =
-        _mm512_permutexvar_epi32(order, pack_bytes(codes[0], codes[1], codes[2], codes[3], job.affine));
+    const __m512i bytes = _mm512_permutexvar_epi32(order, packed);
     if (job.lanes == byte_panel_width)
         _mm512_storeu_si512(job.out + row * job.out_stride, bytes);
     else
@@ -132,10 +138,47 @@ FARD_VNNI_INLINE unsigned store_bytes(const Target& job, const __m512i (&sums)[R
             if constexpr (Watches) most = farther(most, t);
             codes[v] = _mm512_cvtps_epi32(t);
         }
-        if (r < job.rows) store_row(job, r, codes);
+        if (r < job.rows) store_row(job, r, pack_bytes(codes[0], codes[1], codes[2], codes[3], job.affine));
         if constexpr (Watches)
             unsure |= (_mm512_cmp_ps_mask(most, _mm512_set1_ps(job.affine.sure), _CMP_GT_OQ) != 0 ? 1U : 0U)
                       << r;
+    }
+    return unsure;
+}
+
+// By the fixed form. Returns a bit for each row that was not sure.
+template <std::size_t Rows, std::size_t Vectors>
+FARD_VNNI_INLINE unsigned store_fixed(const Target& job, const __m512i (&sums)[Rows][Vectors]) {
+    constexpr std::size_t pairs = (Vectors + 1) / 2;
+    const __m512i upper = _mm512_load_si512(halves_of_512.upper),
+                  lower = _mm512_load_si512(halves_of_512.lower);
+    __m512 factors[Vectors], offsets[Vectors];
+    unsigned unsure = 0;
+    FARD_UNROLL
+    for (std::size_t v = 0; v < Vectors; ++v) {
+        factors[v] = _mm512_loadu_ps(job.affine.fixed_factors + v * 16);
+        offsets[v] = _mm512_loadu_ps(job.affine.fixed_offsets + v * 16);
+    }
+    FARD_UNROLL
+    for (std::size_t r = 0; r < Rows; ++r) {
+        __m512i fixed[Vectors], codes[2] = {};
+        __m512i least = _mm512_set1_epi8(-1);
+        FARD_UNROLL
+        for (std::size_t v = 0; v < Vectors; ++v)
+            fixed[v] =
+                _mm512_cvtps_epi32(_mm512_fmadd_ps(_mm512_cvtepi32_ps(sums[r][v]), factors[v], offsets[v]));
+        FARD_UNROLL
+        for (std::size_t p = 0; p < pairs; ++p) {
+            const __m512i a = fixed[p * 2], b = fixed[p * 2 + 1 < Vectors ? p * 2 + 1 : p * 2];
+            codes[p] = _mm512_permutex2var_epi16(a, upper, b);
+            least = _mm512_min_epu16(least, _mm512_permutex2var_epi16(a, lower, b));
+        }
+        if (r < job.rows) store_row(job, r, limit(_mm512_packus_epi16(codes[0], codes[1]), job.affine));
+        unsure |= (_mm512_cmplt_epu16_mask(
+                       least, _mm512_set1_epi16(static_cast<short>(job.affine.fixed_unsure))) != 0
+                       ? 1U
+                       : 0U)
+                  << r;
     }
     return unsure;
 }
@@ -163,10 +206,11 @@ FARD_VNNI __attribute__((noinline)) void store_exactly(const GemmBytes& job, std
     FARD_UNROLL
     for (std::size_t v = 0; v < Vectors; ++v)
         codes[v] = round_exactly(sums[v], job.affine, v * 16);
-    store_row({job.affine, job.lanes, job.out, job.out_stride, job.row_count}, row, codes);
+    store_row({job.affine, job.lanes, job.out, job.out_stride, job.row_count}, row,
+              pack_bytes(codes[0], codes[1], codes[2], codes[3], job.affine));
 }
 
-enum Product { sums_wanted, bytes_wanted, exact_bytes_wanted, result_count };
+enum Product { sums_wanted, bytes_wanted, exact_bytes_wanted, fixed_bytes_wanted, result_count };
 
 // `first` is the number of the tile's first row.
 template <Product Wanted, std::size_t Rows, std::size_t Vectors>
@@ -182,7 +226,11 @@ FARD_VNNI void tile(const GemmBytes& job, std::size_t first) {
         return;
     }
     const Target target{job.affine, job.lanes, job.out + first * job.out_stride, job.out_stride, Rows};
-    unsigned unsure = store_bytes<Wanted == exact_bytes_wanted>(target, sums);
+    unsigned unsure;
+    if constexpr (Wanted == fixed_bytes_wanted)
+        unsure = store_fixed(target, sums);
+    else
+        unsure = store_bytes<Wanted == exact_bytes_wanted>(target, sums);
     for (; unsure != 0; unsure &= unsure - 1)
         store_exactly<Vectors>(job, first + static_cast<std::size_t>(__builtin_ctz(unsure)));
 }
@@ -196,7 +244,8 @@ template <Product Wanted>
 constexpr const Tile* tiles_for[4] = {tiles_of<Wanted, 1>, tiles_of<Wanted, 2>, tiles_of<Wanted, 3>,
                                       tiles_of<Wanted, 4>};
 constexpr const Tile* const* tiles[result_count] = {tiles_for<sums_wanted>, tiles_for<bytes_wanted>,
-                                                    tiles_for<exact_bytes_wanted>};
+                                                    tiles_for<exact_bytes_wanted>,
+                                                    tiles_for<fixed_bytes_wanted>};
 
 // The sums of three rows from those of x and y (GemmTriples).
 FARD_VNNI_INLINE void part(__m512i x, __m512i y, __m512i least, __m512i& a, __m512i& b, __m512i& c) {
@@ -261,7 +310,10 @@ bool runs_here() {
 
 // Tiles of nearly the same height: one of 7 and one of 1 would take longer than two of 4.
 void gemm(const GemmBytes& job) {
-    const auto wanted = job.sums ? sums_wanted : job.affine.exact_factors ? exact_bytes_wanted : bytes_wanted;
+    const auto wanted = job.sums                   ? sums_wanted
+                        : job.affine.fixed_factors ? fixed_bytes_wanted
+                        : job.affine.exact_factors ? exact_bytes_wanted
+                                                   : bytes_wanted;
     const auto* heights = tiles[wanted][vectors_of(job.lanes) - 1];
     const std::size_t count = (job.row_count + most_rows - 1) / most_rows;
     for (std::size_t i = 0, first = 0; i < count; ++i) {

@@ -3,6 +3,7 @@
 #include <immintrin.h>
 
 #include "overlays/soft/byte_kernels_avx512vnni.hpp"
+#include "overlays/soft/fixed_avx512.hpp"
 
 #define FARD_VNNI __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,fma")))
 #define FARD_UNROLL _Pragma("GCC unroll 4")
@@ -47,15 +48,30 @@ struct Wide {
         const __m256i high = exact8(_mm512_extracti64x4_epi64(sums, 1), affine, lane + 8);
         return _mm512_inserti64x4(_mm512_castsi256_si512(low), high, 1);
     }
-    FARD_VNNI_INLINE static void store(std::uint8_t* to, const Bytes (&codes)[4], const Affine& affine,
-                                       __mmask64 mask) {
+    FARD_VNNI_INLINE static Bytes upper_halves(Bytes a, Bytes b) {
+        return _mm512_permutex2var_epi16(a, _mm512_load_si512(halves_of_512.upper), b);
+    }
+    FARD_VNNI_INLINE static Bytes lower_halves(Bytes a, Bytes b) {
+        return _mm512_permutex2var_epi16(a, _mm512_load_si512(halves_of_512.lower), b);
+    }
+    FARD_VNNI_INLINE static Bytes smaller_halves(Bytes a, Bytes b) { return _mm512_min_epu16(a, b); }
+    FARD_VNNI_INLINE static bool any_below(Bytes halves, std::uint16_t limit) {
+        return _mm512_cmplt_epu16_mask(halves, _mm512_set1_epi16(static_cast<short>(limit))) != 0;
+    }
+    FARD_VNNI_INLINE static void store_codes(std::uint8_t* to, const Bytes (&codes)[4], const Affine& affine,
+                                             __mmask64 mask) {
         const Bytes zero = _mm512_set1_epi16(affine.zero);
-        const Bytes bytes =
-            _mm512_packus_epi16(_mm512_adds_epi16(_mm512_packs_epi32(codes[0], codes[1]), zero),
-                                _mm512_adds_epi16(_mm512_packs_epi32(codes[2], codes[3]), zero));
-        const Bytes raised = _mm512_max_epu8(bytes, _mm512_set1_epi8(static_cast<char>(affine.low)));
-        _mm512_mask_storeu_epi8(to, mask,
-                                _mm512_min_epu8(raised, _mm512_set1_epi8(static_cast<char>(affine.high))));
+        store_halves(to, _mm512_adds_epi16(_mm512_packs_epi32(codes[0], codes[1]), zero),
+                     _mm512_adds_epi16(_mm512_packs_epi32(codes[2], codes[3]), zero), affine, mask);
+    }
+    FARD_VNNI_INLINE static void store_halves(std::uint8_t* to, Bytes low, Bytes high, const Affine& affine,
+                                              __mmask64 mask) {
+        Bytes bytes = _mm512_packus_epi16(low, high);
+        if (affine.low != 0 || affine.high != 255) {
+            bytes = _mm512_max_epu8(bytes, _mm512_set1_epi8(static_cast<char>(affine.low)));
+            bytes = _mm512_min_epu8(bytes, _mm512_set1_epi8(static_cast<char>(affine.high)));
+        }
+        _mm512_mask_storeu_epi8(to, static_cast<__mmask64>(mask), bytes);
     }
 };
 
@@ -87,15 +103,32 @@ struct Narrow {
     FARD_VNNI_INLINE static Bytes round_exactly(Bytes sums, const Affine& affine, std::size_t lane) {
         return exact8(sums, affine, lane);
     }
-    FARD_VNNI_INLINE static void store(std::uint8_t* to, const Bytes (&codes)[4], const Affine& affine,
-                                       __mmask64 mask) {
+    FARD_VNNI_INLINE static Bytes upper_halves(Bytes a, Bytes b) {
+        return _mm256_permutex2var_epi16(
+            a, _mm256_load_si256(reinterpret_cast<const __m256i*>(halves_of_256.upper)), b);
+    }
+    FARD_VNNI_INLINE static Bytes lower_halves(Bytes a, Bytes b) {
+        return _mm256_permutex2var_epi16(
+            a, _mm256_load_si256(reinterpret_cast<const __m256i*>(halves_of_256.lower)), b);
+    }
+    FARD_VNNI_INLINE static Bytes smaller_halves(Bytes a, Bytes b) { return _mm256_min_epu16(a, b); }
+    FARD_VNNI_INLINE static bool any_below(Bytes halves, std::uint16_t limit) {
+        return _mm256_cmplt_epu16_mask(halves, _mm256_set1_epi16(static_cast<short>(limit))) != 0;
+    }
+    FARD_VNNI_INLINE static void store_codes(std::uint8_t* to, const Bytes (&codes)[4], const Affine& affine,
+                                             __mmask64 mask) {
         const Bytes zero = _mm256_set1_epi16(affine.zero);
-        const Bytes bytes =
-            _mm256_packus_epi16(_mm256_adds_epi16(_mm256_packs_epi32(codes[0], codes[1]), zero),
-                                _mm256_adds_epi16(_mm256_packs_epi32(codes[2], codes[3]), zero));
-        const Bytes raised = _mm256_max_epu8(bytes, _mm256_set1_epi8(static_cast<char>(affine.low)));
-        _mm256_mask_storeu_epi8(to, static_cast<__mmask32>(mask),
-                                _mm256_min_epu8(raised, _mm256_set1_epi8(static_cast<char>(affine.high))));
+        store_halves(to, _mm256_adds_epi16(_mm256_packs_epi32(codes[0], codes[1]), zero),
+                     _mm256_adds_epi16(_mm256_packs_epi32(codes[2], codes[3]), zero), affine, mask);
+    }
+    FARD_VNNI_INLINE static void store_halves(std::uint8_t* to, Bytes low, Bytes high, const Affine& affine,
+                                              __mmask64 mask) {
+        Bytes bytes = _mm256_packus_epi16(low, high);
+        if (affine.low != 0 || affine.high != 255) {
+            bytes = _mm256_max_epu8(bytes, _mm256_set1_epi8(static_cast<char>(affine.low)));
+            bytes = _mm256_min_epu8(bytes, _mm256_set1_epi8(static_cast<char>(affine.high)));
+        }
+        _mm256_mask_storeu_epi8(to, static_cast<__mmask32>(mask), bytes);
     }
 };
 
@@ -123,6 +156,9 @@ FARD_VNNI_INLINE Column<Set> interleaved(const Depthwise3& job, std::ptrdiff_t x
              Set::high16(ab_high, cd_high)}};
 }
 
+// How the bytes come from the sums (Affine).
+enum Form { affine_form, watched_form, fixed_form };
+
 // What a block needs for each pixel, read once.
 template <typename Set>
 struct Constants {
@@ -130,7 +166,7 @@ struct Constants {
     typename Set::Floats factors[4], offsets[4];
 };
 
-template <typename Set>
+template <typename Set, Form How>
 FARD_VNNI_INLINE Constants<Set> constants_of(const Depthwise3& job, std::size_t begin) {
     constexpr std::size_t lanes = Set::channels / 4;
     Constants<Set> constants;
@@ -140,14 +176,26 @@ FARD_VNNI_INLINE Constants<Set> constants_of(const Depthwise3& job, std::size_t 
         for (std::size_t c = 0; c < 3; ++c)
             constants.weights[c][v] =
                 Set::load(static_cast<const void*>(job.weights + begin * 12 + (c * 4 + v) * Set::channels));
-        constants.factors[v] = Set::load(job.affine.factors + begin + v * lanes);
-        constants.offsets[v] = Set::load(job.affine.offsets + begin + v * lanes);
+        const auto& affine = job.affine;
+        const auto at = begin + v * lanes;
+        constants.factors[v] = Set::load((How == fixed_form ? affine.fixed_factors : affine.factors) + at);
+        constants.offsets[v] = Set::load((How == fixed_form ? affine.fixed_offsets : affine.offsets) + at);
     }
     return constants;
 }
 
+template <typename Set>
+FARD_VNNI_INLINE void store_exactly(const typename Set::Bytes (&sums)[4], const Affine& affine,
+                                    std::size_t begin, std::uint8_t* out, __mmask64 mask) {
+    typename Set::Bytes codes[4];
+    FARD_UNROLL
+    for (std::size_t v = 0; v < 4; ++v)
+        codes[v] = Set::round_exactly(sums[v], affine, begin + v * Set::channels / 4);
+    Set::store_codes(out, codes, affine, mask);
+}
+
 // `begin` is the block's first lane.
-template <typename Set, bool Exact>
+template <typename Set, Form How>
 FARD_VNNI_INLINE void make_pixel(const Constants<Set>& constants, const Affine& affine, std::size_t begin,
                                  const Column<Set> (&columns)[3], std::uint8_t* out, __mmask64 mask) {
     typename Set::Bytes sums[4], codes[4];
@@ -159,21 +207,26 @@ FARD_VNNI_INLINE void make_pixel(const Constants<Set>& constants, const Affine& 
         for (std::size_t c = 0; c < 3; ++c)
             sums[v] = Set::add(sums[v], columns[c].quads[v], constants.weights[c][v]);
         const auto t = Set::affine(sums[v], constants.factors[v], constants.offsets[v]);
-        if constexpr (Exact) most = Set::farther(most, t);
+        if constexpr (How == watched_form) most = Set::farther(most, t);
         codes[v] = Set::round(t);
     }
-    if (Exact && Set::exceeds(most, affine.sure)) {
-        FARD_UNROLL
-        for (std::size_t v = 0; v < 4; ++v)
-            codes[v] = Set::round_exactly(sums[v], affine, begin + v * Set::channels / 4);
+    if constexpr (How == fixed_form) {
+        const auto halves =
+            Set::smaller_halves(Set::lower_halves(codes[0], codes[1]), Set::lower_halves(codes[2], codes[3]));
+        if (Set::any_below(halves, affine.fixed_unsure))
+            return store_exactly<Set>(sums, affine, begin, out, mask);
+        return Set::store_halves(out, Set::upper_halves(codes[0], codes[1]),
+                                 Set::upper_halves(codes[2], codes[3]), affine, mask);
     }
-    Set::store(out, codes, affine, mask);
+    if (How == watched_form && Set::exceeds(most, affine.sure))
+        return store_exactly<Set>(sums, affine, begin, out, mask);
+    Set::store_codes(out, codes, affine, mask);
 }
 
-template <typename Set, bool Exact>
+template <typename Set, Form How>
 FARD_VNNI void make_block(const Depthwise3& shared_job, std::size_t begin) {
     const Depthwise3 job = shared_job;  // a copy of our own: bytes stored may not change it
-    const auto constants = constants_of<Set>(job, begin);
+    const auto constants = constants_of<Set, How>(job, begin);
     const auto channels = static_cast<std::size_t>(job.channels);
     const std::size_t used = channels - begin < Set::channels ? channels - begin : Set::channels;
     const __mmask64 mask = ~std::uint64_t{0} >> (64 - used);
@@ -187,7 +240,7 @@ FARD_VNNI void make_block(const Depthwise3& shared_job, std::size_t begin) {
             columns[0] = columns[1];
             columns[1] = columns[2];
             columns[2] = interleaved<Set>(job, x + 2, begin);
-            make_pixel<Set, Exact>(constants, job.affine, begin, columns, out, mask);
+            make_pixel<Set, How>(constants, job.affine, begin, columns, out, mask);
         }
         return;
     }
@@ -196,15 +249,20 @@ FARD_VNNI void make_block(const Depthwise3& shared_job, std::size_t begin) {
         for (std::ptrdiff_t c = 0; c < 3; ++c)
             columns[c] =
                 i > 0 && c == 0 && job.stride == 2 ? columns[2] : interleaved<Set>(job, x + c, begin);
-        make_pixel<Set, Exact>(constants, job.affine, begin, columns, out, mask);
+        make_pixel<Set, How>(constants, job.affine, begin, columns, out, mask);
     }
 }
 
 }  // namespace
 
 void depthwise3(const Depthwise3& job) {
-    const auto wide = job.affine.exact_factors ? make_block<Wide, true> : make_block<Wide, false>;
-    const auto narrow = job.affine.exact_factors ? make_block<Narrow, true> : make_block<Narrow, false>;
+    const auto& affine = job.affine;
+    const auto wide = affine.fixed_factors   ? make_block<Wide, fixed_form>
+                      : affine.exact_factors ? make_block<Wide, watched_form>
+                                             : make_block<Wide, affine_form>;
+    const auto narrow = affine.fixed_factors   ? make_block<Narrow, fixed_form>
+                        : affine.exact_factors ? make_block<Narrow, watched_form>
+                                               : make_block<Narrow, affine_form>;
     const auto channels = static_cast<std::size_t>(job.channels);
     for (std::size_t begin = 0; begin < channels; begin += depthwise_block(channels - begin))
         (depthwise_block(channels - begin) == Wide::channels ? wide : narrow)(job, begin);

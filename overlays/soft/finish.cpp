@@ -57,6 +57,55 @@ double largest_error(const AffineTable& table, const AffineChannel& channel) {
     return (2 * (t + offset) + offset + t) * 0x1p-24 * 1.01;
 }
 
+constexpr double fixed_one = 65536;
+
+// The fixed form of one channel for a margin of m, in units of the last of its 32 bits: half a code and m are added, so that
+// s >> 16 rounds, and every s whose lower bits lie below 2 m is taken for unsure. That is right if s is nowhere off by m or
+// more where the code is between `low` - 1 and `high` + 2; beyond, both forms are cut off, since both rise or fall throughout.
+// Nothing if that is not so, or s can leave 32 bits.
+std::optional<AffineChannel> fixed_channel(const ExactChannel& exact, const AffineTable& table,
+                                           model::Range sums, int m) {
+    const double factor = exact.factor * fixed_one;
+    const double offset =
+        (exact.add * exact.factor + exact.offset + table.zero + 0.5) * fixed_one + static_cast<double>(m);
+    const auto least = static_cast<double>(sums.min), most = static_cast<double>(sums.max);
+    double from = least, to = most;  // the sums within the codes
+    if (factor != 0) {
+        const double ends[] = {((table.low - 0.5) * fixed_one - offset) / factor,
+                               ((table.high + 2.5) * fixed_one - offset) / factor};
+        from = std::clamp(std::min(ends[0], ends[1]), least, most);
+        to = std::clamp(std::max(ends[0], ends[1]), least, most);
+    }
+    AffineChannel channel{static_cast<float>(factor), 0};
+    const double slope = channel.factor - factor;  // of the error
+    channel.offset = static_cast<float>(offset - slope * (from + to) / 2);
+    const double shift = channel.offset - offset;
+    const double farthest = std::max(std::abs(from), std::abs(to));
+    const double sum_error = farthest > 0x1p24 ? farthest * std::abs(factor) * 0x1p-24 : 0;
+    const double rounding =
+        std::max(1.0, (table.high + 4) * fixed_one * 0x1p-24);  // of the fma, and to a whole number
+    const double error =
+        std::max(std::abs(slope * from + shift), std::abs(slope * to + shift)) + sum_error + rounding;
+    const double largest = std::max(std::abs(least * factor + offset), std::abs(most * factor + offset));
+    if (!(error * 1.01 < m) || !(largest < 0x1p31 - 0x1p16)) return std::nullopt;
+    return channel;
+}
+
+// With the smallest margin that serves all channels.
+void add_fixed_form(AffineTable& table, std::span<const model::Range> sums) {
+    for (int m = 2; m <= 8; ++m) {
+        table.fixed.clear();
+        for (std::size_t c = 0; c < sums.size(); ++c)
+            if (const auto channel = fixed_channel(table.exact[c], table, sums[c], m))
+                table.fixed.push_back(*channel);
+            else
+                break;
+        table.fixed_unsure = static_cast<std::uint16_t>(2 * m);
+        if (table.fixed.size() == sums.size()) return;
+    }
+    table.fixed.clear();
+}
+
 std::optional<AffineTable> requantize_table(const LinearLayer& layer, std::span<const std::int64_t> offsets,
                                             std::span<const model::Range> sums) {
     constexpr double far = 0x1p30;  // round() must give 32 bits
@@ -77,6 +126,7 @@ std::optional<AffineTable> requantize_table(const LinearLayer& layer, std::span<
         table->channels.push_back(channel);
     }
     table->sure = static_cast<float>(0.5 - error);
+    add_fixed_form(*table, sums);
     return table;
 }
 
@@ -84,6 +134,11 @@ std::optional<AffineTable> requantize_table(const LinearLayer& layer, std::span<
 
 AffineLanes::AffineLanes(const AffineTable& table, std::size_t lanes) : factors_(lanes), offsets_(lanes) {
     common_.zero = table.zero, common_.low = table.low, common_.high = table.high, common_.sure = table.sure;
+    common_.fixed_unsure = table.fixed_unsure;
+    if (!table.fixed.empty()) {
+        fixed_factors_.resize(lanes);
+        fixed_offsets_.resize(lanes, static_cast<float>(fixed_one / 2));  // a lane without a channel is sure
+    }
     if (!table.exact.empty())
         exact_adds_.resize(lanes), exact_factors_.resize(lanes), exact_offsets_.resize(lanes);
 }
@@ -91,6 +146,10 @@ AffineLanes::AffineLanes(const AffineTable& table, std::size_t lanes) : factors_
 void AffineLanes::place(const AffineTable& table, std::size_t channel, std::size_t lane) {
     factors_[lane] = table.channels[channel].factor;
     offsets_[lane] = table.channels[channel].offset;
+    if (!table.fixed.empty()) {
+        fixed_factors_[lane] = table.fixed[channel].factor;
+        fixed_offsets_[lane] = table.fixed[channel].offset;
+    }
     if (table.exact.empty()) return;
     exact_adds_[lane] = table.exact[channel].add;
     exact_factors_[lane] = table.exact[channel].factor;
@@ -101,6 +160,10 @@ Affine AffineLanes::from(std::size_t lane) const {
     Affine affine = common_;
     affine.factors = factors_.data() + lane;
     affine.offsets = offsets_.data() + lane;
+    if (!fixed_factors_.empty()) {
+        affine.fixed_factors = fixed_factors_.data() + lane;
+        affine.fixed_offsets = fixed_offsets_.data() + lane;
+    }
     if (!is_exact()) return affine;
     affine.exact_adds = exact_adds_.data() + lane;
     affine.exact_factors = exact_factors_.data() + lane;

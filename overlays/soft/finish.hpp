@@ -19,6 +19,8 @@ struct AffineTable {
     std::int16_t zero = 0;
     std::uint8_t low = 0, high = 255;
     float sure = 0.5F;
+    std::vector<AffineChannel> fixed;  // empty: there is no such form
+    std::uint16_t fixed_unsure = 0;
 };
 
 // The same by lane, in any order that a kernel has.
@@ -31,7 +33,7 @@ class AffineLanes {
 
   private:
     Affine common_;
-    std::vector<float> factors_, offsets_;
+    std::vector<float> factors_, offsets_, fixed_factors_, fixed_offsets_;
     std::vector<double> exact_adds_, exact_factors_, exact_offsets_;
 };
 
