@@ -4,6 +4,7 @@
 #include "overlays/soft/byte_kernels_avx512vnni.hpp"
 
 #define FARD_AVX512 __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl")))
+#define FARD_AVX512_INLINE FARD_AVX512 inline __attribute__((always_inline))
 
 namespace fard::soft::avx512vnni {
 namespace {
@@ -12,27 +13,94 @@ FARD_AVX512 inline __mmask64 lanes_from(std::size_t begin, std::size_t end) {
     return end - begin >= 64 ? ~std::uint64_t{0} : ~std::uint64_t{0} >> (64 - (end - begin));
 }
 
-FARD_AVX512 __m512i largest(const MaxRow& job, std::ptrdiff_t x, std::size_t begin, __mmask64 mask) {
-    __m512i most = _mm512_setzero_si512();
-    for (std::ptrdiff_t column = 0; column < job.columns; ++column, x += job.dilation) {
-        if (x < 0 || x >= job.in_width) continue;
-        for (std::size_t line = 0; line < job.line_count; ++line)
-            most =
-                _mm512_max_epu8(most, _mm512_maskz_loadu_epi8(mask, job.lines[line] + x * job.channels +
-                                                                        static_cast<std::ptrdiff_t>(begin)));
-    }
+FARD_AVX512_INLINE __m512i load(const std::uint8_t* from, __mmask64 mask) {
+    return _mm512_maskz_loadu_epi8(mask, from);
+}
+
+// A column of the window.
+FARD_AVX512_INLINE __m512i largest_of_lines(const std::uint8_t* const* lines, std::size_t count,
+                                            std::ptrdiff_t at, __mmask64 mask) {
+    __m512i most = load(lines[0] + at, mask);
+    for (std::size_t line = 1; line < count; ++line)
+        most = _mm512_max_epu8(most, load(lines[line] + at, mask));
     return most;
+}
+
+// Any window, also one that leaves the image.
+FARD_AVX512 __m512i largest(const MaxRow& job, std::ptrdiff_t x, std::ptrdiff_t begin, __mmask64 mask) {
+    __m512i most = _mm512_setzero_si512();
+    for (std::ptrdiff_t column = 0; column < job.columns && job.line_count > 0; ++column, x += job.dilation)
+        if (x >= 0 && x < job.in_width)
+            most = _mm512_max_epu8(
+                most, largest_of_lines(job.lines, job.line_count, x * job.channels + begin, mask));
+    return most;
+}
+
+// How many windows lie within the image, from the first on that does.
+struct Inside {
+    std::size_t first = 0, count = 0;
+    explicit Inside(const MaxRow& job) {
+        auto x = job.first_x;
+        for (; first < job.count && x < 0; ++first)
+            x += job.stride;
+        for (; first + count < job.count && x + job.columns <= job.in_width; ++count)
+            x += job.stride;
+    }
+};
+
+// `count` windows of Lines x Columns from column x on, all within the image. Where neighbours share a column, it is read once.
+template <std::size_t Lines, std::size_t Columns>
+FARD_AVX512 void largest_inside(const MaxRow& job, std::ptrdiff_t x, std::size_t count, std::ptrdiff_t begin,
+                                __mmask64 mask, std::uint8_t* out) {
+    const std::uint8_t* lines[Lines];
+    for (std::size_t i = 0; i < Lines; ++i)
+        lines[i] = job.lines[i] + x * job.channels + begin;
+    const auto channels = job.channels, step = job.stride * channels;
+    const bool shared = job.stride + 1 == static_cast<std::ptrdiff_t>(Columns);
+    __m512i first = largest_of_lines(lines, Lines, 0, mask);
+    for (std::ptrdiff_t at = 0; count > 0; --count, at += step, out += channels) {
+        __m512i most = first;
+        for (std::size_t column = 1; column < Columns; ++column) {
+            first = largest_of_lines(lines, Lines, at + static_cast<std::ptrdiff_t>(column) * channels, mask);
+            most = _mm512_max_epu8(most, first);
+        }
+        if (mask == ~std::uint64_t{0})
+            _mm512_storeu_si512(out, most);
+        else
+            _mm512_mask_storeu_epi8(out, mask, most);
+        if (!shared && count > 1) first = largest_of_lines(lines, Lines, at + step, mask);
+    }
+}
+
+using LargestInside = void (*)(const MaxRow&, std::ptrdiff_t, std::size_t, std::ptrdiff_t, __mmask64,
+                               std::uint8_t*);
+// For windows of two by two and three by three; nullptr for others.
+LargestInside inside_kernel(const MaxRow& job) {
+    if (job.dilation != 1) return nullptr;
+    if (job.columns == 2 && job.line_count == 2) return largest_inside<2, 2>;
+    if (job.columns == 3 && job.line_count == 3) return largest_inside<3, 3>;
+    return nullptr;
 }
 
 }  // namespace
 
 FARD_AVX512 void max_row(const MaxRow& job) {
     const auto channels = static_cast<std::size_t>(job.channels);
+    const auto kernel = inside_kernel(job);
+    const Inside inside(job);
     for (std::size_t begin = 0; begin < channels; begin += 64) {
         const auto mask = lanes_from(begin, channels);
-        auto x = job.first_x;
-        for (std::size_t i = 0; i < job.count; ++i, x += job.stride)
-            _mm512_mask_storeu_epi8(job.out + i * channels + begin, mask, largest(job, x, begin, mask));
+        const auto from = static_cast<std::ptrdiff_t>(begin);
+        for (std::size_t i = 0; i < job.count; ++i) {
+            const auto x = job.first_x + static_cast<std::ptrdiff_t>(i) * job.stride;
+            auto* out = job.out + i * channels + begin;
+            if (kernel && i == inside.first && inside.count > 0) {
+                kernel(job, x, inside.count, from, mask, out);
+                i += inside.count - 1;
+            } else {
+                _mm512_mask_storeu_epi8(out, mask, largest(job, x, from, mask));
+            }
+        }
     }
 }
 
