@@ -56,7 +56,9 @@ class ByteMatrixStep final : public Step {
           groups_(layer.weights.groups),
           group_inputs_(layer.window.channels / layer.weights.groups),
           channels_(layer.weights.channels),
-          depth_(layer.weights.depth) {
+          depth_(layer.weights.depth),
+          pitch_(layer.pixel_pitch()),
+          out_first_(layer.out_first) {
         in_place_ = groups_ == 1 && window_.dilations == model::Extent2{};
         copies_none_ = in_place_ && window_.pads == model::Pads{};
         line_pixels_ = window_.in_width;
@@ -138,14 +140,12 @@ class ByteMatrixStep final : public Step {
                   const std::uint8_t* const* pointers, std::int32_t* sums) const {
         const auto lanes = panels_.lanes(panel), count = rows.end - rows.begin;
         const auto number = group * panels_.group_panels + panel;
-        const auto channel = group * panels_.group_channels + panel * byte_panel_width;
-        auto* out =
-            memory.at<std::byte>(writes) + (rows.begin * channels_ + channel) * finish_.out.element_bytes();
+        auto* out = out_at(memory, rows.begin, group, panel);
         GemmBytes job{
             pointers, count, panels_.runs, panels_.run_groups, run_stride(), panels_.panel(group, panel),
             lanes};
         job.sums = sums;
-        job.out_stride = channels_;
+        job.out_stride = pitch_;
         if (affine_) {
             job.affine = affine_->from(number * byte_panel_width);
             job.out = reinterpret_cast<std::uint8_t*>(out);
@@ -156,19 +156,23 @@ class ByteMatrixStep final : public Step {
         const auto first = group * narrow_panels + panel * (byte_panel_width / panel_width);
         for (std::size_t v = 0; v < vectors_of(lanes); ++v)
             finish_.run(kernels_, first + v, sums + v * count * vector_width, count,
-                        out + v * panel_width * finish_.out.element_bytes(), channels_,
+                        out + v * panel_width * finish_.out.element_bytes(), pitch_,
                         std::min(panel_width, lanes - v * panel_width));
     }
 
     void multiply_triples(const Memory& memory, Share::Part rows, std::size_t group, std::size_t panel,
                           const std::uint8_t* packed) const {
         const auto number = group * panels_.group_panels + panel;
-        auto* out = memory.at<std::uint8_t>(writes) + rows.begin * channels_ +
-                    group * panels_.group_channels + panel * byte_panel_width;
+        auto* out = reinterpret_cast<std::uint8_t*>(out_at(memory, rows.begin, group, panel));
         kernels_.bytes->gemm_triples({packed, rows.end - rows.begin, panels_.runs * panels_.run_groups,
                                       panels_.panel(group, panel), least_.data() + number * byte_panel_width,
                                       panels_.lanes(panel), affine_->from(number * byte_panel_width), out,
-                                      channels_});
+                                      pitch_});
+    }
+
+    std::byte* out_at(const Memory& memory, std::size_t row, std::size_t group, std::size_t panel) const {
+        const auto channel = out_first_ + group * panels_.group_channels + panel * byte_panel_width;
+        return memory.at<std::byte>(writes) + (row * pitch_ + channel) * finish_.out.element_bytes();
     }
 
     // From one run of a window to the next.
@@ -255,7 +259,7 @@ class ByteMatrixStep final : public Step {
     std::optional<AffineLanes> affine_;
     std::vector<std::int32_t> least_;  // [panels][64]; empty: rows are not packed
     std::size_t packed_bytes_ = 0;     // of a block's packed rows
-    std::size_t groups_, group_inputs_, channels_, depth_;
+    std::size_t groups_, group_inputs_, channels_, depth_, pitch_, out_first_;
     bool in_place_ = false;  // windows are read where they lie: in the image, or
     bool copies_none_ =
         false;  // unless this is set, in a copy of some of its lines with the padding around them

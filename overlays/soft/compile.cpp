@@ -39,7 +39,11 @@ std::optional<std::int64_t> uniform(const Tensor& tensor) {
 class Compiler {
   public:
     Compiler(std::shared_ptr<const model::Graph> graph, const Kernels& kernels)
-        : graph_(*graph), kernels_(kernels), buffers_(graph_.tensors.size()), known_(graph_.tensors.size()) {
+        : graph_(*graph),
+          kernels_(kernels),
+          buffers_(graph_.tensors.size()),
+          known_(graph_.tensors.size()),
+          placed_(graph_.tensors.size()) {
         recipe_.graph = std::move(graph);
         for (const auto& tensor : graph_.tensors)
             storages_.push_back(storage_of(tensor));
@@ -98,15 +102,60 @@ class Compiler {
     bool lower_linear(const Node& node) {
         for (auto& found : find_linear(graph_, node, sole_reader_)) {
             found.layer.in_buffer = buffers_[found.input];
-            found.layer.out_buffer = next_buffer();
+            const Node* concat = concat_of(found);
+            found.layer.out_buffer = concat ? buffer_of_concat(*concat) : next_buffer();
+            if (concat) {
+                found.layer.out_pitch = static_cast<std::size_t>(storages_[concat->outputs[0]].shape.back());
+                found.layer.out_first = offset_within(*concat, found.output);
+            }
             auto step = make_linear_step(kernels_, found.layer);
             if (!step) continue;
-            buffer_for(found.output);
+            if (concat)
+                placed_[found.output] = true;
+            else
+                buffer_for(found.output);
             recipe_.steps.push_back(std::move(step));
             done_.insert(done_.end(), found.nodes.begin(), found.nodes.end());
             return true;
         }
         return false;
+    }
+
+    // The Concat into whose output the layer may write its own at once: it has bytes only, all of the same meaning, and reads
+    // the layer alone. (Depthwise layers write whole pixels.)
+    const Node* concat_of(const FoundLayer& found) const {
+        const Node* next = sole_reader_[found.output];
+        if (!next || next->op != Op::concat || found.layer.weights.groups != 1 || !concatenates_pixels(*next))
+            return nullptr;
+        return next;
+    }
+
+    // Whether lower_concat will take it, with bytes.
+    bool concatenates_pixels(const Node& node) const {
+        const auto& out = storages_[node.outputs[0]];
+        if (out.kind != Storage::Kind::u8 ||
+            node.as<model::AxisAttributes>().axis != last_axis(node.outputs[0]))
+            return false;
+        return std::ranges::all_of(node.inputs, [&](TensorId id) {
+            const auto& in = storages_[id];
+            return !graph_[id].is_constant() && in.channels_last == out.channels_last &&
+                   out.same_elements(in) && in.shape.size() == out.shape.size();
+        });
+    }
+
+    BufferId buffer_of_concat(const Node& node) {
+        const auto out = node.outputs[0];
+        return known_[out] ? buffers_[out] : buffer_for(out);
+    }
+
+    // Elements of a pixel of the Concat's output before those of its operand `id`.
+    std::size_t offset_within(const Node& node, TensorId id) const {
+        std::int64_t offset = 0;
+        for (const auto input : node.inputs) {
+            if (input == id) break;
+            offset += storages_[input].shape.back();
+        }
+        return static_cast<std::size_t>(offset);
     }
 
     // The output's elements are the input's, in the same order in memory: no step at all.
@@ -257,14 +306,25 @@ class Compiler {
         return add_step(std::move(step), out);
     }
 
+    // What layers have written to their places already is not copied.
     bool lower_concat(const Node& node) {
         const auto out = node.outputs[0];
         if (node.op != Op::concat || node.as<model::AxisAttributes>().axis != last_axis(out)) return false;
-        auto from = sources(node);
-        if (!from) return false;
-        for (const auto id : node.inputs)
-            if (storages_[id].channels_last != storages_[out].channels_last) return false;
-        return add_step(make_concat_step(std::move(*from), next_buffer(), storages_[out]), out);
+        std::vector<Piece> pieces;
+        for (const auto id : node.inputs) {
+            if (placed_[id]) continue;
+            if (graph_[id].is_constant() || storages_[id].channels_last != storages_[out].channels_last)
+                return false;
+            pieces.push_back({{buffers_[id], storages_[id]}, offset_within(node, id)});
+        }
+        if (pieces.empty()) return true;
+        const bool begun = known_[out];
+        auto step =
+            make_concat_step(std::move(pieces), begun ? buffers_[out] : next_buffer(), storages_[out]);
+        if (!step) return false;
+        if (!begun) buffer_for(out);
+        recipe_.steps.push_back(std::move(step));
+        return true;
     }
 
     // The one that buffer_for gives next.
@@ -297,6 +357,7 @@ class Compiler {
     Recipe recipe_;
     std::vector<BufferId> buffers_;  // by TensorId
     std::vector<bool> known_;        // tensors that have a buffer
+    std::vector<bool> placed_;       // tensors that lie within the buffer of the Concat that reads them
     std::vector<Storage> storages_;  // by TensorId
     std::vector<const Node*> sole_reader_;
     std::vector<const Node*> done_;  // nodes that became part of another's step

@@ -30,7 +30,9 @@ class MatrixStep final : public Step {
           depth_(layer.weights.depth),
           group_channels_(layer.weights.group_channels()),
           group_panels_(layer.weights.group_panels()),
-          channels_(layer.weights.channels) {
+          channels_(layer.weights.channels),
+          pitch_(layer.pixel_pitch()),
+          out_first_(layer.out_first) {
         in_place_ = window_.is_pointwise() && groups_ == 1 && depth_ == packed_.padded_depth &&
                     packed_.bytes == (in_.kind == Storage::Kind::u8);
         const std::size_t row_bytes = packed_.padded_depth * (packed_.bytes ? 1 : 2);
@@ -63,10 +65,10 @@ class MatrixStep final : public Step {
         auto* sums = reinterpret_cast<std::int32_t*>(memory.scratch);
         for (std::size_t p = 0; p < group_panels_; ++p) {
             multiply(a, stride, rows, group * group_panels_ + p, sums);
-            const std::size_t channel = group * group_channels_ + p * panel_width;
+            const std::size_t channel = out_first_ + group * group_channels_ + p * panel_width;
             auto* to =
-                memory.at<std::byte>(writes) + (first * channels_ + channel) * finish_.out.element_bytes();
-            finish_.run(kernels_, group * group_panels_ + p, sums, rows, to, channels_,
+                memory.at<std::byte>(writes) + (first * pitch_ + channel) * finish_.out.element_bytes();
+            finish_.run(kernels_, group * group_panels_ + p, sums, rows, to, pitch_,
                         std::min(panel_width, group_channels_ - p * panel_width));
         }
     }
@@ -109,7 +111,7 @@ class MatrixStep final : public Step {
     Storage in_;
     PackedWeights packed_;
     Finish finish_;
-    std::size_t groups_, depth_, group_channels_, group_panels_, channels_;
+    std::size_t groups_, depth_, group_channels_, group_panels_, channels_, pitch_, out_first_;
     bool in_place_ = false;  // the image itself has the windows as rows
     std::size_t block_rows_ = 0, sums_bytes_ = 0, rows_bytes_ = 0;
 };

@@ -23,6 +23,10 @@ struct LinearLayer {
     model::MultiThresholdAttributes threshold_attributes;
     const model::RequantizeAttributes* requantize =
         nullptr;  // of one operand, the sums; instead of thresholds
+    // Where the result is a part of a wider image: the elements of a pixel of that, and the first that is ours. 0: it is not.
+    std::size_t out_pitch = 0, out_first = 0;
+
+    std::size_t pixel_pitch() const { return out_pitch != 0 ? out_pitch : weights.channels; }
 };
 
 // The fastest step that computes the layer; nothing if none of them can (the general one will).

@@ -14,6 +14,13 @@ std::vector<BufferId> buffers_of(const std::vector<Source>& sources) {
     return buffers;
 }
 
+std::vector<BufferId> buffers_of(const std::vector<Piece>& pieces) {
+    std::vector<BufferId> buffers;
+    for (const auto& piece : pieces)
+        buffers.push_back(piece.source.buffer);
+    return buffers;
+}
+
 double entry(const std::vector<double>& list, std::size_t channel) {
     return list[list.size() == 1 ? 0 : channel];
 }
@@ -88,27 +95,27 @@ class RequantizeStep final : public Step {
 
 class ConcatStep final : public Step {
   public:
-    ConcatStep(std::vector<Source> sources, BufferId out_buffer, const Storage& out)
-        : Step(buffers_of(sources), out_buffer), sources_(std::move(sources)), out_(out) {}
+    ConcatStep(std::vector<Piece> pieces, BufferId out_buffer, const Storage& out)
+        : Step(buffers_of(pieces), out_buffer), pieces_(std::move(pieces)), out_(out) {}
 
     std::string_view kind() const override { return "concat"; }
 
     Result<> run(const Memory& memory, Share share) const override {
         const auto row_bytes = static_cast<std::size_t>(out_.shape.back()) * out_.element_bytes();
         const auto rows = share.of(out_.bytes() / row_bytes);
-        auto* to = memory.at<std::byte>(writes);
-        for (const auto& source : sources_) {
-            const auto bytes = static_cast<std::size_t>(source.storage.shape.back()) * out_.element_bytes();
-            const auto* from = memory.at<const std::byte>(source.buffer);
+        for (const auto& piece : pieces_) {
+            const auto bytes =
+                static_cast<std::size_t>(piece.source.storage.shape.back()) * out_.element_bytes();
+            const auto* from = memory.at<const std::byte>(piece.source.buffer);
+            auto* to = memory.at<std::byte>(writes) + piece.first * out_.element_bytes();
             for (auto row = rows.begin; row < rows.end; ++row)
                 std::memcpy(to + row * row_bytes, from + row * bytes, bytes);
-            to += bytes;
         }
         return {};
     }
 
   private:
-    std::vector<Source> sources_;
+    std::vector<Piece> pieces_;
     Storage out_;
 };
 
@@ -122,11 +129,11 @@ StepPtr make_requantize_step(const model::RequantizeAttributes& attributes, std:
     return std::make_unique<RequantizeStep>(attributes, std::move(sources), out_buffer, out);
 }
 
-StepPtr make_concat_step(std::vector<Source> sources, BufferId out_buffer, const Storage& out) {
-    for (const auto& source : sources)
-        if (!out.same_elements(source.storage) || source.storage.shape.size() != out.shape.size())
+StepPtr make_concat_step(std::vector<Piece> pieces, BufferId out_buffer, const Storage& out) {
+    for (const auto& piece : pieces)
+        if (!out.same_elements(piece.source.storage) || piece.source.storage.shape.size() != out.shape.size())
             return nullptr;
-    return std::make_unique<ConcatStep>(std::move(sources), out_buffer, out);
+    return std::make_unique<ConcatStep>(std::move(pieces), out_buffer, out);
 }
 
 }  // namespace fard::soft

@@ -18,7 +18,12 @@ struct Source {
 StepPtr make_requantize_step(const model::RequantizeAttributes& attributes, std::vector<Source> sources,
                              BufferId out_buffer, const Storage& out, bool axis_is_last);
 
-// Elements side by side along the last dimension in memory; all have the same kind and base.
-StepPtr make_concat_step(std::vector<Source> sources, BufferId out_buffer, const Storage& out);
+// A part of every row of the output (the last dimension in memory), from element `first` on.
+struct Piece {
+    Source source;
+    std::size_t first = 0;
+};
+// Copies pieces to their places; all have the output's kind and base. What no piece covers is left as it is.
+StepPtr make_concat_step(std::vector<Piece> pieces, BufferId out_buffer, const Storage& out);
 
 }  // namespace fard::soft

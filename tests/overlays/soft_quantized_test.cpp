@@ -28,6 +28,7 @@ class QuantizedNetwork {
     }
 
     std::string bytes() const { return maker_.bytes(); }
+    int concats_of_layers() const { return concats_of_layers_; }  // whose operands are all convolutions
 
   private:
     int between(int low, int high) { return std::uniform_int_distribution<int>(low, high)(random_); }
@@ -113,8 +114,12 @@ class QuantizedNetwork {
         const auto left = now_;
         add_convolution(input, channels, 1, 3, 1);
         const auto out = next("Concat");
-        set(maker_.node("Concat", {left, now_}, out), "axis", 1);
-        shape_[1] = 2 * channels;
+        const bool with_input = between(0, 1) != 0;
+        auto operands =
+            with_input ? std::vector<std::string>{left, input, now_} : std::vector<std::string>{left, now_};
+        set(maker_.node("Concat", operands, out), "axis", 1);
+        shape_[1] = 2 * channels + (with_input ? shape_[1] : 0);
+        concats_of_layers_ += with_input ? 0 : 1;
         now_ = out;
     }
 
@@ -136,7 +141,7 @@ class QuantizedNetwork {
 
     std::mt19937 random_;
     OnnxMaker maker_;
-    int count_ = 0;
+    int count_ = 0, concats_of_layers_ = 0;
     Extents shape_;
     std::string now_ = "image";
     std::string scale_ = scales({}, 0.02F, 0.02F), zero_ = typed({}, onnx::TensorProto::UINT8, 0, 0);
@@ -160,15 +165,22 @@ Tensors run_plan(soft::Plan& plan, const model::Model& model, const Tensors& inp
 }  // namespace
 
 TEST_CASE("networks of QLinear operators are computed to the last bit, and nothing is interpreted") {
-    std::map<std::string, int> kinds, distinct;
+    std::map<std::string, int> kinds;
+    int concats = 0, copied = 0, of_layers = 0;
     for (std::uint32_t seed = 1; seed <= 80; ++seed) {
-        auto parsed = model::Model::parse(QuantizedNetwork(seed).bytes(), "quantized");
+        const QuantizedNetwork network(seed);
+        auto parsed = model::Model::parse(network.bytes(), "quantized");
         REQUIRE_MESSAGE(parsed, seed, ": ", parsed ? "" : parsed.error().message);
         const auto model = std::make_shared<const model::Model>(std::move(*parsed));
         std::mt19937 random(seed);
         const auto inputs = test::random_inputs(*model, random);
         const std::vector<std::span<const std::byte>> views(inputs.begin(), inputs.end());
         const auto expected = model::run_reference_wire(model->graph(), views).value();
+        concats +=
+            static_cast<int>(std::ranges::count(model->graph().nodes, model::Op::concat, &model::Node::op));
+        of_layers += network.concats_of_layers();
+        for (const auto& step : soft::compile({model, &model->graph()}, *soft::select_kernels("plain")).steps)
+            copied += step->kind() == "concat" ? 1 : 0;
         for (const auto& kernels : soft::kernel_table()) {
             if (!kernels.runs_here()) continue;
             auto recipe = soft::compile({model, &model->graph()}, kernels);
@@ -179,6 +191,9 @@ TEST_CASE("networks of QLinear operators are computed to the last bit, and nothi
         }
     }
     CHECK(kinds["interpreted"] == 0);
+    // Convolutions write to their places in the Concat behind them.
+    CHECK(of_layers > 5);
+    CHECK(copied == concats - of_layers);
     for (const char* kind : {"concat", "requantize", "pixel_sum", "u8 x s8 tiles, requantized",
                              "interleaved columns, requantized"})
         CHECK_MESSAGE(kinds[kind] > 5, kind);
