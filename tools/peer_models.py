@@ -4,8 +4,8 @@
 Usage: peer_models.py DIRECTORY
 
 mobilenet_v1.onnx (1.0, 224x224), cnv.onnx (FINN's topology, 32x32) and squeezenet_v1.1.onnx: QLinearConv and QLinearMatMul
-with per-channel INT8 weights and UINT8 activations, from a UINT8 image (NCHW) to UINT8 scores; nothing stays float. empty.onnx
-is one Identity: what a call costs. The weights are random of a fixed seed; the scales are such that the activations
+with per-channel INT8 weights and UINT8 activations, from a UINT8 image (NCHW) to UINT8 scores; nothing stays float.
+cnv_batch32.onnx is cnv.onnx for 32 images at once. empty.onnx is one Identity: what a call costs. The weights are random of a fixed seed; the scales are such that the activations
 neither vanish nor saturate. Needs Debian's python3-onnx.
 """
 
@@ -109,8 +109,8 @@ def mobilenet_v1():
     return network.model("mobilenet_v1")
 
 
-def cnv():
-    network = Network([1, 3, 32, 32])
+def cnv(name="cnv", images=1):
+    network = Network([images, 3, 32, 32])
     for channels in (64, 128, 256):
         network.conv(channels, 3)
         network.conv(channels, 3)
@@ -119,7 +119,7 @@ def cnv():
     network.flatten()
     for channels in (512, 512, 10):
         network.dense(channels)
-    return network.model("cnv")
+    return network.model(name)
 
 
 def squeezenet():
@@ -163,7 +163,7 @@ def main():
         sys.exit(__doc__)
     directory = pathlib.Path(sys.argv[1])
     directory.mkdir(parents=True, exist_ok=True)
-    for model in (mobilenet_v1(), cnv(), squeezenet(), empty()):
+    for model in (mobilenet_v1(), cnv(), cnv("cnv_batch32", 32), squeezenet(), empty()):
         onnx.save(model, directory / f"{model.graph.name}.onnx")
 
 
