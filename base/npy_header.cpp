@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <limits>
 #include <optional>
 
 namespace fard {
@@ -203,7 +204,7 @@ Result<std::size_t> npy_data_bytes(NpyType type, const std::vector<std::int64_t>
         if (extent > 0 && __builtin_mul_overflow(bytes, extent, &bytes))
             return fail(Fault::corrupt, "its shape takes more bytes than any memory has");
     }
-    if (bytes > std::int64_t{1} << 62)
+    if (bytes > std::min(std::int64_t{1} << 62, std::int64_t{std::numeric_limits<std::ptrdiff_t>::max()}))
         return fail(Fault::corrupt, "its shape takes more bytes than any memory has");
     return empty ? 0 : static_cast<std::size_t>(bytes);
 }

@@ -7,30 +7,46 @@
 namespace fard::model {
 namespace {
 
-__extension__ typedef __int128 Wide;  // 2^26 products of two 32-bit numbers fit
-
 constexpr std::int64_t far = std::int64_t{1} << 62;
 
-std::int64_t narrow(Wide value) {
-    return static_cast<std::int64_t>(
-        std::clamp<Wide>(value, -static_cast<Wide>(far), static_cast<Wide>(far)));
+std::int64_t narrow(std::int64_t value) {
+    return std::clamp(value, -far, far);
+}
+
+// What leaves 64 bits is far away on the side that its sign says.
+std::int64_t narrow_sum(std::int64_t a, std::int64_t b) {
+    std::int64_t total;
+    return __builtin_add_overflow(a, b, &total) ? (a < 0 ? -far : far) : narrow(total);
+}
+std::int64_t narrow_difference(std::int64_t a, std::int64_t b) {
+    std::int64_t rest;
+    return __builtin_sub_overflow(a, b, &rest) ? (a < 0 ? -far : far) : narrow(rest);
+}
+std::int64_t narrow_product(std::int64_t a, std::int64_t b) {
+    std::int64_t product;
+    return __builtin_mul_overflow(a, b, &product) ? ((a < 0) != (b < 0) ? -far : far) : narrow(product);
+}
+
+// False if the sum leaves 64 bits.
+bool add_product(std::int64_t& sum, std::int64_t a, std::int64_t b) {
+    std::int64_t product;
+    return !__builtin_mul_overflow(a, b, &product) && !__builtin_add_overflow(sum, product, &sum);
 }
 
 }  // namespace
 
 Range sum(Range a, Range b) {
-    return {narrow(static_cast<Wide>(a.min) + b.min), narrow(static_cast<Wide>(a.max) + b.max)};
+    return {narrow_sum(a.min, b.min), narrow_sum(a.max, b.max)};
 }
 
 Range difference(Range a, Range b) {
-    return {narrow(static_cast<Wide>(a.min) - b.max), narrow(static_cast<Wide>(a.max) - b.min)};
+    return {narrow_difference(a.min, b.max), narrow_difference(a.max, b.min)};
 }
 
 Range product(Range a, Range b) {
-    const Wide corners[] = {static_cast<Wide>(a.min) * b.min, static_cast<Wide>(a.min) * b.max,
-                            static_cast<Wide>(a.max) * b.min, static_cast<Wide>(a.max) * b.max};
-    return {narrow(*std::min_element(std::begin(corners), std::end(corners))),
-            narrow(*std::max_element(std::begin(corners), std::end(corners)))};
+    const auto [min, max] = std::minmax({narrow_product(a.min, b.min), narrow_product(a.min, b.max),
+                                         narrow_product(a.max, b.min), narrow_product(a.max, b.max)});
+    return {min, max};
 }
 
 Range join(Range a, Range b) {
@@ -38,7 +54,7 @@ Range join(Range a, Range b) {
 }
 
 Range repeated(Range each, std::int64_t count) {
-    return {narrow(static_cast<Wide>(each.min) * count), narrow(static_cast<Wide>(each.max) * count)};
+    return {narrow_product(each.min, count), narrow_product(each.max, count)};
 }
 
 Range with_zero(Range range) {
@@ -50,11 +66,11 @@ bool holds(Range outer, Range inner) {
 }
 
 Range weighted_sum(Range x, const std::int32_t* weights, std::size_t count, std::size_t stride) {
-    Wide min = 0, max = 0;
+    std::int64_t min = 0, max = 0;
     for (std::size_t i = 0; i < count; ++i) {
-        const Wide weight = weights[i * stride];
-        min += weight * (weight >= 0 ? x.min : x.max);
-        max += weight * (weight >= 0 ? x.max : x.min);
+        const std::int64_t weight = weights[i * stride];
+        const auto least = weight >= 0 ? x.min : x.max, most = weight >= 0 ? x.max : x.min;
+        if (!add_product(min, weight, least) || !add_product(max, weight, most)) return {-far, far};
     }
     return {narrow(min), narrow(max)};
 }

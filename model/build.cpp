@@ -14,25 +14,25 @@
 namespace fard::model {
 namespace {
 
-constexpr std::size_t max_elements = std::size_t{1} << 26;         // of one tensor
-constexpr std::size_t max_folded_elements = std::size_t{1} << 27;  // of all constants that are computed here
+constexpr std::uint64_t max_elements = std::uint64_t{1} << 26;  // of one tensor
+constexpr std::uint64_t max_folded_elements = std::uint64_t{1}
+                                              << 27;  // of all constants that are computed here
 
 // Their second operand is a list, which may be empty.
 constexpr std::string_view lists_behind[] = {"Reshape", "ReduceSum", "ReduceMean", "Squeeze", "Unsqueeze"};
 
-// Empty where the shape has more than max_elements.
-std::optional<std::size_t> count_elements(const Shape& shape) {
-    std::size_t count = 1;
+bool holds_too_many(const Shape& shape) {
+    std::uint64_t count = 1;
     for (const auto each : shape) {
-        if (each < 0 || static_cast<std::size_t>(each) > max_elements) return std::nullopt;
-        count *= static_cast<std::size_t>(each);
-        if (count > max_elements) return std::nullopt;
+        if (each < 0 || static_cast<std::uint64_t>(each) > max_elements) return true;
+        count *= static_cast<std::uint64_t>(each);
+        if (count > max_elements) return true;
     }
-    return count;
+    return false;
 }
 
 Result<> require_size(const std::string& tensor, const Shape& shape) {
-    if (count_elements(shape)) return {};
+    if (!holds_too_many(shape)) return {};
     return fail(Fault::unsupported, "tensor '{}' would be {}; fard runs tensors of up to 2^26 elements",
                 tensor, shown(shape));
 }
@@ -303,12 +303,12 @@ class Builder {
         if (!drafted) return fail(drafted.error());
         auto& [node, output] = *drafted;
         std::vector<const Tensor*> operands;
-        std::size_t work = output.elements();
+        std::uint64_t work = output.elements();
         for (const auto id : node.inputs) {
             operands.push_back(&graph().tensors[id]);
             work += operands.back()->elements();
         }
-        if (op == Op::multi_threshold) work *= static_cast<std::size_t>(operands[1]->shape[1]);
+        if (op == Op::multi_threshold) work *= static_cast<std::uint64_t>(operands[1]->shape[1]);
         folded_elements_ += work;
         if (folded_elements_ > max_folded_elements)
             return fail(Fault::unsupported,
@@ -375,7 +375,7 @@ class Builder {
     RawGraph raw_;
     Draft built_;
     std::unordered_map<std::string, TensorId> ids_;
-    std::size_t folded_elements_ = 0;
+    std::uint64_t folded_elements_ = 0;
 };
 
 }  // namespace

@@ -24,15 +24,15 @@ constexpr std::array<std::pair<int, const char*>, 10> element_types{{{TensorProt
                                                                      {TensorProto::INT64, "INT64"},
                                                                      {TensorProto::BOOL, "BOOL"}}};
 
-constexpr std::size_t max_elements = std::size_t{1} << 31;
+constexpr std::uint64_t max_elements = std::uint64_t{1} << 31;
 
 // The number of elements, or an error for extents that cannot be.
-Result<std::size_t> count_elements(const TensorProto& tensor) {
-    std::size_t count = 1;
+Result<std::uint64_t> count_elements(const TensorProto& tensor) {
+    std::uint64_t count = 1;
     for (const auto extent : tensor.dims()) {
         if (extent < 0 || static_cast<std::uint64_t>(extent) > max_elements)
             return fail(Fault::corrupt, "tensor '{}' has an extent of {}", tensor.name(), extent);
-        count *= static_cast<std::size_t>(extent);
+        count *= static_cast<std::uint64_t>(extent);
         if (count > max_elements)
             return fail(Fault::corrupt, "tensor '{}' would have more than 2^31 elements", tensor.name());
     }
@@ -64,7 +64,7 @@ requires std::is_integral_v<Integer> Result<> put(Values& values, Integer value,
 
 // Elements that lie in raw_data as little-endian `Stored`.
 template <typename Stored>
-Result<> read_raw(const TensorProto& tensor, std::size_t count, Values& values) {
+Result<> read_raw(const TensorProto& tensor, std::uint64_t count, Values& values) {
     const std::string& raw = tensor.raw_data();
     if (raw.size() != count * sizeof(Stored))
         return fail(Fault::corrupt, "tensor '{}' has {} bytes where its shape and type need {}",
@@ -79,8 +79,8 @@ Result<> read_raw(const TensorProto& tensor, std::size_t count, Values& values) 
 
 // Elements that lie in one of the repeated fields.
 template <typename Field>
-Result<> read_field(const TensorProto& tensor, const Field& field, std::size_t count, Values& values) {
-    if (static_cast<std::size_t>(field.size()) != count)
+Result<> read_field(const TensorProto& tensor, const Field& field, std::uint64_t count, Values& values) {
+    if (static_cast<std::uint64_t>(field.size()) != count)
         return fail(Fault::corrupt, "tensor '{}' has {} elements where its shape needs {}", tensor.name(),
                     field.size(), count);
     for (const auto value : field)
@@ -89,12 +89,12 @@ Result<> read_field(const TensorProto& tensor, const Field& field, std::size_t c
 }
 
 template <typename Stored, typename Field>
-Result<> read_either(const TensorProto& tensor, const Field& field, std::size_t count, Values& values) {
+Result<> read_either(const TensorProto& tensor, const Field& field, std::uint64_t count, Values& values) {
     if (tensor.has_raw_data()) return read_raw<Stored>(tensor, count, values);
     return read_field(tensor, field, count, values);
 }
 
-Result<> read_values(const TensorProto& tensor, std::size_t count, Values& values) {
+Result<> read_values(const TensorProto& tensor, std::uint64_t count, Values& values) {
     switch (tensor.data_type()) {
         case TensorProto::FLOAT:
             return read_either<float>(tensor, tensor.float_data(), count, values);
