@@ -106,8 +106,7 @@ Result<> Container::bind_links(const wire::JobConfig& message) {
     out_ = in_;
     out_.tensors = config_.outputs;
     chunk_bytes_out_ = wire_bytes(out_.tensors);
-    for (const auto& tensor : out_.tensors)
-        sizes_out_.push_back(tensor.wire_bytes());
+    sizes_out_ = out_.tensor_bytes();
     if (config_.pipeline.position >= config_.pipeline.positions)
         return fail(Fault::failed, "there is no position {} in a pipeline of {}", config_.pipeline.position,
                     config_.pipeline.positions);

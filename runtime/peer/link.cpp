@@ -25,6 +25,13 @@ std::uint64_t LinkTerms::window() const {
     return std::max<std::uint64_t>(1, budget_bytes / std::max<std::uint64_t>(1, chunk_bytes()));
 }
 
+std::vector<std::size_t> LinkTerms::tensor_bytes() const {
+    std::vector<std::size_t> bytes;
+    for (const auto& tensor : tensors)
+        bytes.push_back(tensor.wire_bytes());
+    return bytes;
+}
+
 Result<> LinkTerms::check(const Chunk& chunk) const {
     if (chunk.tensors.size() != tensors.size())
         return fail(Fault::failed, "chunk {} has {} tensors instead of {}", chunk.index, chunk.tensors.size(),

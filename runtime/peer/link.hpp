@@ -38,6 +38,7 @@ struct LinkTerms {
     std::uint32_t positions = 1;            // of the pipeline: length of the trace
     std::uint64_t budget_bytes = 4u << 20;  // in flight on this link, both sides together
 
+    std::vector<std::size_t> tensor_bytes() const;  // of each tensor of a chunk: what a hot path holds frames against
     std::uint64_t chunk_bytes() const;  // of one chunk's frames, the header included
     std::uint64_t window() const;       // max(1, budget / chunk bytes): chunks that are on their way
 

@@ -11,12 +11,10 @@ struct LinkReceiver::Impl {
         : terms(std::move(agreed)),
           form(std::move(headers)),
           half(links::half_window(terms.window())),
+          sizes(terms.tensor_bytes()),
           data(std::move(data_socket)),
           credit(std::move(credit_socket)),
-          pacer(charged_by) {
-        for (const auto& tensor : terms.tensors)
-            sizes.push_back(tensor.wire_bytes());
-    }
+          pacer(charged_by) {}
 
     Result<bool> take(Chunk& chunk);
     bool take_tensors(Chunk& chunk);

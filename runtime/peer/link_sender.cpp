@@ -14,12 +14,10 @@ struct LinkSender::Impl {
           from(std::move(name)),
           form(std::move(headers)),
           most_unacknowledged(terms.most_unacknowledged()),
+          sizes(terms.tensor_bytes()),
           data(std::move(data_socket)),
           credit(std::move(credit_socket)),
-          pacer(charged_by) {
-        for (const auto& tensor : terms.tensors)
-            sizes.push_back(tensor.wire_bytes());
-    }
+          pacer(charged_by) {}
 
     bool paid();
     bool push(Chunk& chunk);
