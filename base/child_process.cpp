@@ -15,41 +15,14 @@
 #include <limits>
 #include <utility>
 
+#include "base/owned_fd.hpp"
+
 namespace fard {
 
 namespace {
 
 constexpr std::size_t kept_bytes = 8 * 1024;
 constexpr std::size_t kept_lines = 40;
-
-// A descriptor that is closed at the end of its scope.
-class OwnedFd {
-  public:
-    explicit OwnedFd(int fd = -1) : fd_(fd) {}
-    OwnedFd(OwnedFd&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
-    OwnedFd& operator=(OwnedFd&& other) noexcept {
-        std::swap(fd_, other.fd_);
-        return *this;
-    }
-    ~OwnedFd() {
-        if (fd_ >= 0) ::close(fd_);
-    }
-    int get() const { return fd_; }
-    int release() { return std::exchange(fd_, -1); }
-
-  private:
-    int fd_;
-};
-
-struct Pipe {
-    OwnedFd read_end, write_end;
-};
-
-Result<Pipe> make_pipe() {
-    int ends[2];
-    if (::pipe2(ends, O_CLOEXEC) != 0) return fail(Fault::io, "cannot make a pipe: {}", std::strerror(errno));
-    return Pipe{OwnedFd(ends[0]), OwnedFd(ends[1])};
-}
 
 // Everything that the child needs between fork and exec, made beforehand: nothing there may allocate.
 struct Plan {
@@ -214,10 +187,9 @@ Result<std::unique_ptr<ChildProcess>> ChildProcess::start(Loop& loop, const Chil
     if (!report) return fail_in("cannot start " + spec.program.string(), report.error());
     Pipe errors;
     if (spec.capture_stderr) {
-        auto pipe = make_pipe();
+        auto pipe = make_capture_pipe();
         if (!pipe) return fail_in("cannot start " + spec.program.string(), pipe.error());
         errors = std::move(*pipe);
-        ::fcntl(errors.read_end.get(), F_SETFL, O_NONBLOCK);
     }
     OwnedFd null(::open("/dev/null", O_RDWR | O_CLOEXEC));
     if (null.get() < 0) return fail(Fault::io, "cannot open /dev/null: {}", std::strerror(errno));
@@ -265,15 +237,21 @@ Result<std::unique_ptr<ChildProcess>> ChildProcess::start(Loop& loop, const Chil
         reap(pid);
         return cannot_start(spec, cause);
     }
+    auto child = adopt(loop, pid, std::move(errors.read_end), std::move(on_exit));
+    return child ? std::move(child) : fail_in("cannot start " + program, child.error());
+}
+
+Result<std::unique_ptr<ChildProcess>> ChildProcess::adopt(Loop& loop, pid_t pid, OwnedFd standard_error,
+                                                          OnExit on_exit) {
     OwnedFd pid_fd(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
     if (pid_fd.get() < 0) {
         const int why = errno;
         ::kill(-pid, SIGKILL);
         reap(pid);
-        return fail(Fault::io, "cannot watch {}: {}", program, std::strerror(why));
+        return fail(Fault::io, "cannot watch process {}: {}", pid, std::strerror(why));
     }
     return std::unique_ptr<ChildProcess>(
-        new ChildProcess(loop, pid, pid_fd.release(), errors.read_end.release(), std::move(on_exit)));
+        new ChildProcess(loop, pid, pid_fd.release(), standard_error.release(), std::move(on_exit)));
 }
 
 ChildProcess::ChildProcess(Loop& loop, pid_t pid, int pid_fd, int stderr_fd, OnExit on_exit)

@@ -22,6 +22,7 @@
 #include <vector>
 
 #include "base/loop.hpp"
+#include "base/owned_fd.hpp"
 #include "base/result.hpp"
 
 namespace fard {
@@ -66,6 +67,11 @@ class ChildProcess {
     // reaped and its standard error read to the end; it may destroy the ChildProcess. Errors: not_found (no
     // such program), io (it cannot be executed, or no process or descriptor is left).
     static Result<std::unique_ptr<ChildProcess>> start(Loop& loop, const ChildSpec& spec, OnExit on_exit);
+
+    // The same for a child of ours that is running already and leads its group (ParkedProgram starts such). `standard_error`
+    // is the end to read what it says there, or none. Errors: io; it is then killed and reaped.
+    static Result<std::unique_ptr<ChildProcess>> adopt(Loop& loop, pid_t pid, OwnedFd standard_error,
+                                                       OnExit on_exit);
 
     // Kills the group if it still runs, and reaps it (waits at most 2 s). on_exit is not called.
     ~ChildProcess();

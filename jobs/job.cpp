@@ -6,7 +6,10 @@
 #include <sys/stat.h>
 
 #include <cstdio>
+#include <cstring>
+#include <string_view>
 
+#include "base/park.hpp"
 #include "jobs/container.hpp"
 #include "jobs/control_channel.hpp"
 #include "runtime/peer/job_page.hpp"
@@ -57,6 +60,10 @@ int run_job(int argc, char** argv, const std::function<std::unique_ptr<Job>()>& 
         return 2;
     }
     keep_freed_memory();
+    if (argc > 1 && std::string_view(argv[1]) == park_option) {
+        if (!park()) return 0;
+        std::memset(argv[1], 0, std::strlen(argv[1]));  // in the process list a job is not parked
+    }
     return Container(ControlChannel(job_control_fd), job_page(), make()).run();
 }
 

@@ -24,6 +24,7 @@ struct Config {
     std::string link_transport;  // "ipc" or "tcp"
     std::string link_address;    // where tcp links are bound, "" with ipc
     int slots = 2;               // of the CPU device
+    int parked_jobs = 8;         // job programs kept loaded, at most
     std::string log_level = "info";
     bool die_with_parent = false;
     std::string tag;    // says nothing to us: for whoever looks at the process list

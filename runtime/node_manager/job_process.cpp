@@ -13,6 +13,7 @@
 #include <new>
 #include <utility>
 
+#include "runtime/node_manager/parked_jobs.hpp"
 #include "runtime/peer/job_page.hpp"
 
 namespace fard {
@@ -96,12 +97,17 @@ class RealJob final : public JobProcess {
 
     ~RealJob() override { close_channel(); }  // then child_ kills and reaps, then the sockets' directory goes
 
-    Result<> start(const std::filesystem::path& file, int child_end, int nice) {
-        ChildSpec spec{.program = file,
-                       .descriptors = {{job_control_fd, child_end}, {job_page_fd, page_.fd()}},
-                       .nice = nice,
-                       .no_new_privileges = true};
-        auto child = ChildProcess::start(loop_, spec, [this](const ChildExit& exit) { exited(exit); });
+    // Starts the program, or takes a process of `parked` where there is one.
+    Result<> start(const std::filesystem::path& file, int child_end, int nice, ParkedProgram* parked) {
+        const std::map<int, int> descriptors{{job_control_fd, child_end}, {job_page_fd, page_.fd()}};
+        const auto on_exit = [this](const ChildExit& exit) { exited(exit); };
+        auto child =
+            parked
+                ? parked->start_child(descriptors, on_exit)
+                : ChildProcess::start(
+                      loop_,
+                      {.program = file, .descriptors = descriptors, .nice = nice, .no_new_privileges = true},
+                      on_exit);
         if (!child) return fail(child.error());
         child_ = std::move(*child);
         watch_ = loop_.watch_readable(channel_, [this] { receive(); });
@@ -190,7 +196,10 @@ class RealJob final : public JobProcess {
 
 class ProcessSpawner final : public JobSpawner {
   public:
-    ProcessSpawner(Loop& loop, ProcessSpawnerOptions options) : loop_(loop), options_(std::move(options)) {}
+    ProcessSpawner(Loop& loop, ProcessSpawnerOptions options)
+        : loop_(loop),
+          options_(std::move(options)),
+          parked_(loop, {.most = options_.parked_jobs, .nice = options_.nice}) {}
 
     Result<std::unique_ptr<JobProcess>> spawn(const std::string& program,
                                               JobProcess::Events events) override {
@@ -207,7 +216,13 @@ class ProcessSpawner final : public JobSpawner {
                                                : options_.link_place;
         auto job = std::make_unique<RealJob>(loop_, program, std::move(events), std::move(*page),
                                              LinkPlace(std::move(place), options_.link_directories), ends[0]);
-        const auto started = job->start(*file, ends[1], options_.nice);
+        auto* parked = parked_.find(*file);
+        auto started = job->start(*file, ends[1], options_.nice, parked);
+        if (!started && parked) {
+            spdlog::warn("job {}: {}", program, started.error().message);
+            parked_.give_up(*file);
+            started = job->start(*file, ends[1], options_.nice, nullptr);
+        }
         ::close(ends[1]);
         if (!started) return fail(started.error());
         return job;
@@ -231,6 +246,7 @@ class ProcessSpawner final : public JobSpawner {
 
     Loop& loop_;
     ProcessSpawnerOptions options_;
+    ParkedJobs parked_;
     std::uint64_t last_place_ = 0;
 };
 

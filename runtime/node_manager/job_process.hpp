@@ -55,6 +55,7 @@ struct ProcessSpawnerOptions {
         link_place;  // ipc: a directory, in which each job gets one of its own, gone with it; tcp: an address
     bool link_directories = true;  // link_place is such a directory
     int nice = 5;                  // below the heartbeat thread
+    std::size_t parked_jobs = 0;   // programs kept loaded, for their next job (parked_jobs.hpp)
 };
 
 // Real processes: the control channel is descriptor 3, the job page descriptor 4 (runtime/peer/job_page.hpp).

@@ -141,7 +141,8 @@ void NodeManager::Impl::make_board() {
     const bool ipc = config.link_transport == "ipc";
     spawner = make_process_spawner(loop, {.jobs_dirs = config.jobs_dirs,
                                           .link_place = ipc ? state->links().string() : config.link_address,
-                                          .link_directories = ipc});
+                                          .link_directories = ipc,
+                                          .parked_jobs = static_cast<std::size_t>(config.parked_jobs)});
     BoardOptions options{.devices = fingerprint(config.slots), .jobs = {}};
     options.jobs.board = config.name;
     options.jobs.link_transport = config.link_transport;

@@ -3,6 +3,7 @@
 #include <doctest/doctest.h>
 #include <signal.h>
 
+#include <algorithm>
 #include <random>
 #include <thread>
 
@@ -143,6 +144,30 @@ TEST_CASE(
         CHECK(eventually([&] { return world.jobs().empty(); }, 8s));
         world.down();
     }
+}
+
+TEST_CASE("with its node manager end the jobs that were made of parked programs, and those") {
+    World world;
+    world.up(1, {"--slots", "4"});
+    const auto app = world.files().write("slow.toml", slow_app(2, 20, 1000));
+    REQUIRE(world.fard({"submit", app.string(), "--chunks", "2", "--json"}).exit_code == 0);
+    REQUIRE(eventually([&] { return !world.parked().empty(); }, 5s));
+    std::this_thread::sleep_for(200ms);  // until it waits
+    auto run = world.start({"submit", app.string(), "--json"});
+    REQUIRE(eventually([&] { return world.jobs().size() == 2; }, 5s));
+    auto processes = world.jobs();
+    for (const auto job : processes) {
+        const auto words = read_file("/proc/" + std::to_string(job) + "/cmdline");
+        CHECK(words.ends_with(std::string(2, '\0')));  // a parked program's argument, blanked
+    }
+    for (const auto program : world.parked())
+        processes.push_back(program);
+    REQUIRE(processes.size() == 3);
+    kill(world.node_managers().front(), SIGKILL);
+    CHECK(eventually(
+        [&] { return std::ranges::none_of(processes, [](pid_t process) { return kill(process, 0) == 0; }); },
+        5s));
+    CHECK(run.wait(60s).exit_code != 0);
 }
 
 TEST_CASE("a client that is killed frees the boards within its grace period") {

@@ -252,12 +252,36 @@ std::vector<pid_t> children_of(pid_t parent) {
     return found;
 }
 
-std::vector<pid_t> World::jobs() const {
+namespace {
+std::vector<pid_t> children_that_are(bool parked, pid_t parent) {
+    auto children = children_of(parent);
+    std::erase_if(children, [&](pid_t child) {
+        const auto words = read_file("/proc/" + std::to_string(child) + "/cmdline");
+        return (words.find("--parked") != std::string::npos) != parked;
+    });
+    return children;
+}
+
+std::vector<pid_t> of_each(const std::vector<pid_t>& managers, std::vector<pid_t> (*of)(pid_t)) {
     std::vector<pid_t> found;
-    for (const auto manager : node_managers())
-        for (const auto job : children_of(manager))
-            found.push_back(job);
+    for (const auto manager : managers)
+        for (const auto process : of(manager))
+            found.push_back(process);
     return found;
+}
+}  // namespace
+
+std::vector<pid_t> jobs_of(pid_t node_manager) {
+    return children_that_are(false, node_manager);
+}
+std::vector<pid_t> parked_of(pid_t node_manager) {
+    return children_that_are(true, node_manager);
+}
+std::vector<pid_t> World::jobs() const {
+    return of_each(node_managers(), jobs_of);
+}
+std::vector<pid_t> World::parked() const {
+    return of_each(node_managers(), parked_of);
 }
 
 std::size_t open_descriptors(pid_t pid) {

@@ -72,7 +72,8 @@ class World {
 
     const fs::path& directory() const { return runtime_.path(); }
     std::vector<pid_t> node_managers() const;  // fardd processes of this world's clusters
-    std::vector<pid_t> jobs() const;           // children of those
+    std::vector<pid_t> jobs() const;           // jobs of those
+    std::vector<pid_t> parked() const;         // their parked job programs
     const TempDir& files() const { return files_; }
 
   private:
@@ -81,6 +82,8 @@ class World {
 };
 
 std::vector<pid_t> children_of(pid_t parent);
+std::vector<pid_t> jobs_of(pid_t node_manager);    // its children, but for parked job programs
+std::vector<pid_t> parked_of(pid_t node_manager);  // those
 std::size_t open_descriptors(pid_t pid);
 std::size_t resident_kib(pid_t pid);
 bool eventually(const std::function<bool()>& condition, std::chrono::milliseconds limit);

@@ -106,18 +106,17 @@ TEST_CASE("the apps run without a cluster, from any directory, and agree with th
         std::string name, model;
         int chunks;
     };
-    for (const auto& app :
-         {App{"two_stage_bnn", "two_stage_bnn/cnv_w2a2.onnx", 20},
-          App{"mobilenet_six_stage", "mobilenet_six_stage/mobilenet_v1_w4a4.onnx", 2}}) {
+    for (const auto& app : {App{"two_stage_bnn", "two_stage_bnn/cnv_w2a2.onnx", 20},
+                            App{"mobilenet_six_stage", "mobilenet_six_stage/mobilenet_v1_w4a4.onnx", 2}}) {
         CAPTURE(app.name);
         const auto apps = source_root() / "apps";
         const auto prepared = world.files().path() / (app.name + ".in.npy"),
                    output = world.files().path() / (app.name + ".npy");
         const auto outcome =
             world
-                .start({"submit", fs::relative(apps / (app.name + ".toml"), "/usr/share").string(), "--chunks",
-                        std::to_string(app.chunks), "--prepared", prepared.string(), "--output", output.string(),
-                        "--json"},
+                .start({"submit", fs::relative(apps / (app.name + ".toml"), "/usr/share").string(),
+                        "--chunks", std::to_string(app.chunks), "--prepared", prepared.string(), "--output",
+                        output.string(), "--json"},
                        "/usr/share")
                 .wait();
         CAPTURE(outcome.err);
@@ -125,8 +124,8 @@ TEST_CASE("the apps run without a cluster, from any directory, and agree with th
         CHECK(outcome.json()["chunks_out"] == app.chunks);
         CHECK(outcome.json()["app"] == app.name);
         CHECK(read_file(output) == results_of(world,
-                                              {"run", (apps / app.model).string(), "--input", prepared.string(),
-                                               "--device", "reference"},
+                                              {"run", (apps / app.model).string(), "--input",
+                                               prepared.string(), "--device", "reference"},
                                               world.files().path() / "reference.npy"));
         CHECK(world.node_managers().empty());
     }

@@ -23,8 +23,9 @@ constexpr int run_count = 20;
 
 // Three positions, each of which takes `slow_ms` for a chunk: on boards of one slot a run needs three boards.
 AppFile three_positions() {
-    std::string text = "[app]\nname = \"three\"\n[input]\nrandom_chunks = 10\n[[input.tensor]]\nname = \"x\"\n"
-                       "shape = [1, 256]\ntype = \"UINT8\"\n[pipeline]\n";
+    std::string text =
+        "[app]\nname = \"three\"\n[input]\nrandom_chunks = 10\n[[input.tensor]]\nname = \"x\"\n"
+        "shape = [1, 256]\ntype = \"UINT8\"\n[pipeline]\n";
     for (const auto* name : {"first", "second", "third"})
         text += std::string("[[pipeline.position]]\nname = \"") + name +
                 "\"\njob = \"test_faulty\"\nparams = { slow_ms = \"5\" }\n";

@@ -186,7 +186,7 @@ class Campaign {
         if (settings_.victim != "member") return stage_.boards.front();
         std::vector<pid_t> candidates;
         for (const auto board : stage_.boards) {
-            const auto jobs = e2e::children_of(board);
+            const auto jobs = e2e::jobs_of(board);
             if (!whole_board) candidates.insert(candidates.end(), jobs.begin(), jobs.end());
             // A board without a job would not be missed.
             if (whole_board && board != stage_.boards.front() && !jobs.empty()) candidates.push_back(board);

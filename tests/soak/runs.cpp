@@ -37,7 +37,7 @@ Footprint measure(const World& world) {
     eventually([&] { return world.jobs().empty() && slots_taken(world) == 0; }, 5s);
     Footprint now{.slots_taken = slots_taken(world)};
     const auto managers = world.node_managers();
-    now.processes = managers.size() + world.jobs().size();
+    now.processes = managers.size() + world.jobs().size() + world.parked().size();
     for (const auto manager : managers) {
         now.descriptors += open_descriptors(manager);
         now.kib += resident_kib(manager);
