@@ -1,8 +1,8 @@
 // The soft device against ONNX Runtime's fully quantized int8, one thread, batch 1, in turns in one run.
 //
-//   engine [--onnxruntime PACKAGE --models DIRECTORY] [--rounds N] [--kernels NAME] [--layers] [--onednn] [--two] [--json]
+//   engine [--onnxruntime PACKAGE --models DIRECTORY] [--network FILE]... [--rounds N] [--kernels NAME] [--layers] [--onednn] [--two] [--json]
 //
-// PACKAGE is the directory of npm's onnxruntime-node (npm install --ignore-scripts onnxruntime-node), DIRECTORY holds what
+// FILE is another network, without a peer. PACKAGE is the directory of npm's onnxruntime-node (npm install --ignore-scripts onnxruntime-node), DIRECTORY holds what
 // tools/peer_models.py writes. Without them only our own times are shown. The peer's calls go through its node binding;
 // what a call of an empty model takes is subtracted. --onednn adds a second peer: oneDNN's int8 convolutions of the shapes that
 // each network has, in turns with ours. --two adds what two threads make of MobileNetV1, beside two processes of one.
@@ -29,6 +29,7 @@ using nlohmann::json;
 
 struct Options {
     fs::path package, models;
+    std::vector<fs::path> networks;
     int rounds = 15;
     bool layers = false, onednn = false, two = false, as_json = false;
     const soft::Kernels* kernels = nullptr;
@@ -36,39 +37,50 @@ struct Options {
 
 // One row of the comparison: our file (of this tree, or the peer's own), and the peer's.
 struct Contest {
-    const char* name;
-    const char* ours;
+    std::string name;
+    fs::path ours;
     bool ours_in_models;
-    const char* peer;
+    std::string peer;     // empty: there is none
     double goal;          // the peer's time divided by ours
     int peer_images = 1;  // in one call of the peer; its times are for one image
 };
-constexpr Contest contests[] = {
+const Contest contests[] = {
     {"MobileNetV1 W4A4", "apps/mobilenet_six_stage/mobilenet_v1_w4a4.onnx", false, "mobilenet_v1.onnx", 1.3},
     {"CnvW2A2", "apps/two_stage_bnn/cnv_w2a2.onnx", false, "cnv.onnx", 1.35},
     {"CnvW2A2, peer x32", "apps/two_stage_bnn/cnv_w2a2.onnx", false, "cnv_batch32.onnx", 1, 32},
     {"MobileNetV1 int8", "mobilenet_v1.onnx", true, "mobilenet_v1.onnx", 1.3},
     {"CNV int8", "cnv.onnx", true, "cnv.onnx", 0},
+    {"CNV 1W1A", "cnv_w1a1.onnx", true, "cnv.onnx", 0},
+    {"CNV 1W2A", "cnv_w1a2.onnx", true, "cnv.onnx", 0},
     {"SqueezeNet 1.1 int8", "squeezenet_v1.1.onnx", true, "squeezenet_v1.1.onnx", 1.35},
 };
 
 struct Entry {
-    const Contest& contest;
+    Contest contest;
     std::optional<bench::Network> network;
     std::string why_not;
     std::vector<double> ours, peer;
 };
 
+Entry open_entry(const Contest& contest, const fs::path& file, const soft::Kernels& kernels) {
+    Entry entry{contest, std::nullopt, "", {}, {}};
+    auto network = bench::Network::open(file, kernels);
+    if (network)
+        entry.network.emplace(std::move(*network));
+    else
+        entry.why_not = network.error().message;
+    return entry;
+}
+
 std::vector<Entry> open_networks(const Options& options) {
     std::vector<Entry> entries;
     for (const auto& contest : contests) {
         if (contest.ours_in_models && options.models.empty()) continue;
-        const auto file =
-            (contest.ours_in_models ? options.models : fs::path(FARD_SOURCE_ROOT)) / contest.ours;
-        auto network = bench::Network::open(file, *options.kernels);
-        entries.push_back({contest, std::nullopt, network ? "" : network.error().message, {}, {}});
-        if (network) entries.back().network.emplace(std::move(*network));
+        const auto directory = contest.ours_in_models ? options.models : fs::path(FARD_SOURCE_ROOT);
+        entries.push_back(open_entry(contest, directory / contest.ours, *options.kernels));
     }
+    for (const auto& file : options.networks)
+        entries.push_back(open_entry({file.stem().string(), file, false, "", 0}, file, *options.kernels));
     return entries;
 }
 
@@ -79,7 +91,7 @@ void take_turn(Entry& entry, bench::OrtPeer* peer, const fs::path& models) {
             entry.ours.push_back(entry.network->run_once());
             spent += std::max(entry.ours.back(), 0.01);
         }
-    if (!peer) return;
+    if (!peer || entry.contest.peer.empty()) return;
     const double each = entry.peer.empty() ? 5 : entry.peer.back();
     const auto times = peer->measure(models / entry.contest.peer, std::max(1, static_cast<int>(30 / each)));
     if (times) entry.peer.insert(entry.peer.end(), times->begin(), times->end());
@@ -173,6 +185,8 @@ std::optional<Options> read_options(int argc, char** argv) {
     all.add_options()("help", "show this");
     all.add_options()("onnxruntime", po::value(&options.package), "directory of npm's onnxruntime-node");
     all.add_options()("models", po::value(&options.models), "what tools/peer_models.py wrote");
+    all.add_options()("network", po::value(&options.networks)->composing(),
+                      "another network, without a peer");
     all.add_options()("rounds", po::value(&options.rounds), "turns of each (15)");
     all.add_options()("kernels", po::value(&kernels), "a row of the soft device's kernels");
     all.add_options()("layers", po::bool_switch(&options.layers), "show each layer");

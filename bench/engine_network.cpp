@@ -1,5 +1,6 @@
 #include "bench/engine_network.hpp"
 
+#include <cstring>
 #include <random>
 
 #include "bench/measure.hpp"
@@ -9,6 +10,24 @@ namespace {
 
 double milliseconds_since(BenchClock::time_point start) {
     return std::chrono::duration<double, std::milli>(BenchClock::now() - start).count();
+}
+
+Result<> draw(const TensorDesc& desc, std::mt19937& random, std::span<std::byte> wire) {
+    if (!desc.type.is_integer()) {
+        std::uniform_real_distribution<float> uniform(-1, 1);
+        for (std::size_t i = 0; i < wire.size(); i += sizeof(float)) {
+            const float value = uniform(random);
+            std::memcpy(wire.data() + i, &value, sizeof value);
+        }
+        return {};
+    }
+    std::uniform_int_distribution<std::int64_t> uniform(desc.type.min(), desc.type.max());
+    std::vector<std::int32_t> values(desc.elements());
+    for (auto& value : values) {
+        value = static_cast<std::int32_t>(uniform(random));
+        if (desc.type == DataType::bipolar() && value == 0) value = 1;
+    }
+    return pack(desc.type, values, wire);
 }
 
 }  // namespace
@@ -29,13 +48,8 @@ Result<Network> Network::open(const std::filesystem::path& file, const soft::Ker
     }
     std::mt19937 random(1);
     for (const auto& desc : owner->inputs()) {
-        std::vector<std::int32_t> values(desc.elements());
-        std::uniform_int_distribution<std::int64_t> draw(desc.type.min(), desc.type.max());
-        for (auto& value : values)
-            value = static_cast<std::int32_t>(draw(random));
         network.inputs_.emplace_back(desc.wire_bytes());
-        if (auto packed = pack(desc.type, values, network.inputs_.back()); !packed)
-            return fail(packed.error());
+        if (auto drawn = draw(desc, random, network.inputs_.back()); !drawn) return fail(drawn.error());
     }
     for (const auto& desc : owner->outputs())
         network.outputs_.emplace_back(desc.wire_bytes());

@@ -5,7 +5,8 @@ Usage: peer_models.py DIRECTORY
 
 mobilenet_v1.onnx (1.0, 224x224), cnv.onnx (FINN's topology, 32x32) and squeezenet_v1.1.onnx: QLinearConv and QLinearMatMul
 with per-channel INT8 weights and UINT8 activations, from a UINT8 image (NCHW) to UINT8 scores; nothing stays float.
-cnv_batch32.onnx is cnv.onnx for 32 images at once. empty.onnx is one Identity: what a call costs. The weights are random of a fixed seed; the scales are such that the activations
+cnv_batch32.onnx is cnv.onnx for 32 images at once. empty.onnx is one Identity: what a call costs. cnv_w1a1.onnx and
+cnv_w1a2.onnx are CNV for us alone, as FINN writes it: weights of one bit, activations of one and two. The weights are random of a fixed seed; the scales are such that the activations
 neither vanish nor saturate. Needs Debian's python3-onnx.
 """
 
@@ -110,7 +111,10 @@ def mobilenet_v1():
 
 
 def cnv(name="cnv", images=1):
-    network = Network([images, 3, 32, 32])
+    return fill_cnv(Network([images, 3, 32, 32]), name)
+
+
+def fill_cnv(network, name):
     for channels in (64, 128, 256):
         network.conv(channels, 3)
         network.conv(channels, 3)
@@ -120,6 +124,60 @@ def cnv(name="cnv", images=1):
     for channels in (512, 512, 10):
         network.dense(channels)
     return network.model(name)
+
+
+class BitNetwork(Network):
+    """The same topologies as FINN writes them: weights of -1 and 1, thresholds behind each layer, activations of 1 or 2 bits."""
+
+    def __init__(self, shape, bits):
+        super().__init__(shape)
+        self.input = helper.make_tensor_value_info("image", TensorProto.FLOAT, shape)
+        self.constants, self.bits, self.annotations = [], bits, []
+        self.annotate("image", "UINT8")
+
+    def annotate(self, tensor, data_type):
+        entry = onnx.StringStringEntryProto(key="finn_datatype", value=data_type)
+        self.annotations.append(onnx.TensorAnnotation(tensor_name=tensor, quant_parameter_tensor_names=[entry]))
+
+    def signs(self, shape):
+        name = self.constant(f"w{self.count}", self.random.choice([-1, 1], shape).astype(np.float32))
+        self.annotate(name, "BIPOLAR")
+        return name
+
+    def threshold(self, channels, depth, layout):
+        steps = 2**self.bits - 1
+        values = np.sort(self.random.normal(0, np.sqrt(depth) * self.largest(), (channels, steps)), axis=1)
+        name = self.constant(f"t{self.count}", np.round(values).astype(np.float32))
+        kind = {"out_dtype": "BIPOLAR", "out_scale": 2.0, "out_bias": -1.0} if self.bits == 1 else {"out_dtype": "UINT2"}
+        out = self.add("MultiThreshold", [self.now, name], domain="qonnx.custom_op.general", data_layout=layout, **kind)
+        self.annotate(out, kind["out_dtype"])
+
+    def largest(self):
+        """Of the layer's activations: the spread of its sums grows with them."""
+        return 128 if self.count <= 1 else self.bits
+
+    def conv(self, channels, kernel):
+        depth = self.channels * kernel * kernel
+        weights = self.signs((channels, self.channels, kernel, kernel))
+        self.add("Conv", [self.now, weights], kernel_shape=[kernel, kernel])
+        self.channels = channels
+        self.threshold(channels, depth, "NCHW")
+
+    def dense(self, channels):
+        depth = self.channels
+        self.add("MatMul", [self.now, self.signs((depth, channels))])
+        self.channels = channels
+        if channels > 10:
+            self.threshold(channels, depth, "NC")
+
+    def model(self, name):
+        output = helper.make_tensor_value_info(self.now, TensorProto.FLOAT, [1, self.channels])
+        graph = helper.make_graph(self.nodes, name, [self.input], [output], self.constants)
+        graph.quantization_annotation.extend(self.annotations)
+        imports = [helper.make_opsetid("", 13), helper.make_opsetid("qonnx.custom_op.general", 1)]
+        model = helper.make_model(graph, opset_imports=imports, producer_name="fard")
+        model.ir_version = 7
+        return model
 
 
 def squeezenet():
@@ -163,7 +221,8 @@ def main():
         sys.exit(__doc__)
     directory = pathlib.Path(sys.argv[1])
     directory.mkdir(parents=True, exist_ok=True)
-    for model in (mobilenet_v1(), cnv(), cnv("cnv_batch32", 32), squeezenet(), empty()):
+    for model in (mobilenet_v1(), cnv(), cnv("cnv_batch32", 32), squeezenet(), empty(),
+                  fill_cnv(BitNetwork([1, 3, 32, 32], 1), "cnv_w1a1"), fill_cnv(BitNetwork([1, 3, 32, 32], 2), "cnv_w1a2")):
         onnx.save(model, directory / f"{model.graph.name}.onnx")
 
 

@@ -4,15 +4,15 @@
 
 #include <cstring>
 
-#include "overlays/soft/fixed_avx512.hpp"
+#include "overlays/soft/affine_avx512.hpp"
 
 #define FARD_VNNI __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,fma")))
-// Arrays of vectors stay in registers only if their loops are unrolled early.
-#define FARD_UNROLL _Pragma("GCC unroll 8")
 #define FARD_VNNI_INLINE FARD_VNNI inline __attribute__((always_inline))
 
 namespace fard::soft::avx512vnni {
 namespace {
+
+using namespace avx512;
 
 // With four vectors a row, 28 of the 32 registers hold sums; four hold weights. The sizes of feature maps are often
 // multiples of 7.
@@ -67,120 +67,6 @@ FARD_VNNI_INLINE void multiply(const GemmBytes& job, const std::uint8_t* const* 
             from[r] += job.run_stride;
     }
     keep_in_registers(sums);
-}
-
-// The exact form for eight sums, and for sixteen; `lane` is the first.
-FARD_VNNI_INLINE __m256i round_exactly(__m256i sums, const Affine& affine, std::size_t lane) {
-    const __m512d x = _mm512_add_pd(_mm512_cvtepi32_pd(sums), _mm512_loadu_pd(affine.exact_adds + lane));
-    const __m512d product = _mm512_mul_pd(x, _mm512_loadu_pd(affine.exact_factors + lane));
-    return _mm512_cvtpd_epi32(_mm512_add_pd(product, _mm512_loadu_pd(affine.exact_offsets + lane)));
-}
-FARD_VNNI_INLINE __m512i round_exactly(__m512i sums, const Affine& affine, std::size_t lane) {
-    const __m256i low = round_exactly(_mm512_castsi512_si256(sums), affine, lane);
-    const __m256i high = round_exactly(_mm512_extracti64x4_epi64(sums, 1), affine, lane + 8);
-    return _mm512_inserti64x4(_mm512_castsi256_si512(low), high, 1);
-}
-
-// The larger absolute value: of `most`, and of what rounding takes away from t.
-FARD_VNNI_INLINE __m512 farther(__m512 most, __m512 t) {
-    return _mm512_range_ps(most, _mm512_reduce_ps(t, _MM_FROUND_TO_NEAREST_INT), 0b1011);
-}
-
-FARD_VNNI_INLINE __m512i limit(__m512i bytes, const Affine& affine) {
-    if (affine.low == 0 && affine.high == 255) return bytes;
-    bytes = _mm512_max_epu8(bytes, _mm512_set1_epi8(static_cast<char>(affine.low)));
-    return _mm512_min_epu8(bytes, _mm512_set1_epi8(static_cast<char>(affine.high)));
-}
-
-// Four vectors of codes, already rounded, to 64 bytes; in each 128-bit part the bytes of a, b, c, d follow each other.
-FARD_VNNI_INLINE __m512i pack_bytes(__m512i a, __m512i b, __m512i c, __m512i d, const Affine& affine) {
-    const __m512i zero = _mm512_set1_epi16(affine.zero);
-    const __m512i low = _mm512_adds_epi16(_mm512_packs_epi32(a, b), zero);
-    const __m512i high = _mm512_adds_epi16(_mm512_packs_epi32(c, d), zero);
-    return limit(_mm512_packus_epi16(low, high), affine);
-}
-
-// Where a tile's bytes go. `rows` may be fewer than the tile has; the others are not stored.
-struct Target {
-    Affine affine;
-    std::size_t lanes;
-    std::uint8_t* out;
-    std::size_t out_stride, rows;
-};
-
-// `packed`: in each 128-bit part the bytes of four vectors of codes.
-FARD_VNNI_INLINE void store_row(const Target& job, std::size_t row, __m512i packed) {
-    const __m512i order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
-    const __m512i bytes = _mm512_permutexvar_epi32(order, packed);
-    if (job.lanes == byte_panel_width)
-        _mm512_storeu_si512(job.out + row * job.out_stride, bytes);
-    else
-        _mm512_mask_storeu_epi8(job.out + row * job.out_stride, ~std::uint64_t{0} >> (64 - job.lanes), bytes);
-}
-
-// Returns a bit for each row that was not sure, if it watches.
-template <bool Watches, std::size_t Rows, std::size_t Vectors>
-FARD_VNNI_INLINE unsigned store_bytes(const Target& job, const __m512i (&sums)[Rows][Vectors]) {
-    __m512 factors[Vectors], offsets[Vectors];
-    unsigned unsure = 0;
-    FARD_UNROLL
-    for (std::size_t v = 0; v < Vectors; ++v) {
-        factors[v] = _mm512_loadu_ps(job.affine.factors + v * 16);
-        offsets[v] = _mm512_loadu_ps(job.affine.offsets + v * 16);
-    }
-    FARD_UNROLL
-    for (std::size_t r = 0; r < Rows; ++r) {
-        __m512i codes[4] = {};
-        __m512 most = _mm512_setzero_ps();
-        FARD_UNROLL
-        for (std::size_t v = 0; v < Vectors; ++v) {
-            const __m512 t = _mm512_fmadd_ps(_mm512_cvtepi32_ps(sums[r][v]), factors[v], offsets[v]);
-            if constexpr (Watches) most = farther(most, t);
-            codes[v] = _mm512_cvtps_epi32(t);
-        }
-        if (r < job.rows) store_row(job, r, pack_bytes(codes[0], codes[1], codes[2], codes[3], job.affine));
-        if constexpr (Watches)
-            unsure |= (_mm512_cmp_ps_mask(most, _mm512_set1_ps(job.affine.sure), _CMP_GT_OQ) != 0 ? 1U : 0U)
-                      << r;
-    }
-    return unsure;
-}
-
-// By the fixed form. Returns a bit for each row that was not sure.
-template <std::size_t Rows, std::size_t Vectors>
-FARD_VNNI_INLINE unsigned store_fixed(const Target& job, const __m512i (&sums)[Rows][Vectors]) {
-    constexpr std::size_t pairs = (Vectors + 1) / 2;
-    const __m512i upper = _mm512_load_si512(halves_of_512.upper),
-                  lower = _mm512_load_si512(halves_of_512.lower);
-    __m512 factors[Vectors], offsets[Vectors];
-    unsigned unsure = 0;
-    FARD_UNROLL
-    for (std::size_t v = 0; v < Vectors; ++v) {
-        factors[v] = _mm512_loadu_ps(job.affine.fixed_factors + v * 16);
-        offsets[v] = _mm512_loadu_ps(job.affine.fixed_offsets + v * 16);
-    }
-    FARD_UNROLL
-    for (std::size_t r = 0; r < Rows; ++r) {
-        __m512i fixed[Vectors], codes[2] = {};
-        __m512i least = _mm512_set1_epi8(-1);
-        FARD_UNROLL
-        for (std::size_t v = 0; v < Vectors; ++v)
-            fixed[v] =
-                _mm512_cvtps_epi32(_mm512_fmadd_ps(_mm512_cvtepi32_ps(sums[r][v]), factors[v], offsets[v]));
-        FARD_UNROLL
-        for (std::size_t p = 0; p < pairs; ++p) {
-            const __m512i a = fixed[p * 2], b = fixed[p * 2 + 1 < Vectors ? p * 2 + 1 : p * 2];
-            codes[p] = _mm512_permutex2var_epi16(a, upper, b);
-            least = _mm512_min_epu16(least, _mm512_permutex2var_epi16(a, lower, b));
-        }
-        if (r < job.rows) store_row(job, r, limit(_mm512_packus_epi16(codes[0], codes[1]), job.affine));
-        unsure |= (_mm512_cmplt_epu16_mask(
-                       least, _mm512_set1_epi16(static_cast<short>(job.affine.fixed_unsure))) != 0
-                       ? 1U
-                       : 0U)
-                  << r;
-    }
-    return unsure;
 }
 
 // A function of its own: what becomes of these sums takes so many registers that the compiler would else store them

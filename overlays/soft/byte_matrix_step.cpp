@@ -1,4 +1,6 @@
 // Convolutions and matrix products by GemmBytes.
+#include <fmt/format.h>
+
 #include <algorithm>
 
 #include "overlays/soft/byte_steps.hpp"
@@ -10,6 +12,7 @@ namespace {
 
 constexpr std::size_t copied_bytes = 128
                                      << 10;  // of one block's windows: they stay in the second-level cache
+constexpr double triple_gain = 1.5;          // of three rows by two products
 constexpr std::size_t tile_rows = 7;
 constexpr std::size_t most_rows = 448;
 constexpr std::size_t most_rows_with_sums = 56;  // 14 KiB of sums
@@ -44,7 +47,7 @@ std::vector<std::int32_t> triple_sums(const LinearLayer& layer, const BytePanels
 class ByteMatrixStep final : public Step {
   public:
     ByteMatrixStep(const Kernels& kernels, const LinearLayer& layer, BytePanels panels, Finish finish,
-                   std::optional<AffineLanes> affine, std::vector<std::int32_t> triple_sums)
+                   std::optional<AffineLanes> affine, std::vector<std::int32_t> triple_sums, std::string why)
         : Step({layer.in_buffer}, layer.out_buffer),
           kernels_(kernels),
           window_(layer.window),
@@ -53,6 +56,7 @@ class ByteMatrixStep final : public Step {
           finish_(std::move(finish)),
           affine_(std::move(affine)),
           least_(std::move(triple_sums)),
+          why_(std::move(why)),
           groups_(layer.weights.groups),
           group_inputs_(layer.window.channels / layer.weights.groups),
           channels_(layer.weights.channels),
@@ -81,13 +85,7 @@ class ByteMatrixStep final : public Step {
     }
 
     std::string_view kind() const override { return "matrix"; }
-    std::string how() const override {
-        if (!least_.empty()) return "u8 x s8 tiles, three rows of 2 bits in two, affine";
-        if (affine_ && affine_->is_exact()) return "u8 x s8 tiles, requantized";
-        return affine_          ? "u8 x s8 tiles, affine"
-               : finish_.limits ? "u8 x s8 tiles, counted"
-                                : "u8 x s8 tiles, sums";
-    }
+    std::string how() const override { return kernel() + why_; }
     std::uint64_t macs() const override { return window_.out_pixels() * channels_ * depth_; }
 
     // Threads part the output pixels where each gets enough of them, else the channels.
@@ -103,6 +101,13 @@ class ByteMatrixStep final : public Step {
     }
 
   private:
+    std::string kernel() const {
+        if (!least_.empty()) return "u8 x s8 tiles, three rows of 2 bits in two, affine";
+        if (affine_ && affine_->is_exact()) return "u8 x s8 tiles, requantized";
+        return affine_          ? "u8 x s8 tiles, affine"
+               : finish_.limits ? "u8 x s8 tiles, counted"
+                                : "u8 x s8 tiles, sums";
+    }
     std::size_t panels() const { return groups_ * panels_.group_panels; }
     std::size_t copy_bytes() const {
         if (copies_none_) return 0;
@@ -258,6 +263,7 @@ class ByteMatrixStep final : public Step {
     Finish finish_;
     std::optional<AffineLanes> affine_;
     std::vector<std::int32_t> least_;  // [panels][64]; empty: rows are not packed
+    std::string why_;                  // not by popcount; empty where that is no question
     std::size_t packed_bytes_ = 0;     // of a block's packed rows
     std::size_t groups_, group_inputs_, channels_, depth_, pitch_, out_first_;
     bool in_place_ = false;  // windows are read where they lie: in the image, or
@@ -281,8 +287,17 @@ StepPtr make_byte_matrix_step(const Kernels& kernels, const LinearLayer& layer,
         affine.emplace(panel_lanes(*panels, *table));
     std::vector<std::int32_t> least;
     if (affine && !affine->is_exact()) least = triple_sums(layer, *panels, sums);
+    std::string why;
+    if (const auto form = bit_form(kernels, layer)) {
+        const double cost = form->cost * (least.empty() ? 1 : triple_gain);
+        if (cost < 1)
+            return make_bit_matrix_step(
+                kernels, layer, sums, *form,
+                fmt::format("; u8 x s8 tiles would take {:.1f} times the time", 1 / cost));
+        why = fmt::format("; popcount of {} would take {:.1f} times the time", form->name(), cost);
+    }
     return std::make_unique<ByteMatrixStep>(kernels, layer, std::move(*panels), std::move(*finish),
-                                            std::move(affine), std::move(least));
+                                            std::move(affine), std::move(least), std::move(why));
 }
 
 }  // namespace fard::soft

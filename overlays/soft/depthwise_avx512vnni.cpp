@@ -2,22 +2,16 @@
 // whole column of the kernel for each channel; a column that several windows share is interleaved once.
 #include <immintrin.h>
 
+#include "overlays/soft/affine_avx512.hpp"
 #include "overlays/soft/byte_kernels_avx512vnni.hpp"
-#include "overlays/soft/fixed_avx512.hpp"
 
 #define FARD_VNNI __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,fma")))
-#define FARD_UNROLL _Pragma("GCC unroll 4")
 #define FARD_VNNI_INLINE FARD_VNNI inline __attribute__((always_inline))
 
 namespace fard::soft::avx512vnni {
 namespace {
 
-// The exact form of Affine for eight sums; `lane` is the first.
-FARD_VNNI_INLINE __m256i exact8(__m256i sums, const Affine& affine, std::size_t lane) {
-    const __m512d x = _mm512_add_pd(_mm512_cvtepi32_pd(sums), _mm512_loadu_pd(affine.exact_adds + lane));
-    const __m512d product = _mm512_mul_pd(x, _mm512_loadu_pd(affine.exact_factors + lane));
-    return _mm512_cvtpd_epi32(_mm512_add_pd(product, _mm512_loadu_pd(affine.exact_offsets + lane)));
-}
+using namespace avx512;
 
 // 64 channels at a time, and the same for 32.
 struct Wide {
@@ -44,9 +38,7 @@ struct Wide {
         return _mm512_cmp_ps_mask(most, _mm512_set1_ps(limit), _CMP_GT_OQ) != 0;
     }
     FARD_VNNI_INLINE static Bytes round_exactly(Bytes sums, const Affine& affine, std::size_t lane) {
-        const __m256i low = exact8(_mm512_castsi512_si256(sums), affine, lane);
-        const __m256i high = exact8(_mm512_extracti64x4_epi64(sums, 1), affine, lane + 8);
-        return _mm512_inserti64x4(_mm512_castsi256_si512(low), high, 1);
+        return avx512::round_exactly(sums, affine, lane);
     }
     FARD_VNNI_INLINE static Bytes upper_halves(Bytes a, Bytes b) {
         return _mm512_permutex2var_epi16(a, _mm512_load_si512(halves_of_512.upper), b);
@@ -101,7 +93,7 @@ struct Narrow {
         return _mm256_cmp_ps_mask(most, _mm256_set1_ps(limit), _CMP_GT_OQ) != 0;
     }
     FARD_VNNI_INLINE static Bytes round_exactly(Bytes sums, const Affine& affine, std::size_t lane) {
-        return exact8(sums, affine, lane);
+        return avx512::round_exactly(sums, affine, lane);
     }
     FARD_VNNI_INLINE static Bytes upper_halves(Bytes a, Bytes b) {
         return _mm256_permutex2var_epi16(

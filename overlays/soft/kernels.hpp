@@ -10,6 +10,7 @@
 #include <span>
 #include <string_view>
 
+#include "overlays/soft/bit_kernels.hpp"
 #include "overlays/soft/byte_kernels.hpp"
 
 namespace fard::soft {
@@ -91,7 +92,8 @@ struct Kernels {
     void (*depthwise32)(const Depthwise32&);
     void (*max_row)(const MaxRow&);
     void (*pixel_sums)(const PixelSums&);
-    const ByteKernels* bytes;  // taken before the others where not nullptr
+    const ByteKernels* bytes;          // taken before the others where not nullptr
+    const BitKernels* bits = nullptr;  // taken before those where they run here and cost less (bit_form.hpp)
 };
 
 // Every row that this program was built with, the best first; the last is plain.

@@ -14,8 +14,9 @@ namespace fard::soft {
 // x 1.
 struct LinearLayer {
     BufferId in_buffer = 0, out_buffer = 0;
-    Storage in, out;         // `out`: what is stored in the end, behind the thresholds if there are any
-    model::Range in_bounds;  // of the values, with 0
+    bool in_bipolar = false;  // the values are -1 and 1 only
+    Storage in, out;          // `out`: what is stored in the end, behind the thresholds if there are any
+    model::Range in_bounds;   // of the values, with 0
     Window window;
     Weights weights;                 // depth in the order kernel row, kernel column, channel of the group
     std::vector<std::int64_t> bias;  // for each channel

@@ -66,6 +66,7 @@ class Finder {
             return std::nullopt;
         FoundLayer found;
         found.layer.in = storage_of(x);
+        found.layer.in_bipolar = has_signs_only(node.inputs[0]);
         found.layer.out = storage_of(graph_[node.outputs[0]]);
         const auto bounds = bounds_of(x);
         found.layer.in_bounds = {std::min<std::int64_t>(bounds.min, 0),
@@ -113,6 +114,16 @@ class Finder {
     }
 
   private:
+    // Whether it has no values but -1 and 1, or comes from such a tensor by operators that only choose and move elements.
+    bool has_signs_only(model::TensorId id) const {
+        if (graph_[id].type.kind() == DataType::Kind::bipolar) return true;
+        const auto maker =
+            std::ranges::find_if(graph_.nodes, [&](const Node& node) { return node.outputs[0] == id; });
+        if (maker == graph_.nodes.end()) return false;
+        constexpr Op moving[] = {Op::max_pool, Op::flatten, Op::reshape, Op::transpose, Op::identity};
+        return std::ranges::find(moving, maker->op) != std::end(moving) && has_signs_only(maker->inputs[0]);
+    }
+
     bool fill_conv(const Node& node, LinearLayer& layer) const {
         if (!layer.in.channels_last || !layer.out.channels_last || layer.in.shape[0] != 1) return false;
         const auto& attributes = node.as<model::ConvAttributes>();

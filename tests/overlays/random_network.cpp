@@ -19,7 +19,7 @@ class Author {
 
     RandomNetwork write() {
         shape_ = {1, between(1, 40), between(1, 12), between(1, 12)};
-        if (chance(3)) shape_[1] = 16 * between(1, 3);
+        if (chance(2)) shape_[1] = 16 * between(1, 8);
         type_ = input_type();
         maker_.input("x", shape_).annotate("x", type_.name());
         say("x " + type_.name());
@@ -74,10 +74,19 @@ class Author {
     }
 
     std::vector<float> draw_weights(std::size_t count) {
-        const int bits = chance(6) ? between(9, 11) : between(1, 8);
-        const double limit = bits == 1 ? 2 : std::pow(2, bits - 1);
+        const int bits = chance(6) ? between(9, 11) : chance(type_.bits() <= 2 ? 2 : 6) ? 1 : between(1, 8);
+        if (bits == 1) return draw_signs(count, chance(2));
+        const double limit = std::pow(2, bits - 1);
         weight_limit_ = limit;
         return draw(count, -limit, limit);
+    }
+
+    std::vector<float> draw_signs(std::size_t count, bool zeros) {
+        weight_limit_ = 1;
+        auto values = draw(count, 0, zeros ? 3 : 2);
+        for (auto& value : values)
+            value = zeros ? value - 1 : 2 * value - 1;
+        return values;
     }
 
     void add_image_layer() {
@@ -122,7 +131,7 @@ class Author {
         const auto reach = (kernel - 1) * dilation + 1;
         if (shape_[2] + 2 * pad < reach || shape_[3] + 2 * pad < reach) return;
         const auto inputs = shape_[1];
-        std::int64_t groups = 1, outputs = between(1, 40);
+        std::int64_t groups = 1, outputs = chance(3) ? between(50, 90) : between(1, 40);
         if (chance(3)) {
             groups = inputs;
             outputs = chance(3) ? inputs * 2 : inputs;
@@ -169,7 +178,8 @@ class Author {
 
     void add_thresholds(double spread) {
         const auto out = next("MultiThreshold");
-        const int bits = between(1, 8), rows = chance(4) ? 1 : static_cast<int>(shape_[1]);
+        const int bits = chance(3) ? between(1, 2) : between(1, 8),
+                  rows = chance(4) ? 1 : static_cast<int>(shape_[1]);
         int steps = (1 << bits) - 1;
         if (chance(8)) steps = between(1, steps);
         maker_.constant(
