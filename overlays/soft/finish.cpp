@@ -5,7 +5,6 @@
 #include <limits>
 
 #include "overlays/soft/affine_fit.hpp"
-#include "overlays/soft/byte_kernels_plain.hpp"
 
 namespace fard::soft {
 namespace {
@@ -209,10 +208,7 @@ void Finish::run(const Kernels& kernels, std::size_t panel, const std::int32_t* 
     if (limits) return limits->count(kernels, panel, sums, rows, codes, stride, lanes);
     if (!requantized)
         return store_sums(out, sums, rows, offsets.data() + panel * panel_width, to, stride, lanes);
-    const auto affine = requantized_lanes->from(panel * panel_width);
-    for (std::size_t r = 0; r < rows; ++r)
-        for (std::size_t n = 0; n < lanes; ++n)
-            codes[r * stride + n] = plain::finish(affine, n, sums[r * panel_width + n]);
+    kernels.finish16({sums, rows, requantized_lanes->from(panel * panel_width), codes, stride, lanes});
 }
 
 std::optional<AffineTable> make_affine_table(const Weights& weights, const Finish& finish,

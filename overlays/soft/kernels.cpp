@@ -33,13 +33,14 @@ constexpr BitKernels plain_bits{runs_everywhere, plain::pack_bits, plain::gemm_b
 constexpr Kernels table[] = {
 #if defined(__x86_64__)
     {"avx512vnni", avx512vnni::runs_here, avx2::gemm_u8, avx2::gemm_i16, avx2::count32, avx2::count16,
-     avx2::depthwise16, avx2::depthwise32, avx512vnni::max_row, avx512vnni::pixel_sums, &vnni_bytes,
-     &popcnt_bits},
-    {"avx2", avx2::runs_here, avx2::gemm_u8, avx2::gemm_i16, avx2::count32, avx2::count16, avx2::depthwise16,
-     avx2::depthwise32, plain::max_row, plain::pixel_sums, nullptr},
+     avx2::finish16, avx2::depthwise16, avx2::depthwise32, avx512vnni::max_row, avx512vnni::pixel_sums,
+     &vnni_bytes, &popcnt_bits},
+    {"avx2", avx2::runs_here, avx2::gemm_u8, avx2::gemm_i16, avx2::count32, avx2::count16, avx2::finish16,
+     avx2::depthwise16, avx2::depthwise32, plain::max_row, plain::pixel_sums, nullptr},
 #endif
     {"plain", runs_everywhere, plain::gemm_u8, plain::gemm_i16, plain::count32, plain::count16,
-     plain::depthwise16, plain::depthwise32, plain::max_row, plain::pixel_sums, &plain_bytes, &plain_bits},
+     plain::finish16, plain::depthwise16, plain::depthwise32, plain::max_row, plain::pixel_sums, &plain_bytes,
+     &plain_bits},
 };
 
 }  // namespace

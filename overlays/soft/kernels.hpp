@@ -59,6 +59,16 @@ struct Count {
 using Count32 = Count<std::int32_t>;
 using Count16 = Count<std::int16_t>;  // every sum and limit fits 16 bits
 
+// Codes from sums: out[r][n] as `affine` has it, whose lanes are these 16.
+struct Finish16 {
+    const std::int32_t* sums;  // [rows][16]
+    std::size_t rows;
+    Affine affine;
+    std::uint8_t* out;
+    std::size_t out_stride;  // bytes between rows
+    std::size_t lanes;       // <= 16
+};
+
 // One output pixel of a depthwise convolution with thresholds, all sums within 16 bits. The inputs of all
 // taps may be read up to the next multiple of 16 channels.
 struct Depthwise16 {
@@ -88,6 +98,7 @@ struct Kernels {
     void (*gemm_i16)(const GemmI16&);
     void (*count32)(const Count32&);
     void (*count16)(const Count16&);
+    void (*finish16)(const Finish16&);
     void (*depthwise16)(const Depthwise16&);
     void (*depthwise32)(const Depthwise32&);
     void (*max_row)(const MaxRow&);

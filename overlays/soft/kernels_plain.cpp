@@ -1,5 +1,7 @@
 #include "overlays/soft/kernels_plain.hpp"
 
+#include "overlays/soft/byte_kernels_plain.hpp"
+
 namespace fard::soft::plain {
 namespace {
 
@@ -72,6 +74,12 @@ void count32(const Count32& job) {
 }
 void count16(const Count16& job) {
     count(job);
+}
+
+void finish16(const Finish16& job) {
+    for (std::size_t r = 0; r < job.rows; ++r)
+        for (std::size_t n = 0; n < job.lanes; ++n)
+            job.out[r * job.out_stride + n] = finish(job.affine, n, job.sums[r * panel_width + n]);
 }
 
 void depthwise16(const Depthwise16& job) {

@@ -2,6 +2,7 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <cmath>
 #include <random>
 
 #include "base/data_type.hpp"
@@ -77,6 +78,48 @@ TEST_CASE("16-bit matrix kernels multiply exactly") {
             CHECK_MESSAGE(out == expected, row.name);
         }
     });
+}
+
+TEST_CASE("sums are requantized exactly, also between two codes") {
+    std::mt19937 random(6);
+    const std::size_t rows = 40;
+    for (const std::size_t lanes : {1u, 7u, 16u})
+        for (const bool halves : {false, true}) {
+            const auto sums = draw<std::int32_t>(random, rows * panel_width, -20000, 20000);
+            std::vector<double> adds, factors, offsets;
+            std::vector<float> float_factors, float_offsets;
+            for (std::size_t n = 0; n < panel_width; ++n) {
+                adds.push_back(std::uniform_int_distribution<int>(-2000, 2000)(random));
+                factors.push_back(halves ? std::ldexp(1, -6) : 0.01 + 0.001 * static_cast<double>(n));
+                offsets.push_back(halves ? 0 : 3.3);
+                float_factors.push_back(static_cast<float>(factors[n]));
+                float_offsets.push_back(static_cast<float>(adds[n] * factors[n] + offsets[n]));
+            }
+            Affine affine{float_factors.data(), float_offsets.data(), 10,     2, 250, adds.data(),
+                          factors.data(),       offsets.data(),       0.4995F};
+            std::vector<std::uint8_t> exact(rows * lanes), rounded(rows * lanes);
+            for (std::size_t r = 0; r < rows; ++r)
+                for (std::size_t n = 0; n < lanes; ++n) {
+                    const auto sum = sums[r * panel_width + n];
+                    const double product = (sum + adds[n]) * factors[n];
+                    const float t = std::fma(static_cast<float>(sum), float_factors[n], float_offsets[n]);
+                    exact[r * lanes + n] = static_cast<std::uint8_t>(
+                        std::clamp(std::nearbyint(product + offsets[n]) + 10, 2., 250.));
+                    rounded[r * lanes + n] =
+                        static_cast<std::uint8_t>(std::clamp(std::nearbyint(t) + 10, 2.F, 250.F));
+                }
+            for (const auto& row : kernel_table()) {
+                if (!row.runs_here()) continue;
+                std::vector<std::uint8_t> out(rows * lanes, 77);
+                row.finish16({sums.data(), rows, affine, out.data(), lanes, lanes});
+                CHECK_MESSAGE(out == exact, row.name);
+                auto by_float = affine;
+                by_float.exact_adds = by_float.exact_factors = by_float.exact_offsets = nullptr;
+                by_float.sure = 0.5F;
+                row.finish16({sums.data(), rows, by_float, out.data(), lanes, lanes});
+                CHECK_MESSAGE(out == rounded, row.name);
+            }
+        }
 }
 
 TEST_CASE("thresholds are counted exactly, with all their number") {
