@@ -58,9 +58,10 @@ class Depthwise3Step final : public Step {
             lines[ky] = inside ? image + static_cast<std::size_t>(y * window_.in_width) * window_.channels
                                : outside_.data();
         }
-        kernels_.depthwise3({lines, outside_.data(), window_.in_width,
-                             static_cast<std::ptrdiff_t>(window_.channels), -window_.pads.left,
-                             window_.strides.width, static_cast<std::size_t>(window_.out_width),
+        const auto signed_size = [](auto size) { return static_cast<std::ptrdiff_t>(size); };
+        kernels_.depthwise3({lines, outside_.data(), signed_size(window_.in_width),
+                             signed_size(window_.channels), signed_size(-window_.pads.left),
+                             signed_size(window_.strides.width), static_cast<std::size_t>(window_.out_width),
                              weights_.data(), affine_.from(0), out});
     }
 

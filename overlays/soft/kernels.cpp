@@ -7,6 +7,11 @@
 #include "overlays/soft/bit_kernels_avx512.hpp"
 #include "overlays/soft/byte_kernels_avx512vnni.hpp"
 #include "overlays/soft/kernels_avx2.hpp"
+#elif defined(__aarch64__)
+#include "overlays/soft/kernels_neon.hpp"
+#include "overlays/soft/kernels_neondot.hpp"
+#elif defined(__arm__)
+#include "overlays/soft/kernels_neon.hpp"
 #endif
 
 namespace fard::soft {
@@ -20,6 +25,21 @@ constexpr ByteKernels plain_bytes{plain::gemm, plain::pack_triples, plain::gemm_
 #if defined(__x86_64__)
 constexpr ByteKernels vnni_bytes{avx512vnni::gemm, avx512vnni::pack_triples, avx512vnni::gemm_triples,
                                  avx512vnni::depthwise3};
+#elif defined(__aarch64__)
+constexpr ByteKernels i8mm_bytes{neoni8mm::gemm, neon::pack_triples, neoni8mm::gemm_triples,
+                                 neon::depthwise3};
+constexpr ByteKernels dot_bytes{neondot::gemm, neon::pack_triples, neondot::gemm_triples, neon::depthwise3};
+constexpr ByteKernels neon_bytes{neon::gemm, neon::pack_triples, neon::gemm_triples, neon::depthwise3};
+#elif defined(__arm__)
+constexpr ByteKernels neon_bytes{neon::gemm, neon::pack_triples, neon::gemm_triples, neon::depthwise3};
+#endif
+
+#if defined(__aarch64__) || defined(__arm__)
+constexpr Kernels neon_row(std::string_view name, bool (*runs_here)(), const ByteKernels& bytes) {
+    return {
+        name,           runs_here,         neon::gemm_u8,     neon::gemm_i16, neon::count32,    neon::count16,
+        neon::finish16, neon::depthwise16, neon::depthwise32, neon::max_row,  neon::pixel_sums, &bytes};
+}
 #endif
 
 // Rates: what bench/engine measures as the peaks of one core, vpopcntq to vpdpbusd: 3087 to 580 (Zen 5), 1261 to 236 (Zen 4).
@@ -37,6 +57,12 @@ constexpr Kernels table[] = {
      &vnni_bytes, &popcnt_bits},
     {"avx2", avx2::runs_here, avx2::gemm_u8, avx2::gemm_i16, avx2::count32, avx2::count16, avx2::finish16,
      avx2::depthwise16, avx2::depthwise32, plain::max_row, plain::pixel_sums, nullptr},
+#elif defined(__aarch64__)
+    neon_row("neoni8mm", neoni8mm::runs_here, i8mm_bytes),
+    neon_row("neondot", neondot::runs_here, dot_bytes),
+    neon_row("neon", neon::runs_here, neon_bytes),
+#elif defined(__arm__)
+    neon_row("neon", neon::runs_here, neon_bytes),
 #endif
     {"plain", runs_everywhere, plain::gemm_u8, plain::gemm_i16, plain::count32, plain::count16,
      plain::finish16, plain::depthwise16, plain::depthwise32, plain::max_row, plain::pixel_sums, &plain_bytes,

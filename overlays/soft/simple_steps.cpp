@@ -60,9 +60,11 @@ class MaxPoolStep final : public Step {
             lines[count++] = image + static_cast<std::size_t>(y * window_.in_width) * window_.channels;
         }
         const auto width = static_cast<std::size_t>(window_.out_width);
+        const auto signed_size = [](auto size) { return static_cast<std::ptrdiff_t>(size); };
         kernels_.max_row(
-            {lines, count, window_.in_width, static_cast<std::ptrdiff_t>(window_.channels),
-             -window_.pads.left, window_.strides.width, window_.kernel.width, window_.dilations.width, width,
+            {lines, count, signed_size(window_.in_width), signed_size(window_.channels),
+             signed_size(-window_.pads.left), signed_size(window_.strides.width),
+             signed_size(window_.kernel.width), signed_size(window_.dilations.width), width,
              memory.at<std::uint8_t>(writes) + static_cast<std::size_t>(row) * width * window_.channels});
     }
 
