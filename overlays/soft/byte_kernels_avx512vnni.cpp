@@ -83,11 +83,9 @@ FARD_VNNI __attribute__((noinline)) void multiply_to(const GemmBytes& job, const
         _mm512_store_si512(to + r * Vectors + v, sums[r][v]);
 }
 
-// A row once more, by the exact form.
+// A row by the exact form; and one whose sums have to be made again.
 template <std::size_t Vectors>
-FARD_VNNI __attribute__((noinline)) void store_exactly(const GemmBytes& job, std::size_t row) {
-    __m512i sums[Vectors];
-    multiply_to<1, Vectors>(job, job.rows + row, sums);
+FARD_VNNI_INLINE void store_exactly(const GemmBytes& job, std::size_t row, const __m512i (&sums)[Vectors]) {
     __m512i codes[4] = {};
     FARD_UNROLL
     for (std::size_t v = 0; v < Vectors; ++v)
@@ -95,8 +93,23 @@ FARD_VNNI __attribute__((noinline)) void store_exactly(const GemmBytes& job, std
     store_row({job.affine, job.lanes, job.out, job.out_stride, job.row_count}, row,
               pack_bytes(codes[0], codes[1], codes[2], codes[3], job.affine));
 }
+template <std::size_t Vectors>
+FARD_VNNI __attribute__((noinline)) void store_exactly(const GemmBytes& job, std::size_t row) {
+    __m512i sums[Vectors];
+    multiply_to<1, Vectors>(job, job.rows + row, sums);
+    store_exactly(job, row, sums);
+}
 
 enum Product { sums_wanted, bytes_wanted, exact_bytes_wanted, fixed_bytes_wanted, result_count };
+
+// Returns a bit for each row that was not sure.
+template <Product Wanted, std::size_t Rows, std::size_t Vectors>
+FARD_VNNI_INLINE unsigned store_wanted(const Target& target, const __m512i (&sums)[Rows][Vectors]) {
+    if constexpr (Wanted == fixed_bytes_wanted)
+        return store_fixed(target, sums);
+    else
+        return store_bytes<Wanted == exact_bytes_wanted>(target, sums);
+}
 
 // `first` is the number of the tile's first row.
 template <Product Wanted, std::size_t Rows, std::size_t Vectors>
@@ -112,11 +125,7 @@ FARD_VNNI void tile(const GemmBytes& job, std::size_t first) {
         return;
     }
     const Target target{job.affine, job.lanes, job.out + first * job.out_stride, job.out_stride, Rows};
-    unsigned unsure;
-    if constexpr (Wanted == fixed_bytes_wanted)
-        unsure = store_fixed(target, sums);
-    else
-        unsure = store_bytes<Wanted == exact_bytes_wanted>(target, sums);
+    unsigned unsure = store_wanted<Wanted>(target, sums);
     for (; unsure != 0; unsure &= unsure - 1)
         store_exactly<Vectors>(job, first + static_cast<std::size_t>(__builtin_ctz(unsure)));
 }
@@ -133,6 +142,34 @@ constexpr const Tile* const* tiles[result_count] = {tiles_for<sums_wanted>, tile
                                                     tiles_for<exact_bytes_wanted>,
                                                     tiles_for<fixed_bytes_wanted>};
 
+// Rows whose sums, [count][Vectors * 16], others made.
+template <Product Wanted, std::size_t Vectors>
+FARD_VNNI void finish_rows_of(const GemmBytes& job, std::size_t first, std::size_t count,
+                              const std::int32_t* from) {
+    for (auto row = first; row < first + count; ++row, from += Vectors * vector_width) {
+        __m512i sums[1][Vectors];
+        FARD_UNROLL
+        for (std::size_t v = 0; v < Vectors; ++v)
+            sums[0][v] = _mm512_load_si512(from + v * vector_width);
+        const Target target{job.affine, job.lanes, job.out + row * job.out_stride, job.out_stride, 1};
+        if (store_wanted<Wanted>(target, sums) != 0) store_exactly(job, row, sums[0]);
+    }
+}
+
+using FinishRows = void (*)(const GemmBytes&, std::size_t, std::size_t, const std::int32_t*);
+template <Product Wanted>
+constexpr FinishRows finishers_for[4] = {finish_rows_of<Wanted, 1>, finish_rows_of<Wanted, 2>,
+                                         finish_rows_of<Wanted, 3>, finish_rows_of<Wanted, 4>};
+constexpr const FinishRows* finishers[result_count] = {nullptr, finishers_for<bytes_wanted>,
+                                                       finishers_for<exact_bytes_wanted>,
+                                                       finishers_for<fixed_bytes_wanted>};
+
+Product wanted_by(const Affine& affine) {
+    return affine.fixed_factors   ? fixed_bytes_wanted
+           : affine.exact_factors ? exact_bytes_wanted
+                                  : bytes_wanted;
+}
+
 // The sums of three rows from those of x and y (GemmTriples).
 FARD_VNNI_INLINE void part(__m512i x, __m512i y, __m512i least, __m512i& a, __m512i& b, __m512i& c) {
     const __m512i above_least = _mm512_sub_epi32(_mm512_sub_epi32(x, _mm512_slli_epi32(y, 6)), least);
@@ -140,6 +177,23 @@ FARD_VNNI_INLINE void part(__m512i x, __m512i y, __m512i least, __m512i& a, __m5
     a = _mm512_add_epi32(_mm512_and_si512(above_least, _mm512_set1_epi32(4095)), least);
     b = _mm512_sub_epi32(_mm512_setzero_si512(), minus_b);
     c = _mm512_add_epi32(y, _mm512_slli_epi32(minus_b, 6));
+}
+
+// `sums`: of the packed rows of `count` triples; `first` is the number of the first.
+template <std::size_t Vectors>
+FARD_VNNI_INLINE void store_triples(const GemmTriples& job, std::size_t first, std::size_t count,
+                                    const __m512i* sums) {
+    for (std::size_t t = 0; t < count; ++t) {
+        __m512i parts[triple_rows][Vectors];
+        FARD_UNROLL
+        for (std::size_t v = 0; v < Vectors; ++v)
+            part(sums[t * 2 * Vectors + v], sums[(t * 2 + 1) * Vectors + v],
+                 _mm512_loadu_si512(job.least + v * 16), parts[0][v], parts[1][v], parts[2][v]);
+        const std::size_t row = (first + t) * triple_rows;
+        store_bytes<false, triple_rows, Vectors>(
+            {job.affine, job.lanes, job.out + row * job.out_stride, job.out_stride, job.row_count - row},
+            parts);
+    }
 }
 
 // `first` is the number of the first triple.
@@ -152,18 +206,17 @@ FARD_VNNI void triples_tile(const GemmTriples& job, std::size_t first) {
         rows[r] = job.packed + (first * packed_rows + r) * job.groups * 4;
     __m512i sums[Triples * packed_rows * Vectors];
     multiply_to<Triples * packed_rows, Vectors>(shape, rows, sums);
-    for (std::size_t t = 0; t < Triples; ++t) {
-        __m512i parts[triple_rows][Vectors];
-        FARD_UNROLL
-        for (std::size_t v = 0; v < Vectors; ++v)
-            part(sums[t * 2 * Vectors + v], sums[(t * 2 + 1) * Vectors + v],
-                 _mm512_loadu_si512(job.least + v * 16), parts[0][v], parts[1][v], parts[2][v]);
-        const std::size_t row = (first + t) * triple_rows;
-        store_bytes<false, triple_rows, Vectors>(
-            {job.affine, job.lanes, job.out + row * job.out_stride, job.out_stride, job.row_count - row},
-            parts);
-    }
+    store_triples<Vectors>(job, first, Triples, sums);
 }
+
+template <std::size_t Vectors>
+FARD_VNNI void finish_triples_of(const GemmTriples& job, std::size_t first, std::size_t count,
+                                 const std::int32_t* sums) {
+    store_triples<Vectors>(job, first, count, reinterpret_cast<const __m512i*>(sums));
+}
+using FinishTriples = void (*)(const GemmTriples&, std::size_t, std::size_t, const std::int32_t*);
+constexpr FinishTriples triple_finishers[4] = {finish_triples_of<1>, finish_triples_of<2>,
+                                               finish_triples_of<3>, finish_triples_of<4>};
 
 using TriplesTile = void (*)(const GemmTriples&, std::size_t);
 constexpr std::size_t most_triples = 3;
@@ -196,10 +249,7 @@ bool runs_here() {
 
 // Tiles of nearly the same height: one of 7 and one of 1 would take longer than two of 4.
 void gemm(const GemmBytes& job) {
-    const auto wanted = job.sums                   ? sums_wanted
-                        : job.affine.fixed_factors ? fixed_bytes_wanted
-                        : job.affine.exact_factors ? exact_bytes_wanted
-                                                   : bytes_wanted;
+    const auto wanted = job.sums ? sums_wanted : wanted_by(job.affine);
     const auto* heights = tiles[wanted][vectors_of(job.lanes) - 1];
     const std::size_t count = (job.row_count + most_rows - 1) / most_rows;
     for (std::size_t i = 0, first = 0; i < count; ++i) {
@@ -229,6 +279,14 @@ void gemm_triples(const GemmTriples& job) {
     const std::size_t triples = (job.row_count + triple_rows - 1) / triple_rows;
     for (std::size_t first = 0; first < triples; first += most_triples)
         sizes[(triples - first < most_triples ? triples - first : most_triples) - 1](job, first);
+}
+
+void finish_rows(const GemmBytes& job, std::size_t first, std::size_t count, const std::int32_t* sums) {
+    finishers[wanted_by(job.affine)][vectors_of(job.lanes) - 1](job, first, count, sums);
+}
+
+void finish_triples(const GemmTriples& job, std::size_t first, std::size_t count, const std::int32_t* sums) {
+    triple_finishers[vectors_of(job.lanes) - 1](job, first, count, sums);
 }
 
 }  // namespace fard::soft::avx512vnni

@@ -9,6 +9,10 @@ bool runs_here();
 void gemm(const GemmBytes& job);
 void pack_triples(const PackTriples& job);
 void gemm_triples(const GemmTriples& job);
+// What becomes of sums that others made: of `count` rows from the `first` on, and of the packed rows of `count` triples; both
+// [rows][16 * vectors_of(lanes)], at a multiple of 64 bytes.
+void finish_rows(const GemmBytes& job, std::size_t first, std::size_t count, const std::int32_t* sums);
+void finish_triples(const GemmTriples& job, std::size_t first, std::size_t count, const std::int32_t* sums);
 void depthwise3(const Depthwise3& job);
 void max_row(const MaxRow& job);
 void pixel_sums(const PixelSums& job);

@@ -5,6 +5,7 @@
 #include "overlays/soft/kernels_plain.hpp"
 #if defined(__x86_64__)
 #include "overlays/soft/bit_kernels_avx512.hpp"
+#include "overlays/soft/byte_kernels_amx.hpp"
 #include "overlays/soft/byte_kernels_avx512vnni.hpp"
 #include "overlays/soft/kernels_avx2.hpp"
 #elif defined(__aarch64__)
@@ -23,6 +24,8 @@ bool runs_everywhere() {
 
 constexpr ByteKernels plain_bytes{plain::gemm, plain::pack_triples, plain::gemm_triples, plain::depthwise3};
 #if defined(__x86_64__)
+constexpr ByteKernels amx_bytes{amx::gemm, avx512vnni::pack_triples, amx::gemm_triples,
+                                avx512vnni::depthwise3};
 constexpr ByteKernels vnni_bytes{avx512vnni::gemm, avx512vnni::pack_triples, avx512vnni::gemm_triples,
                                  avx512vnni::depthwise3};
 #elif defined(__aarch64__)
@@ -52,6 +55,8 @@ constexpr BitKernels plain_bits{runs_everywhere, plain::pack_bits, plain::gemm_b
 
 constexpr Kernels table[] = {
 #if defined(__x86_64__)
+    {"amx", amx::runs_here, avx2::gemm_u8, avx2::gemm_i16, avx2::count32, avx2::count16, avx2::finish16,
+     avx2::depthwise16, avx2::depthwise32, avx512vnni::max_row, avx512vnni::pixel_sums, &amx_bytes},
     {"avx512vnni", avx512vnni::runs_here, avx2::gemm_u8, avx2::gemm_i16, avx2::count32, avx2::count16,
      avx2::finish16, avx2::depthwise16, avx2::depthwise32, avx512vnni::max_row, avx512vnni::pixel_sums,
      &vnni_bytes, &popcnt_bits},

@@ -10,6 +10,7 @@
 #include "overlays/soft/byte_weights.hpp"
 #include "overlays/soft/kernels.hpp"
 #include "tests/overlays/draw.hpp"
+#include "tests/overlays/emulated_amx.hpp"
 
 using namespace fard;
 using namespace fard::soft;
@@ -28,6 +29,8 @@ template <typename Check>
 void for_each_byte_row(Check check) {
     for (const auto& row : kernel_table())
         if (row.runs_here() && row.bytes) check(row);
+    for (const auto& row : fard::soft::test::emulated_amx_rows())
+        check(row);
 }
 
 struct GemmCase {
