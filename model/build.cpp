@@ -232,7 +232,9 @@ class Builder {
         Tensor output;
         output.name = in.node.outputs[0];
         output.shape = std::move(result.shape);
-        output.layout = result.layout;
+        const auto* layout = raw_.annotation(output.name, "tensor_layout");
+        const bool told = layout != nullptr && output.shape.size() == 4;
+        output.layout = told ? layout_of(layout, output.shape) : result.layout;
         output.declared = std::move(result.declared);
         if (auto done = require_size(output.name, output.shape); !done) return fail(done.error());
         std::vector<const Tensor*> operands;
@@ -253,11 +255,17 @@ class Builder {
             if (!parsed) return fail_in(fmt::format("tensor '{}'", output.name), parsed.error());
             annotated = *parsed;
         }
+        const auto declared = DataType::parse(output.declared);
+        const bool declared_integer = declared && declared->is_integer();
         if (!bounds) {
             if (annotated.is_integer())
                 return fail(Fault::invalid_input,
                             "tensor '{}' is annotated as {}, but what is computed for it are fractions",
                             output.name, *annotation);
+            if (declared_integer)
+                return fail(Fault::invalid_input,
+                            "tensor '{}' has element type {}, but what is computed for it are fractions",
+                            output.name, output.declared);
             return {};
         }
         output.range = bounds->range;
@@ -273,8 +281,7 @@ class Builder {
         } else if (!carries(annotated, *bounds)) {
             output.type = narrowest(bounds->range);
         }
-        const auto declared = DataType::parse(output.declared);
-        if (declared && declared->is_integer() && !holds(range_of(*declared), *output.range))
+        if (declared_integer && !holds(range_of(*declared), *output.range))
             return fail(Fault::unsupported,
                         "tensor '{}' can hold {} to {}, which its element type {} wraps around", output.name,
                         output.range->min, output.range->max, output.declared);

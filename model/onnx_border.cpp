@@ -43,12 +43,16 @@ void Annotations::set(const std::string& tensor, const std::string& key, const s
     pair->set_value(value);
 }
 
+void Annotations::set_layout(const Tensor& tensor) {
+    if (tensor.shape.size() == 4) set(tensor.name, "tensor_layout", layout_annotation(tensor.layout));
+}
+
 void Annotations::set_input(const Tensor& tensor) {
     set_type(tensor);
     if (tensor.range)
         set(tensor.name, "fard_range",
             std::to_string(tensor.range->min) + ":" + std::to_string(tensor.range->max));
-    if (tensor.shape.size() == 4) set(tensor.name, "tensor_layout", layout_annotation(tensor.layout));
+    set_layout(tensor);
 }
 
 }  // namespace fard::model

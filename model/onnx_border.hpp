@@ -20,6 +20,7 @@ class Annotations {
 
     void set(const std::string& tensor, const std::string& key, const std::string& value);
     void set_type(const Tensor& tensor) { set(tensor.name, "finn_datatype", tensor.type.name()); }
+    void set_layout(const Tensor& tensor);  // of an image; nothing for others
     // Type, bounds and layout of a graph input, as the whole network has them.
     void set_input(const Tensor& tensor);
 

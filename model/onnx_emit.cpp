@@ -74,6 +74,7 @@ class Emitter {
         for (const auto id : part_.outputs) {
             describe_border(*target().add_output(), graph_[id]);
             annotations_.set_type(graph_[id]);
+            annotations_.set_layout(graph_[id]);
         }
         return model_.SerializeAsString();
     }
@@ -200,10 +201,14 @@ class Emitter {
             while (inputs.back().empty())
                 inputs.pop_back();
         }
-        auto& made = put(std::string(name_of(node.op)), inputs, name);
+        const bool counts = node.op == Op::multi_threshold && output.declared != "FLOAT32";
+        const auto result = counts ? fresh(name + "_counts") : name;  // as floats, which is what it makes
+        auto& made = put(std::string(name_of(node.op)), inputs, result);
         made.set_name(node.name);
         write_attributes(made, node, x, output);
+        if (counts) cast(result, output.declared, name);
         if (output.type.is_integer()) annotations_.set_type(output);
+        annotations_.set_layout(output);
     }
 
     void add_slice(const SliceAttributes& slice, const Tensor& output, std::vector<std::string>& inputs) {

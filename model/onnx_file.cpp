@@ -196,8 +196,10 @@ class Extractor {
             for (const auto& pair : entry.quant_parameter_tensor_names())
                 annotations.set(entry.tensor_name(), pair.key(), pair.value());
         }
-        for (const Tensor* tensor : part_.outputs)
+        for (const Tensor* tensor : part_.outputs) {
             annotations.set_type(*tensor);
+            annotations.set_layout(*tensor);
+        }
         for (const Tensor* tensor : part_.inputs)
             annotations.set_input(*tensor);
     }

@@ -252,6 +252,15 @@ TEST_CASE("types that do not hold") {
                 maker.annotate("y", "INT4").node("Div", {"x", "x"}, "y");
             }});
     refuse(
+        {"integers and fractions in one product",
+         Fault::invalid_input,
+         {"tensor 'c' has element type INT16, but", "fractions"},
+         [](OnnxMaker& maker) {
+             maker.input("z", {1, 2, 4, 4}, onnx::TensorProto::INT16);
+             maker.constant("w", {1, 2, 1, 1}).constant("b", {1}, {0.5}).node("Conv", {"z", "w", "b"}, "c");
+             maker.node("Add", {"x", "c"}, "y");
+         }});
+    refuse(
         {"an annotation wider than the element type",
          Fault::invalid_input,
          {"input 'z' is annotated as INT16"},

@@ -3,6 +3,7 @@
 #include <doctest/doctest.h>
 
 #include <cmath>
+#include <cstring>
 
 #include "tests/model/onnx_maker.hpp"
 
@@ -238,6 +239,16 @@ class Author {
     int count_ = 0;
 };
 
+std::vector<std::byte> random_fractions(std::size_t count, std::mt19937& random) {
+    std::uniform_real_distribution<float> draw(-2, 2);
+    std::vector<float> values(count);
+    for (auto& value : values)
+        value = draw(random);
+    std::vector<std::byte> bytes(count * sizeof(float));
+    std::memcpy(bytes.data(), values.data(), bytes.size());
+    return bytes;
+}
+
 }  // namespace
 
 RandomNetwork random_network(std::uint32_t seed) {
@@ -247,6 +258,10 @@ RandomNetwork random_network(std::uint32_t seed) {
 std::vector<std::vector<std::byte>> random_inputs(const model::Model& model, std::mt19937& random) {
     std::vector<std::vector<std::byte>> inputs;
     for (const auto& desc : model.inputs()) {
+        if (!desc.type.is_integer()) {
+            inputs.push_back(random_fractions(desc.elements(), random));
+            continue;
+        }
         std::uniform_int_distribution<std::int64_t> draw(desc.type.min(), desc.type.max());
         const bool extreme = random() % 4 == 0;  // sums as large as they get
         std::vector<std::int32_t> values(desc.elements());

@@ -17,7 +17,7 @@ struct RandomNetwork {
 };
 RandomNetwork random_network(std::uint32_t seed);
 
-// Bytes of all inputs in wire form, every element within its type.
+// Bytes of all inputs in wire form, every element within its type; fractions within -2 and 2.
 std::vector<std::vector<std::byte>> random_inputs(const model::Model& model, std::mt19937& random);
 
 }  // namespace fard::test
