@@ -15,8 +15,10 @@ namespace fard::model {
 namespace {
 
 constexpr std::uint64_t max_elements = std::uint64_t{1} << 26;  // of one tensor
-constexpr std::uint64_t max_folded_elements = std::uint64_t{1}
-                                              << 27;  // of all constants that are computed here
+// Elements that are read and made for constants computed here.
+constexpr std::uint64_t max_fold_work = std::uint64_t{1} << 27;
+// Such constants have as many elements as these together: some, and several times what the file stores.
+constexpr std::uint64_t max_folded_elements = std::uint64_t{1} << 18, max_folds_of_stored = 16;
 
 // Their second operand is a list, which may be empty.
 constexpr std::string_view lists_behind[] = {"Reshape", "ReduceSum", "ReduceMean", "Squeeze", "Unsqueeze"};
@@ -74,7 +76,7 @@ class Builder {
         for (const auto& input : raw_.inputs)
             if (auto done = add_input(input); !done) return fail(done.error());
         for (auto& stored : raw_.initializers)
-            if (auto done = add_constant(std::move(stored)); !done) return fail(done.error());
+            if (auto done = add_stored(std::move(stored)); !done) return fail(done.error());
         for (const auto position : *order) {
             const auto& node = raw_.nodes[position];
             if (auto done = add_node(node); !done) return fail_in(node.label(), done.error());
@@ -100,6 +102,11 @@ class Builder {
         auto tensor = typed_constant(std::move(raw), annotated);
         if (!tensor) return fail(tensor.error());
         return add(*std::move(tensor));
+    }
+
+    Result<> add_stored(RawTensor raw) {
+        stored_elements_ += elements(raw.shape);
+        return add_constant(std::move(raw));
     }
 
     Result<> add_input(const RawValue& input) {
@@ -152,7 +159,7 @@ class Builder {
         if (node.domain.empty() && node.op == "Constant") {
             auto constant = read_constant_node(node);
             if (!constant) return fail(constant.error());
-            return add_constant(*std::move(constant));
+            return add_stored(*std::move(constant));
         }
         const auto* row = find_operator(node.domain, node.op);
         if (row == nullptr)
@@ -316,8 +323,10 @@ class Builder {
             work += operands.back()->elements();
         }
         if (op == Op::multi_threshold) work *= static_cast<std::uint64_t>(operands[1]->shape[1]);
-        folded_elements_ += work;
-        if (folded_elements_ > max_folded_elements)
+        fold_work_ += work;
+        folded_elements_ += output.elements();
+        if (fold_work_ > max_fold_work ||
+            folded_elements_ > max_folded_elements + max_folds_of_stored * stored_elements_)
             return fail(Fault::unsupported,
                         "computes a constant of too many elements; fold it when the model is exported");
         std::vector<const Values*> values;
@@ -382,7 +391,8 @@ class Builder {
     RawGraph raw_;
     Draft built_;
     std::unordered_map<std::string, TensorId> ids_;
-    std::uint64_t folded_elements_ = 0;
+    std::uint64_t stored_elements_ = 0;  // of the file's constants
+    std::uint64_t fold_work_ = 0, folded_elements_ = 0;
 };
 
 }  // namespace

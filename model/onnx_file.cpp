@@ -8,6 +8,7 @@
 
 #include "model/external_data.hpp"
 #include "model/onnx_border.hpp"
+#include "model/onnx_parts.hpp"
 #include "model/onnx_tensor.hpp"
 #include "model/own_domain.hpp"
 
@@ -231,6 +232,9 @@ Result<OnnxFile> OnnxFile::parse(std::string_view bytes, const std::string& wher
     if (bytes.size() > INT_MAX)
         return fail(Fault::unsupported, "{}: {} bytes; an ONNX file has at most 2 GiB", where, bytes.size());
     if (bytes.empty()) return fail(Fault::corrupt, "{}: the file is empty", where);
+    if (count_parts(bytes) > max_parts)
+        return fail(Fault::unsupported, "{}: more than {} nodes, attributes, tensors and names", where,
+                    max_parts);
     if (!impl->model.ParseFromArray(bytes.data(), static_cast<int>(bytes.size())))
         return fail(Fault::corrupt, "{}: not an ONNX model (its protobuf does not parse)", where);
     if (!impl->model.has_graph())

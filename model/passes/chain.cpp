@@ -9,6 +9,8 @@
 namespace fard::model {
 namespace {
 
+constexpr std::size_t most_links = 32;  // a file may have any number
+
 double entry(const std::vector<double>& list, std::size_t channel) {
     return list[list.size() == 1 ? 0 : channel];
 }
@@ -170,7 +172,7 @@ std::optional<Chain> Chain::behind(Rewriter& graph, TensorId id) {
     while (!graph[chain.source_].type.is_integer()) {
         const auto* producer = graph.producer(chain.source_);
         auto found = producer == nullptr ? std::nullopt : link_of(graph, *producer);
-        if (!found) break;
+        if (!found || chain.links_.size() == most_links) break;
         if (!chain.join_axis(found->axis)) return std::nullopt;
         chain.source_ = found->operand;
         chain.links_.push_back(std::move(found->link));

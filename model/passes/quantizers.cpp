@@ -14,6 +14,7 @@ namespace {
 
 constexpr std::int64_t few_levels = 15;    // up to so many thresholds they are better than a multiplication
 constexpr std::int64_t most_levels = 255;  // that become thresholds at all
+constexpr int most_moves = 16;             // one behind the other; a file may have any number
 
 // A quantizer: which of the integers min, min + step, min + 2 step, ... an element becomes.
 class Quantizer {
@@ -289,27 +290,29 @@ bool end_chain(Rewriter& graph, TensorId output, TensorId input, const Quantizer
 }
 
 // Integers for `input` quantized, in a new tensor: the quantizer is the same for all elements.
-std::optional<TensorId> quantized_before(Rewriter& graph, TensorId input, const Node& node);
+std::optional<TensorId> quantized_before(Rewriter& graph, TensorId input, const Node& node, int moves);
 
-// The quantizer before the move that makes `input`, instead of behind it.
-bool end_before_move(Rewriter& graph, TensorId output, TensorId input, const Node& node) {
+// The quantizer before the move that makes `input`, instead of behind it; `moves` of them lie behind this one.
+bool end_before_move(Rewriter& graph, TensorId output, TensorId input, const Node& node, int moves = 0) {
     const auto* producer = graph.producer(input);
-    if (producer == nullptr || !only_moves(*producer) || graph.readers(input) > 1) return false;
+    if (producer == nullptr || !only_moves(*producer) || graph.readers(input) > 1 || moves == most_moves)
+        return false;
     const Node move = *producer;
     std::vector<TensorId> parts;
     for (const auto operand : move.inputs) {
-        const auto part = quantized_before(graph, operand, node);
+        const auto part = quantized_before(graph, operand, node, moves + 1);
         if (!part) return false;
         parts.push_back(*part);
     }
     return graph.emit_as(output, move.op, move.attributes, parts);
 }
 
-std::optional<TensorId> quantized_before(Rewriter& graph, TensorId input, const Node& node) {
+std::optional<TensorId> quantized_before(Rewriter& graph, TensorId input, const Node& node, int moves) {
     const auto shape = graph[input].shape;
     const auto layout = graph[input].layout;
     const auto made = graph.tensor(graph[input].name + "_quantized", {shape, layout});
-    if (!end_chain(graph, made, input, Quantizer(graph, node)) && !end_before_move(graph, made, input, node))
+    if (!end_chain(graph, made, input, Quantizer(graph, node)) &&
+        !end_before_move(graph, made, input, node, moves))
         return std::nullopt;
     return graph.current(made);
 }

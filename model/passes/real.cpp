@@ -14,23 +14,27 @@ std::optional<double> factor(const Tensor& tensor) {
     return value > 0 && std::isfinite(value) ? std::optional(value) : std::nullopt;
 }
 
-std::optional<Real> scaled(Rewriter& graph, const Node& made) {
+constexpr int most_factors = 16;  // one behind the other; a file may have any number
+
+std::optional<Real> real_behind(Rewriter& graph, TensorId id, int factors);
+
+std::optional<Real> scaled(Rewriter& graph, const Node& made, int factors) {
     if (made.op != Op::mul && made.op != Op::div) return std::nullopt;
     const bool swapped = made.op == Op::mul && graph[made.inputs[0]].is_constant();
     const auto data = made.inputs[swapped ? 1 : 0];
     const auto by = factor(graph[made.inputs[swapped ? 0 : 1]]);
     if (!by || graph[data].is_constant() || graph[data].shape != graph[made.outputs[0]].shape)
         return std::nullopt;
-    auto real = real_of(graph, data);
+    if (factors == most_factors) return std::nullopt;
+    auto real = real_behind(graph, data, factors + 1);
     if (!real) return std::nullopt;
     for (auto& scale : real->affine.scale)
         scale = made.op == Op::mul ? scale * *by : scale / *by;
     return real;
 }
 
-}  // namespace
-
-std::optional<Real> real_of(Rewriter& graph, TensorId id) {
+// `factors`: how many lie behind it.
+std::optional<Real> real_behind(Rewriter& graph, TensorId id, int factors) {
     if (const auto* codes = graph.codes(id)) {
         const auto shape = graph[id].shape;
         return Real{graph.constant(graph[id].name + "_codes", shape, {codes->integers, {}}), codes->affine};
@@ -40,7 +44,13 @@ std::optional<Real> real_of(Rewriter& graph, TensorId id) {
     if (producer == nullptr) return std::nullopt;
     if (producer->op == Op::dequantize)
         return Real{producer->inputs[0], producer->as<DequantizeAttributes>().affine};
-    return scaled(graph, Node(*producer));
+    return scaled(graph, Node(*producer), factors);
+}
+
+}  // namespace
+
+std::optional<Real> real_of(Rewriter& graph, TensorId id) {
+    return real_behind(graph, id, 0);
 }
 
 void finish_real(Rewriter& graph, TensorId output, TensorId integers, std::vector<double> scale, int axis) {

@@ -7,6 +7,8 @@
 namespace fard::model {
 namespace {
 
+constexpr std::int64_t most_ones = 1 << 20;  // weights of a pool
+
 // The dimension behind the reduction, where the scales of x stand; none where it is summed over.
 std::optional<int> axis_behind(const ReduceAttributes& reduce, int axis) {
     int before = 0;
@@ -56,11 +58,13 @@ bool average_pool(Rewriter& graph, const Node& node) {
     const auto pool = node.as<PoolAttributes>();
     const auto channels = graph[output].shape[1];
     if (!divides_alike(pool, graph[node.inputs[0]].shape, graph[output].shape)) return false;
+    const Shape shape{channels, 1, pool.kernel.height, pool.kernel.width};
+    if (std::ranges::max(shape) > most_ones || static_cast<std::int64_t>(elements(shape)) > most_ones)
+        return false;
     const auto x = real_of(graph, node.inputs[0]);
     if (!x || x->affine.axis > 1) return false;
     const auto centred = without_zero_point(graph, *x);
     if (!centred) return false;
-    const Shape shape{channels, 1, pool.kernel.height, pool.kernel.width};
     const auto ones =
         graph.constant(node.name + "_ones", shape, {std::vector<std::int32_t>(elements(shape), 1), {}});
     const auto sums =

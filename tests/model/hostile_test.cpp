@@ -1,0 +1,237 @@
+// Small files that ask for much: whatever they say, importing takes no more memory than a few times the file.
+#include <doctest/doctest.h>
+#include <malloc.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cstdlib>
+#include <new>
+
+#include "tests/model/onnx_maker.hpp"
+
+using namespace fard;
+using namespace fard::model;
+using namespace fard::model::test;
+
+namespace {
+
+std::atomic<std::size_t> live_bytes{0}, peak_bytes{0};
+
+void* counted(std::size_t bytes, std::size_t alignment) {
+    void* memory = std::aligned_alloc(alignment, (bytes + alignment - 1) / alignment * alignment);
+    if (memory == nullptr) throw std::bad_alloc();
+    const auto live = live_bytes += malloc_usable_size(memory);
+    auto peak = peak_bytes.load();
+    while (live > peak && !peak_bytes.compare_exchange_weak(peak, live)) {
+    }
+    return memory;
+}
+
+void uncounted(void* memory) {
+    if (memory != nullptr) live_bytes -= malloc_usable_size(memory);
+    std::free(memory);
+}
+
+}  // namespace
+
+// Every allocation of this program is counted.
+void* operator new(std::size_t bytes) {
+    return counted(bytes, alignof(std::max_align_t));
+}
+void* operator new(std::size_t bytes, std::align_val_t alignment) {
+    return counted(bytes, static_cast<std::size_t>(alignment));
+}
+void operator delete(void* memory) noexcept {
+    uncounted(memory);
+}
+void operator delete(void* memory, std::size_t) noexcept {
+    uncounted(memory);
+}
+void operator delete(void* memory, std::align_val_t) noexcept {
+    uncounted(memory);
+}
+void operator delete(void* memory, std::size_t, std::align_val_t) noexcept {
+    uncounted(memory);
+}
+
+namespace {
+
+constexpr std::size_t mebibyte = 1 << 20;
+
+struct Import {
+    Result<Model> model;
+    std::size_t peak;  // of all memory at the same time, in bytes; without the file's own bytes
+
+    std::string message() const { return model ? "" : model.error().message; }
+    bool says(const std::string& text) const { return message().find(text) != std::string::npos; }
+};
+
+Import import(const std::string& bytes) {
+    const auto before = live_bytes.load();
+    peak_bytes = before;
+    auto model = Model::parse(bytes, "hostile");
+    return {std::move(model), peak_bytes - before};
+}
+
+// A protobuf field of number `field`, of which each element is a message without content.
+std::string empty_messages(int field, std::size_t count) {
+    std::string bytes;
+    for (std::size_t i = 0; i < count; ++i)
+        bytes += {static_cast<char>(field << 3 | 2), '\0'};
+    return bytes;
+}
+
+std::string enclosed(int field, const std::string& content) {
+    std::string bytes(1, static_cast<char>(field << 3 | 2));
+    for (auto rest = content.size();; rest >>= 7) {
+        bytes += static_cast<char>((rest & 127) | (rest > 127 ? 128 : 0));
+        if (rest <= 127) break;
+    }
+    return bytes + content;
+}
+
+OnnxMaker quantized_input(const Extents& shape) {
+    OnnxMaker maker;
+    maker.input("x", shape, onnx::TensorProto::UINT8);
+    maker.constant("s", {}, {0.5});
+    maker.node("DequantizeLinear", {"x", "s"}, "x0");
+    return maker;
+}
+
+void quantized_output(OnnxMaker& maker, const std::string& real) {
+    maker.node("QuantizeLinear", {real, "s"}, "y").set_name("last");
+    maker.output("y", onnx::TensorProto::UINT8);
+}
+
+}  // namespace
+
+TEST_CASE("the memory of an ordinary file: what its weights take, a few times") {
+    OnnxMaker maker;
+    maker.input("x", {1, 1024}).annotate("x", "INT4");
+    maker.constant("w", {1024, 1024}, std::vector<float>(1 << 20, 3));
+    maker.node("MatMul", {"x", "w"}, "y");
+    maker.output("y");
+    const auto bytes = maker.bytes();
+    const auto made = import(bytes);
+    REQUIRE_MESSAGE(made.model, made.message());
+    MESSAGE("a file of ", bytes.size(), " bytes: ", made.peak, " bytes");
+    CHECK(made.peak < 5 * bytes.size());
+    CHECK(made.peak > 4 * mebibyte);  // it is counted
+}
+
+TEST_CASE("millions of nodes, attributes or tensors in a few bytes each") {
+    constexpr std::size_t count = 2 * mebibyte;
+    constexpr int graph = 7, node = 1, initializer = 5, node_attribute = 5, opset = 8, output = 2,
+                  unknown = 13;
+    const std::string files[] = {
+        enclosed(graph, empty_messages(node, count)),
+        enclosed(graph, empty_messages(initializer, count)),
+        enclosed(graph, enclosed(node, empty_messages(node_attribute, count))),
+        enclosed(graph, enclosed(node, empty_messages(output, count))),
+        enclosed(graph, empty_messages(unknown, count)),
+        empty_messages(opset, count),
+    };
+    for (const auto& bytes : files) {
+        const auto made = import(bytes);
+        CHECK(made.says("more than 262144 nodes, attributes, tensors and names"));
+        CHECK(made.peak < mebibyte);
+    }
+}
+
+TEST_CASE("messages within messages") {
+    std::string bytes;
+    for (int i = 0; i < 50'000; ++i)  // a graph in an attribute of a node of a graph ...
+        bytes = enclosed(1, enclosed(5, enclosed(6, bytes))).substr(0, 100);
+    for (int i = 0; i < 200; ++i)
+        bytes = enclosed(1, enclosed(5, enclosed(6, bytes)));
+    const auto made = import(enclosed(7, bytes));
+    CHECK(made.says("does not parse"));
+    CHECK(made.peak < mebibyte);
+}
+
+TEST_CASE("a file that is cut off anywhere") {
+    auto maker = quantized_input({1, 2, 4, 4});
+    maker.constant("w", {3, 2, 1, 1}).node("Conv", {"x0", "w"}, "c");
+    quantized_output(maker, "c");
+    const auto bytes = maker.bytes();
+    REQUIRE(import(bytes).model);
+    for (std::size_t length = 0; length < bytes.size(); ++length) {
+        const auto made = import(bytes.substr(0, length));
+        CHECK(made.peak < mebibyte);
+        if (!made.model) CHECK(!made.message().empty());
+    }
+}
+
+TEST_CASE("constants that grow") {
+    OnnxMaker outer;  // 8192 + 8192 elements make 2^26
+    outer.input("x", {1}).constant("a", {8192, 1}).constant("b", {1, 8192});
+    outer.node("Add", {"a", "b"}, "c");
+    outer.node("Add", {"x", "c"}, "y");
+    outer.output("y");
+    OnnxMaker doubled;  // 2^24
+    doubled.input("x", {1}).constant("c0", {1});
+    for (int i = 0; i < 24; ++i)
+        set(doubled.node("Concat", {"c" + std::to_string(i), "c" + std::to_string(i)},
+                         "c" + std::to_string(i + 1)),
+            "axis", 0);
+    doubled.node("Add", {"x", "c24"}, "y");
+    doubled.output("y");
+    for (const auto* maker : {&outer, &doubled}) {
+        const auto made = import(maker->bytes());
+        CHECK(made.says("computes a constant of too many elements"));
+        CHECK(made.peak < 16 * mebibyte);
+    }
+}
+
+TEST_CASE("tensors of 2^26 elements are nothing before they are computed") {
+    auto pool = quantized_input({1, 1 << 24, 2, 2});
+    set(pool.node("AveragePool", {"x0"}, "p"), "kernel_shape", Extents{2, 2});
+    quantized_output(pool, "p");
+    auto shuffled = quantized_input({1, 1 << 24, 2, 2});
+    set(shuffled.node("Transpose", {"x0"}, "t"), "perm", Extents{0, 2, 3, 1});
+    shuffled.node("LeakyRelu", {"t"}, "l");
+    shuffled.node("Quant", {"l", "s", "s0", "s4"}, "q", "qonnx.custom_op.general");
+    shuffled.constant("s0", {}, {0}).constant("s4", {}, {4});
+    quantized_output(shuffled, "q");
+    for (const auto* maker : {&pool, &shuffled}) {
+        const auto made = import(maker->bytes());
+        REQUIRE_MESSAGE(made.model, made.message());
+        CHECK(made.peak < mebibyte);
+    }
+}
+
+TEST_CASE("ten thousands of nodes one behind the other") {
+    for (const std::string op : {"Mul", "Transpose", "Relu", "Identity", "Add"}) {
+        CAPTURE(op);
+        auto maker = quantized_input({2, 2});
+        constexpr int nodes = 20'000;
+        for (int i = 0; i < nodes; ++i) {
+            const auto from = "x" + std::to_string(i), to = "x" + std::to_string(i + 1);
+            if (op == "Mul" || op == "Add")
+                maker.node(op, {from, op == "Mul" ? "s" : from}, to);
+            else
+                maker.node(op, {from}, to);
+        }
+        quantized_output(maker, "x" + std::to_string(nodes));
+        const auto bytes = maker.bytes();
+        const auto made = import(bytes);
+        if (!made.model) CHECK(made.says("32 bits"));  // sums of sums
+        MESSAGE(op, ": a file of ", bytes.size(), " bytes: ", made.peak, " bytes");
+        CHECK(made.peak < 100 * bytes.size());
+    }
+}
+
+TEST_CASE("numbers that are none, and none at all") {
+    OnnxMaker maker;
+    maker.input("x", {1, 4, 2, 2}).annotate("x", "INT4");
+    const float nan = std::nanf("");
+    maker.constant("g", {4}, {1, 0, nan, -1}).constant("b", {4}, {0, nan, 0, 1});
+    maker.constant("m", {4}, {0, 0, INFINITY, 1}).constant("v", {4}, {1, -1, 0, nan});
+    maker.node("BatchNormalization", {"x", "g", "b", "m", "v"}, "n");
+    maker.constant("s", {}, {0.5});
+    maker.node("QuantizeLinear", {"n", "s"}, "y");
+    maker.output("y", onnx::TensorProto::UINT8);
+    const auto made = import(maker.bytes());
+    REQUIRE_MESSAGE(made.model, made.message());
+    CHECK(run(*made.model, std::vector<double>(16, 1)).size() == 16);
+}
