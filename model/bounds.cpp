@@ -65,19 +65,31 @@ bool holds(Range outer, Range inner) {
     return outer.min <= inner.min && inner.max <= outer.max;
 }
 
-Range weighted_sum(Range x, const std::int32_t* weights, std::size_t count, std::size_t stride) {
-    std::int64_t min = 0, max = 0;
-    for (std::size_t i = 0; i < count; ++i) {
-        const std::int64_t weight = weights[i * stride];
-        const auto least = weight >= 0 ? x.min : x.max, most = weight >= 0 ? x.max : x.min;
-        if (!add_product(min, weight, least) || !add_product(max, weight, most)) return {-far, far};
+SignedSums signed_sums(std::span<const std::int32_t> weights) {
+    std::int64_t sum = 0, magnitude = 0;  // without branches: the compiler takes several at a time
+    for (const std::int64_t weight : weights) {
+        sum += weight;
+        magnitude += weight < 0 ? -weight : weight;
     }
+    return {(sum - magnitude) / 2, (sum + magnitude) / 2};
+}
+
+Range weighted_sum(Range x, SignedSums weights) {
+    std::int64_t min = 0, max = 0;
+    const bool counted =
+        add_product(min, weights.positive, x.min) && add_product(min, weights.negative, x.max) &&
+        add_product(max, weights.positive, x.max) && add_product(max, weights.negative, x.min);
+    if (!counted) return {-far, far};
     return {narrow(min), narrow(max)};
 }
 
 Range range_of(std::span<const std::int32_t> values) {
-    const auto [min, max] = std::minmax_element(values.begin(), values.end());
-    return {*min, *max};
+    auto min = values[0], max = values[0];
+    for (const auto value : values) {
+        min = std::min(min, value);
+        max = std::max(max, value);
+    }
+    return {min, max};
 }
 
 Range range_of(DataType integer_type) {

@@ -23,8 +23,14 @@ Range repeated(Range each, std::int64_t count);  // the sum of `count` elements
 Range with_zero(Range range);
 bool holds(Range outer, Range inner);
 
-// The sum of x[i] * weights[i * stride] for `count` elements x[i] within `x`.
-Range weighted_sum(Range x, const std::int32_t* weights, std::size_t count, std::size_t stride);
+// What the negative and what the positive ones of up to 2^31 weights add up to.
+struct SignedSums {
+    std::int64_t negative = 0, positive = 0;
+    void add(std::int32_t weight) { (weight < 0 ? negative : positive) += weight; }
+};
+SignedSums signed_sums(std::span<const std::int32_t> weights);
+// The sum of the products of these weights with elements within `x`.
+Range weighted_sum(Range x, SignedSums weights);
 
 Range range_of(std::span<const std::int32_t> values);  // of at least one value
 Range range_of(DataType integer_type);

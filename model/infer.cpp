@@ -20,33 +20,33 @@ bool is_bipolar(const Tensor& tensor) {
     return tensor.type == DataType::bipolar();
 }
 
-// A matrix as it lies in memory: element (row, column) is at row * row_stride + column * column_stride.
-struct Matrix {
-    std::int64_t rows, columns;
-    std::size_t row_stride, column_stride;
-};
-
-Matrix matrix_of(const Shape& shape, bool transposed) {
-    const auto columns = static_cast<std::size_t>(shape[1]);
-    if (transposed) return {shape[1], shape[0], 1, columns};
-    return {shape[0], shape[1], columns, 1};
+// For each column of a constant matrix; of its transpose, for each row.
+std::vector<SignedSums> column_sums(const Tensor& matrix, bool transposed) {
+    const auto rows = static_cast<std::size_t>(matrix.shape[0]),
+               columns = static_cast<std::size_t>(matrix.shape[1]);
+    const std::span<const std::int32_t> all(matrix.constant->integers);
+    std::vector<SignedSums> sums(transposed ? rows : columns);
+    for (std::size_t row = 0; row < rows; ++row) {
+        const auto values = all.subspan(row * columns, columns);
+        if (transposed) {
+            sums[row] = signed_sums(values);
+            continue;
+        }
+        for (std::size_t column = 0; column < columns; ++column)
+            sums[column].add(values[column]);
+    }
+    return sums;
 }
 
-// The widest result of x . b over the columns of a constant b.
-Range columns_range(Range x, const std::vector<std::int32_t>& b, const Matrix& matrix) {
+// The widest one of a . b; `b` may be constant.
+Range product_range(const Tensor& a, const Tensor& b, std::int64_t inner, bool transpose_b) {
+    if (!b.is_constant() || b.shape.size() != 2) return repeated(product(*a.range, *b.range), inner);
     std::optional<Range> all;
-    for (std::int64_t column = 0; column < matrix.columns; ++column) {
-        const auto* first = b.data() + static_cast<std::size_t>(column) * matrix.column_stride;
-        const auto one = weighted_sum(x, first, static_cast<std::size_t>(matrix.rows), matrix.row_stride);
+    for (const auto& each : column_sums(b, transpose_b)) {
+        const auto one = weighted_sum(*a.range, each);
         all = all ? join(*all, one) : one;
     }
     return *all;
-}
-
-Range product_range(const Tensor& a, const Tensor& b, std::int64_t inner, bool transpose_b) {
-    if (b.is_constant() && b.shape.size() == 2)
-        return columns_range(*a.range, b.constant->integers, matrix_of(b.shape, transpose_b));
-    return repeated(product(*a.range, *b.range), inner);
 }
 
 std::optional<Bounds> gemm_bounds(const GemmAttributes& gemm, Operands in) {
@@ -60,13 +60,13 @@ std::optional<Bounds> gemm_bounds(const GemmAttributes& gemm, Operands in) {
 
 // The widest channel's.
 Bounds conv_bounds(const ConvAttributes& conv, Operands in) {
-    const auto& weights = in[1]->constant->integers;
+    const std::span<const std::int32_t> weights(in[1]->constant->integers);
     const auto channels = static_cast<std::size_t>(in[1]->shape[0]);
     const auto each = weights.size() / channels;
     const Range x = conv.pads != Pads{} ? with_zero(*in[0]->range) : *in[0]->range;
     std::optional<Range> all;
     for (std::size_t channel = 0; channel < channels; ++channel) {
-        Range one = weighted_sum(x, weights.data() + channel * each, each, 1);
+        Range one = weighted_sum(x, signed_sums(weights.subspan(channel * each, each)));
         if (in.size() > 2) {
             const auto bias = in[2]->constant->integers[channel];
             one = sum(one, {bias, bias});

@@ -69,10 +69,24 @@ Result<> read_raw(const TensorProto& tensor, std::uint64_t count, Values& values
     if (raw.size() != count * sizeof(Stored))
         return fail(Fault::corrupt, "tensor '{}' has {} bytes where its shape and type need {}",
                     tensor.name(), raw.size(), count * sizeof(Stored));
-    for (std::size_t i = 0; i < count; ++i) {
-        Stored value;
-        std::memcpy(&value, raw.data() + i * sizeof(Stored), sizeof(Stored));
-        if (auto done = put(values, value, tensor); !done) return done;
+    if constexpr (std::is_same_v<Stored, float>) {
+        values.floats.resize(count);
+        std::memcpy(values.floats.data(), raw.data(), raw.size());
+    } else if constexpr (sizeof(Stored) < 4) {  // each fits
+        values.integers.resize(count);
+        const auto* from = reinterpret_cast<const unsigned char*>(raw.data());
+        for (auto& to : values.integers) {
+            Stored value;
+            std::memcpy(&value, from, sizeof(Stored));
+            from += sizeof(Stored);
+            to = value;
+        }
+    } else {
+        for (std::size_t i = 0; i < count; ++i) {
+            Stored value;
+            std::memcpy(&value, raw.data() + i * sizeof(Stored), sizeof(Stored));
+            if (auto done = put(values, value, tensor); !done) return done;
+        }
     }
     return {};
 }

@@ -8,8 +8,7 @@ namespace {
 
 bool fit_bytes(const Weights& weights) {
     using Limits = std::numeric_limits<std::int8_t>;
-    return std::ranges::all_of(weights.all(),
-                               [](auto w) { return w >= Limits::min() && w <= Limits::max(); });
+    return model::holds({Limits::min(), Limits::max()}, weights.range());
 }
 
 // The bytes of the panels before `panel` of its group; of all panels of a group for `panel` = group_panels.
@@ -39,11 +38,11 @@ std::optional<BytePanels> pack_byte_panels(const Weights& weights, std::size_t r
         const auto number = in_group / byte_panel_width, lane = in_group % byte_panel_width;
         const auto width = vectors_of(panels.lanes(number)) * vector_width;
         auto* to = panels.weights.data() + (panels.panel(group, number) - panels.weights.data()) + lane * 4;
-        const auto from = weights.of(c);
+        const auto* from = weights.of(c).data();
         for (std::size_t r = 0; r < runs; ++r)
-            for (std::size_t k = 0; k < run; ++k)
-                to[(r * panels.run_groups + k / 4) * width * 4 + k % 4] =
-                    static_cast<std::int8_t>(from[r * run + k]);
+            for (std::size_t k = 0; k < run; k += 4, to += width * 4)
+                for (std::size_t i = 0; i < std::min<std::size_t>(4, run - k); ++i)
+                    to[i] = static_cast<std::int8_t>(*from++);
     }
     return panels;
 }

@@ -22,10 +22,8 @@ std::vector<Lane> lanes_of(const Weights& weights) {
 std::vector<std::int64_t> offsets_of(const LinearLayer& layer) {
     std::vector<std::int64_t> offsets = layer.bias;
     for (std::size_t c = 0; c < offsets.size(); ++c) {
-        std::int64_t total = 0;
-        for (const auto weight : layer.weights.of(c))
-            total += weight;
-        offsets[c] += total * layer.in.base;
+        const auto sums = layer.weights.sums(c);
+        offsets[c] += (sums.negative + sums.positive) * layer.in.base;
     }
     return offsets;
 }

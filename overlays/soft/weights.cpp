@@ -8,15 +8,15 @@
 namespace fard::soft {
 namespace {
 
+// Whether all are a T, and none below `low`.
 template <typename T>
-bool all_fit(std::span<const std::int32_t> values, std::int32_t low = std::numeric_limits<T>::min()) {
-    return std::ranges::all_of(values,
-                               [low](auto v) { return v >= low && v <= std::numeric_limits<T>::max(); });
+bool all_fit(const Weights& weights, std::int32_t low = std::numeric_limits<T>::min()) {
+    return model::holds({low, std::numeric_limits<T>::max()}, weights.range());
 }
 
 // Writes every channel's weights into its lane of its panel, `together` consecutive k side by side.
-template <typename T>
-std::vector<T> fill_panels(const Weights& weights, std::size_t padded_depth, std::size_t together) {
+template <typename T, std::size_t together>
+std::vector<T> fill_panels(const Weights& weights, std::size_t padded_depth) {
     std::vector<T> panels(weights.panels() * padded_depth * panel_width);
     for (std::size_t channel = 0; channel < weights.channels; ++channel) {
         const auto in_group = channel % weights.group_channels();
@@ -48,11 +48,8 @@ struct HalfSums {
 };
 
 // Whether even all of a channel's products together fit 16 bits.
-bool surely_fits(std::span<const std::int32_t> weights, std::int32_t largest) {
-    std::int64_t total = 0;
-    for (const auto weight : weights)
-        total += weight < 0 ? -weight : weight;
-    return total * largest <= std::numeric_limits<std::int16_t>::max();
+bool surely_fits(model::SignedSums weights, std::int32_t largest) {
+    return (weights.positive - weights.negative) * largest <= std::numeric_limits<std::int16_t>::max();
 }
 
 // Cuts the depth into the fewest segments within which no channel's 16-bit sums overflow.
@@ -60,7 +57,7 @@ std::optional<std::vector<std::uint32_t>> find_segments(const Weights& weights, 
     const auto groups = (weights.depth + 3) / 4;
     std::vector<std::size_t> large;
     for (std::size_t channel = 0; channel < weights.channels; ++channel)
-        if (!surely_fits(weights.of(channel), largest)) large.push_back(channel);
+        if (!surely_fits(weights.sums(channel), largest)) large.push_back(channel);
     std::vector<std::uint32_t> ends;
     std::uint32_t begin = 0;
     while (begin < groups) {
@@ -82,43 +79,50 @@ std::optional<std::vector<std::uint32_t>> find_segments(const Weights& weights, 
 
 }  // namespace
 
+Weights::Weights(std::vector<std::int32_t> values, std::size_t channel_count, std::size_t depth_of_each,
+                 std::size_t group_count)
+    : channels(channel_count), depth(depth_of_each), groups(group_count) {
+    LookedAt found{std::move(values), {}, {}};
+    const std::span<const std::int32_t> all(found.values);
+    for (std::size_t channel = 0; channel < channels; ++channel)
+        found.sums.push_back(model::signed_sums(all.subspan(channel * depth, depth)));
+    if (!all.empty()) found.range = model::range_of(all);
+    looked_at_ = std::make_shared<const LookedAt>(std::move(found));
+}
+
 std::size_t Weights::group_panels() const {
     return (group_channels() + panel_width - 1) / panel_width;
 }
 
 std::vector<model::Range> sum_bounds(const Weights& weights, model::Range x) {
     std::vector<model::Range> bounds(weights.channels);
-    for (std::size_t channel = 0; channel < weights.channels; ++channel) {
-        std::int64_t negative = 0, positive = 0;
-        for (const auto weight : weights.of(channel))
-            (weight < 0 ? negative : positive) += weight;
-        bounds[channel] = {positive * x.min + negative * x.max, positive * x.max + negative * x.min};
-    }
+    for (std::size_t channel = 0; channel < weights.channels; ++channel)
+        bounds[channel] = model::weighted_sum(x, weights.sums(channel));
     return bounds;
 }
 
 std::optional<PackedWeights> pack_weights(const Weights& weights, model::Range x) {
     PackedWeights packed;
-    if (x.min == 0 && x.max <= 255 && all_fit<std::int8_t>(weights.all())) {
+    if (x.min == 0 && x.max <= 255 && all_fit<std::int8_t>(weights)) {
         if (auto ends = find_segments(weights, static_cast<std::int32_t>(x.max))) {
             packed.bytes = true;
             packed.padded_depth = (weights.depth + 3) / 4 * 4;
             packed.segment_ends = std::move(*ends);
-            packed.u8_panels = fill_panels<std::int8_t>(weights, packed.padded_depth, 4);
+            packed.u8_panels = fill_panels<std::int8_t, 4>(weights, packed.padded_depth);
             return packed;
         }
     }
     const bool x_fits = x.min >= std::numeric_limits<std::int16_t>::min() &&
                         x.max <= std::numeric_limits<std::int16_t>::max();
-    if (!x_fits || !all_fit<std::int16_t>(weights.all(), -std::numeric_limits<std::int16_t>::max()))
+    if (!x_fits || !all_fit<std::int16_t>(weights, -std::numeric_limits<std::int16_t>::max()))
         return std::nullopt;
     packed.padded_depth = (weights.depth + 1) / 2 * 2;
-    packed.i16_panels = fill_panels<std::int16_t>(weights, packed.padded_depth, 2);
+    packed.i16_panels = fill_panels<std::int16_t, 2>(weights, packed.padded_depth);
     return packed;
 }
 
 std::optional<std::vector<std::int16_t>> pack_depthwise(const Weights& weights) {
-    if (!all_fit<std::int16_t>(weights.all())) return std::nullopt;
+    if (!all_fit<std::int16_t>(weights)) return std::nullopt;
     const auto panels = (weights.channels + panel_width - 1) / panel_width;
     std::vector<std::int16_t> packed(panels * weights.depth * panel_width);
     for (std::size_t channel = 0; channel < weights.channels; ++channel)

@@ -7,7 +7,7 @@
 #include <span>
 #include <vector>
 
-#include "model/graph.hpp"
+#include "model/bounds.hpp"
 
 namespace fard::soft {
 
@@ -16,26 +16,29 @@ namespace fard::soft {
 struct Weights {
     Weights() = default;
     Weights(std::vector<std::int32_t> values, std::size_t channel_count, std::size_t depth_of_each,
-            std::size_t group_count)
-        : channels(channel_count),
-          depth(depth_of_each),
-          groups(group_count),
-          values_(std::make_shared<const std::vector<std::int32_t>>(std::move(values))) {}
+            std::size_t group_count);
 
     std::size_t channels = 0;
     std::size_t depth = 0;
     std::size_t groups = 1;  // the channels of one group follow each other
 
-    std::span<const std::int32_t> all() const { return *values_; }  // [channels][depth]
+    std::span<const std::int32_t> all() const { return looked_at_->values; }  // [channels][depth]
     std::span<const std::int32_t> of(std::size_t channel) const {
         return all().subspan(channel * depth, depth);
     }
+    model::SignedSums sums(std::size_t channel) const { return looked_at_->sums[channel]; }
+    model::Range range() const { return looked_at_->range; }  // of all
     std::size_t group_channels() const { return channels / groups; }
     std::size_t group_panels() const;  // panels of 16 channels; each group begins a new one
     std::size_t panels() const { return groups * group_panels(); }
 
   private:
-    std::shared_ptr<const std::vector<std::int32_t>> values_;  // shared by copies
+    struct LookedAt {
+        std::vector<std::int32_t> values;
+        std::vector<model::SignedSums> sums;
+        model::Range range;
+    };
+    std::shared_ptr<const LookedAt> looked_at_;  // shared by copies
 };
 
 // The bounds of sum(x[k] * weights[k]) with every x[k] in `x`, for each channel.
