@@ -4,9 +4,8 @@
 
 #include "model/functions.hpp"
 #include "model/operators.hpp"
-#include "model/passes/chain.hpp"
+#include "model/passes/ending.hpp"
 #include "model/passes/moves.hpp"
-#include "model/passes/real.hpp"
 #include "model/passes/rules.hpp"
 
 namespace fard::model {
@@ -60,13 +59,6 @@ class Quantizer {
     Output output_{};
 };
 
-// What a quantizer is put in place of: the integers in `terms`, the functions behind their sum.
-struct Ending {
-    std::vector<Real> terms;
-    std::vector<double> signs;  // of each term
-    Chain chain;
-};
-
 std::size_t channels_of(const Shape& shape, int axis) {
     return axis < 0 ? 1 : static_cast<std::size_t>(shape[static_cast<std::size_t>(axis)]);
 }
@@ -77,32 +69,6 @@ double scale_of(const Real& real, std::size_t channel) {
 
 std::int32_t zero_of(const Real& real, std::size_t channel) {
     return real.affine.zero_point[real.whole_tensor() ? 0 : channel];
-}
-
-// Reads what lies before `id`. Empty where it does not start at integers.
-std::optional<Ending> find_ending(Rewriter& graph, TensorId id) {
-    auto chain = Chain::behind(graph, id);
-    if (!chain || graph[chain->source()].is_constant()) return std::nullopt;
-    Ending ending{{}, {1}, *std::move(chain)};
-    const auto source = ending.chain.source();
-    if (auto real = real_of(graph, source)) {
-        ending.terms = {*std::move(real)};
-    } else {
-        const auto* sum = graph.producer(source);
-        if (sum == nullptr || (sum->op != Op::add && sum->op != Op::sub)) return std::nullopt;
-        const Node node = *sum;
-        for (const auto operand : node.inputs) {
-            if (graph[operand].is_constant() || graph[operand].shape != graph[source].shape)
-                return std::nullopt;
-            auto term = real_of(graph, operand);
-            if (!term) return std::nullopt;
-            ending.terms.push_back(*std::move(term));
-        }
-        ending.signs.push_back(node.op == Op::add ? 1 : -1);
-    }
-    for (const auto& term : ending.terms)
-        if (!ending.chain.join_axis(term.affine.axis)) return std::nullopt;
-    return ending;
 }
 
 // The integers that a quantizer gives for the two ends of a line, over all channels the same.
@@ -122,13 +88,16 @@ std::optional<RequantizeAttributes> as_requantize(const Quantizer& quantizer, co
                                                   const Shape& shape) {
     if (!quantizer.is_quantize() || quantizer.quantize().rounding != Rounding::half_even) return std::nullopt;
     const auto& affine = quantizer.quantize().affine;
-    const int axis = ending.chain.axis();
+    const int axis = ending.chain().axis();
     const auto channels = channels_of(shape, axis);
     std::vector<Line> lines;
+    std::vector<Ending::Weighted> sums;
     for (std::size_t c = 0; c < channels; ++c) {
-        const auto line = ending.chain.line(c);
-        if (!line) return std::nullopt;
+        const auto line = ending.chain().line(c);
+        auto sum = ending.weighted(c);
+        if (!line || !sum) return std::nullopt;
         lines.push_back(*line);
+        sums.push_back(*std::move(sum));
     }
     const auto range = clamped_range(quantizer, lines);
     if (!range) return std::nullopt;
@@ -139,20 +108,21 @@ std::optional<RequantizeAttributes> as_requantize(const Quantizer& quantizer, co
         std::ranges::all_of(affine.zero_point, [&](auto zero) { return zero == affine.zero_point[0]; });
     if (!one_zero) return std::nullopt;
     if (!quantizer.quantize().add_then_round) attributes.zero_point = affine.zero_point[0];
-    for (std::size_t i = 0; i < ending.terms.size(); ++i) {
-        const auto& term = ending.terms[i];
+    for (std::size_t i = 0; i < ending.terms().size(); ++i) {
+        const auto& term = ending.terms()[i];
         RequantizeAttributes::Operand operand{{}, term.affine.zero_point[0]};
         for (std::size_t c = 0; c < channels; ++c) {
             if (zero_of(term, c) != operand.zero_point) return std::nullopt;
             const auto out = affine.scale[affine.axis < 0 ? 0 : c];
-            operand.multiplier.push_back(ending.signs[i] * lines[c].slope * scale_of(term, c) / out);
+            operand.multiplier.push_back(sums[c].factors[i] * lines[c].slope * scale_of(term, c) / out);
             if (!std::isfinite(operand.multiplier.back())) return std::nullopt;
         }
         attributes.operands.push_back(std::move(operand));
     }
     for (std::size_t c = 0; c < channels; ++c) {
         const auto added = quantizer.quantize().add_then_round ? affine.zero_point[0] : 0;
-        attributes.offset.push_back(lines[c].offset / affine.scale[affine.axis < 0 ? 0 : c] + added);
+        const auto offset = lines[c].slope * sums[c].offset + lines[c].offset;
+        attributes.offset.push_back(offset / affine.scale[affine.axis < 0 ? 0 : c] + added);
         if (!std::isfinite(attributes.offset.back())) return std::nullopt;
     }
     const auto shorten = [](std::vector<double>& list) {
@@ -234,9 +204,9 @@ std::optional<TensorId> with_signs(Rewriter& graph, TensorId x, const std::vecto
 
 // The chain as thresholds on its integers.
 bool as_thresholds(Rewriter& graph, TensorId output, const Quantizer& quantizer, const Ending& ending) {
-    if (ending.terms.size() != 1 || quantizer.levels > most_levels) return false;
-    const auto& real = ending.terms[0];
-    const int axis = ending.chain.axis();
+    if (ending.terms().size() != 1 || quantizer.levels > most_levels) return false;
+    const auto& real = ending.terms()[0];
+    const int axis = ending.chain().axis();
     const auto channels = channels_of(graph[output].shape, axis);
     const Range range = *graph[real.integers].range;
     if (range.max >= std::numeric_limits<std::int32_t>::max() ||
@@ -245,13 +215,13 @@ bool as_thresholds(Rewriter& graph, TensorId output, const Quantizer& quantizer,
     std::vector<int> signs;
     std::vector<std::int32_t> thresholds;
     for (std::size_t c = 0; c < channels; ++c) {
-        const auto direction = ending.chain.direction(c);
+        const auto direction = ending.chain().direction(c);
         if (!direction) return false;
         const int sign = *direction;
         signs.push_back(sign);
         const auto level = [&](std::int64_t x) {
             const auto distance = static_cast<double>(sign * x - zero_of(real, c));
-            return quantizer.level(c, ending.chain.apply(c, distance * scale_of(real, c)));
+            return quantizer.level(c, ending.chain().apply(c, distance * scale_of(real, c)));
         };
         first_integers(sign > 0 ? range : Range{-range.max, -range.min}, quantizer.levels, level, thresholds);
     }
@@ -269,22 +239,22 @@ bool is_nothing(const Rewriter& graph, const RequantizeAttributes& attributes, c
     const auto& term = attributes.operands[0];
     return attributes.operands.size() == 1 && term.multiplier == std::vector<double>{1} &&
            attributes.offset.empty() && term.zero_point == attributes.zero_point &&
-           holds(attributes.range, *graph[ending.terms[0].integers].range);
+           holds(attributes.range, *graph[ending.terms()[0].integers].range);
 }
 
 bool end_chain(Rewriter& graph, TensorId output, TensorId input, const Quantizer& quantizer) {
-    auto ending = find_ending(graph, input);
-    if (!ending || !ending->chain.join_axis(quantizer.axis)) return false;
+    auto ending = Ending::before(graph, input);
+    if (!ending || !ending->join_axis(quantizer.axis)) return false;
     const auto requantize = as_requantize(quantizer, *ending, graph[output].shape);
     if (requantize && is_nothing(graph, *requantize, *ending)) {
-        graph.replace(output, ending->terms[0].integers);
+        graph.replace(output, ending->terms()[0].integers);
         return true;
     }
     if ((!requantize || quantizer.levels <= few_levels) && as_thresholds(graph, output, quantizer, *ending))
         return true;
     if (!requantize) return false;
     std::vector<TensorId> inputs;
-    for (const auto& term : ending->terms)
+    for (const auto& term : ending->terms())
         inputs.push_back(term.integers);
     return graph.emit_as(output, Op::requantize, *requantize, inputs);
 }

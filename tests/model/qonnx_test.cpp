@@ -2,6 +2,7 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <cmath>
 #include <fstream>
 
 #include "model/reference.hpp"
@@ -145,4 +146,44 @@ TEST_CASE("keyword spotting from the model zoo, and intrusion detection") {
     for (std::size_t i = 0; i < bits.size(); ++i)
         bits[i] = i * i % 7 < 3 ? 1 : -1;
     check_cuts(nb15, bits);
+}
+
+TEST_CASE("a residual sum of a normalized convolution, normalized again, becomes one requantize") {
+    OnnxMaker maker;
+    const std::string qonnx = "qonnx.custom_op.general";
+    maker.input("x", {1, 2, 1, 2}).output("y");
+    maker.constant("s", {}, {0.5}).constant("z", {}, {0}).constant("b4", {}, {4}).constant("b8", {}, {8});
+    maker.node("Quant", {"x", "s", "z", "b4"}, "q", qonnx);
+    maker.constant("w", {2, 2, 1, 1}, {1, -2, 3, 1}).node("Quant", {"w", "s", "z", "b4"}, "wq", qonnx);
+    maker.node("Conv", {"q", "wq"}, "c");
+    const std::vector<float> scale[] = {{2, -0.5}, {0.25, 4}}, bias[] = {{1, 0.25}, {-1, 0.5}},
+                             mean[] = {{0.5, 3}, {2, -1}}, variance[] = {{4, 1}, {1, 0.25}};
+    const auto normalized = [&](const std::string& from, const std::string& to, int i) {
+        maker.constant(to + "_g", {2}, scale[i]).constant(to + "_b", {2}, bias[i]);
+        maker.constant(to + "_m", {2}, mean[i]).constant(to + "_v", {2}, variance[i]);
+        set(maker.node("BatchNormalization", {from, to + "_g", to + "_b", to + "_m", to + "_v"}, to),
+            "epsilon", 0.0);
+    };
+    normalized("c", "n1", 0);
+    maker.node("Sub", {"n1", "q"}, "sum");
+    normalized("sum", "n2", 1);
+    maker.node("Relu", {"n2"}, "r").set_name("last");
+    maker.node("Quant", {"r", "s", "z", "b8"}, "y", qonnx);
+    const auto model = maker.import();
+    REQUIRE_MESSAGE(model, model.error().message);
+    CHECK(operators(*model) == std::vector{Op::quantize, Op::conv, Op::requantize, Op::dequantize});
+    CHECK(model->graph().nodes[2].inputs.size() == 2);
+
+    const double x[2][2] = {{1.5, -2}, {0.5, 3.5}}, w[2][2] = {{1, -2}, {3, 1}};
+    std::vector<double> wanted;
+    for (int o = 0; o < 2; ++o)
+        for (int i = 0; i < 2; ++i) {
+            const auto normal = [&](double value, int n) {
+                return (value - mean[n][o]) / std::sqrt(variance[n][o]) * scale[n][o] + bias[n][o];
+            };
+            const auto sum = normal(w[o][0] * x[0][i] + w[o][1] * x[1][i], 0) - x[o][i];
+            wanted.push_back(std::min(127.0, std::nearbyint(std::max(normal(sum, 1), 0.0) / 0.5)) * 0.5);
+        }
+    CHECK(run(*model, {1.5, -2, 0.5, 3.5}) == wanted);
+    check_cuts(*model, {1.5, -2, 0.5, 3.5});
 }
