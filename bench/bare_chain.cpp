@@ -12,6 +12,7 @@
 
 #include "bench/chains.hpp"
 #include "bench/measure.hpp"
+#include "bench/on_core.hpp"
 
 namespace fard::bench {
 
@@ -89,6 +90,7 @@ class BareChain final : public Chain {
             return fail(Fault::io, "bind: {}", zmq_strerror(errno));
         auto next = bound_endpoint(sink_);
         for (auto number = spec.processes; number-- > 0;) {
+            const OnCore core(number);
             auto relay = start_relay(place(number), next, mark);
             if (!relay) return fail(relay.error());
             next = relay->endpoint;

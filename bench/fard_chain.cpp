@@ -2,6 +2,7 @@
 
 #include "bench/chains.hpp"
 #include "bench/measure.hpp"
+#include "bench/on_core.hpp"
 #include "runtime/peer/link.hpp"
 #include "tests/jobs/driven_job.hpp"
 
@@ -57,8 +58,8 @@ class FardChain final : public Chain {
     }
 
     void receive() {
-        while (!sink_->receive(incoming_).value())
-            wait_readable(sink_->fd());
+        while (!sink_->await(incoming_).value()) {
+        }
         sink_->taken();
     }
 
@@ -78,6 +79,7 @@ Result<> FardChain::start(const ChainSpec& spec) {
     if (!sink) return fail(sink.error());
     std::vector<wire::LinkEndpoint> endpoints;  // of each job
     for (std::uint32_t position = 0; position < spec.processes; ++position) {
+        const OnCore core(position);
         auto job = DrivenJob::start(spec.jobs_dir + "/copy");
         if (!job) return fail(job.error());
         if (auto told = job->tell(testing::copy_config(position, spec.processes, terms_.tensors,

@@ -88,17 +88,6 @@ Result<std::vector<Row>> compare(const ChainSpec& spec, const Options& options) 
     const auto span =
         std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::duration<double>(options.seconds));
     Samples rates, times;
-    if (const char* side = getenv("SIDE")) {
-        // one letter pair per measurement: o/b then t/l, round and round
-        const std::string plan = side;
-        for (int i = 0; i < options.rounds; ++i)
-            for (std::size_t at = 0; at + 1 < plan.size(); at += 2) {
-                auto& chain = plan[at] == 'o' ? **ours : **bare;
-                fmt::print("{}{} {:.1f}  ", plan[at], plan[at+1], plan[at+1] == 'l' ? chain.latency(span) : chain.throughput(span)), fflush(stdout);
-            }
-        fmt::print("\n");fflush(stdout);
-        _exit(0);
-    }
     for (int round = 0; round <= options.rounds; ++round) {
         const Pair rate = measure_pair(
             round, [&](Chain& chain) { return chain.throughput(span); }, **ours, **bare);

@@ -14,6 +14,9 @@ namespace {
 
 constexpr std::uint64_t look_interval_ns =
     5'000'000;  // at the control channel, between chunks that never pause
+constexpr std::uint64_t at_once_ns =
+    2000;  // longer than taking a chunk that is there, shorter than waiting for one
+constexpr std::chrono::milliseconds credit_delay{20};  // from the first chunk that a sender was not told of
 
 std::uint64_t read_clock(clockid_t clock) {
     timespec time{};
@@ -63,7 +66,7 @@ JobConfig config_of(const wire::JobConfig& message) {
 }  // namespace
 
 Container::Container(ControlChannel control, JobPage& page, std::unique_ptr<Job> job)
-    : control_(std::move(control)), page_(page), job_(std::move(job)) {}
+    : control_(std::move(control)), interrupts_(control_.fd()), page_(page), job_(std::move(job)) {}
 
 int Container::run() {
     const auto lived = live();
@@ -185,7 +188,7 @@ Result<> Container::pump() {
             if (!links_settled_)
                 if (auto settled = settle_links(); !settled) return settled;
             if (!*taken) {
-                wait_for_input();
+                if (!look_due_) wait_for_input();
                 continue;
             }
             if (auto computed = compute(); !computed) return computed;
@@ -195,12 +198,37 @@ Result<> Container::pump() {
 }
 
 Result<bool> Container::take() {
-    for (std::size_t tried = 0; tried < receivers_.size(); ++tried) {
+    // Replicas tell their senders at once when they are about to be idle, so they do not wait here.
+    const bool from_one = receivers_.size() == 1 && links_settled_ && config_.pipeline.replicas == 1;
+    for (std::size_t tried = 0; tried < receivers_.size() && (streaming_ || !from_one); ++tried) {
         from_ = from_ + 1 < receivers_.size() ? from_ + 1 : 0;
         const auto taken = receivers_[from_].receive(chunk_);
         if (!taken || *taken) return taken;
     }
-    return false;
+    return from_one ? await_chunk() : false;
+}
+
+template <typename Wait>
+void Container::wait(Wait wait) {
+    if (uncredited_) credit_due();
+    const auto start = monotonic_ns();
+    if (interrupts_.begin()) wait();
+    interrupts_.end();
+    now_ = monotonic_ns();
+    stats_.wait_ns += now_ - start;
+    show(page_.wait_ns, stats_.wait_ns);
+    if (!interrupts_.take()) return;
+    look_due_ = true;
+    flush_credits();
+}
+
+// Waiting in libzmq costs two system calls less than looking in vain and polling for it.
+Result<bool> Container::await_chunk() {
+    Result<bool> taken = false;
+    const auto before = stats_.wait_ns;
+    wait([&] { taken = receivers_[0].await(chunk_); });
+    streaming_ = stats_.wait_ns - before < at_once_ns;
+    return taken;
 }
 
 Result<> Container::compute() {
@@ -260,7 +288,7 @@ void Container::wait_for_input() {
     if (!links_settled_)
         for (auto& sender : senders_)
             if (!sender.open()) watch(sender.blocked_fd());
-    wait();
+    wait([this] { ::poll(polled_.data(), polled_.size(), -1); });
 }
 
 void Container::wait_for_credit() {
@@ -271,30 +299,14 @@ void Container::wait_for_credit() {
         for (const auto& sender : senders_)
             watch(sender.credit_fd());
     }
-    wait();
-}
-
-void Container::wait() {
-    if (uncredited_) credit_due();
-    watch(credit_timer_.fd());
-    watch(control_.fd());
-    const auto start = monotonic_ns();
-    ::poll(polled_.data(), polled_.size(), -1);
-    now_ = monotonic_ns();
-    stats_.wait_ns += now_ - start;
-    show(page_.wait_ns, stats_.wait_ns);
-    look_due_ = polled_.back().revents != 0;
-    if (polled_[polled_.size() - 2].revents != 0) {
-        credit_timer_.clear();
-        flush_credits();
-    }
+    wait([this] { ::poll(polled_.data(), polled_.size(), -1); });
 }
 
 // About to be idle with less than half a window taken and not told. With replicas it is told at once, for
 // whoever chooses among them goes by it; else soon.
 void Container::credit_due() {
     if (config_.pipeline.replicas > 1) flush_credits();
-    if (uncredited_) credit_timer_.start();
+    if (uncredited_) interrupts_.after(credit_delay);
 }
 
 void Container::flush_credits() {

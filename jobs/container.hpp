@@ -14,7 +14,7 @@
 #include <vector>
 
 #include "jobs/control_channel.hpp"
-#include "jobs/credit_timer.hpp"
+#include "jobs/interrupts.hpp"
 #include "jobs/job.hpp"
 #include "runtime/peer/job_page.hpp"
 #include "runtime/peer/link.hpp"
@@ -43,19 +43,22 @@ class Container {
     Result<> connect(const wire::JobConnect& message);
     Result<> settle_links();  // LINK_OPEN out, LINK_OPEN in, JOB_LINKED
 
-    Result<bool> take();  // a chunk into chunk_, from the receivers in turn
-    Result<> compute();   // chunk_ -> process -> chunk_
+    Result<bool> take();  // a chunk into chunk_, from the receivers in turn, or waiting for the only one's
+    Result<bool> await_chunk();
+    Result<> compute();  // chunk_ -> process -> chunk_
     bool fits_out() const;
     bool push();  // chunk_ to the receiver with the fewest unacknowledged chunks
 
     void wait_for_input();
     void wait_for_credit();
-    void wait();  // for one of polled_
     void watch(int fd);
+    template <typename Wait>
+    void wait(Wait wait);  // wait() blocks until something is there, or a signal comes
     void credit_due();
     void flush_credits();
 
     ControlChannel control_;
+    Interrupts interrupts_;
     JobPage& page_;
     std::unique_ptr<Job> job_;
     SocketFactory sockets_;
@@ -70,13 +73,13 @@ class Container {
     Chunk chunk_;                    // the one that is here; its memory is used again
     bool holding_ = false;           // chunk_ is a result that waits to be pushed
     std::size_t from_ = 0;           // the receiver that chunk_ came from
+    bool streaming_ = false;         // the last chunk was there already: the next one may be, too
     LinkSender* chosen_ = nullptr;   // where push() failed; nullptr: every window is used up
     std::unique_ptr<Frame> header_;  // chunk_'s, while process() has the rest
     std::vector<TraceStamp> trace_;
 
-    bool uncredited_ = false;  // chunks are taken that their senders have not been told of
-    CreditTimer credit_timer_;
-    std::vector<pollfd> polled_;  // memory for wait
+    bool uncredited_ = false;     // chunks are taken that their senders have not been told of
+    std::vector<pollfd> polled_;  // memory for waits
 
     wire::JobStats stats_;
     std::vector<std::size_t> sizes_out_;  // bytes of each tensor of a result

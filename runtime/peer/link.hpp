@@ -38,7 +38,8 @@ struct LinkTerms {
     std::uint32_t positions = 1;            // of the pipeline: length of the trace
     std::uint64_t budget_bytes = 4u << 20;  // in flight on this link, both sides together
 
-    std::vector<std::size_t> tensor_bytes() const;  // of each tensor of a chunk: what a hot path holds frames against
+    std::vector<std::size_t> tensor_bytes()
+        const;                          // of each tensor of a chunk: what a hot path holds frames against
     std::uint64_t chunk_bytes() const;  // of one chunk's frames, the header included
     std::uint64_t window() const;       // max(1, budget / chunk bytes): chunks that are on their way
 
@@ -73,6 +74,9 @@ class LinkReceiver {
 
     // The same into a chunk whose memory is used again; false: nothing there, and the chunk is empty.
     Result<bool> receive(Chunk& chunk);
+
+    // The same, but waits until a chunk is there or a signal interrupts the wait (false). Not with a pacer, not on a loop.
+    Result<bool> await(Chunk& chunk);
 
     // One more chunk is the receiver's own now (handed on or kept): counts towards the sender's credit. Sends
     // the credit when half a window has gathered; flush_credit() sends what is outstanding (call it when

@@ -16,7 +16,7 @@ struct LinkReceiver::Impl {
           credit(std::move(credit_socket)),
           pacer(charged_by) {}
 
-    Result<bool> take(Chunk& chunk);
+    Result<bool> take(Chunk& chunk, Socket::Wait wait);
     bool take_tensors(Chunk& chunk);
     Result<> take_open(std::string_view bytes);
     bool flush();
@@ -137,14 +137,14 @@ bool LinkReceiver::Impl::take_tensors(Chunk& chunk) {
     std::size_t count = 0;
     Frame surplus;
     for (auto part = Socket::Part::more; part == Socket::Part::more; ++count)
-        part = data.try_receive_frame(count < sizes.size() ? chunk.tensors[count] : surplus);
+        part = data.receive_frame(count < sizes.size() ? chunk.tensors[count] : surplus, Socket::Wait::no);
     return count == sizes.size();
 }
 
-Result<bool> LinkReceiver::Impl::take(Chunk& chunk) {
+Result<bool> LinkReceiver::Impl::take(Chunk& chunk, Socket::Wait wait) {
     if (!chunk.header) chunk.header = std::make_unique<Frame>();
     for (;;) {
-        const auto part = data.try_receive_frame(*chunk.header);
+        const auto part = data.receive_frame(*chunk.header, wait);
         if (part == Socket::Part::none) return false;
         if (part == Socket::Part::last) {
             if (auto agreed = take_open(chunk.header->text()); !agreed) return fail(agreed.error());
@@ -174,7 +174,7 @@ Result<bool> LinkReceiver::receive(Chunk& chunk) {
         impl_->paced.reset();
         return true;
     }
-    auto taken = impl_->take(chunk);
+    auto taken = impl_->take(chunk, Socket::Wait::no);
     impl_->data.recheck();
     if (!taken || !*taken) {
         chunk.tensors.clear();
@@ -189,6 +189,13 @@ Result<bool> LinkReceiver::receive(Chunk& chunk) {
         }
     }
     return true;
+}
+
+Result<bool> LinkReceiver::await(Chunk& chunk) {
+    assert(impl_->pacer == nullptr);
+    auto taken = impl_->take(chunk, Socket::Wait::until_interrupted);
+    if (!taken || !*taken) chunk.tensors.clear();
+    return taken;
 }
 
 Result<std::optional<Chunk>> LinkReceiver::receive() {

@@ -306,12 +306,6 @@ bool send_frame(void* socket, Frame& frame, int flags) {
     return true;
 }
 
-bool receive_frame(void* socket, Frame& frame) {
-    while (zmq_msg_recv(message_of(frame.native()), socket, ZMQ_DONTWAIT) < 0)
-        if (zmq_errno() != EINTR) return false;
-    return true;
-}
-
 }  // namespace
 
 // libzmq looks for news of its connections only now and then while it sends; asking for ZMQ_EVENTS makes it
@@ -322,8 +316,10 @@ bool Socket::try_send_frame(Frame& frame, Part part) {
            ((events_of(impl_->socket) & ZMQ_POLLOUT) != 0 && send_frame(impl_->socket, frame, flags));
 }
 
-Socket::Part Socket::try_receive_frame(Frame& frame) {
-    if (!receive_frame(impl_->socket, frame)) return Part::none;
+Socket::Part Socket::receive_frame(Frame& frame, Wait wait) {
+    const int flags = wait == Wait::no ? ZMQ_DONTWAIT : 0;
+    while (zmq_msg_recv(message_of(frame.native()), impl_->socket, flags) < 0)
+        if (wait != Wait::no || zmq_errno() != EINTR) return Part::none;
     return zmq_msg_more(message_of(frame.native())) ? Part::more : Part::last;
 }
 
@@ -344,7 +340,7 @@ bool Socket::try_receive(Message& message) {
     std::size_t count = 0;
     for (Part part = Part::more; part == Part::more;) {
         if (message.size() == count) message.emplace_back();
-        part = try_receive_frame(message[count]);
+        part = receive_frame(message[count], Wait::no);
         if (part != Part::none) ++count;
     }
     message.resize(count);

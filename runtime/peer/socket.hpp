@@ -75,10 +75,11 @@ class Socket {
 
     // The same frame by frame, for who keeps frames elsewhere than in a Message. Only the first frame of a
     // message may find no place or nothing there; the caller sends and receives all of it, and calls
-    // recheck() after a burst.
+    // recheck() after a burst. Who waits gets none only when a signal has interrupted it.
     enum class Part { none, more, last };
+    enum class Wait { no, until_interrupted };
     bool try_send_frame(Frame& frame, Part part);
-    Part try_receive_frame(Frame& frame);
+    Part receive_frame(Frame& frame, Wait wait);
 
     // Readable when something may have changed since try_receive or try_send last said false.
     int fd() const;

@@ -1,0 +1,90 @@
+#include "jobs/interrupts.hpp"
+
+#include <doctest/doctest.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <random>
+#include <thread>
+
+#include "base/owned_fd.hpp"
+
+using namespace fard;
+using namespace std::chrono_literals;
+
+namespace {
+
+struct Channel {
+    OwnedFd ours, theirs;
+    Channel() {
+        int ends[2];
+        REQUIRE(::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) == 0);
+        ours = OwnedFd(ends[0]);
+        theirs = OwnedFd(ends[1]);
+    }
+    bool take() const {
+        char byte = 0;
+        return ::recv(ours.get(), &byte, 1, MSG_DONTWAIT) == 1;
+    }
+};
+
+}  // namespace
+
+TEST_CASE("a message ends a wait that nothing else would end, at whatever moment it comes") {
+    const Channel channel;
+    Interrupts interrupts(channel.ours.get());
+    interrupts.take();
+    constexpr int rounds = 20'000;
+    std::atomic<int> taken{0};
+    std::thread other([&] {
+        std::minstd_rand random(7);
+        for (int round = 0; round < rounds; ++round) {
+            while (taken != round)
+                std::this_thread::yield();
+            for (volatile unsigned spin = random() % 2000; spin > 0; spin = spin - 1) {
+            }
+            CHECK(::send(channel.theirs.get(), "x", 1, MSG_NOSIGNAL) == 1);
+        }
+    });
+    while (taken < rounds) {
+        if (interrupts.begin()) ::pause();
+        interrupts.end();
+        if (interrupts.take())
+            while (channel.take())
+                ++taken;
+    }
+    other.join();
+    CHECK(taken == rounds);
+}
+
+TEST_CASE("a time ends a wait, and so does the end of the channel") {
+    Channel channel;
+    Interrupts interrupts(channel.ours.get());
+    interrupts.take();
+    for (int round = 0; round < 5; ++round) {
+        const auto start = std::chrono::steady_clock::now();
+        interrupts.after(3ms);
+        while (!interrupts.take()) {
+            if (interrupts.begin()) ::pause();
+            interrupts.end();
+        }
+        CHECK(std::chrono::steady_clock::now() - start >= 3ms);
+    }
+    channel.theirs = OwnedFd();
+    while (!interrupts.take()) {
+        if (interrupts.begin()) ::pause();
+        interrupts.end();
+    }
+    char byte = 0;
+    CHECK(::recv(channel.ours.get(), &byte, 1, MSG_DONTWAIT) == 0);
+}
+
+TEST_CASE("what came before is not forgotten") {
+    const Channel channel;
+    REQUIRE(::send(channel.theirs.get(), "x", 1, MSG_NOSIGNAL) == 1);
+    Interrupts interrupts(channel.ours.get());
+    CHECK_FALSE(interrupts.begin());
+    CHECK(interrupts.take());
+    CHECK(channel.take());
+}
