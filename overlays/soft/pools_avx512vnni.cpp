@@ -104,14 +104,37 @@ FARD_AVX512 void max_row(const MaxRow& job) {
     }
 }
 
+namespace {
+
+constexpr std::size_t most_pixels = 257;  // whose bytes' sum has 16 bits
+
+// Sums of `count` <= most_pixels pixels, of 64 channels: those with even numbers, then the others.
+FARD_AVX512_INLINE void add_pixels(const std::uint8_t* image, std::size_t count, std::size_t channels,
+                                   __mmask64 mask, std::uint16_t (&sums)[64]) {
+    const __m512i low_bytes = _mm512_set1_epi16(255);
+    __m512i even = _mm512_setzero_si512(), odd = _mm512_setzero_si512();
+    for (; count > 0; --count, image += channels) {
+        const __m512i bytes = load(image, mask);
+        even = _mm512_add_epi16(even, _mm512_and_si512(bytes, low_bytes));
+        odd = _mm512_add_epi16(odd, _mm512_srli_epi16(bytes, 8));
+    }
+    _mm512_storeu_si512(sums, even);
+    _mm512_storeu_si512(sums + 32, odd);
+}
+
+}  // namespace
+
 FARD_AVX512 void pixel_sums(const PixelSums& job) {
-    for (std::size_t begin = 0; begin < job.channels; begin += 16) {
-        const auto mask = static_cast<__mmask16>(lanes_from(begin, job.channels));
-        __m512i sums = _mm512_maskz_loadu_epi32(mask, job.sums + begin);
-        for (std::size_t pixel = 0; pixel < job.pixels; ++pixel)
-            sums = _mm512_add_epi32(sums, _mm512_cvtepu8_epi32(_mm_maskz_loadu_epi8(
-                                              mask, job.image + pixel * job.channels + begin)));
-        _mm512_mask_storeu_epi32(job.sums + begin, mask, sums);
+    for (std::size_t begin = 0; begin < job.channels; begin += 64) {
+        const auto mask = lanes_from(begin, job.channels);
+        const std::size_t lanes = job.channels - begin < 64 ? job.channels - begin : 64;
+        for (std::size_t first = 0; first < job.pixels; first += most_pixels) {
+            const std::size_t count = job.pixels - first < most_pixels ? job.pixels - first : most_pixels;
+            std::uint16_t sums[64];
+            add_pixels(job.image + first * job.channels + begin, count, job.channels, mask, sums);
+            for (std::size_t c = 0; c < lanes; ++c)
+                job.sums[begin + c] += sums[c % 2 * 32 + c / 2];
+        }
     }
 }
 
