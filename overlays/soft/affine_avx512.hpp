@@ -72,10 +72,15 @@ struct Target {
 FARD_AVX512_INLINE void store_row(const Target& job, std::size_t row, __m512i packed) {
     const __m512i order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
     const __m512i bytes = _mm512_permutexvar_epi32(order, packed);
-    if (job.lanes == byte_panel_width)
-        _mm512_storeu_si512(job.out + row * job.out_stride, bytes);
+    auto* out = job.out + row * job.out_stride;
+    if (job.lanes == byte_panel_width)  // a store under a mask takes longer
+        _mm512_storeu_si512(out, bytes);
+    else if (job.lanes == 32)
+        _mm256_storeu_si256(reinterpret_cast<__m256i*>(out), _mm512_castsi512_si256(bytes));
+    else if (job.lanes == 16)
+        _mm_storeu_si128(reinterpret_cast<__m128i*>(out), _mm512_castsi512_si128(bytes));
     else
-        _mm512_mask_storeu_epi8(job.out + row * job.out_stride, ~std::uint64_t{0} >> (64 - job.lanes), bytes);
+        _mm512_mask_storeu_epi8(out, ~std::uint64_t{0} >> (64 - job.lanes), bytes);
 }
 
 // Returns a bit for each row that was not sure, if it watches.
@@ -112,24 +117,27 @@ FARD_AVX512_INLINE unsigned store_fixed(const Target& job, const __m512i (&sums)
     constexpr std::size_t pairs = (Vectors + 1) / 2;
     const __m512i upper = _mm512_load_si512(halves_of_512.upper),
                   lower = _mm512_load_si512(halves_of_512.lower);
-    __m512 factors[Vectors], offsets[Vectors];
     unsigned unsure = 0;
+    // In place, a channel's constants at a time: the sums leave few registers for them.
+    __m512i fixed[Rows][Vectors];
     FARD_UNROLL
     for (std::size_t v = 0; v < Vectors; ++v) {
-        factors[v] = _mm512_loadu_ps(job.affine.fixed_factors + v * 16);
-        offsets[v] = _mm512_loadu_ps(job.affine.fixed_offsets + v * 16);
+        const __m512 factors = _mm512_loadu_ps(job.affine.fixed_factors + v * 16);
+        const __m512 offsets = _mm512_loadu_ps(job.affine.fixed_offsets + v * 16);
+        FARD_UNROLL
+        for (std::size_t r = 0; r < Rows; ++r) {
+            fixed[r][v] =
+                _mm512_cvtps_epi32(_mm512_fmadd_ps(_mm512_cvtepi32_ps(sums[r][v]), factors, offsets));
+            asm volatile("" : "+v"(fixed[r][v]));
+        }
     }
     FARD_UNROLL
     for (std::size_t r = 0; r < Rows; ++r) {
-        __m512i fixed[Vectors], codes[2] = {};
+        __m512i codes[2] = {};
         __m512i least = _mm512_set1_epi8(-1);
         FARD_UNROLL
-        for (std::size_t v = 0; v < Vectors; ++v)
-            fixed[v] =
-                _mm512_cvtps_epi32(_mm512_fmadd_ps(_mm512_cvtepi32_ps(sums[r][v]), factors[v], offsets[v]));
-        FARD_UNROLL
         for (std::size_t p = 0; p < pairs; ++p) {
-            const __m512i a = fixed[p * 2], b = fixed[p * 2 + 1 < Vectors ? p * 2 + 1 : p * 2];
+            const __m512i a = fixed[r][p * 2], b = fixed[r][p * 2 + 1 < Vectors ? p * 2 + 1 : p * 2];
             codes[p] = _mm512_permutex2var_epi16(a, upper, b);
             least = _mm512_min_epu16(least, _mm512_permutex2var_epi16(a, lower, b));
         }
