@@ -13,7 +13,8 @@
 // A row is the window of one output pixel: `runs` stretches of 4 * run_groups bytes, `run_stride` bytes apart.
 // A window inside an NHWC image is that without being copied (a run is one row of the kernel); so is a pixel of
 // a 1x1 convolution, with one run. Windows that leave the image are copied out first (byte_matrix_step.cpp).
-// The bytes of a run beyond the window's meet weights of zero.
+// The bytes of a run beyond the window's meet weights of zero. Where one byte of each run is left over (9 of three pixels of
+// three channels), these may make a last group of their own instead: `tails`.
 #pragma once
 
 #include <cstddef>
@@ -59,7 +60,7 @@ struct GemmBytes {
     const std::uint8_t* const* rows;
     std::size_t row_count;
     std::size_t runs, run_groups, run_stride;
-    const std::int8_t* panel;  // [runs * run_groups][16 * vectors_of(lanes)][4]
+    const std::int8_t* panel;  // [runs * run_groups + (tails ? 1 : 0)][16 * vectors_of(lanes)][4]
     std::size_t lanes;         // 1 .. 64
     // Either bytes: out[row * out_stride + lane] ...
     Affine affine;
@@ -67,6 +68,7 @@ struct GemmBytes {
     std::size_t out_stride;
     // ... or, where this is not nullptr, the sums: [vectors_of(lanes)][row_count][16].
     std::int32_t* sums;
+    bool tails = false;  // the last group's byte i is the one behind the groups of run i; at most four runs
 };
 
 // Codes of at most two bits leave room in a byte for those of another row. Of three rows a, b, c two are made,
@@ -150,6 +152,7 @@ struct ByteKernels {
     void (*pack_triples)(const PackTriples&);
     void (*gemm_triples)(const GemmTriples&);
     void (*depthwise3)(const Depthwise3&);
+    bool tails = false;  // whether gemm knows them
 };
 
 }  // namespace fard::soft

@@ -35,7 +35,28 @@ FARD_VNNI_INLINE void keep_in_registers(__m512i (&sums)[Rows][Vectors]) {
         asm volatile("" : "+v"(sums[r][v]));
 }
 
+// The bytes that the runs leave over, one of each.
+FARD_VNNI_INLINE __m512i broadcast_tails(const GemmBytes& job, const std::uint8_t* row) {
+    const std::uint8_t* from = row + job.run_groups * 4;
+    std::uint32_t four = 0;
+    for (std::size_t run = 0; run < job.runs; ++run)
+        four |= static_cast<std::uint32_t>(from[run * job.run_stride]) << (run * 8);
+    return _mm512_set1_epi32(static_cast<int>(four));
+}
+
 template <std::size_t Rows, std::size_t Vectors>
+FARD_VNNI_INLINE void add_tails(const GemmBytes& job, const std::uint8_t* const* rows,
+                                const std::int8_t* weights, __m512i (&sums)[Rows][Vectors]) {
+    FARD_UNROLL
+    for (std::size_t r = 0; r < Rows; ++r) {
+        const __m512i x = broadcast_tails(job, rows[r]);
+        FARD_UNROLL
+        for (std::size_t v = 0; v < Vectors; ++v)
+            sums[r][v] = _mm512_dpbusd_epi32(sums[r][v], x, _mm512_loadu_si512(weights + v * 64));
+    }
+}
+
+template <bool Tails, std::size_t Rows, std::size_t Vectors>
 FARD_VNNI_INLINE void multiply(const GemmBytes& job, const std::uint8_t* const* rows,
                                __m512i (&sums)[Rows][Vectors]) {
     FARD_UNROLL
@@ -66,16 +87,20 @@ FARD_VNNI_INLINE void multiply(const GemmBytes& job, const std::uint8_t* const* 
         for (std::size_t r = 0; r < Rows; ++r)
             from[r] += job.run_stride;
     }
+    if constexpr (Tails) {
+        keep_in_registers(sums);
+        add_tails(job, rows, weights, sums);
+    }
     keep_in_registers(sums);
 }
 
 // A function of its own: what becomes of these sums takes so many registers that the compiler would else store them
 // within the loop that makes them.
-template <std::size_t Rows, std::size_t Vectors>
+template <bool Tails, std::size_t Rows, std::size_t Vectors>
 FARD_VNNI __attribute__((noinline)) void multiply_to(const GemmBytes& job, const std::uint8_t* const* rows,
                                                      __m512i* to) {
     __m512i sums[Rows][Vectors];
-    multiply(job, rows, sums);
+    multiply<Tails>(job, rows, sums);
     FARD_UNROLL
     for (std::size_t r = 0; r < Rows; ++r)
         FARD_UNROLL
@@ -96,7 +121,10 @@ FARD_VNNI_INLINE void store_exactly(const GemmBytes& job, std::size_t row, const
 template <std::size_t Vectors>
 FARD_VNNI __attribute__((noinline)) void store_exactly(const GemmBytes& job, std::size_t row) {
     __m512i sums[Vectors];
-    multiply_to<1, Vectors>(job, job.rows + row, sums);
+    if (job.tails)
+        multiply_to<true, 1, Vectors>(job, job.rows + row, sums);
+    else
+        multiply_to<false, 1, Vectors>(job, job.rows + row, sums);
     store_exactly(job, row, sums);
 }
 
@@ -112,10 +140,10 @@ FARD_VNNI_INLINE unsigned store_wanted(const Target& target, const __m512i (&sum
 }
 
 // `first` is the number of the tile's first row.
-template <Product Wanted, std::size_t Rows, std::size_t Vectors>
+template <Product Wanted, bool Tails, std::size_t Rows, std::size_t Vectors>
 FARD_VNNI void tile(const GemmBytes& job, std::size_t first) {
     __m512i sums[Rows][Vectors];
-    multiply(job, job.rows + first, sums);
+    multiply<Tails>(job, job.rows + first, sums);
     if constexpr (Wanted == sums_wanted) {
         FARD_UNROLL
         for (std::size_t r = 0; r < Rows; ++r)
@@ -131,16 +159,19 @@ FARD_VNNI void tile(const GemmBytes& job, std::size_t first) {
 }
 
 using Tile = void (*)(const GemmBytes&, std::size_t);
-template <Product Wanted, std::size_t Vectors>
-constexpr Tile tiles_of[most_rows] = {
-    tile<Wanted, 1, Vectors>, tile<Wanted, 2, Vectors>, tile<Wanted, 3, Vectors>, tile<Wanted, 4, Vectors>,
-    tile<Wanted, 5, Vectors>, tile<Wanted, 6, Vectors>, tile<Wanted, 7, Vectors>};
-template <Product Wanted>
-constexpr const Tile* tiles_for[4] = {tiles_of<Wanted, 1>, tiles_of<Wanted, 2>, tiles_of<Wanted, 3>,
-                                      tiles_of<Wanted, 4>};
-constexpr const Tile* const* tiles[result_count] = {tiles_for<sums_wanted>, tiles_for<bytes_wanted>,
-                                                    tiles_for<exact_bytes_wanted>,
-                                                    tiles_for<fixed_bytes_wanted>};
+template <Product Wanted, bool Tails, std::size_t Vectors>
+constexpr Tile tiles_of[most_rows] = {tile<Wanted, Tails, 1, Vectors>, tile<Wanted, Tails, 2, Vectors>,
+                                      tile<Wanted, Tails, 3, Vectors>, tile<Wanted, Tails, 4, Vectors>,
+                                      tile<Wanted, Tails, 5, Vectors>, tile<Wanted, Tails, 6, Vectors>,
+                                      tile<Wanted, Tails, 7, Vectors>};
+template <Product Wanted, bool Tails>
+constexpr const Tile* tiles_for[4] = {tiles_of<Wanted, Tails, 1>, tiles_of<Wanted, Tails, 2>,
+                                      tiles_of<Wanted, Tails, 3>, tiles_of<Wanted, Tails, 4>};
+constexpr const Tile* const* tiles[2][result_count] = {
+    {tiles_for<sums_wanted, false>, tiles_for<bytes_wanted, false>, tiles_for<exact_bytes_wanted, false>,
+     tiles_for<fixed_bytes_wanted, false>},
+    {tiles_for<sums_wanted, true>, tiles_for<bytes_wanted, true>, tiles_for<exact_bytes_wanted, true>,
+     tiles_for<fixed_bytes_wanted, true>}};
 
 // Rows whose sums, [count][Vectors * 16], others made.
 template <Product Wanted, std::size_t Vectors>
@@ -205,7 +236,7 @@ FARD_VNNI void triples_tile(const GemmTriples& job, std::size_t first) {
     for (std::size_t r = 0; r < Triples * packed_rows; ++r)
         rows[r] = job.packed + (first * packed_rows + r) * job.groups * 4;
     __m512i sums[Triples * packed_rows * Vectors];
-    multiply_to<Triples * packed_rows, Vectors>(shape, rows, sums);
+    multiply_to<false, Triples * packed_rows, Vectors>(shape, rows, sums);
     store_triples<Vectors>(job, first, Triples, sums);
 }
 
@@ -250,7 +281,7 @@ bool runs_here() {
 // Tiles of nearly the same height: one of 7 and one of 1 would take longer than two of 4.
 void gemm(const GemmBytes& job) {
     const auto wanted = job.sums ? sums_wanted : wanted_by(job.affine);
-    const auto* heights = tiles[wanted][vectors_of(job.lanes) - 1];
+    const auto* heights = tiles[job.tails ? 1 : 0][wanted][vectors_of(job.lanes) - 1];
     const std::size_t count = (job.row_count + most_rows - 1) / most_rows;
     for (std::size_t i = 0, first = 0; i < count; ++i) {
         const std::size_t rows = job.row_count / count + (i < job.row_count % count ? 1 : 0);

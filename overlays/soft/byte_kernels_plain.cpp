@@ -20,6 +20,9 @@ void multiply_row(const GemmBytes& job, const std::uint8_t* row, std::uint32_t* 
             for (std::size_t n = 0; n < width; ++n)
                 for (std::size_t i = 0; i < 4; ++i)
                     add_product(sums[n], row[run * job.run_stride + g * 4 + i], weights[n * 4 + i]);
+    for (std::size_t run = 0; job.tails && run < job.runs; ++run)
+        for (std::size_t n = 0; n < width; ++n)
+            add_product(sums[n], row[run * job.run_stride + job.run_groups * 4], weights[n * 4 + run]);
 }
 
 const std::uint8_t* pixel_at(const Depthwise3& job, std::size_t line, std::ptrdiff_t x) {

@@ -150,6 +150,7 @@ class ByteMatrixStep final : public Step {
             pointers, count, panels_.runs, panels_.run_groups, run_stride(), panels_.panel(group, panel),
             lanes};
         job.sums = sums;
+        job.tails = panels_.tails;
         job.out_stride = pitch_;
         if (affine_) {
             job.affine = affine_->from(number * byte_panel_width);
@@ -278,7 +279,10 @@ class ByteMatrixStep final : public Step {
 StepPtr make_byte_matrix_step(const Kernels& kernels, const LinearLayer& layer,
                               std::span<const model::Range> sums) {
     const auto runs = static_cast<std::size_t>(layer.window.kernel.height);
-    auto panels = pack_byte_panels(layer.weights, runs);
+    const bool in_place = layer.weights.groups == 1 && layer.window.dilations == model::Extent2{};
+    const bool tails =
+        kernels.bytes->tails && in_place && layer.in.width > static_cast<std::int32_t>(triple_code);
+    auto panels = pack_byte_panels(layer.weights, runs, tails);
     if (!panels) return nullptr;
     auto finish = make_finish(layer, sums);
     if (!finish) return nullptr;

@@ -27,10 +27,11 @@ const std::int8_t* BytePanels::panel(std::size_t group, std::size_t panel) const
     return weights.data() + group * bytes_before(*this, group_panels) + bytes_before(*this, panel);
 }
 
-std::optional<BytePanels> pack_byte_panels(const Weights& weights, std::size_t runs) {
+std::optional<BytePanels> pack_byte_panels(const Weights& weights, std::size_t runs, bool tails) {
     if (!fit_bytes(weights)) return std::nullopt;
     const auto run = weights.depth / runs;
-    BytePanels panels{runs, (run + 3) / 4, weights.group_channels(), 0, {}};
+    tails = tails && run % 4 == 1 && runs > 1 && runs <= 4;
+    BytePanels panels{runs, tails ? run / 4 : (run + 3) / 4, weights.group_channels(), 0, {}, tails};
     panels.group_panels = (panels.group_channels + byte_panel_width - 1) / byte_panel_width;
     panels.weights.resize(weights.groups * bytes_before(panels, panels.group_panels));
     for (std::size_t c = 0; c < weights.channels; ++c) {
@@ -40,9 +41,12 @@ std::optional<BytePanels> pack_byte_panels(const Weights& weights, std::size_t r
         auto* to = panels.weights.data() + (panels.panel(group, number) - panels.weights.data()) + lane * 4;
         const auto* from = weights.of(c).data();
         for (std::size_t r = 0; r < runs; ++r)
-            for (std::size_t k = 0; k < run; k += 4, to += width * 4)
+            for (std::size_t k = 0; k < run; k += 4) {
+                auto* at = k < panels.run_bytes() ? to + (r * panels.run_groups + k / 4) * width * 4
+                                                  : to + runs * panels.run_groups * width * 4 + r;
                 for (std::size_t i = 0; i < std::min<std::size_t>(4, run - k); ++i)
-                    to[i] = static_cast<std::int8_t>(*from++);
+                    at[i] = static_cast<std::int8_t>(*from++);
+            }
     }
     return panels;
 }

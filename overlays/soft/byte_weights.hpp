@@ -14,9 +14,10 @@ struct BytePanels {
     std::size_t runs = 1, run_groups = 0;
     std::size_t group_channels = 0, group_panels = 0;
     AlignedVector<std::int8_t> weights;
+    bool tails = false;  // GemmBytes
 
     std::size_t run_bytes() const { return run_groups * 4; }
-    std::size_t row_bytes() const { return runs * run_bytes(); }
+    std::size_t row_bytes() const { return runs * run_bytes() + (tails ? 4 : 0); }
     // A channel's place among lanes of 64 for each panel.
     std::size_t lane(std::size_t channel) const {
         return channel / group_channels * group_panels * byte_panel_width + channel % group_channels;
@@ -25,8 +26,9 @@ struct BytePanels {
     const std::int8_t* panel(std::size_t group, std::size_t panel) const;
 };
 
-// `runs` divides the depth: one for each row of the kernel. Nothing if a weight does not fit 8 bits.
-std::optional<BytePanels> pack_byte_panels(const Weights& weights, std::size_t runs);
+// `runs` divides the depth: one for each row of the kernel. `tails`: where the runs leave one byte over each, and there are
+// two to four. Nothing if a weight does not fit 8 bits.
+std::optional<BytePanels> pack_byte_panels(const Weights& weights, std::size_t runs, bool tails = false);
 
 // For Depthwise3, whose weights have depth kernel_height * 3. Nothing if a weight does not fit 8 bits.
 std::optional<AlignedVector<std::int8_t>> pack_depthwise3(const Weights& weights);

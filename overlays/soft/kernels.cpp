@@ -22,12 +22,13 @@ bool runs_everywhere() {
     return true;
 }
 
-constexpr ByteKernels plain_bytes{plain::gemm, plain::pack_triples, plain::gemm_triples, plain::depthwise3};
+constexpr ByteKernels plain_bytes{plain::gemm, plain::pack_triples, plain::gemm_triples, plain::depthwise3,
+                                  true};
 #if defined(__x86_64__)
 constexpr ByteKernels amx_bytes{amx::gemm, avx512vnni::pack_triples, amx::gemm_triples,
                                 avx512vnni::depthwise3};
 constexpr ByteKernels vnni_bytes{avx512vnni::gemm, avx512vnni::pack_triples, avx512vnni::gemm_triples,
-                                 avx512vnni::depthwise3};
+                                 avx512vnni::depthwise3, true};
 #elif defined(__aarch64__)
 constexpr ByteKernels i8mm_bytes{neoni8mm::gemm, neon::pack_triples, neoni8mm::gemm_triples,
                                  neon::depthwise3};

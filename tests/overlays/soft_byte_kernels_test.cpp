@@ -157,6 +157,38 @@ TEST_CASE("requantized tiles are exact, also between two codes") {
     }
 }
 
+TEST_CASE("the bytes that runs leave over may make a group of their own") {
+    for (std::uint32_t seed = 1; seed <= 100; ++seed) {
+        GemmCase gemm(seed);
+        gemm.runs = 2 + seed % 3;
+        const std::size_t run = seed % 4 * 4 + 1;
+        gemm.stride = run + seed % 7;
+        gemm.image = draw<std::uint8_t>(gemm.random, gemm.rows * 7 + gemm.runs * gemm.stride + 64, 0, 255);
+        for (std::size_t r = 0; r < gemm.rows; ++r)
+            gemm.pointers[r] = gemm.image.data() + r * 7;
+        const auto depth = gemm.runs * run;
+        gemm.weights = {draw<std::int32_t>(gemm.random, gemm.lanes * depth, -128, 127), gemm.lanes, depth, 1};
+        gemm.panels = pack_byte_panels(gemm.weights, gemm.runs, true).value();
+        REQUIRE(gemm.panels.tails);
+        const ExactConstants constants(gemm.random, byte_panel_width, seed % 2 == 0);
+        std::vector<std::uint8_t> expected;
+        for (std::size_t r = 0; r < gemm.rows; ++r)
+            for (std::size_t n = 0; n < gemm.lanes; ++n)
+                expected.push_back(constants.code(gemm.sum(r, n), n));
+        for_each_byte_row([&](const Kernels& row) {
+            if (!row.bytes->tails) return;
+            GemmBytes job{gemm.pointers.data(),    gemm.rows, gemm.runs, gemm.panels.run_groups, gemm.stride,
+                          gemm.panels.panel(0, 0), gemm.lanes};
+            std::vector<std::uint8_t> out(expected.size(), 77);
+            job.tails = true, job.affine = constants.affine(), job.out = out.data(),
+            job.out_stride = gemm.lanes;
+            row.bytes->gemm(job);
+            CHECK_MESSAGE(out == expected, row.name, " seed ", seed);
+        });
+    }
+    CHECK_FALSE(pack_byte_panels({std::vector<std::int32_t>(18), 1, 18, 1}, 3, true)->tails);
+}
+
 TEST_CASE("three rows of two-bit codes come out of two products") {
     for (std::uint32_t seed = 1; seed <= 200; ++seed) {
         GemmCase gemm(seed);
