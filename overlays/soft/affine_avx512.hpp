@@ -117,7 +117,7 @@ FARD_AVX512_INLINE unsigned store_fixed(const Target& job, const __m512i (&sums)
     constexpr std::size_t pairs = (Vectors + 1) / 2;
     const __m512i upper = _mm512_load_si512(halves_of_512.upper),
                   lower = _mm512_load_si512(halves_of_512.lower);
-    unsigned unsure = 0;
+    __m512i least[Rows], all = _mm512_set1_epi8(-1);
     // In place, a channel's constants at a time: the sums leave few registers for them.
     __m512i fixed[Rows][Vectors];
     FARD_UNROLL
@@ -134,20 +134,21 @@ FARD_AVX512_INLINE unsigned store_fixed(const Target& job, const __m512i (&sums)
     FARD_UNROLL
     for (std::size_t r = 0; r < Rows; ++r) {
         __m512i codes[2] = {};
-        __m512i least = _mm512_set1_epi8(-1);
+        least[r] = _mm512_set1_epi8(-1);
         FARD_UNROLL
         for (std::size_t p = 0; p < pairs; ++p) {
             const __m512i a = fixed[r][p * 2], b = fixed[r][p * 2 + 1 < Vectors ? p * 2 + 1 : p * 2];
             codes[p] = _mm512_permutex2var_epi16(a, upper, b);
-            least = _mm512_min_epu16(least, _mm512_permutex2var_epi16(a, lower, b));
+            least[r] = _mm512_min_epu16(least[r], _mm512_permutex2var_epi16(a, lower, b));
         }
         if (r < job.rows) store_row(job, r, limit(_mm512_packus_epi16(codes[0], codes[1]), job.affine));
-        unsure |= (_mm512_cmplt_epu16_mask(
-                       least, _mm512_set1_epi16(static_cast<short>(job.affine.fixed_unsure))) != 0
-                       ? 1U
-                       : 0U)
-                  << r;
+        all = _mm512_min_epu16(all, least[r]);
     }
+    const __m512i limit_of_unsure = _mm512_set1_epi16(static_cast<short>(job.affine.fixed_unsure));
+    unsigned unsure = 0;
+    if (_mm512_cmplt_epu16_mask(all, limit_of_unsure) != 0) [[unlikely]]
+        for (std::size_t r = 0; r < Rows; ++r)
+            unsure |= (_mm512_cmplt_epu16_mask(least[r], limit_of_unsure) != 0 ? 1U : 0U) << r;
     return unsure;
 }
 
