@@ -40,16 +40,17 @@ struct Contest {
     std::string name;
     fs::path ours;
     bool ours_in_models;
-    std::string peer;     // empty: there is none
-    double goal;          // the peer's time divided by ours
-    int peer_images = 1;  // in one call of the peer; its times are for one image
+    std::string peer;                 // empty: there is none
+    double goal;                      // the peer's time divided by ours
+    int images = 1, peer_images = 1;  // in one call; times are for one image
 };
 const Contest contests[] = {
     {"MobileNetV1 W4A4", "apps/mobilenet_six_stage/mobilenet_v1_w4a4.onnx", false, "mobilenet_v1.onnx", 1.3},
     {"CnvW2A2", "apps/two_stage_bnn/cnv_w2a2.onnx", false, "cnv.onnx", 1.35},
-    {"CnvW2A2, peer x32", "apps/two_stage_bnn/cnv_w2a2.onnx", false, "cnv_batch32.onnx", 1, 32},
+    {"CnvW2A2, peer x32", "apps/two_stage_bnn/cnv_w2a2.onnx", false, "cnv_batch32.onnx", 1, 1, 32},
     {"MobileNetV1 int8", "mobilenet_v1.onnx", true, "mobilenet_v1.onnx", 1.3},
     {"CNV int8", "cnv.onnx", true, "cnv.onnx", 0},
+    {"CNV int8, both x32", "cnv_batch32.onnx", true, "cnv_batch32.onnx", 0, 32, 32},
     {"CNV 1W1A", "cnv_w1a1.onnx", true, "cnv.onnx", 0},
     {"CNV 1W2A", "cnv_w1a2.onnx", true, "cnv.onnx", 0},
     {"SqueezeNet 1.1 int8", "squeezenet_v1.1.onnx", true, "squeezenet_v1.1.onnx", 1.35},
@@ -119,12 +120,12 @@ json measure(const Options& options, std::vector<Entry>& entries) {
         json row{{"network", entry.contest.name}, {"goal", entry.contest.goal}};
         if (!entry.network) row["error"] = entry.why_not;
         if (entry.network)
-            row.update({{"ms", bench::median(entry.ours)},
-                        {"ms_least", *std::ranges::min_element(entry.ours)},
+            row.update({{"ms", bench::median(entry.ours) / entry.contest.images},
+                        {"ms_least", *std::ranges::min_element(entry.ours) / entry.contest.images},
+                        {"images", entry.contest.images},
                         {"load_ms", entry.network->load_milliseconds()},
                         {"plan_bytes", entry.network->plan_bytes()}});
-        const int images = entry.contest.peer_images;
-        if (!entry.peer.empty())
+        if (const int images = entry.contest.peer_images; !entry.peer.empty())
             row.update({{"peer_ms", (bench::median(entry.peer) - call) / images},
                         {"peer_ms_least", (*std::ranges::min_element(entry.peer) - call_least) / images},
                         {"peer_call_ms", call},

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "overlays/soft/batch_step.hpp"
 #include "overlays/soft/general_step.hpp"
 #include "overlays/soft/lower_linear.hpp"
 #include "overlays/soft/merge_steps.hpp"
@@ -108,7 +109,11 @@ class Compiler {
                 found.layer.out_pitch = static_cast<std::size_t>(storages_[concat->outputs[0]].shape.back());
                 found.layer.out_first = offset_within(*concat, found.output);
             }
-            auto step = make_linear_step(kernels_, found.layer);
+            const auto& layer = found.layer;
+            auto step =
+                for_each_image(make_linear_step(kernels_, layer), layer.images,
+                               storages_[found.input].bytes() / layer.images,
+                               layer.window.out_pixels() * layer.pixel_pitch() * layer.out.element_bytes());
             if (!step) continue;
             if (concat)
                 placed_[found.output] = true;
@@ -250,12 +255,12 @@ class Compiler {
         if (node.op != Op::max_pool) return false;
         const auto &from = storages_[node.inputs[0]], &to = storages_[node.outputs[0]];
         if (from.kind != Storage::Kind::u8 || !to.same_elements(from) || !from.channels_last ||
-            !to.channels_last || from.shape[0] != 1 || graph_[node.inputs[0]].is_constant())
+            !to.channels_last || graph_[node.inputs[0]].is_constant())
             return false;
         const auto& attributes = node.as<model::PoolAttributes>();
         const auto window = window_of(from.shape, to.shape, attributes.kernel, attributes.strides,
                                       attributes.dilations, attributes.pads);
-        recipe_.steps.push_back(make_max_pool_step(kernels_, route(node), window));
+        recipe_.steps.push_back(each_image(make_max_pool_step(kernels_, route(node), window), from, to));
         return true;
     }
 
@@ -263,11 +268,16 @@ class Compiler {
         if (node.op != Op::reduce_sum) return false;
         const auto &from = storages_[node.inputs[0]], &to = storages_[node.outputs[0]];
         if (from.kind != Storage::Kind::u8 || to.kind == Storage::Kind::f32 || !from.channels_last ||
-            from.shape[0] != 1 || node.as<model::ReduceAttributes>().axes != std::vector<int>{2, 3} ||
+            node.as<model::ReduceAttributes>().axes != std::vector<int>{2, 3} ||
             graph_[node.inputs[0]].is_constant())
             return false;
-        recipe_.steps.push_back(make_pixel_sum_step(kernels_, route(node)));
+        recipe_.steps.push_back(each_image(make_pixel_sum_step(kernels_, route(node)), from, to));
         return true;
+    }
+
+    static StepPtr each_image(StepPtr step, const Storage& from, const Storage& to) {
+        const auto images = static_cast<std::size_t>(from.shape[0]);
+        return for_each_image(std::move(step), images, from.bytes() / images, to.bytes() / images);
     }
 
     bool lower_channels_first(const Node& node) {

@@ -17,9 +17,10 @@ struct LinearLayer {
     bool in_bipolar = false;  // the values are -1 and 1 only
     Storage in, out;          // `out`: what is stored in the end, behind the thresholds if there are any
     model::Range in_bounds;   // of the values, with 0
-    Window window;
-    Weights weights;                 // depth in the order kernel row, kernel column, channel of the group
-    std::vector<std::int64_t> bias;  // for each channel
+    Window window;            // over one image
+    std::size_t images = 1;   // for_each_image
+    Weights weights;          // depth in the order kernel row, kernel column, channel of the group
+    std::vector<std::int64_t> bias;             // for each channel
     const model::Tensor* thresholds = nullptr;  // constant; none, nor `requantize`: the sums are stored
     model::MultiThresholdAttributes threshold_attributes;
     const model::RequantizeAttributes* requantize =

@@ -125,7 +125,8 @@ class Finder {
     }
 
     bool fill_conv(const Node& node, LinearLayer& layer) const {
-        if (!layer.in.channels_last || !layer.out.channels_last || layer.in.shape[0] != 1) return false;
+        if (!layer.in.channels_last || !layer.out.channels_last) return false;
+        layer.images = static_cast<std::size_t>(layer.in.shape[0]);
         const auto& attributes = node.as<model::ConvAttributes>();
         layer.window = window_of(layer.in.shape, layer.out.shape, attributes.kernel, attributes.strides,
                                  attributes.dilations, attributes.pads);

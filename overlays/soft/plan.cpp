@@ -86,11 +86,10 @@ Plan::Plan(Recipe recipe, std::size_t threads)
     arena_.reset(static_cast<std::byte*>(::operator new (memory_bytes_, std::align_val_t{alignment})));
     std::fill_n(arena_.get(), memory_bytes_, std::byte{0});
     memories_.resize(threads);
-    for (std::size_t i = 0; i < threads; ++i) {
-        for (const auto offset : layout.offsets)
-            memories_[i].buffers.push_back(arena_.get() + offset);
-        memories_[i].scratch = arena_.get() + layout.bytes + i * scratch;
-    }
+    for (const auto offset : layout.offsets)
+        buffers_.push_back(arena_.get() + offset);
+    for (std::size_t i = 0; i < threads; ++i)
+        memories_[i] = {buffers_.data(), arena_.get() + layout.bytes + i * scratch};
 }
 
 Result<> Plan::load(std::span<const std::span<const std::byte>> inputs) {
@@ -99,8 +98,7 @@ Result<> Plan::load(std::span<const std::span<const std::byte>> inputs) {
                     inputs.size());
     for (std::size_t i = 0; i < inputs.size(); ++i) {
         const auto& port = recipe_.inputs[i];
-        if (auto loaded = load_wire(port.storage, port.type, inputs[i], memories_[0].buffers[port.buffer]);
-            !loaded)
+        if (auto loaded = load_wire(port.storage, port.type, inputs[i], buffers_[port.buffer]); !loaded)
             return fail_in(fmt::format("input {}", i), loaded.error());
     }
     return {};
@@ -134,8 +132,7 @@ Result<> Plan::store(std::span<const std::span<std::byte>> outputs) const {
                     outputs.size());
     for (std::size_t i = 0; i < outputs.size(); ++i) {
         const auto& port = recipe_.outputs[i];
-        if (auto stored = store_wire(port.storage, port.type, memories_[0].buffers[port.buffer], outputs[i]);
-            !stored)
+        if (auto stored = store_wire(port.storage, port.type, buffers_[port.buffer], outputs[i]); !stored)
             return fail_in(fmt::format("output {}", i), stored.error());
     }
     return {};

@@ -62,6 +62,7 @@ class Plan {
     void work(std::size_t member);
 
     Recipe recipe_;
+    std::vector<std::byte*> buffers_;
     std::vector<Memory> memories_;  // the same buffers, a scratch for each thread
     std::size_t memory_bytes_ = 0;
     std::unique_ptr<std::byte, Free> arena_;

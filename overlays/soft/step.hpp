@@ -20,8 +20,8 @@ inline constexpr std::size_t buffer_slack = 64;
 
 // Where the buffers of one plan are while it runs.
 struct Memory {
-    std::vector<std::byte*> buffers;  // by BufferId
-    std::byte* scratch = nullptr;     // of the running step alone, aligned to 64 bytes
+    std::byte* const* buffers = nullptr;  // by BufferId
+    std::byte* scratch = nullptr;         // of the running step alone, aligned to 64 bytes
 
     template <typename T>
     T* at(BufferId buffer) const {

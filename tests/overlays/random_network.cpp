@@ -19,7 +19,7 @@ class Author {
     explicit Author(std::uint32_t seed) : random_(seed) {}
 
     RandomNetwork write() {
-        shape_ = {1, between(1, 40), between(1, 12), between(1, 12)};
+        shape_ = {chance(4) ? 3 : 1, between(1, 40), between(1, 12), between(1, 12)};
         if (chance(2)) shape_[1] = 16 * between(1, 8);
         type_ = input_type();
         maker_.input("x", shape_).annotate("x", type_.name());
@@ -212,10 +212,10 @@ class Author {
         if (sums) {
             maker_.integers(out + "_axes", {2}, {2, 3});
             set(maker_.node("ReduceSum", {now_, out + "_axes"}, out), "keepdims", 0);
-            shape_ = {1, shape_[1]};
+            shape_ = {shape_[0], shape_[1]};
         } else {
             set(maker_.node("Flatten", {now_}, out), "axis", 1);
-            shape_ = {1, shape_[1] * shape_[2] * shape_[3]};
+            shape_ = {shape_[0], shape_[1] * shape_[2] * shape_[3]};
         }
         now_ = out;
         say(out);

@@ -19,7 +19,7 @@ namespace {
 class QuantizedNetwork {
   public:
     explicit QuantizedNetwork(std::uint32_t seed) : random_(seed) {
-        shape_ = {1, between(1, 5) * 8, between(4, 9), between(4, 9)};
+        shape_ = {between(0, 3) == 0 ? 3 : 1, between(1, 5) * 8, between(4, 9), between(4, 9)};
         maker_.input("image", shape_, onnx::TensorProto::UINT8);
         for (int layer = between(1, 4); layer > 0; --layer)
             add_layer();
