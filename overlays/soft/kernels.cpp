@@ -46,18 +46,23 @@ constexpr Kernels neon_row(std::string_view name, bool (*runs_here)(), const Byt
 }
 #endif
 
-// Rates: what bench/engine measures as the peaks of one core, vpopcntq to vpdpbusd: 3087 to 580 (Zen 5), 1261 to 236 (Zen 4).
-// (1000..1350 to 300..360 on Sapphire Rapids, where no layer of one by one or one by two bits would be decided otherwise.)
+// Rates: what bench/engine measures as the peaks of one core. vpopcntq to vpdpbusd: 3087 to 580 (Zen 5), 1261 to 236 (Zen 4);
+// 1000..1350 to 300..360 on Sapphire Rapids, where no layer of one by one or one by two bits would be decided otherwise, and
+// to 2080..2500 of tdpbusd there.
 #if defined(__x86_64__)
 constexpr BitKernels popcnt_bits{avx512popcnt::runs_here, avx512popcnt::pack_bits, avx512popcnt::gemm_bits,
                                  5.3};
+constexpr BitKernels beside_amx_bits{avx512popcnt::runs_here, avx512popcnt::pack_bits,
+                                     avx512popcnt::gemm_bits, 0.5};
 #endif
-constexpr BitKernels plain_bits{runs_everywhere, plain::pack_bits, plain::gemm_bits, 4};
+// Measured on CNV: 18.4 to 7.5 GMAC/s where the compiler may use SSE2 alone.
+constexpr BitKernels plain_bits{runs_everywhere, plain::pack_bits, plain::gemm_bits, 2.4};
 
 constexpr Kernels table[] = {
 #if defined(__x86_64__)
     {"amx", amx::runs_here, avx2::gemm_u8, avx2::gemm_i16, avx2::count32, avx2::count16, avx2::finish16,
-     avx2::depthwise16, avx2::depthwise32, avx512vnni::max_row, avx512vnni::pixel_sums, &amx_bytes},
+     avx2::depthwise16, avx2::depthwise32, avx512vnni::max_row, avx512vnni::pixel_sums, &amx_bytes,
+     &beside_amx_bits},
     {"avx512vnni", avx512vnni::runs_here, avx2::gemm_u8, avx2::gemm_i16, avx2::count32, avx2::count16,
      avx2::finish16, avx2::depthwise16, avx2::depthwise32, avx512vnni::max_row, avx512vnni::pixel_sums,
      &vnni_bytes, &popcnt_bits},
