@@ -126,6 +126,7 @@ struct Depthwise3 {
     const std::int8_t* weights;  // for each block: [3 columns][4 vectors][lane][4 rows]
     Affine affine;               // in the blocks' order: [block][vector][lane]
     std::uint8_t* out;           // [count][channels]
+    bool three_rows = false;     // the kernel's height is 3 at most: the fourth line need not be read
 };
 
 // A part of one row of output pixels of a maximum pool. Outside of the image nothing wins; where a whole window is

@@ -62,7 +62,7 @@ class Depthwise3Step final : public Step {
         kernels_.depthwise3({lines, outside_.data(), signed_size(window_.in_width),
                              signed_size(window_.channels), signed_size(-window_.pads.left),
                              signed_size(window_.strides.width), static_cast<std::size_t>(window_.out_width),
-                             weights_.data(), affine_.from(0), out});
+                             weights_.data(), affine_.from(0), out, window_.kernel.height <= 3});
     }
 
     const ByteKernels& kernels_;

@@ -130,7 +130,7 @@ struct Column {
     typename Set::Bytes quads[4];
 };
 
-template <typename Set>
+template <typename Set, bool ThreeRows>
 FARD_VNNI_INLINE Column<Set> interleaved(const Depthwise3& job, std::ptrdiff_t x, std::size_t begin) {
     typename Set::Bytes rows[4];
     if (x < 0 || x >= job.in_width) {
@@ -140,7 +140,7 @@ FARD_VNNI_INLINE Column<Set> interleaved(const Depthwise3& job, std::ptrdiff_t x
         const auto at = x * job.channels + static_cast<std::ptrdiff_t>(begin);
         FARD_UNROLL
         for (std::size_t i = 0; i < 4; ++i)
-            rows[i] = Set::load(job.lines[i] + at);
+            rows[i] = ThreeRows && i == 3 ? Set::none() : Set::load(job.lines[i] + at);
     }
     const auto ab_low = Set::low8(rows[0], rows[1]), ab_high = Set::high8(rows[0], rows[1]);
     const auto cd_low = Set::low8(rows[2], rows[3]), cd_high = Set::high8(rows[2], rows[3]);
@@ -215,7 +215,7 @@ FARD_VNNI_INLINE void make_pixel(const Constants<Set>& constants, const Affine& 
     Set::store_codes(out, codes, affine, mask);
 }
 
-template <typename Set, Form How>
+template <typename Set, Form How, bool ThreeRows>
 FARD_VNNI void make_block(const Depthwise3& shared_job, std::size_t begin) {
     const Depthwise3 job = shared_job;  // a copy of our own: bytes stored may not change it
     const auto constants = constants_of<Set, How>(job, begin);
@@ -226,12 +226,12 @@ FARD_VNNI void make_block(const Depthwise3& shared_job, std::size_t begin) {
     Column<Set> columns[3];
     std::ptrdiff_t x = job.first_x;
     if (job.stride == 1) {
-        columns[1] = interleaved<Set>(job, x, begin);
-        columns[2] = interleaved<Set>(job, x + 1, begin);
+        columns[1] = interleaved<Set, ThreeRows>(job, x, begin);
+        columns[2] = interleaved<Set, ThreeRows>(job, x + 1, begin);
         for (std::size_t i = 0; i < job.count; ++i, ++x, out += channels) {
             columns[0] = columns[1];
             columns[1] = columns[2];
-            columns[2] = interleaved<Set>(job, x + 2, begin);
+            columns[2] = interleaved<Set, ThreeRows>(job, x + 2, begin);
             make_pixel<Set, How>(constants, job.affine, begin, columns, out, mask);
         }
         return;
@@ -239,22 +239,30 @@ FARD_VNNI void make_block(const Depthwise3& shared_job, std::size_t begin) {
     for (std::size_t i = 0; i < job.count; ++i, x += job.stride, out += channels) {
         FARD_UNROLL
         for (std::ptrdiff_t c = 0; c < 3; ++c)
-            columns[c] =
-                i > 0 && c == 0 && job.stride == 2 ? columns[2] : interleaved<Set>(job, x + c, begin);
+            columns[c] = i > 0 && c == 0 && job.stride == 2 ? columns[2]
+                                                            : interleaved<Set, ThreeRows>(job, x + c, begin);
         make_pixel<Set, How>(constants, job.affine, begin, columns, out, mask);
     }
+}
+
+using Block = void (*)(const Depthwise3&, std::size_t);
+
+template <typename Set, Form How>
+Block block_of(bool three_rows) {
+    return three_rows ? make_block<Set, How, true> : make_block<Set, How, false>;
+}
+
+template <typename Set>
+Block block_of(const Depthwise3& job) {
+    return job.affine.fixed_factors   ? block_of<Set, fixed_form>(job.three_rows)
+           : job.affine.exact_factors ? block_of<Set, watched_form>(job.three_rows)
+                                      : block_of<Set, affine_form>(job.three_rows);
 }
 
 }  // namespace
 
 void depthwise3(const Depthwise3& job) {
-    const auto& affine = job.affine;
-    const auto wide = affine.fixed_factors   ? make_block<Wide, fixed_form>
-                      : affine.exact_factors ? make_block<Wide, watched_form>
-                                             : make_block<Wide, affine_form>;
-    const auto narrow = affine.fixed_factors   ? make_block<Narrow, fixed_form>
-                        : affine.exact_factors ? make_block<Narrow, watched_form>
-                                               : make_block<Narrow, affine_form>;
+    const auto wide = block_of<Wide>(job), narrow = block_of<Narrow>(job);
     const auto channels = static_cast<std::size_t>(job.channels);
     for (std::size_t begin = 0; begin < channels; begin += depthwise_block(channels - begin))
         (depthwise_block(channels - begin) == Wide::channels ? wide : narrow)(job, begin);

@@ -246,10 +246,12 @@ TEST_CASE("depthwise rows of three columns agree with the plain ones") {
                                expected.data()};
                 plain::depthwise3(job);
                 for_each_byte_row([&](const Kernels& row) {
-                    std::vector<std::uint8_t> out(expected.size(), 78);
-                    job.out = out.data();
-                    row.bytes->depthwise3(job);
-                    CHECK_MESSAGE(out == expected, row.name, " channels ", channels, " stride ", stride);
+                    for (const bool three_rows : {false, height <= 3}) {
+                        std::vector<std::uint8_t> out(expected.size(), 78);
+                        job.out = out.data(), job.three_rows = three_rows;
+                        row.bytes->depthwise3(job);
+                        CHECK_MESSAGE(out == expected, row.name, " channels ", channels, " stride ", stride);
+                    }
                 });
                 const ExactConstants constants(random, packed.size() / 12, stride == 2);
                 job.affine = constants.affine(), job.out = expected.data();
