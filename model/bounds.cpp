@@ -84,12 +84,20 @@ Range weighted_sum(Range x, SignedSums weights) {
 }
 
 Range range_of(std::span<const std::int32_t> values) {
-    auto min = values[0], max = values[0];
-    for (const auto value : values) {
-        min = std::min(min, value);
-        max = std::max(max, value);
+    constexpr std::size_t together = 32;  // a fixed number: the compiler takes several at a time
+    std::int32_t least[together], most[together];
+    std::fill(std::begin(least), std::end(least), values[0]);
+    std::fill(std::begin(most), std::end(most), values[0]);
+    for (; values.size() >= together; values = values.subspan(together))
+        for (std::size_t i = 0; i < together; ++i) {
+            least[i] = std::min(least[i], values[i]);
+            most[i] = std::max(most[i], values[i]);
+        }
+    for (std::size_t i = 0; i < values.size(); ++i) {
+        least[i] = std::min(least[i], values[i]);
+        most[i] = std::max(most[i], values[i]);
     }
-    return {min, max};
+    return {*std::ranges::min_element(least), *std::ranges::max_element(most)};
 }
 
 Range range_of(DataType integer_type) {

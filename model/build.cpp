@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <charconv>
 #include <unordered_map>
+#include <unordered_set>
 
 #include "model/constants.hpp"
 #include "model/infer.hpp"
@@ -73,6 +74,7 @@ class Builder {
     Result<Draft> run() {
         const auto order = sorted_nodes(raw_);
         if (!order) return fail(order.error());
+        find_other_readers();
         for (const auto& input : raw_.inputs)
             if (auto done = add_input(input); !done) return fail(done.error());
         for (auto& stored : raw_.initializers)
@@ -329,6 +331,8 @@ class Builder {
             folded_elements_ > max_folded_elements + max_folds_of_stored * stored_elements_)
             return fail(Fault::unsupported,
                         "computes a constant of too many elements; fold it when the model is exported");
+        if (op == Op::dequantize && !read_by_others_.contains(output.name))
+            return add_unmade(std::move(output), node);
         std::vector<const Values*> values;
         for (const auto* operand : operands)
             values.push_back(&*operand->constant);
@@ -342,24 +346,46 @@ class Builder {
         return {};
     }
 
+    // A constant that products alone read: by its codes, as long as they can.
+    Result<> add_unmade(Tensor output, const Node& node) {
+        const auto id = static_cast<TensorId>(graph().tensors.size());
+        output.layout = Layout::none;
+        output.constant.emplace();
+        built_.codes.emplace(id, StoredCodes{node.inputs[0], {}, node.as<DequantizeAttributes>().affine});
+        return add(std::move(output));
+    }
+
+    // What else than a product's second operand reads.
+    void find_other_readers() {
+        for (const auto& node : raw_.nodes) {
+            const bool product =
+                node.domain.empty() && (node.op == "Conv" || node.op == "Gemm" || node.op == "MatMul");
+            for (std::size_t i = 0; i < node.inputs.size(); ++i)
+                if (!product || i != 1) read_by_others_.insert(node.inputs[i]);
+        }
+        for (const auto& output : raw_.outputs)
+            read_by_others_.insert(output.name);
+    }
+
     // The integers behind a constant of fractions: before a dequantize, or what a move makes of them.
     std::optional<StoredCodes> codes_of(const Node& node, const std::vector<const Tensor*>& operands,
                                         const Tensor& output) const {
         if (node.op == Op::dequantize)
-            return StoredCodes{operands[0]->constant->integers, node.as<DequantizeAttributes>().affine};
+            return StoredCodes{node.inputs[0], {}, node.as<DequantizeAttributes>().affine};
         const auto before = built_.codes.find(node.inputs[0]);
         if (before == built_.codes.end() || operands.size() != 1 || !only_moves(node)) return std::nullopt;
         const auto axis = moved_axis(node, operands[0]->shape, output.shape, before->second.affine.axis);
         if (!axis) return std::nullopt;
         Tensor integers = *operands[0], moved = output;
         integers.type = moved.type = DataType::sint(32);
-        const Values codes{before->second.integers, {}};
+        const auto& own = before->second;
+        const Values codes{own.tensor ? built_.graph[*own.tensor].constant->integers : own.integers, {}};
         const Values* const values[] = {&codes};
         auto result = run_node({node, {&integers}, moved}, values);
         if (!result) return std::nullopt;
         auto affine = before->second.affine;
         affine.axis = *axis;
-        return StoredCodes{std::move(result->integers), std::move(affine)};
+        return StoredCodes{std::nullopt, std::move(result->integers), std::move(affine)};
     }
 
     Result<> add_outputs() {
@@ -391,6 +417,7 @@ class Builder {
     RawGraph raw_;
     Draft built_;
     std::unordered_map<std::string, TensorId> ids_;
+    std::unordered_set<std::string> read_by_others_;
     std::uint64_t stored_elements_ = 0;  // of the file's constants
     std::uint64_t fold_work_ = 0, folded_elements_ = 0;
 };

@@ -183,11 +183,24 @@ std::optional<TensorId> Rewriter::centred(TensorId integers, std::int32_t zero_p
     if (zero_point == 0) return integers;
     const auto key = fmt::format("{}-{}", integers, zero_point);
     if (const auto made = centred_.find(key); made != centred_.end()) return made->second;
-    const auto zero = constant((*this)[integers].name + "_zero_point", {}, {{zero_point}, {}});
-    const auto& x = (*this)[integers];
-    const auto made = emit(Op::sub, {}, {integers, zero}, x.name + "_centred", {x.shape, x.layout, true});
+    std::optional<TensorId> made;
+    if ((*this)[integers].is_constant()) {
+        made = centred_constant((*this)[integers], zero_point);
+    } else {
+        const auto zero = constant((*this)[integers].name + "_zero_point", {}, {{zero_point}, {}});
+        const auto& x = (*this)[integers];
+        made = emit(Op::sub, {}, {integers, zero}, x.name + "_centred", {x.shape, x.layout, true});
+    }
     if (made) centred_.emplace(key, *made);
     return made;
+}
+
+std::optional<TensorId> Rewriter::centred_constant(const Tensor& integers, std::int32_t zero_point) {
+    if (!fits_32_bits(difference(*integers.range, {zero_point, zero_point}))) return std::nullopt;
+    Values values = *integers.constant;
+    for (auto& value : values.integers)
+        value -= zero_point;
+    return constant(integers.name + "_centred", Shape(integers.shape), std::move(values));
 }
 
 namespace {
@@ -231,6 +244,18 @@ void take_names(Draft& draft, const std::vector<bool>& needed) {
     }
 }
 
+// The fractions of a constant that has codes alone.
+void give_values(Draft& draft, TensorId id) {
+    auto& tensor = draft.graph.tensors[id];
+    const auto found = draft.codes.find(id);
+    if (found == draft.codes.end() || !tensor.constant->floats.empty() || !tensor.constant->integers.empty())
+        return;
+    const auto& codes = draft.graph[*found->second.tensor];
+    const Node node{"", Op::dequantize, {}, {}, DequantizeAttributes{found->second.affine}};
+    const Values* const values[] = {&*codes.constant};
+    tensor.constant = run_node({node, {&codes}, tensor}, values).value();
+}
+
 }  // namespace
 
 void drop_unneeded(Draft& draft) {
@@ -246,8 +271,10 @@ void drop_unneeded(Draft& draft) {
     for (std::size_t i = 0; i < graph.nodes.size(); ++i) {
         if (!needed[i]) continue;
         for (const auto* ids : {&graph.nodes[i].inputs, &graph.nodes[i].outputs})
-            for (const auto id : *ids)
+            for (const auto id : *ids) {
+                if (!used[id]) give_values(draft, id);
                 used[id] = true;
+            }
         nodes.push_back(std::move(graph.nodes[i]));
         files_nodes.push_back(draft.files_nodes[i]);
     }

@@ -11,8 +11,9 @@
 
 namespace fard::model {
 
-// The integers that a constant of fractions is stored as.
+// The integers that a constant of fractions is stored as: those of another constant, or of none that the file has.
 struct StoredCodes {
+    std::optional<TensorId> tensor;
     std::vector<std::int32_t> integers;
     Affine affine;
 };
@@ -20,9 +21,11 @@ struct StoredCodes {
 struct Draft {
     Graph graph;
     std::vector<std::size_t> files_nodes;  // for each node of the graph, the file's node it comes from
-    std::unordered_map<TensorId, StoredCodes> codes;  // of constants of fractions
-    std::unordered_set<TensorId> named_here;          // tensors that the file has no name for
-    bool altered = false;                             // some nodes are not the file's own
+    // Of constants of fractions. One that products alone read has no values until it is known that these do not take
+    // the codes.
+    std::unordered_map<TensorId, StoredCodes> codes;
+    std::unordered_set<TensorId> named_here;  // tensors that the file has no name for
+    bool altered = false;                     // some nodes are not the file's own
 };
 
 // Goes once over the nodes of a draft, in their order, and writes the new list of nodes. Tensors keep their
@@ -72,6 +75,7 @@ class Rewriter {
     std::optional<Bounds> bounds(Op op, const Attributes& attributes, const std::vector<TensorId>& inputs,
                                  const Shape& shape) const;
     void put(Node node, std::size_t files_node);
+    std::optional<TensorId> centred_constant(const Tensor& integers, std::int32_t zero_point);
     std::string fresh(const std::string& hint);
     std::optional<Values> folded(Op op, const Attributes& attributes, const std::vector<TensorId>& inputs,
                                  const Tensor& output) const;
@@ -88,7 +92,7 @@ class Rewriter {
     std::size_t current_file_ = 0;
 };
 
-// Drops nodes that no output needs, and tensors that nothing reads.
+// Drops nodes that no output needs, and tensors that nothing reads; gives values to the constants that have none yet.
 void drop_unneeded(Draft& draft);
 
 }  // namespace fard::model

@@ -1,7 +1,6 @@
 #include "model/model.hpp"
 
 #include <fstream>
-#include <sstream>
 
 #include "model/build.hpp"
 #include "model/expand.hpp"
@@ -18,6 +17,16 @@ std::vector<TensorDesc> wire_descs(const Graph& graph, const std::vector<TensorI
     return descs;
 }
 
+Result<std::string> read_file(const std::filesystem::path& file) {
+    std::error_code error;
+    const auto size = std::filesystem::file_size(file, error);
+    std::ifstream stream(file, std::ios::binary);
+    std::string bytes(error ? 0 : size, '\0');
+    if (!error) stream.read(bytes.data(), static_cast<std::streamsize>(size));
+    if (error || !stream) return fail(Fault::io, "{}: cannot be read", file.string());
+    return bytes;
+}
+
 }  // namespace
 
 Model::Model(std::shared_ptr<const Implementation> implementation)
@@ -29,11 +38,9 @@ Result<Model> Model::load(const std::filesystem::path& file) {
         return fail(Fault::not_found, "{}: no such file", file.string());
     if (!std::filesystem::is_regular_file(file, error))
         return fail(Fault::invalid_input, "{}: not a file", file.string());
-    std::ifstream stream(file, std::ios::binary);
-    std::ostringstream bytes;
-    bytes << stream.rdbuf();
-    if (!stream || !bytes) return fail(Fault::io, "{}: cannot be read", file.string());
-    return parse_in(bytes.view(), file.string(), std::filesystem::absolute(file, error).parent_path());
+    const auto bytes = read_file(file);
+    if (!bytes) return fail(bytes.error());
+    return parse_in(*bytes, file.string(), std::filesystem::absolute(file, error).parent_path());
 }
 
 Result<Model> Model::parse(std::string_view onnx, const std::string& where) {

@@ -36,6 +36,7 @@ std::optional<Real> scaled(Rewriter& graph, const Node& made, int factors) {
 // `factors`: how many lie behind it.
 std::optional<Real> real_behind(Rewriter& graph, TensorId id, int factors) {
     if (const auto* codes = graph.codes(id)) {
+        if (codes->tensor) return Real{*codes->tensor, codes->affine};
         const auto shape = graph[id].shape;
         return Real{graph.constant(graph[id].name + "_codes", shape, {codes->integers, {}}), codes->affine};
     }
