@@ -66,12 +66,12 @@ bool holds(Range outer, Range inner) {
 }
 
 SignedSums signed_sums(std::span<const std::int32_t> weights) {
-    std::int64_t sum = 0, magnitude = 0;  // without branches: the compiler takes several at a time
-    for (const std::int64_t weight : weights) {
+    std::int64_t sum = 0, positive = 0;  // without branches
+    for (const std::int32_t weight : weights) {
         sum += weight;
-        magnitude += weight < 0 ? -weight : weight;
+        positive += weight & ~(weight >> 31);
     }
-    return {(sum - magnitude) / 2, (sum + magnitude) / 2};
+    return {sum - positive, positive};
 }
 
 Range weighted_sum(Range x, SignedSums weights) {
@@ -84,20 +84,12 @@ Range weighted_sum(Range x, SignedSums weights) {
 }
 
 Range range_of(std::span<const std::int32_t> values) {
-    constexpr std::size_t together = 32;  // a fixed number: the compiler takes several at a time
-    std::int32_t least[together], most[together];
-    std::fill(std::begin(least), std::end(least), values[0]);
-    std::fill(std::begin(most), std::end(most), values[0]);
-    for (; values.size() >= together; values = values.subspan(together))
-        for (std::size_t i = 0; i < together; ++i) {
-            least[i] = std::min(least[i], values[i]);
-            most[i] = std::max(most[i], values[i]);
-        }
-    for (std::size_t i = 0; i < values.size(); ++i) {
-        least[i] = std::min(least[i], values[i]);
-        most[i] = std::max(most[i], values[i]);
+    auto min = values[0], max = values[0];
+    for (const auto value : values) {
+        min = std::min(min, value);
+        max = std::max(max, value);
     }
-    return {*std::ranges::min_element(least), *std::ranges::max_element(most)};
+    return {min, max};
 }
 
 Range range_of(DataType integer_type) {

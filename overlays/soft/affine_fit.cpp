@@ -70,14 +70,19 @@ double secant(std::span<const std::int64_t> passing, model::Range sums) {
 
 }  // namespace
 
-// The room for the offset is a concave function of the slope: a ternary search finds where it is largest.
+// The room for the offset is a concave function of the slope: a ternary search finds where it is largest, and ends
+// where there is some that will do.
 std::optional<AffineChannel> fit_affine(std::span<const std::int64_t> passing, model::Range sums) {
     const double guess = secant(passing, sums);
     if (const auto channel = exact_channel(guess, passing, sums)) return channel;
     double low = 0, high = 4 * guess;
     for (int i = 0; i < 48; ++i) {
         const double left = low + (high - low) / 3, right = high - (high - low) / 3;
-        const bool rises = offsets_for(left, passing, sums).room() < offsets_for(right, passing, sums).room();
+        const double left_room = offsets_for(left, passing, sums).room(),
+                     right_room = offsets_for(right, passing, sums).room();
+        const bool rises = left_room < right_room;
+        if (std::max(left_room, right_room) > 0)
+            if (const auto channel = exact_channel(rises ? right : left, passing, sums)) return channel;
         (rises ? low : high) = rises ? left : right;
     }
     return exact_channel((low + high) / 2, passing, sums);

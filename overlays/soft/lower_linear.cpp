@@ -34,11 +34,15 @@ Weights conv_weights(const Tensor& tensor, std::int64_t groups) {
     const auto taps = static_cast<std::size_t>(tensor.shape[2] * tensor.shape[3]);
     std::vector<std::int32_t> values(tensor.elements());
     const auto* from = tensor.constant->integers.data();
-    for (std::size_t o = 0; o < channels; ++o)
-        for (std::size_t i = 0; i < inputs; ++i)
-            for (std::size_t t = 0; t < taps; ++t)
-                values[(o * taps + t) * inputs + i] = *from++;
-    return {std::move(values), channels, inputs * taps, static_cast<std::size_t>(groups)};
+    if (taps == 1 || inputs == 1) {
+        std::copy_n(from, values.size(), values.begin());
+    } else {
+        for (std::size_t o = 0; o < channels; ++o)
+            for (std::size_t i = 0; i < inputs; ++i)
+                for (std::size_t t = 0; t < taps; ++t)
+                    values[(o * taps + t) * inputs + i] = *from++;
+    }
+    return {std::move(values), channels, inputs * taps, static_cast<std::size_t>(groups), tensor.range};
 }
 
 // [depth][channels], or the other way round, to [channels][depth].
@@ -46,12 +50,12 @@ Weights matrix_weights(const Tensor& tensor, bool channels_first) {
     const auto rows = static_cast<std::size_t>(tensor.shape[0]),
                columns = static_cast<std::size_t>(tensor.shape[1]);
     const auto& from = tensor.constant->integers;
-    if (channels_first) return {from, rows, columns, 1};
+    if (channels_first) return {from, rows, columns, 1, tensor.range};
     std::vector<std::int32_t> values(from.size());
     for (std::size_t k = 0; k < rows; ++k)
         for (std::size_t o = 0; o < columns; ++o)
             values[o * rows + k] = from[k * columns + o];
-    return {std::move(values), columns, rows, 1};
+    return {std::move(values), columns, rows, 1, tensor.range};
 }
 
 class Finder {

@@ -80,13 +80,13 @@ std::optional<std::vector<std::uint32_t>> find_segments(const Weights& weights, 
 }  // namespace
 
 Weights::Weights(std::vector<std::int32_t> values, std::size_t channel_count, std::size_t depth_of_each,
-                 std::size_t group_count)
+                 std::size_t group_count, std::optional<model::Range> range)
     : channels(channel_count), depth(depth_of_each), groups(group_count) {
     LookedAt found{std::move(values), {}, {}};
     const std::span<const std::int32_t> all(found.values);
     for (std::size_t channel = 0; channel < channels; ++channel)
         found.sums.push_back(model::signed_sums(all.subspan(channel * depth, depth)));
-    if (!all.empty()) found.range = model::range_of(all);
+    if (!all.empty()) found.range = range ? *range : model::range_of(all);
     looked_at_ = std::make_shared<const LookedAt>(std::move(found));
 }
 

@@ -15,8 +15,9 @@ namespace fard::soft {
 // gathered.
 struct Weights {
     Weights() = default;
+    // `range`: of the values, where it is known.
     Weights(std::vector<std::int32_t> values, std::size_t channel_count, std::size_t depth_of_each,
-            std::size_t group_count);
+            std::size_t group_count, std::optional<model::Range> range = std::nullopt);
 
     std::size_t channels = 0;
     std::size_t depth = 0;
