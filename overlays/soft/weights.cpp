@@ -38,7 +38,8 @@ struct HalfSums {
     void add(std::span<const std::int32_t> weights, std::size_t group, std::int32_t largest) {
         for (std::size_t i = 0; i < 4 && group * 4 + i < weights.size(); ++i) {
             const auto product = weights[group * 4 + i] * largest;
-            (product < 0 ? low : high)[i / 2] += product;
+            auto* const half = product < 0 ? low : high;
+            half[i / 2] += product;
         }
     }
     bool fit() const {
