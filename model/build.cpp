@@ -1,7 +1,6 @@
 #include "model/build.hpp"
 
 #include <algorithm>
-#include <charconv>
 #include <unordered_map>
 #include <unordered_set>
 
@@ -11,11 +10,11 @@
 #include "model/passes/moves.hpp"
 #include "model/reference.hpp"
 #include "model/sort.hpp"
+#include "model/typing.hpp"
 
 namespace fard::model {
 namespace {
 
-constexpr std::uint64_t max_elements = std::uint64_t{1} << 26;  // of one tensor
 // Elements that are read and made for constants computed here.
 constexpr std::uint64_t max_fold_work = std::uint64_t{1} << 27;
 // Such constants have as many elements as these together: some, and several times what the file stores.
@@ -23,48 +22,6 @@ constexpr std::uint64_t max_folded_elements = std::uint64_t{1} << 18, max_folds_
 
 // Their second operand is a list, which may be empty.
 constexpr std::string_view lists_behind[] = {"Reshape", "ReduceSum", "ReduceMean", "Squeeze", "Unsqueeze"};
-
-bool holds_too_many(const Shape& shape) {
-    std::uint64_t count = 1;
-    for (const auto each : shape) {
-        if (each < 0 || static_cast<std::uint64_t>(each) > max_elements) return true;
-        count *= static_cast<std::uint64_t>(each);
-        if (count > max_elements) return true;
-    }
-    return false;
-}
-
-Result<> require_size(const std::string& tensor, const Shape& shape) {
-    if (!holds_too_many(shape)) return {};
-    return fail(Fault::unsupported, "tensor '{}' would be {}; fard runs tensors of up to 2^26 elements",
-                tensor, shown(shape));
-}
-
-// "['N', 'H', 'W', 'C']", as qonnx writes it, or "NHWC".
-Layout layout_of(const std::string* annotated, const Shape& shape) {
-    if (annotated == nullptr || shape.size() != 4) return usual_layout(shape);
-    std::string letters;
-    std::copy_if(annotated->begin(), annotated->end(), std::back_inserter(letters),
-                 [](char c) { return c >= 'A' && c <= 'Z'; });
-    if (letters == "NHWC") return Layout::nhwc;
-    return letters == "NCHW" ? Layout::nchw : Layout::none;
-}
-
-// "-8:7", as a stage keeps the bounds of its whole network. Empty where it is not that.
-std::optional<Range> parse_range(const std::string* annotated) {
-    if (annotated == nullptr) return std::nullopt;
-    const auto colon = annotated->find(':');
-    if (colon == std::string::npos) return std::nullopt;
-    Range range;
-    const auto* begin = annotated->data();
-    const auto* end = begin + annotated->size();
-    const auto low = std::from_chars(begin, begin + colon, range.min);
-    const auto high = std::from_chars(begin + colon + 1, end, range.max);
-    const bool whole =
-        low.ec == std::errc{} && high.ec == std::errc{} && low.ptr == begin + colon && high.ptr == end;
-    if (!whole || range.min > range.max) return std::nullopt;
-    return range;
-}
 
 // Reads the nodes in their order; every step leaves a graph whose tensors are typed.
 class Builder {
@@ -112,49 +69,10 @@ class Builder {
     }
 
     Result<> add_input(const RawValue& input) {
-        if (!input.shape) return fail(Fault::unsupported, "input '{}' has no shape", input.name);
-        Tensor tensor;
-        tensor.name = input.name;
-        tensor.shape = *input.shape;
-        tensor.declared = input.declared;
-        if (!tensor.shape.empty() && tensor.shape[0] == -1) tensor.shape[0] = 1;  // an open batch: one image
-        if (std::any_of(tensor.shape.begin(), tensor.shape.end(), [](auto extent) { return extent < 1; }))
-            return fail(Fault::unsupported,
-                        "input '{}' leaves more than its first dimension open; export it with fixed sizes",
-                        input.name);
-        if (auto done = require_size(input.name, tensor.shape); !done) return done;
-        tensor.layout = layout_of(raw_.annotation(input.name, "tensor_layout"), tensor.shape);
-        auto type = input_type(input);
-        if (!type) return fail(type.error());
-        tensor.type = *type;
-        if (tensor.type.is_integer()) {
-            tensor.range = range_of(tensor.type);
-            if (const auto known = parse_range(raw_.annotation(input.name, "fard_range"));
-                known && holds(*tensor.range, *known))
-                tensor.range = known;
-        }
+        auto tensor = typed_input(raw_, input);
+        if (!tensor) return fail(tensor.error());
         graph().inputs.push_back(static_cast<TensorId>(graph().tensors.size()));
-        return add(std::move(tensor));
-    }
-
-    // An input's annotation if it has one, else its element type.
-    Result<DataType> input_type(const RawValue& input) {
-        const auto* annotated = raw_.annotation(input.name, "finn_datatype");
-        const auto declared = DataType::parse(input.declared);
-        if (!declared)
-            return fail(Fault::unsupported,
-                        "input '{}' has element type {}; fard takes FLOAT32 and integers of up to 32 bits",
-                        input.name, input.declared.empty() ? "unknown" : input.declared);
-        const auto type = annotated != nullptr ? DataType::parse(*annotated) : declared;
-        if (!type) return fail_in(fmt::format("input '{}'", input.name), type.error());
-        if (*type == DataType::uint(32))
-            return fail(Fault::unsupported, "input '{}' is UINT32; fard computes with signed 32 bits",
-                        input.name);
-        if (declared->is_integer() && (!type->is_integer() || !holds(range_of(*declared), range_of(*type))))
-            return fail(Fault::invalid_input,
-                        "input '{}' is annotated as {}, which does not fit its element type {}", input.name,
-                        type->name(), input.declared);
-        return *type;
+        return add(*std::move(tensor));
     }
 
     Result<> add_node(const RawNode& node) {
@@ -241,60 +159,15 @@ class Builder {
         Tensor output;
         output.name = in.node.outputs[0];
         output.shape = std::move(result.shape);
-        const auto* layout = raw_.annotation(output.name, "tensor_layout");
-        const bool told = layout != nullptr && output.shape.size() == 4;
-        output.layout = told ? layout_of(layout, output.shape) : result.layout;
+        output.layout = layout_of(raw_, output, result.layout);
         output.declared = std::move(result.declared);
         if (auto done = require_size(output.name, output.shape); !done) return fail(done.error());
         std::vector<const Tensor*> operands;
         for (const auto id : node.inputs)
             operands.push_back(&graph().tensors[id]);
         const auto bounds = result_bounds(op, node.attributes, operands, output.shape);
-        if (auto done = give_type(output, bounds, result.type); !done) return fail(done.error());
+        if (auto done = give_type(raw_, output, bounds, result.type); !done) return fail(done.error());
         return std::pair{std::move(node), std::move(output)};
-    }
-
-    // The annotated type where it holds all that can be computed, else the narrowest that does. What might
-    // leave 32 bits is taken at the model's word: the annotation then is the range.
-    Result<> give_type(Tensor& output, const std::optional<Bounds>& bounds, std::optional<DataType> wanted) {
-        const auto* annotation = raw_.annotation(output.name, "finn_datatype");
-        DataType annotated = wanted.value_or(DataType());
-        if (annotation != nullptr) {
-            const auto parsed = DataType::parse(*annotation);
-            if (!parsed) return fail_in(fmt::format("tensor '{}'", output.name), parsed.error());
-            annotated = *parsed;
-        }
-        const auto declared = DataType::parse(output.declared);
-        const bool declared_integer = declared && declared->is_integer();
-        if (!bounds) {
-            if (annotated.is_integer())
-                return fail(Fault::invalid_input,
-                            "tensor '{}' is annotated as {}, but what is computed for it are fractions",
-                            output.name, *annotation);
-            if (declared_integer)
-                return fail(Fault::invalid_input,
-                            "tensor '{}' has element type {}, but what is computed for it are fractions",
-                            output.name, output.declared);
-            return {};
-        }
-        output.range = bounds->range;
-        output.type = annotated;
-        if (!fits_32_bits(bounds->range)) {
-            constexpr Range countable{-(std::int64_t{1} << 61), std::int64_t{1} << 61};
-            const bool promised = annotated.is_integer() && fits_32_bits(range_of(annotated));
-            if (!promised || !holds(countable, bounds->range))
-                return fail(Fault::unsupported,
-                            "tensor '{}' can hold {} to {}; fard computes with integers of 32 bits",
-                            output.name, bounds->range.min, bounds->range.max);
-            output.range = range_of(annotated);
-        } else if (!carries(annotated, *bounds)) {
-            output.type = narrowest(bounds->range);
-        }
-        if (declared_integer && !holds(range_of(*declared), *output.range))
-            return fail(Fault::unsupported,
-                        "tensor '{}' can hold {} to {}, which its element type {} wraps around", output.name,
-                        output.range->min, output.range->max, output.declared);
-        return {};
     }
 
     Result<> append(const OperatorInput& in, Op op, OperatorResult result) {

@@ -6,7 +6,7 @@
 #include <array>
 #include <unordered_set>
 
-#include "model/own_domain.hpp"
+#include "model/domains.hpp"
 
 namespace fard::model {
 namespace {
@@ -210,10 +210,8 @@ void expand_top_k(Expander& to) {
     result(1, "TopKIndices");
 }
 
-constexpr std::string_view onnx = "", microsoft = "com.microsoft";
-constexpr std::array quantizer_domains{std::string_view(""), std::string_view("onnx.brevitas"),
-                                       std::string_view("qonnx.custom_op.general"),
-                                       std::string_view("finn.custom_op.general")};
+constexpr std::string_view onnx = "", microsoft = microsoft_domain;
+constexpr std::array quantizer_domains{onnx, brevitas_domain, qonnx_domain, finn_domain};
 
 struct Row {
     std::string_view domain;  // "quantizer": any of quantizer_domains

@@ -1,7 +1,7 @@
 #include "model/onnx_attributes.hpp"
 
+#include "model/domains.hpp"
 #include "model/onnx_tensor.hpp"
-#include "model/own_domain.hpp"
 
 namespace fard::model {
 namespace {
@@ -75,7 +75,7 @@ struct Writer {
     void operator()(const MultiThresholdAttributes& read) const {
         const bool last = read.channel_axis == 3 && x.shape.size() == 4;
         const bool plain = x.shape.size() > 1 && (read.channel_axis == 1 || last);
-        made.set_domain(plain ? "qonnx.custom_op.general" : std::string(own_domain));
+        made.set_domain(std::string(plain ? qonnx_domain : own_domain));
         set(made, "out_scale", read.scale);
         set(made, "out_bias", read.bias);
         set(made, "out_dtype", output.type.name());

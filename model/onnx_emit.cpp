@@ -9,6 +9,7 @@
 #include <set>
 #include <unordered_set>
 
+#include "model/domains.hpp"
 #include "model/onnx_attributes.hpp"
 #include "model/onnx_border.hpp"
 #include "model/onnx_tensor.hpp"
@@ -56,9 +57,9 @@ class Emitter {
         model_.set_ir_version(8);
         model_.set_producer_name("fard");
         for (const auto& [domain, version] :
-             {std::pair{"", 13}, std::pair{"qonnx.custom_op.general", 1}, std::pair{"fard", 1}}) {
+             {std::pair{std::string_view(""), 13}, std::pair{qonnx_domain, 1}, std::pair{own_domain, 1}}) {
             auto* import = model_.add_opset_import();
-            import->set_domain(domain);
+            import->set_domain(std::string(domain));
             import->set_version(version);
         }
         for (const auto& tensor : graph.tensors)

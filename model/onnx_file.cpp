@@ -10,7 +10,7 @@
 #include "model/onnx_border.hpp"
 #include "model/onnx_parts.hpp"
 #include "model/onnx_tensor.hpp"
-#include "model/own_domain.hpp"
+#include "model/domains.hpp"
 
 namespace fard::model {
 namespace {

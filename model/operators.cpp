@@ -6,14 +6,12 @@
 #include <array>
 
 #include "model/expand.hpp"
-#include "model/own_domain.hpp"
+#include "model/domains.hpp"
 
 namespace fard::model {
 namespace {
 
 constexpr std::string_view onnx_domain = "";
-constexpr std::string_view qonnx_domain = "qonnx.custom_op.general";
-constexpr std::string_view finn_domain = "finn.custom_op.general";  // its name before qonnx
 constexpr std::size_t many = 1 << 16;
 
 constexpr std::array rows{

@@ -3,7 +3,7 @@
 #include <cmath>
 
 #include "model/operators.hpp"
-#include "model/own_domain.hpp"
+#include "model/domains.hpp"
 
 namespace fard::model {
 namespace {
