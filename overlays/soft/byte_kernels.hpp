@@ -69,6 +69,9 @@ struct GemmBytes {
     // ... or, where this is not nullptr, the sums: [vectors_of(lanes)][row_count][16].
     std::int32_t* sums;
     bool tails = false;  // the last group's byte i is the one behind the groups of run i; at most four runs
+    // How many groups' products may be added in 16 bits, two sums for each channel (of the k with k % 4 < 2 and of the others):
+    // neither these nor a pair of products leaves 16 bits. 0: not even one group's.
+    std::size_t narrow_groups = 0;
 };
 
 // Codes of at most two bits leave room in a byte for those of another row. Of three rows a, b, c two are made,
@@ -100,6 +103,7 @@ struct GemmTriples {
     Affine affine;
     std::uint8_t* out;
     std::size_t out_stride;
+    std::size_t narrow_groups = 0;  // as in GemmBytes, of packed rows
 };
 
 // Channels of the block that begins where `remaining` channels are left, in Depthwise3.

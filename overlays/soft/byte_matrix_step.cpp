@@ -2,6 +2,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cstdlib>
+#include <limits>
 
 #include "overlays/soft/byte_steps.hpp"
 #include "overlays/soft/byte_weights.hpp"
@@ -14,6 +16,7 @@ constexpr std::size_t copied_bytes = 128
                                      << 10;  // of one block's windows: they stay in the second-level cache
 constexpr double triple_gain = 1.5;          // of three rows by two products
 constexpr std::size_t tile_rows = 7;
+constexpr std::int32_t largest_packed_code = triple_code * 65;  // GemmTriples: a + 64 c
 constexpr std::size_t most_rows = 448;
 constexpr std::size_t most_rows_with_sums = 56;  // 14 KiB of sums
 
@@ -44,6 +47,15 @@ std::vector<std::int32_t> triple_sums(const LinearLayer& layer, const BytePanels
     return least;
 }
 
+// GemmBytes::narrow_groups where codes are at most `largest`.
+std::size_t narrow_groups(const BytePanels& panels, std::int32_t largest) {
+    std::int32_t weight = 0;
+    for (const std::int32_t each : panels.weights)
+        weight = std::max(weight, std::abs(each));
+    const auto pair = static_cast<std::size_t>(2 * largest * weight);
+    return pair == 0 ? panels.row_bytes() : std::numeric_limits<std::int16_t>::max() / pair;
+}
+
 class ByteMatrixStep final : public Step {
   public:
     ByteMatrixStep(const Kernels& kernels, const LinearLayer& layer, BytePanels panels, Finish finish,
@@ -72,7 +84,9 @@ class ByteMatrixStep final : public Step {
         const auto fitting = in_place_ ? most_rows : copied_bytes / panels_.row_bytes();
         block_rows_ =
             std::clamp(fitting / tile_rows * tile_rows, tile_rows, affine_ ? most_rows : most_rows_with_sums);
-        if (!least_.empty()) {
+        const bool packs = !least_.empty();
+        narrow_groups_ = narrow_groups(panels_, packs ? largest_packed_code : layer.in.width);
+        if (packs) {
             block_rows_ =
                 std::clamp(copied_bytes / panels_.row_bytes() / 9 * 9, std::size_t{9}, std::size_t{126});
             packed_bytes_ = aligned(block_rows_ / triple_rows * packed_rows * panels_.row_bytes());
@@ -151,6 +165,7 @@ class ByteMatrixStep final : public Step {
             lanes};
         job.sums = sums;
         job.tails = panels_.tails;
+        job.narrow_groups = narrow_groups_;
         job.out_stride = pitch_;
         if (affine_) {
             job.affine = affine_->from(number * byte_panel_width);
@@ -173,7 +188,7 @@ class ByteMatrixStep final : public Step {
         kernels_.bytes->gemm_triples({packed, rows.end - rows.begin, panels_.runs * panels_.run_groups,
                                       panels_.panel(group, panel), least_.data() + number * byte_panel_width,
                                       panels_.lanes(panel), affine_->from(number * byte_panel_width), out,
-                                      pitch_});
+                                      pitch_, narrow_groups_});
     }
 
     std::byte* out_at(const Memory& memory, std::size_t row, std::size_t group, std::size_t panel) const {
@@ -265,7 +280,8 @@ class ByteMatrixStep final : public Step {
     std::optional<AffineLanes> affine_;
     std::vector<std::int32_t> least_;  // [panels][64]; empty: rows are not packed
     std::string why_;                  // not by popcount; empty where that is no question
-    std::size_t packed_bytes_ = 0;     // of a block's packed rows
+    std::size_t narrow_groups_ = 0;
+    std::size_t packed_bytes_ = 0;  // of a block's packed rows
     std::size_t groups_, group_inputs_, channels_, depth_, pitch_, out_first_;
     bool in_place_ = false;  // windows are read where they lie: in the image, or
     bool copies_none_ =

@@ -6,6 +6,7 @@
 #if defined(__x86_64__)
 #include "overlays/soft/bit_kernels_avx512.hpp"
 #include "overlays/soft/byte_kernels_amx.hpp"
+#include "overlays/soft/byte_kernels_avx2.hpp"
 #include "overlays/soft/byte_kernels_avx512vnni.hpp"
 #include "overlays/soft/kernels_avx2.hpp"
 #elif defined(__aarch64__)
@@ -29,6 +30,7 @@ constexpr ByteKernels amx_bytes{amx::gemm, avx512vnni::pack_triples, amx::gemm_t
                                 avx512vnni::depthwise3};
 constexpr ByteKernels vnni_bytes{avx512vnni::gemm, avx512vnni::pack_triples, avx512vnni::gemm_triples,
                                  avx512vnni::depthwise3, true};
+constexpr ByteKernels avx2_bytes{avx2::gemm, avx2::pack_triples, avx2::gemm_triples, avx2::depthwise3};
 #elif defined(__aarch64__)
 constexpr ByteKernels i8mm_bytes{neoni8mm::gemm, neon::pack_triples, neoni8mm::gemm_triples,
                                  neon::depthwise3};
@@ -67,7 +69,7 @@ constexpr Kernels table[] = {
      avx2::finish16, avx2::depthwise16, avx2::depthwise32, avx512vnni::max_row, avx512vnni::pixel_sums,
      &vnni_bytes, &popcnt_bits},
     {"avx2", avx2::runs_here, avx2::gemm_u8, avx2::gemm_i16, avx2::count32, avx2::count16, avx2::finish16,
-     avx2::depthwise16, avx2::depthwise32, plain::max_row, plain::pixel_sums, nullptr},
+     avx2::depthwise16, avx2::depthwise32, plain::max_row, plain::pixel_sums, &avx2_bytes},
 #elif defined(__aarch64__)
     neon_row("neoni8mm", neoni8mm::runs_here, i8mm_bytes),
     neon_row("neondot", neondot::runs_here, dot_bytes),

@@ -99,18 +99,10 @@ FARD_AVX2 inline __m128i count_words(__m256i sums, const std::int16_t* limits, s
     return _mm_packus_epi16(_mm256_castsi256_si128(counts), _mm256_extracti128_si256(counts, 1));
 }
 
-// The exact form of Affine for four sums; `lane` is the first.
-FARD_AVX2 inline __m128i round_exactly(const std::int32_t* sums, const Affine& affine, std::size_t lane) {
-    const __m256d sum = _mm256_cvtepi32_pd(_mm_loadu_si128(reinterpret_cast<const __m128i*>(sums + lane)));
-    const __m256d x = _mm256_add_pd(sum, _mm256_loadu_pd(affine.exact_adds + lane));
-    const __m256d product = _mm256_mul_pd(x, _mm256_loadu_pd(affine.exact_factors + lane));
-    return _mm256_cvtpd_epi32(_mm256_add_pd(product, _mm256_loadu_pd(affine.exact_offsets + lane)));
-}
-
 }  // namespace
 
 bool runs_here() {
-    return __builtin_cpu_supports("avx2");
+    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
 }
 
 FARD_AVX2 void gemm_u8(const GemmU8& job) {
@@ -174,22 +166,6 @@ FARD_AVX2 void count16(const Count16& job) {
             _mm256_permute4x64_epi64(_mm256_packs_epi32(load(sums), load(sums + 8)), 0b11011000);
         store_lanes(job.out + r * job.out_stride, count_words(words, job.limits, job.steps, first),
                     job.lanes);
-    }
-}
-
-FARD_AVX2 void finish16(const Finish16& job) {
-    if (!job.affine.exact_factors) return plain::finish16(job);
-    const __m128i zero = _mm_set1_epi16(job.affine.zero);
-    const __m128i least = _mm_set1_epi8(static_cast<char>(job.affine.low)),
-                  most = _mm_set1_epi8(static_cast<char>(job.affine.high));
-    const auto* sums = job.sums;
-    for (std::size_t r = 0; r < job.rows; ++r, sums += panel_width) {
-        const __m128i low =
-            _mm_packs_epi32(round_exactly(sums, job.affine, 0), round_exactly(sums, job.affine, 4));
-        const __m128i high =
-            _mm_packs_epi32(round_exactly(sums, job.affine, 8), round_exactly(sums, job.affine, 12));
-        const __m128i bytes = _mm_packus_epi16(_mm_adds_epi16(low, zero), _mm_adds_epi16(high, zero));
-        store_lanes(job.out + r * job.out_stride, _mm_min_epu8(_mm_max_epu8(bytes, least), most), job.lanes);
     }
 }
 

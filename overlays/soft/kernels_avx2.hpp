@@ -1,4 +1,4 @@
-// Kernels for x86-64 processors with AVX2 (Haswell and later, Zen and later).
+// Kernels for x86-64 processors with AVX2 and FMA (Haswell and later, Zen and later).
 #pragma once
 
 #include "overlays/soft/kernels.hpp"
@@ -10,7 +10,6 @@ void gemm_u8(const GemmU8& job);
 void gemm_i16(const GemmI16& job);
 void count32(const Count32& job);
 void count16(const Count16& job);
-void finish16(const Finish16& job);
 void depthwise16(const Depthwise16& job);
 void depthwise32(const Depthwise32& job);
 

@@ -139,6 +139,36 @@ TEST_CASE("tiles of u8 x s8 multiply exactly, with sums and with codes") {
     }
 }
 
+TEST_CASE("products are added in 16 bits as long as they fit, and no longer") {
+    for (std::uint32_t seed = 1; seed <= 200; ++seed) {
+        GemmCase gemm(seed);
+        const auto between = [&](int low, int high) {
+            return std::uniform_int_distribution<int>(low, high)(gemm.random);
+        };
+        const int code = between(1, 255), weight = between(1, std::min(127, 32767 / (2 * code)));
+        const bool extreme = seed % 2 == 0;  // every product the largest
+        for (auto& each : gemm.image)
+            each = static_cast<std::uint8_t>(extreme ? code : each % (code + 1));
+        const auto depth = gemm.weights.depth;
+        gemm.weights = {
+            draw<std::int32_t>(gemm.random, gemm.lanes * depth, extreme ? weight : -weight, weight),
+            gemm.lanes, depth, 1};
+        gemm.panels = pack_byte_panels(gemm.weights, gemm.runs).value();
+        std::vector<std::int32_t> expected(vectors_of(gemm.lanes) * gemm.rows * vector_width);
+        for (std::size_t r = 0; r < gemm.rows; ++r)
+            for (std::size_t n = 0; n < gemm.lanes; ++n)
+                expected[(n / 16 * gemm.rows + r) * 16 + n % 16] = gemm.sum(r, n);
+        for_each_byte_row([&](const Kernels& row) {
+            auto job = gemm.job();
+            std::vector<std::int32_t> sums(expected.size(), -1);
+            job.sums = sums.data();
+            job.narrow_groups = static_cast<std::size_t>(32767 / (2 * code * weight));
+            row.bytes->gemm(job);
+            CHECK_MESSAGE(sums == expected, row.name, " seed ", seed);
+        });
+    }
+}
+
 TEST_CASE("requantized tiles are exact, also between two codes") {
     for (std::uint32_t seed = 1; seed <= 200; ++seed) {
         GemmCase gemm(seed);
@@ -216,6 +246,11 @@ TEST_CASE("three rows of two-bit codes come out of two products") {
             row.bytes->gemm_triples({packed.data(), gemm.rows, groups, gemm.panels.panel(0, 0), least.data(),
                                      gemm.lanes, affine, out.data(), gemm.lanes});
             CHECK_MESSAGE(out == expected, row.name, " seed ", seed);
+            std::ranges::fill(out, 77);
+            row.bytes->gemm_triples({packed.data(), gemm.rows, groups, gemm.panels.panel(0, 0), least.data(),
+                                     gemm.lanes, affine, out.data(), gemm.lanes,
+                                     static_cast<std::size_t>(32767 / (2 * 195 * std::max(limit, 1)))});
+            CHECK_MESSAGE(out == expected, row.name, " narrow, seed ", seed);
         });
     }
 }
