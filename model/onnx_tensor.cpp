@@ -5,6 +5,7 @@
 #include <cmath>
 #include <cstring>
 #include <limits>
+#include <utility>
 
 namespace fard::model {
 namespace {
@@ -91,21 +92,26 @@ Result<> read_raw(const TensorProto& tensor, std::uint64_t count, Values& values
     return {};
 }
 
-// Elements that lie in one of the repeated fields.
-template <typename Field>
+// Elements that lie in one of the repeated fields, which may be wider than they are.
+template <typename Stored, typename Field>
 Result<> read_field(const TensorProto& tensor, const Field& field, std::uint64_t count, Values& values) {
     if (static_cast<std::uint64_t>(field.size()) != count)
         return fail(Fault::corrupt, "tensor '{}' has {} elements where its shape needs {}", tensor.name(),
                     field.size(), count);
-    for (const auto value : field)
+    for (const auto value : field) {
+        if constexpr (std::is_integral_v<Stored>)
+            if (!std::in_range<Stored>(value))
+                return fail(Fault::corrupt, "tensor '{}' holds {}, which its type {} does not have",
+                            tensor.name(), value, declared_of(tensor.data_type()));
         if (auto done = put(values, value, tensor); !done) return done;
+    }
     return {};
 }
 
 template <typename Stored, typename Field>
 Result<> read_either(const TensorProto& tensor, const Field& field, std::uint64_t count, Values& values) {
     if (tensor.has_raw_data()) return read_raw<Stored>(tensor, count, values);
-    return read_field(tensor, field, count, values);
+    return read_field<Stored>(tensor, field, count, values);
 }
 
 Result<> read_values(const TensorProto& tensor, std::uint64_t count, Values& values) {

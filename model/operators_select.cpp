@@ -38,7 +38,7 @@ Result<OperatorResult> read_top_k(const OperatorInput& in) {
     if (!axis) return fail(axis.error());
     AttributeReader attributes(in.node);
     const bool largest = attributes.integer("largest", 1) != 0;
-    std::int64_t k = attributes.integer("k", 1);
+    std::int64_t k = attributes.integer("k", 0);
     if (auto done = attributes.done(); !done) return fail(done.error());
     if (in.has(1)) {
         const auto wanted = in.constant_integers(1, "k");

@@ -5,6 +5,7 @@
 
 #include <cstring>
 #include <fstream>
+#include <limits>
 #include <random>
 
 #include "base/npy_header.hpp"
@@ -162,8 +163,8 @@ TEST_CASE("the header keeps its length however many rows come") {
         shape.front() = 0;
         const auto length = npy_header(NpyType::f4, shape)->size();
         CHECK(length % 64 == 0);
-        for (std::int64_t rows = 1; rows > 0 && rows < std::int64_t{1} << 62; rows *= 10) {
-            shape.front() = rows;
+        for (int digits = 1; digits <= std::numeric_limits<std::int64_t>::digits10; ++digits) {
+            shape.front() = shape.front() * 10 + 9;
             CHECK(npy_header(NpyType::f4, shape)->size() == length);
         }
     }

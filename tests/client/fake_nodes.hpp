@@ -43,7 +43,7 @@ class FakeLinks;
 
 class FakeNodes final : public SubmissionWorld {
   public:
-    FakeNodes(VirtualLoop& loop, const std::vector<std::string>& doors) : loop(loop) {
+    FakeNodes(VirtualLoop& the_loop, const std::vector<std::string>& doors) : loop(the_loop) {
         for (const auto& door : doors)
             nodes[door];
     }
@@ -84,10 +84,10 @@ class FakeDoor final : public Door {
     void ask(wire::Body body, Duration deadline, Answer answer) override {
         auto& node = nodes_.nodes.at(name_);
         auto once = std::make_shared<Answer>(std::move(answer));
-        auto reply = [once, visit = visit_](Result<wire::Body> body) {
+        auto reply = [once, visit = visit_](Result<wire::Body> answered) {
             if (!*once || !visit->open) return;
             auto call = std::exchange(*once, nullptr);
-            call(std::move(body));
+            call(std::move(answered));
         };
         nodes_.loop.call_after(deadline, [reply] { reply(fail(Fault::timed_out, "no answer")); });
         nodes_.loop.call_after(1ms, [this, &node, reply, body = std::move(body), visit = visit_] {

@@ -9,13 +9,13 @@ using namespace fard::test;
 
 namespace {
 
-// A submission of `chunks` one-byte chunks to three node managers a, b, c, and what came of it.
+// A submission of `count` one-byte chunks to three node managers a, b, c, and what came of it.
 struct Scene {
-    explicit Scene(std::uint64_t chunks, std::vector<std::string> doors = {"a"}) {
+    explicit Scene(std::uint64_t count, std::vector<std::string> doors = {"a"}) {
         terms.doors = std::move(doors);
         terms.app.name = "echo";
         terms.app.positions.resize(1);
-        this->chunks = chunks;
+        chunks = count;
     }
     ~Scene() {
         submission.reset();

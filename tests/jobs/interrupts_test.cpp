@@ -42,8 +42,8 @@ TEST_CASE("a message ends a wait that nothing else would end, at whatever moment
         for (int round = 0; round < rounds; ++round) {
             while (taken != round)
                 std::this_thread::yield();
-            for (volatile unsigned spin = random() % 2000; spin > 0; spin = spin - 1) {
-            }
+            for (auto spin = random() % 2000; spin > 0; --spin)
+                std::atomic_signal_fence(std::memory_order_seq_cst);  // so that it takes time
             CHECK(::send(channel.theirs.get(), "x", 1, MSG_NOSIGNAL) == 1);
         }
     });

@@ -190,6 +190,20 @@ TEST_CASE("tensors that cannot be") {
             Fault::corrupt,
             {"tensor 'w' has 1 elements where its shape needs 4"},
             [](OnnxMaker& maker) { maker.constant("w", {4}, {1}).node("Relu", {"x"}, "y"); }});
+    refuse({"an element beyond its type",
+            Fault::corrupt,
+            {"tensor 'w' holds 300, which its type UINT8 does not have"},
+            [](OnnxMaker& maker) {
+                maker.constant("w", {1}).node("Relu", {"x"}, "y");
+                auto& tensor = *maker.proto().mutable_graph()->mutable_initializer(0);
+                tensor.Clear();
+                tensor.set_name("w");
+                tensor.set_data_type(onnx::TensorProto::UINT8);
+                tensor.add_int32_data(300);
+            }});
+    refuse({"a TopK that does not say how many", Fault::invalid_input, {"picks 0 of"}, [](OnnxMaker& maker) {
+                maker.node("TopK", {"x"}, "y");
+            }});
     refuse({"raw data of the wrong size", Fault::corrupt, {"tensor 'w' has 3 bytes"}, [](OnnxMaker& maker) {
                 maker.constant("w", {1}).node("Relu", {"x"}, "y");
                 maker.proto().mutable_graph()->mutable_initializer(0)->set_raw_data("abc");
