@@ -203,7 +203,7 @@ class Compiler {
         const auto constant = uniform(graph_[node.inputs[1]]);
         const auto &from = storages_[in], &to = storages_[out];
         const bool codes = from.kind == Storage::Kind::u8 && to.kind == Storage::Kind::u8;
-        if (!constant || !codes || graph_[in].is_constant() || from.shape != to.shape) return false;
+        if (!constant || !codes || graph_[in].is_constant() || !from.same_places(to)) return false;
         const std::int64_t shift = from.base - to.base + (node.op == Op::add ? *constant : -*constant);
         if (shift == 0 && from.width <= to.width) {
             rename(in, out);
@@ -225,7 +225,7 @@ class Compiler {
         const auto& thresholds = graph_[node.inputs[1]];
         const int last_axis = from.channels_last ? 1 : static_cast<int>(from.shape.size()) - 1;
         if (from.kind != Storage::Kind::u8 || to.kind != Storage::Kind::u8 || graph_[in].is_constant() ||
-            from.shape != to.shape || (thresholds.shape[0] != 1 && attributes.channel_axis != last_axis))
+            !from.same_places(to) || (thresholds.shape[0] != 1 && attributes.channel_axis != last_axis))
             return false;
         std::vector<std::uint8_t> table(static_cast<std::size_t>(thresholds.shape[0]) * 256);
         if (!fill_table(thresholds, attributes, from, to, table)) return false;

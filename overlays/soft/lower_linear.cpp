@@ -177,9 +177,12 @@ class Finder {
         return true;
     }
 
-    FoundLayer extended(FoundLayer found, const Node& node) const {
+    // Not where the result lies in another order: a MultiThreshold may say that its channels are the last dimension.
+    std::optional<FoundLayer> extended(FoundLayer found, const Node& node) const {
+        const auto out = storage_of(graph_[node.outputs[0]]);
+        if (!out.same_places(found.layer.out)) return std::nullopt;
         found.output = node.outputs[0];
-        found.layer.out = storage_of(graph_[found.output]);
+        found.layer.out = out;
         found.nodes.push_back(&node);
         return found;
     }

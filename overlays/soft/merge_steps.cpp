@@ -125,7 +125,7 @@ StepPtr make_requantize_step(const model::RequantizeAttributes& attributes, std:
                              BufferId out_buffer, const Storage& out, bool axis_is_last) {
     if (out.kind != Storage::Kind::u8 || (attributes.axis >= 0 && !axis_is_last)) return nullptr;
     for (const auto& source : sources)
-        if (source.storage.kind == Storage::Kind::f32 || source.storage.shape != out.shape) return nullptr;
+        if (source.storage.kind == Storage::Kind::f32 || !source.storage.same_places(out)) return nullptr;
     return std::make_unique<RequantizeStep>(attributes, std::move(sources), out_buffer, out);
 }
 

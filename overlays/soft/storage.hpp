@@ -27,6 +27,10 @@ struct Storage {
 
     // Whether the elements lie in the graph's own order.
     bool in_graph_order() const;
+    // Whether every element has its place here where it has it in `other`.
+    bool same_places(const Storage& other) const {
+        return shape == other.shape && channels_last == other.channels_last;
+    }
     // Whether elements of `other` mean the same when they lie here.
     bool same_elements(const Storage& other) const {
         return kind == other.kind && base == other.base && width <= other.width;

@@ -157,3 +157,25 @@ TEST_CASE("buffers of the same time never overlap, of different times they do") 
             CHECK((a + recipe.buffer_bytes[read] <= b || b + recipe.buffer_bytes[step->writes] <= a));
         }
 }
+
+// The tensor behind such a MultiThreshold lies as the file has it, the one before it with its channels last: alike in
+// shape where all extents are.
+TEST_CASE("thresholds that say NHWC behind a Conv and behind codes") {
+    for (const bool behind_conv : {true, false}) {
+        OnnxMaker maker;
+        maker.input("x", {1, 3, 3, 3}).annotate("x", "INT3").output("y");
+        maker.constant("w", {3, 3, 1, 1}, {1, -1, 0, 2, 1, -2, -1, 0, 1})
+            .constant("a", {3, 1, 1}, {5, 0, -7});
+        maker.constant("t", {1, 3}, {-4, 0, 6}).constant("one", {1}, {1});
+        maker.node("Conv", {"x", "w"}, "c");
+        maker.node("Add", {"c", "a"}, "s");
+        auto& counts =
+            maker.node("MultiThreshold", {behind_conv ? "s" : "x", "t"}, "m", "qonnx.custom_op.general");
+        set(counts, "out_dtype", "UINT2");
+        set(counts, "data_layout", "NHWC");
+        maker.node("Sub", {"m", "one"}, "y");
+        const auto model = imported(maker);
+        std::mt19937 random(3);
+        agrees(model, test::random_inputs(model, random), behind_conv ? "behind a Conv" : "behind codes");
+    }
+}
