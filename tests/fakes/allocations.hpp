@@ -1,5 +1,5 @@
-// What the program has from operator new. Linking this replaces operator new, so every allocation is counted; under
-// ThreadSanitizer, which has an operator new of its own, none is (counts_allocations is false, and the counts stay 0).
+// What the program has from operator new. Linking this replaces operator new, so every allocation is counted; in builds
+// with a sanitizer, which has an operator new of its own, none is (counts_allocations is false, and the counts stay 0).
 #pragma once
 
 #include <cstddef>
