@@ -7,11 +7,11 @@ namespace {
 
 // How many of `steps` ascending limits (16 apart) lie below `sum`: a binary search without branches.
 template <typename Limit>
-std::size_t count_below(const Limit* limits, std::size_t steps, std::int32_t sum) {
+std::size_t count_below(const Limit* limits, std::size_t lane, std::size_t steps, std::int32_t sum) {
     std::size_t first = 0;
     while (steps > 0) {
         const std::size_t half = (steps + 1) / 2;
-        first += sum > limits[(first + half - 1) * panel_width] ? half : 0;
+        first += sum > limits[(first + half - 1) * panel_width + lane] ? half : 0;
         steps -= half;
     }
     return first;
@@ -22,7 +22,7 @@ void count(const Count<Limit>& job) {
     for (std::size_t r = 0; r < job.rows; ++r)
         for (std::size_t n = 0; n < job.lanes; ++n)
             job.out[r * job.out_stride + n] = static_cast<std::uint8_t>(
-                job.first + count_below(job.limits + n, job.steps, job.sums[r * panel_width + n]));
+                job.first + count_below(job.limits, n, job.steps, job.sums[r * panel_width + n]));
 }
 
 // Sums are kept modulo 2^32: what leaves 32 bits on the way comes back.
