@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "overlays/soft/affine_avx2.hpp"
+#include "overlays/soft/pack_triples.hpp"
 
 namespace fard::soft::avx2 {
 namespace {
@@ -172,16 +173,7 @@ void gemm(const GemmBytes& job) {
 }
 
 void pack_triples(const PackTriples& job) {
-    const std::size_t run_bytes = job.run_groups * 4, row_bytes = job.runs * run_bytes;
-    for (std::size_t first = 0; first < job.row_count; first += triple_rows) {
-        std::uint8_t* x = job.packed + first / triple_rows * packed_rows * row_bytes;
-        for (std::size_t run = 0; run < job.runs; ++run, x += run_bytes) {
-            const std::uint8_t* rows[triple_rows];
-            for (std::size_t i = 0; i < triple_rows; ++i)
-                rows[i] = job.rows[std::min(first + i, job.row_count - 1)] + run * job.run_stride;
-            pack_run(rows, run_bytes, x, x + row_bytes);
-        }
-    }
+    pack_triples_by_runs<pack_run>(job);
 }
 
 void gemm_triples(const GemmTriples& job) {

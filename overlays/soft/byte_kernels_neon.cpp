@@ -1,6 +1,7 @@
 // ByteKernels for every NEON: bytes are widened to 16 bits, whose products are added to 32.
 #include "overlays/soft/kernels_neon.hpp"
 #include "overlays/soft/neon.hpp"
+#include "overlays/soft/pack_triples.hpp"
 
 #define FARD_GEMM FARD_NEON
 #include "overlays/soft/neon_gemm.hpp"
@@ -73,16 +74,7 @@ void gemm_triples(const GemmTriples& job) {
 }
 
 void pack_triples(const PackTriples& job) {
-    const std::size_t run_bytes = job.run_groups * 4, row_bytes = job.runs * run_bytes;
-    for (std::size_t first = 0; first < job.row_count; first += triple_rows) {
-        std::uint8_t* x = job.packed + first / triple_rows * packed_rows * row_bytes;
-        for (std::size_t run = 0; run < job.runs; ++run, x += run_bytes) {
-            const std::uint8_t* rows[triple_rows];
-            for (std::size_t i = 0; i < triple_rows; ++i)
-                rows[i] = job.rows[std::min(first + i, job.row_count - 1)] + run * job.run_stride;
-            pack_run(rows, run_bytes, x, x + row_bytes);
-        }
-    }
+    pack_triples_by_runs<pack_run>(job);
 }
 
 // One panel of 16 channels, row by row.
