@@ -1,6 +1,7 @@
 #include "base/owned_fd.hpp"
 
 #include <fcntl.h>
+#include <sys/socket.h>
 
 #include <cerrno>
 #include <cstring>
@@ -17,6 +18,13 @@ Result<Pipe> make_capture_pipe() {
     auto pipe = make_pipe();
     if (pipe) ::fcntl(pipe->read_end.get(), F_SETFL, O_NONBLOCK);
     return pipe;
+}
+
+Result<Channel> make_channel() {
+    int ends[2];
+    if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0)
+        return fail(Fault::io, "cannot make a channel: {}", std::strerror(errno));
+    return Channel{OwnedFd(ends[0]), OwnedFd(ends[1])};
 }
 
 }  // namespace fard

@@ -32,8 +32,14 @@ struct Pipe {
     OwnedFd read_end, write_end;  // close-on-exec
 };
 
+// A SOCK_SEQPACKET pair: each message arrives as one, or not at all.
+struct Channel {
+    OwnedFd ours, theirs;  // close-on-exec
+};
+
 // Errors: io (no descriptor is left).
 Result<Pipe> make_pipe();
 Result<Pipe> make_capture_pipe();  // whose read end does not block: for what a child says
+Result<Channel> make_channel();
 
 }  // namespace fard

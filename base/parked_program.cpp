@@ -73,20 +73,17 @@ Result<pid_t> take_report(int channel) {
 
 Result<std::unique_ptr<ParkedProgram>> ParkedProgram::start(Loop& loop, ChildSpec spec,
                                                             std::function<void()> gone) {
-    int ends[2];
-    if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0)
-        return fail(Fault::io, "cannot make a channel to {}: {}", spec.program.string(),
-                    std::strerror(errno));
-    std::unique_ptr<ParkedProgram> parked(new ParkedProgram(loop, OwnedFd(ends[0])));
-    const OwnedFd its_end(ends[1]);
-    const int yes = 1;
-    ::setsockopt(ends[0], SOL_SOCKET, SO_PASSCRED, &yes, sizeof yes);
+    auto channel = make_channel();
+    if (!channel) return fail_in("cannot park " + spec.program.string(), channel.error());
+    const int ours = channel->ours.get(), yes = 1;
+    std::unique_ptr<ParkedProgram> parked(new ParkedProgram(loop, std::move(channel->ours)));
+    ::setsockopt(ours, SOL_SOCKET, SO_PASSCRED, &yes, sizeof yes);
     spec.args.emplace_back(park_option);
-    spec.descriptors[park_channel] = its_end.get();
+    spec.descriptors[park_channel] = channel->theirs.get();
     auto program = ChildProcess::start(loop, spec, [gone = std::move(gone)](const ChildExit&) { gone(); });
     if (!program) return fail(program.error());
     parked->program_ = std::move(*program);
-    parked->watch_ = loop.watch_readable(ends[0], [self = parked.get()] {
+    parked->watch_ = loop.watch_readable(ours, [self = parked.get()] {
         const auto from = take_report(self->channel_.get());
         if (from && *from == 0) return;
         self->ready_ = from.has_value();  // else its end follows

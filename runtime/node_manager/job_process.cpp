@@ -207,23 +207,21 @@ class ProcessSpawner final : public JobSpawner {
         if (!file) return fail(file.error());
         auto page = Page::make();
         if (!page) return fail(page.error());
-        int ends[2];
-        if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0)
-            return fail(Fault::io, "cannot make a control channel for job {}: {}", program,
-                        std::strerror(errno));
-        ::setsockopt(ends[0], SOL_SOCKET, SO_SNDBUF, &channel_bytes, sizeof channel_bytes);
+        auto channel = make_channel();
+        if (!channel) return fail_in("job " + program, channel.error());
+        ::setsockopt(channel->ours.get(), SOL_SOCKET, SO_SNDBUF, &channel_bytes, sizeof channel_bytes);
         auto place = options_.link_directories ? fmt::format("{}/{}", options_.link_place, ++last_place_)
                                                : options_.link_place;
         auto job = std::make_unique<RealJob>(loop_, program, std::move(events), std::move(*page),
-                                             LinkPlace(std::move(place), options_.link_directories), ends[0]);
+                                             LinkPlace(std::move(place), options_.link_directories),
+                                             channel->ours.release());
         auto* parked = parked_.find(*file);
-        auto started = job->start(*file, ends[1], options_.nice, parked);
+        auto started = job->start(*file, channel->theirs.get(), options_.nice, parked);
         if (!started && parked) {
             spdlog::warn("job {}: {}", program, started.error().message);
             parked_.give_up(*file);
-            started = job->start(*file, ends[1], options_.nice, nullptr);
+            started = job->start(*file, channel->theirs.get(), options_.nice, nullptr);
         }
-        ::close(ends[1]);
         if (!started) return fail(started.error());
         return job;
     }

@@ -15,24 +15,15 @@ using namespace std::chrono_literals;
 
 namespace {
 
-struct Channel {
-    OwnedFd ours, theirs;
-    Channel() {
-        int ends[2];
-        REQUIRE(::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) == 0);
-        ours = OwnedFd(ends[0]);
-        theirs = OwnedFd(ends[1]);
-    }
-    bool take() const {
-        char byte = 0;
-        return ::recv(ours.get(), &byte, 1, MSG_DONTWAIT) == 1;
-    }
-};
+bool take(const Channel& channel) {
+    char byte = 0;
+    return ::recv(channel.ours.get(), &byte, 1, MSG_DONTWAIT) == 1;
+}
 
 }  // namespace
 
 TEST_CASE("a message ends a wait that nothing else would end, at whatever moment it comes") {
-    const Channel channel;
+    const auto channel = make_channel().value();
     Interrupts interrupts(channel.ours.get());
     interrupts.take();
     constexpr int rounds = 20'000;
@@ -51,7 +42,7 @@ TEST_CASE("a message ends a wait that nothing else would end, at whatever moment
         if (interrupts.begin()) ::pause();
         interrupts.end();
         if (interrupts.take())
-            while (channel.take())
+            while (take(channel))
                 ++taken;
     }
     other.join();
@@ -59,7 +50,7 @@ TEST_CASE("a message ends a wait that nothing else would end, at whatever moment
 }
 
 TEST_CASE("a time ends a wait, and so does the end of the channel") {
-    Channel channel;
+    auto channel = make_channel().value();
     Interrupts interrupts(channel.ours.get());
     interrupts.take();
     for (int round = 0; round < 5; ++round) {
@@ -81,10 +72,10 @@ TEST_CASE("a time ends a wait, and so does the end of the channel") {
 }
 
 TEST_CASE("what came before is not forgotten") {
-    const Channel channel;
+    const auto channel = make_channel().value();
     REQUIRE(::send(channel.theirs.get(), "x", 1, MSG_NOSIGNAL) == 1);
     Interrupts interrupts(channel.ours.get());
     CHECK_FALSE(interrupts.begin());
     CHECK(interrupts.take());
-    CHECK(channel.take());
+    CHECK(take(channel));
 }

@@ -75,11 +75,9 @@ struct Board {
     template <typename Start>
     std::unique_ptr<Made> make_by(Start start) {
         auto made = std::make_unique<Made>();
-        int ends[2];
-        REQUIRE(::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) == 0);
-        made->channel = OwnedFd(ends[0]);
-        const OwnedFd its_end(ends[1]);
-        auto process = start(std::map<int, int>{{job_control_fd, its_end.get()}},
+        auto [ours, theirs] = make_channel().value();
+        made->channel = std::move(ours);
+        auto process = start(std::map<int, int>{{job_control_fd, theirs.get()}},
                              [raw = made.get()](const ChildExit& exit) { raw->exit = exit; });
         if (process) {
             made->process = std::move(*process);
