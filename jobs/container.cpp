@@ -288,7 +288,7 @@ void Container::wait_for_input() {
     if (!links_settled_)
         for (auto& sender : senders_)
             if (!sender.open()) watch(sender.blocked_fd());
-    wait([this] { ::poll(polled_.data(), polled_.size(), -1); });
+    poll_watched();
 }
 
 void Container::wait_for_credit() {
@@ -299,6 +299,10 @@ void Container::wait_for_credit() {
         for (const auto& sender : senders_)
             watch(sender.credit_fd());
     }
+    poll_watched();
+}
+
+void Container::poll_watched() {
     wait([this] { ::poll(polled_.data(), polled_.size(), -1); });
 }
 

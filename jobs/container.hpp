@@ -52,6 +52,7 @@ class Container {
     void wait_for_input();
     void wait_for_credit();
     void watch(int fd);
+    void poll_watched();
     template <typename Wait>
     void wait(Wait wait);  // wait() blocks until something is there, or a signal comes
     void credit_due();

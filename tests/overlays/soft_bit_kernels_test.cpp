@@ -65,6 +65,28 @@ struct BitCase {
     }
 };
 
+// The codes packed by a row's own kernel, and what multiplies them; `spare_words` behind each plane.
+struct BitProduct {
+    std::vector<std::uint64_t> bits;
+    std::vector<const std::uint64_t*> pointers;
+    GemmBits job{};
+
+    BitProduct(const BitCase& each, const Kernels& row, const std::vector<std::uint64_t>& panel,
+               const std::vector<std::int32_t>& totals, std::size_t spare_words) {
+        const auto plane_words = each.rows * each.words + spare_words;
+        bits.assign(each.planes * plane_words, 77);
+        row.bits->pack({each.codes.data(), each.rows, each.channels, each.first_bit, each.planes, bits.data(),
+                        plane_words});
+        for (std::size_t r = 0; r < each.rows; ++r)
+            pointers.push_back(bits.data() + r * each.words);
+        job = {pointers.data(), each.rows, 1, each.words, 0, each.planes, plane_words};
+        job.panel = panel.data(), job.weight_planes = each.weight_planes, job.lanes = each.lanes;
+        job.totals = totals.data();
+        job.shift = static_cast<int>(each.first_bit) - static_cast<int>(each.weight_planes - 1);
+    }
+    BitProduct(const BitProduct&) = delete;
+};
+
 }  // namespace
 
 TEST_CASE("products of bits are exact, with sums and with codes") {
@@ -83,17 +105,8 @@ TEST_CASE("products of bits are exact, with sums and with codes") {
                 expected[r * each.lanes + n] = plain::finish(affine, n, each.sum(r, n));
             }
         for_each_bit_row([&](const Kernels& row) {
-            const auto plane_words = each.rows * each.words + 3;
-            std::vector<std::uint64_t> bits(each.planes * plane_words, 77);
-            row.bits->pack({each.codes.data(), each.rows, each.channels, each.first_bit, each.planes,
-                            bits.data(), plane_words});
-            std::vector<const std::uint64_t*> pointers;
-            for (std::size_t r = 0; r < each.rows; ++r)
-                pointers.push_back(bits.data() + r * each.words);
-            GemmBits job{pointers.data(), each.rows, 1, each.words, 0, each.planes, plane_words};
-            job.panel = panel.data(), job.weight_planes = each.weight_planes, job.lanes = each.lanes;
-            job.totals = totals.data();
-            job.shift = static_cast<int>(each.first_bit) - static_cast<int>(each.weight_planes - 1);
+            BitProduct product(each, row, panel, totals, 3);
+            auto& job = product.job;
             std::vector<std::int32_t> sums(expected_sums.size());
             job.sums = sums.data();
             row.bits->gemm(job);
@@ -130,17 +143,8 @@ TEST_CASE("requantized products of bits are exact, with and without the fixed fo
             for (std::size_t i = 0; i < expected.size(); ++i)
                 expected[i] = plain::finish(affine, i % each.lanes, each.sum(i / each.lanes, i % each.lanes));
             for_each_bit_row([&](const Kernels& row) {
-                const auto plane_words = each.rows * each.words;
-                std::vector<std::uint64_t> bits(each.planes * plane_words);
-                row.bits->pack({each.codes.data(), each.rows, each.channels, each.first_bit, each.planes,
-                                bits.data(), plane_words});
-                std::vector<const std::uint64_t*> pointers;
-                for (std::size_t r = 0; r < each.rows; ++r)
-                    pointers.push_back(bits.data() + r * each.words);
-                GemmBits job{pointers.data(), each.rows, 1, each.words, 0, each.planes, plane_words};
-                job.panel = panel.data(), job.weight_planes = each.weight_planes, job.lanes = each.lanes;
-                job.totals = totals.data();
-                job.shift = static_cast<int>(each.first_bit) - static_cast<int>(each.weight_planes - 1);
+                BitProduct product(each, row, panel, totals, 0);
+                auto& job = product.job;
                 std::vector<std::uint8_t> out(expected.size(), 77);
                 job.affine = affine, job.out = out.data(), job.out_stride = each.lanes;
                 row.bits->gemm(job);
