@@ -57,15 +57,31 @@ struct Pair {
     double ours, bare;
 };
 
+// Both chains of one round, started in turns first.
+struct Chains {
+    std::unique_ptr<Chain> ours, bare;
+};
+
+Result<Chains> start_chains(const ChainSpec& spec, int round) {
+    Chains chains;
+    for (const bool first : {true, false}) {
+        const bool is_ours = first == (round % 2 == 0);
+        auto chain = is_ours ? make_fard_chain(spec) : make_bare_chain(spec);
+        if (!chain) return fail(chain.error());
+        (is_ours ? chains.ours : chains.bare) = std::move(*chain);
+    }
+    return chains;
+}
+
 // One after the other, in turns first, so that what else the machine does falls on both alike.
 template <typename Measure>
-Pair measure_pair(int round, Measure measure, Chain& ours, Chain& bare) {
+Pair measure_pair(int round, Measure measure, const Chains& chains) {
     if (round % 2 != 0) {
-        const double second = measure(bare);
-        return {measure(ours), second};
+        const double second = measure(*chains.bare);
+        return {measure(*chains.ours), second};
     }
-    const double first = measure(ours);
-    return {first, measure(bare)};
+    const double first = measure(*chains.ours);
+    return {first, measure(*chains.bare)};
 }
 
 struct Samples {
@@ -80,22 +96,20 @@ struct Samples {
     }
 };
 
+// Each round has processes of its own: where a chain's memory lies and on which core its threads have come to rest
+// changes its figures by a third, for as long as its processes live.
 Result<std::vector<Row>> compare(const ChainSpec& spec, const Options& options) {
-    auto ours = make_fard_chain(spec);
-    if (!ours) return fail(ours.error());
-    auto bare = make_bare_chain(spec);
-    if (!bare) return fail(bare.error());
     const auto span =
         std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::duration<double>(options.seconds));
+    const auto throughput = [span](Chain& chain) { return chain.throughput(span); };
+    const auto latency = [span](Chain& chain) { return chain.latency(span); };
     Samples rates, times;
-    for (int round = 0; round <= options.rounds; ++round) {
-        const Pair rate = measure_pair(
-            round, [&](Chain& chain) { return chain.throughput(span); }, **ours, **bare);
-        const Pair time = measure_pair(
-            round, [&](Chain& chain) { return chain.latency(span); }, **ours, **bare);
-        if (round == 0) continue;  // warms up
-        rates.add(rate);
-        times.add(time);
+    for (int round = 0; round < options.rounds; ++round) {
+        const auto chains = start_chains(spec, round);
+        if (!chains) return fail(chains.error());
+        chains->ours->throughput(span / 4), chains->bare->throughput(span / 4);  // warms up
+        rates.add(measure_pair(round, throughput, *chains));
+        times.add(measure_pair(round, latency, *chains));
     }
     const auto name = fmt::format("{} {} processes {} B", spec.transport, spec.processes, spec.chunk_bytes);
     return std::vector{
