@@ -1,6 +1,7 @@
 #include "runtime/peer/chunk_header.hpp"
 
 #include <bit>
+#include <cassert>
 #include <cstring>
 #include <limits>
 #include <msgpack.hpp>
@@ -19,6 +20,7 @@ namespace {
 constexpr char marker_uint64 = '\xcf', marker_uint32 = '\xce', marker_triple = '\x93';
 constexpr std::size_t uint64_bytes = 1 + 8;
 constexpr std::size_t triple_bytes = 1 + 3 * uint64_bytes;
+constexpr std::size_t index_to_trace = 8 + 2 + 3;  // the index, the key of the trace, and how long it is
 
 void put(char* at, std::uint64_t value) {
     if constexpr (std::endian::native == std::endian::little) value = __builtin_bswap64(value);
@@ -104,7 +106,7 @@ HeaderForm::HeaderForm(RunId run, Epoch epoch, std::vector<std::string> tensors,
     writer.key('i'), writer.uint64(0);
     index_at_ = writer.out.size() - 8;
     writer.key('s'), writer.array(positions_);
-    trace_at_ = writer.out.size();
+    assert(writer.out.size() == index_at_ + index_to_trace);
     for (std::uint32_t i = 0; i < positions_; ++i)
         writer.triple({});
     template_ = std::move(writer.out);
@@ -112,13 +114,12 @@ HeaderForm::HeaderForm(RunId run, Epoch epoch, std::vector<std::string> tensors,
 
 bool HeaderForm::has_form(std::string_view header) const {
     if (header.size() != template_.size()) return false;
-    const char* const bytes = header.data();
-    const std::size_t after_index = index_at_ + 8;
+    const char *const bytes = header.data(), *const trace = bytes + index_at_ + index_to_trace;
+    constexpr std::size_t fixed = index_to_trace - 8;
     if (std::memcmp(bytes, template_.data(), index_at_) != 0) return false;
-    if (std::memcmp(bytes + after_index, template_.data() + after_index, trace_at_ - after_index) != 0)
-        return false;
+    if (std::memcmp(trace - fixed, template_.data() + index_at_ + 8, fixed) != 0) return false;
     bool markers = true;
-    for (const char* at = bytes + trace_at_; at != bytes + header.size(); at += triple_bytes)
+    for (const char* at = trace; at != bytes + header.size(); at += triple_bytes)
         markers &= at[0] == marker_triple && at[1] == marker_uint64 &&
                    at[1 + uint64_bytes] == marker_uint64 && at[1 + 2 * uint64_bytes] == marker_uint64;
     return markers;
@@ -126,7 +127,7 @@ bool HeaderForm::has_form(std::string_view header) const {
 
 void HeaderForm::write(char* header, std::uint64_t index, std::span<const TraceStamp> trace) const {
     put(header + index_at_, index);
-    char* at = header + trace_at_ + 2;
+    char* at = header + index_at_ + index_to_trace + 2;
     for (std::uint32_t i = 0; i < positions_; ++i, at += triple_bytes) {
         const TraceStamp stamp = i < trace.size() ? trace[i] : TraceStamp{};
         put(at, stamp.received);
@@ -142,8 +143,10 @@ Frame HeaderForm::make(std::uint64_t index, std::span<const TraceStamp> trace) c
 }
 
 bool HeaderForm::patch(Frame& header, std::uint64_t index, std::span<const TraceStamp> trace) const {
-    if (!has_form(header.text())) return false;
-    write(reinterpret_cast<char*>(header.writable().data()), index, trace);
+    const auto bytes = header.writable();
+    char* const text = reinterpret_cast<char*>(bytes.data());
+    if (!has_form({text, bytes.size()})) return false;
+    write(text, index, trace);
     return true;
 }
 
@@ -152,7 +155,7 @@ HeaderForm::Match HeaderForm::read(std::string_view header, std::uint64_t& index
     if (has_form(header)) {
         index = get(header.data() + index_at_);
         trace.resize(positions_);
-        const char* at = header.data() + trace_at_ + 2;
+        const char* at = header.data() + index_at_ + index_to_trace + 2;
         for (auto& stamp : trace) {
             stamp = {get(at), get(at + uint64_bytes), get(at + 2 * uint64_bytes)};
             at += triple_bytes;

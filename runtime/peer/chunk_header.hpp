@@ -85,7 +85,6 @@ class HeaderForm {
     std::uint32_t positions_;
     std::string template_;      // a header with index 0 and an empty trace
     std::size_t index_at_ = 0;  // of the eight bytes of the index
-    std::size_t trace_at_ = 0;  // of the first triple
 };
 
 }  // namespace fard

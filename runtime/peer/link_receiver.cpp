@@ -134,11 +134,14 @@ Result<> LinkReceiver::Impl::take_open(std::string_view bytes) {
 // Takes the frames behind the header, all of them; false: there were more or fewer than the terms say.
 bool LinkReceiver::Impl::take_tensors(Chunk& chunk) {
     chunk.tensors.resize(sizes.size());
+    auto part = Socket::Part::more;
     std::size_t count = 0;
-    Frame surplus;
-    for (auto part = Socket::Part::more; part == Socket::Part::more; ++count)
-        part = data.receive_frame(count < sizes.size() ? chunk.tensors[count] : surplus, Socket::Wait::no);
-    return count == sizes.size();
+    for (; part == Socket::Part::more && count < sizes.size(); ++count)
+        part = data.receive_frame(chunk.tensors[count], Socket::Wait::no);
+    if (part == Socket::Part::last && count == sizes.size()) return true;
+    for (Frame surplus; part == Socket::Part::more;)
+        part = data.receive_frame(surplus, Socket::Wait::no);
+    return false;
 }
 
 Result<bool> LinkReceiver::Impl::take(Chunk& chunk, Socket::Wait wait) {
