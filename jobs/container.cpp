@@ -15,8 +15,9 @@ namespace {
 constexpr std::uint64_t look_interval_ns =
     5'000'000;  // at the control channel, between chunks that never pause
 constexpr std::uint64_t at_once_ns =
-    2000;  // longer than taking a chunk that is there, shorter than waiting for one
-constexpr std::chrono::milliseconds credit_delay{20};  // from the first chunk that a sender was not told of
+    3000;  // longer than pushing a chunk and taking one that is there, shorter than waiting for one
+constexpr std::uint64_t credit_interval_ns = 20'000'000;  // between credits for less than half a window
+constexpr std::chrono::milliseconds credit_retry{20};     // where a credit finds no connection
 
 std::uint64_t read_clock(clockid_t clock) {
     timespec time{};
@@ -211,7 +212,7 @@ Result<bool> Container::take() {
 template <typename Wait>
 void Container::wait(Wait wait) {
     if (uncredited_) credit_due();
-    const auto start = monotonic_ns();
+    const auto start = now_;
     if (interrupts_.begin()) wait();
     interrupts_.end();
     now_ = monotonic_ns();
@@ -306,17 +307,19 @@ void Container::poll_watched() {
     wait([this] { ::poll(polled_.data(), polled_.size(), -1); });
 }
 
-// About to be idle with less than half a window taken and not told. With replicas it is told at once, for
-// whoever chooses among them goes by it; else soon.
+// About to be idle with less than half a window taken and not told. With replicas it is told at once, for whoever
+// chooses among them goes by it. Else nobody waits for it, and a timer for it would cost each wait a twentieth.
 void Container::credit_due() {
-    if (config_.pipeline.replicas > 1) flush_credits();
-    if (uncredited_) interrupts_.after(credit_delay);
+    const bool failed = std::ranges::any_of(receivers_, &LinkReceiver::credit_due);
+    if (failed || config_.pipeline.replicas > 1 || now_ - last_credit_ >= credit_interval_ns) flush_credits();
 }
 
 void Container::flush_credits() {
+    last_credit_ = now_;
     uncredited_ = false;
     for (auto& receiver : receivers_)
         if (!receiver.flush_credit()) uncredited_ = true;
+    if (uncredited_) interrupts_.after(credit_retry);
 }
 
 }  // namespace fard

@@ -87,6 +87,7 @@ class Container {
     std::size_t chunk_bytes_out_ = 0;     // of all of them
     Nanoseconds now_ = 0;                 // CLOCK_MONOTONIC, as last read
     Nanoseconds last_look_ = 0;
+    Nanoseconds last_credit_ = 0;  // for less than half a window
     bool look_due_ = true;
     Nanoseconds realtime_offset_ = 0;  // CLOCK_REALTIME - CLOCK_MONOTONIC
 };

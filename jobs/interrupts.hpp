@@ -18,7 +18,7 @@ class Interrupts {
     Interrupts(const Interrupts&) = delete;
     Interrupts& operator=(const Interrupts&) = delete;
 
-    void after(std::chrono::milliseconds delay);  // no effect while such a time runs
+    void after(std::chrono::milliseconds delay);  // below 1 s; no effect while such a time runs
 
     // Around a wait; begin() says false if there is nothing to wait for: an interrupt is due.
     bool begin();

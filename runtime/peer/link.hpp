@@ -84,6 +84,7 @@ class LinkReceiver {
     // again.
     void taken();
     bool flush_credit();
+    bool credit_due() const;  // sending one was tried and has not succeeded since
 
     std::uint64_t dropped() const;  // stale or malformed messages
     TimePoint paced_until()

@@ -228,6 +228,10 @@ bool LinkReceiver::flush_credit() {
     return impl_->flush();
 }
 
+bool LinkReceiver::credit_due() const {
+    return impl_->credit_due;
+}
+
 // ---- the rest
 
 const wire::LinkEndpoint& LinkReceiver::endpoint() const {

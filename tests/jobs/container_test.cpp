@@ -106,7 +106,7 @@ TEST_CASE("copy hands chunks on, stamps them, reports, and leaves nothing") {
     }
     until({bench.out[0].credit_fd()}, [&] {
         bench.out[0].poll_credit();
-        return bench.out[0].unacknowledged() == 0;
+        return bench.out[0].unacknowledged() < std::max<std::uint64_t>(2, bench.terms.window() / 2);
     });
     REQUIRE(bench.job.tell(wire::JobDrain{}));
     const auto drained = bench.job.hear<wire::JobDrained>().value();
@@ -118,6 +118,28 @@ TEST_CASE("copy hands chunks on, stamps them, reports, and leaves nothing") {
     CHECK(bench.job.page().busy_since_ns == 0);
     bench.in.clear();
     CHECK(bench.dir.files() == 0);
+}
+
+TEST_CASE("a credit that finds no connection is sent when there is one, though nothing else happens") {
+    Bench bench("copy");
+    const auto links = bench.job.hear<wire::JobUp>().value().links;
+    wire::LinkEndpoint deaf = links[0];
+    deaf.credit += "nobody";
+    bench.out.push_back(LinkSender::connect(bench.sockets, deaf, bench.terms, "0/0").value());
+    bench.in.push_back(LinkReceiver::bind(bench.sockets, bench.dir.place(), bench.terms).value());
+    REQUIRE(bench.job.tell(wire::JobConnect{{bench.in[0].endpoint()}}));
+    until({bench.out[0].fd()}, [&] { return bench.out[0].open(); });
+    const auto half = bench.terms.window() / 2;
+    for (std::uint64_t index = 0; index < half; ++index) {
+        bench.send(index);
+        CHECK(bench.receive().index == index);
+    }
+    auto credits = bench.sockets.make(SocketKind::pull, {}).value();
+    REQUIRE(credits.connect(links[0].credit));
+    Message message;
+    until({credits.fd()}, [&] { return credits.try_receive(message); });
+    const auto told = wire::decode(message.at(0).text()).value();
+    CHECK(std::get<wire::Credit>(told.body).taken == half);
 }
 
 TEST_CASE("a job takes from all its senders and pushes where the fewest are unacknowledged") {
