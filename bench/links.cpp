@@ -20,8 +20,8 @@ using namespace fard::bench;
 
 struct Options {
     bool json = false;
-    double seconds = 0.1;  // of one measurement
-    int rounds = 25;       // of each pair of measurements, interleaved
+    double seconds = 0.05;  // of one measurement
+    int rounds = 45;        // of each pair of measurements, interleaved
     std::string only;      // rows whose name contains this
     std::string jobs_dir;
 };
@@ -160,8 +160,8 @@ int main(int argc, char** argv) {
     po::options_description described("links: chains of copy jobs against bare libzmq PUSH/PULL");
     described.add_options()("help", "this text")("json", po::bool_switch(&options.json),
                                                  "print one JSON object")(
-        "seconds", po::value(&options.seconds), "of one measurement (0.1)")(
-        "rounds", po::value(&options.rounds), "of measurements, each with new processes (25)")(
+        "seconds", po::value(&options.seconds), "of one measurement (0.05)")(
+        "rounds", po::value(&options.rounds), "of measurements, each with new processes (45)")(
         "only", po::value(&options.only), "rows whose name contains this");
     try {
         po::variables_map values;

@@ -27,6 +27,11 @@ std::optional<std::filesystem::path> data_file(const std::string& name) {
     return std::nullopt;
 }
 
+std::size_t images_to_run(std::size_t count) {
+    const char* most = std::getenv("FARD_TEST_IMAGES");
+    return most != nullptr ? std::min<std::size_t>(count, std::strtoul(most, nullptr, 10)) : count;
+}
+
 namespace {
 
 // The label byte and the pixels of one image.

@@ -15,6 +15,9 @@ std::filesystem::path source_root();
 // not there.
 std::optional<std::filesystem::path> data_file(const std::string& name);
 
+// `count`, or FARD_TEST_IMAGES where that is less: under an emulator or a sanitizer an image takes seconds.
+std::size_t images_to_run(std::size_t count);
+
 // CIFAR-10 test image `index`: 3x32x32, 0..255.
 std::vector<std::int32_t> cifar_image(const std::filesystem::path& binary, std::size_t index);
 long cifar_label(const std::filesystem::path& binary, std::size_t index);  // 0..9

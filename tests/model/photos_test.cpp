@@ -21,7 +21,7 @@ using fard::test::views;
 
 namespace {
 
-constexpr std::size_t photos = 40;
+const std::size_t photos = images_to_run(40);
 constexpr std::size_t by_reference = 5;  // of SqueezeNet's photos: a second each
 
 std::size_t count_of(const Model& model, Op op) {
@@ -154,9 +154,9 @@ TEST_CASE("MobileNetV1 int8 (QDQ) becomes integers from end to end, and classifi
         same += best == index_of_largest(npy_row(*stored, i));
         right += static_cast<double>(best) == npy_row(*classes, i)[0] + 1;  // 0 is "background"
     }
-    MESSAGE(same, " of 40 as stored, ", right, " of 40 right");
-    CHECK(same >= 39);
-    CHECK(right >= 34);
+    MESSAGE(same, " of ", photos, " as stored, ", right, " right");
+    CHECK(same + 1 >= photos);   // 39 of 40
+    CHECK(right + 6 >= photos);  // 34 of 40
 }
 
 TEST_CASE("SqueezeNet v1.0 gives photos the stored scores") {
@@ -167,7 +167,7 @@ TEST_CASE("SqueezeNet v1.0 gives photos the stored scores") {
     if (!network || !directory || !classes || !stored) return;
     const auto model = load(*network);
     const auto files = photos_in(*directory);
-    REQUIRE(files.size() == photos);
+    REQUIRE(files.size() == 40);
     AppFile::Input steps;
     steps.crop = {227, 227};
     steps.bgr = true;
@@ -190,7 +190,7 @@ TEST_CASE("SqueezeNet v1.0 gives photos the stored scores") {
         REQUIRE_MESSAGE(expected, expected.error().message);
         CHECK(worst_difference(scores_of(model, *expected), wanted) < 1e-3);
     }
-    MESSAGE(right, " of 40 right, scores within ", worst);
-    CHECK(right == 28);
+    MESSAGE(right, " of ", photos, " right, scores within ", worst);
+    if (photos == 40) CHECK(right == 28);
     CHECK(worst < 1e-3);
 }

@@ -39,12 +39,6 @@ class Network {
     soft::Plan plan_;
 };
 
-// `count`, or FARD_TEST_IMAGES where that is less: under an emulator an image of MobileNetV1 takes seconds.
-std::size_t images(std::size_t count) {
-    const char* most = std::getenv("FARD_TEST_IMAGES");
-    return most ? std::min<std::size_t>(count, std::strtoul(most, nullptr, 10)) : count;
-}
-
 // How many of the first `count` images have exactly the expected scores.
 std::size_t exact(const std::filesystem::path& network, const soft::Kernels& kernels,
                   const std::string& expected, std::size_t count, bool upscale) {
@@ -81,7 +75,7 @@ TEST_CASE("our networks have nothing that must be interpreted") {
 TEST_CASE("CnvW2A2 of BNN-PYNQ scores 1,000 images as expected") {
     const auto network = data_file("models/cnv_w2a2.onnx");
     if (!network) return;
-    const auto count = images(1000);
+    const auto count = images_to_run(1000);
     CHECK(exact(*network, *soft::select_kernels(), "models/cnv_w2a2.expected_first_1000.npy", count, false) ==
           count);
 }
@@ -90,7 +84,7 @@ TEST_CASE("our networks score as expected") {
     for (const auto& kernels : soft::kernel_table()) {
         if (!kernels.runs_here()) continue;
         const bool best = &kernels == soft::select_kernels();
-        const auto small = images(best ? 200 : 3), large = images(best ? 20 : 1);
+        const auto small = images_to_run(best ? 200 : 3), large = images_to_run(best ? 20 : 1);
         CHECK(exact(source_root() / "apps/two_stage_bnn/cnv_w2a2.onnx", kernels,
                     "../trained/cnv_w2a2_cifar10.expected_first_1000.npy", small, false) == small);
         CHECK(exact(source_root() / "apps/mobilenet_six_stage/mobilenet_v1_w4a4.onnx", kernels,
