@@ -38,6 +38,11 @@ struct RequestKeyHash {
     }
 };
 
+// STATUS and PIECE, the largest answers, only tell what is there: who repeats the question is told anew.
+bool worth_remembering(const wire::Body& answer) {
+    return !std::holds_alternative<wire::Status>(answer) && !std::holds_alternative<wire::Piece>(answer);
+}
+
 std::string seconds(Duration duration) {
     return fmt::format("{:.2f} s", std::chrono::duration<double>(duration).count());
 }
@@ -101,8 +106,7 @@ struct Requests::Impl : std::enable_shared_from_this<Requests::Impl> {
 
     // ---- answering
     struct Memory {
-        std::shared_ptr<const wire::Body> answer;  // absent: in progress, or dropped by the handler
-        std::size_t bytes = 0;
+        std::string answer;  // encoded, with an empty envelope; empty: in progress, or dropped by the handler
     };
     struct Remembered {
         RequestKey key;
@@ -114,7 +118,7 @@ struct Requests::Impl : std::enable_shared_from_this<Requests::Impl> {
         const RequestKey key{envelope.from, envelope.request};
         if (const auto found = memory.find(key); found != memory.end()) {
             ++counters.repeated;
-            if (const auto answer = found->second.answer) send_answer(key, *answer);
+            if (const auto answer = wire::decode(found->second.answer)) send_answer(key, answer->body);
             return;
         }
         if (!handler || memory.size() - remembered.size() >= most_in_progress) {
@@ -136,7 +140,7 @@ struct Requests::Impl : std::enable_shared_from_this<Requests::Impl> {
             : owner(std::move(the_owner)), key(std::move(the_key)) {}
         Token(const Token&) = delete;
         ~Token() {
-            if (const auto impl = owner.lock(); impl && !used) impl->remember(key, nullptr);
+            if (const auto impl = owner.lock(); impl && !used) impl->remember(key, {});
         }
     };
 
@@ -145,9 +149,11 @@ struct Requests::Impl : std::enable_shared_from_this<Requests::Impl> {
             const auto impl = token->owner.lock();
             if (!impl || std::exchange(token->used, true)) return;
             if (const auto fits = wire::check_size(answer); !fits) answer = refused(fits.error());
-            const auto kept = std::make_shared<const wire::Body>(std::move(answer));
-            impl->remember(token->key, kept);
-            impl->send_answer(token->key, *kept);
+            impl->send_answer(token->key, answer);
+            if (worth_remembering(answer))
+                impl->remember(token->key, wire::encode({}, answer));
+            else
+                impl->memory.erase(token->key);
         };
     }
 
@@ -155,12 +161,12 @@ struct Requests::Impl : std::enable_shared_from_this<Requests::Impl> {
         send(key.from, wire::Envelope{self, key.request, true, ++clock}, answer);
     }
 
-    void remember(const RequestKey& key, std::shared_ptr<const wire::Body> answer) {
+    void remember(const RequestKey& key, std::string answer) {
         const auto found = memory.find(key);
         if (found == memory.end()) return;
-        found->second.bytes = answer ? wire::footprint(*answer) : 0;
+        answer.shrink_to_fit();
+        held_bytes += answer.size();
         found->second.answer = std::move(answer);
-        held_bytes += found->second.bytes;
         remembered.push_back({key, loop.now() + memory_time});
         // The newest answer always stays: it is the one most likely to be asked for again.
         while (remembered.size() > 1 && (remembered.size() > memory_answers || held_bytes > memory_bytes))
@@ -175,7 +181,7 @@ struct Requests::Impl : std::enable_shared_from_this<Requests::Impl> {
 
     void drop_oldest() {
         const auto found = memory.find(remembered.front().key);
-        held_bytes -= found->second.bytes;
+        held_bytes -= found->second.answer.size();
         memory.erase(found);
         remembered.pop_front();
     }

@@ -186,10 +186,12 @@ TEST_CASE("answers are remembered for 60 s, within a bound of bytes") {
     Pair pair;
     auto& requests = pair.network.peer(bob).requests();
     int handled = 0;
-    std::size_t piece = 10;
+    std::size_t bytes = 10;
     requests.serve([&](const PeerId&, const wire::Body&, const Reply& reply) {
         ++handled;
-        reply(wire::Piece{"p", 0, 0, std::string(piece, 'x')});
+        wire::RunState large;
+        large.reason = std::string(bytes, 'x');
+        reply(large);
     });
     requests.receive({alice, 1, false, 0}, wire::Query{});
     pair.world.run_for(59s);
@@ -199,7 +201,7 @@ TEST_CASE("answers are remembered for 60 s, within a bound of bytes") {
     requests.receive({alice, 1, false, 0}, wire::Query{});
     CHECK(handled == 2);
 
-    piece = 1u << 20;
+    bytes = (1u << 20) - 4096;
     for (std::uint64_t number = 100; number < 120; ++number)
         requests.receive({alice, number, false, 0}, wire::Query{});
     CHECK(handled == 22);
@@ -207,6 +209,24 @@ TEST_CASE("answers are remembered for 60 s, within a bound of bytes") {
     CHECK(handled == 22);
     requests.receive({alice, 100, false, 0}, wire::Query{});  // had to make room
     CHECK(handled == 23);
+}
+
+TEST_CASE("what only tells what is there is told anew to who asks again") {
+    Pair pair;
+    auto& requests = pair.network.peer(bob).requests();
+    int handled = 0;
+    wire::Body answer = wire::Status{};
+    requests.serve([&](const PeerId&, const wire::Body&, const Reply& reply) {
+        ++handled;
+        reply(answer);
+    });
+    for (const auto& [number, large] : {std::pair{1u, wire::Body(wire::Status{})}, {2u, wire::Piece{}}}) {
+        answer = large;
+        handled = 0;
+        requests.receive({alice, number, false, 0}, wire::Query{});
+        requests.receive({alice, number, false, 0}, wire::Query{});
+        CHECK(handled == 2);
+    }
 }
 
 TEST_CASE("Lamport clocks go on from what they have seen, but not for a liar") {
