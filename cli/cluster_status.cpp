@@ -5,6 +5,7 @@
 
 #include "cli/console.hpp"
 #include "client/locate.hpp"
+#include "runtime/peer/codec.hpp"
 
 namespace fard::cli {
 
@@ -23,7 +24,7 @@ Result<std::vector<std::string>> find_cluster(const std::string& node) {
 Result<wire::Status> cluster_status(const std::vector<std::string>& doors) {
     auto first = ask_first({doors.front()}, wire::Query{}, 1s);
     if (!first) return fail(first.error());
-    auto* status = std::get_if<wire::Status>(&first->body);
+    auto* status = first->body.as<wire::Status>();
     if (!status)
         return fail(Fault::failed, "{} answered QUERY with {}", first->door, wire::name_of(first->body));
     const auto merge = [&](const wire::RunState& run) {
@@ -35,7 +36,7 @@ Result<wire::Status> cluster_status(const std::vector<std::string>& doors) {
     for (const auto& row : status->boards) {
         if (row.member.front_door.empty() || row.member.front_door == first->door) continue;
         const auto answer = ask_first({row.member.front_door}, wire::Query{}, 500ms);
-        const auto* other = answer ? std::get_if<wire::Status>(&answer->body) : nullptr;
+        const auto* other = answer ? answer->body.as<wire::Status>() : nullptr;
         if (!other) continue;  // it is about to be noticed as lost
         for (const auto& run : other->runs)
             merge(run);

@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "base/result.hpp"
-#include "runtime/peer/messages.hpp"
+#include "runtime/peer/messages_client.hpp"
 
 namespace fard::cli {
 

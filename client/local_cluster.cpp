@@ -20,6 +20,7 @@
 #include "client/cluster_files.hpp"
 #include "client/private_directory.hpp"
 #include "runtime/peer/front_door.hpp"
+#include "runtime/peer/messages_client.hpp"
 
 namespace fard {
 
@@ -219,7 +220,7 @@ void LocalCluster::Impl::ask(Board& board) {
     board.asked = true;
     board.visitor->ask(wire::Query{}, question_limit, [this, &board](Result<wire::Body> answer) {
         board.asked = false;
-        const auto* status = answer ? std::get_if<wire::Status>(&*answer) : nullptr;
+        const auto* status = answer ? answer->as<wire::Status>() : nullptr;
         if (!status) return;
         const auto known =
             std::count_if(status->boards.begin(), status->boards.end(),

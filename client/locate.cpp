@@ -8,6 +8,7 @@
 #include "base/asio_loop.hpp"
 #include "client/cluster_files.hpp"
 #include "runtime/peer/front_door.hpp"
+#include "runtime/peer/messages_client.hpp"
 
 namespace fard {
 namespace {

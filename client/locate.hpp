@@ -8,8 +8,7 @@
 
 #include "base/loop.hpp"
 #include "base/result.hpp"
-#include "runtime/peer/codec.hpp"
-#include "runtime/peer/messages.hpp"
+#include "runtime/peer/body.hpp"
 
 namespace fard {
 

@@ -8,7 +8,7 @@
 
 #include "base/result.hpp"
 #include "client/app_file.hpp"
-#include "runtime/peer/messages.hpp"
+#include "runtime/peer/message_parts.hpp"
 
 namespace fard {
 

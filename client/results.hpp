@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "base/loop.hpp"
-#include "runtime/peer/messages.hpp"
+#include "runtime/peer/message_parts.hpp"
 
 namespace fard {
 

@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <utility>
 
+#include "runtime/peer/codec.hpp"
 #include "runtime/peer/ids.hpp"
+#include "runtime/peer/messages_client.hpp"
 
 namespace fard {
 
@@ -92,7 +94,7 @@ void Submission::knock_at(const std::string& door) {
 void Submission::submitted(Result<wire::Body> answer) {
     heard();
     if (!answer) return refused(answer.error());
-    const auto* taken = std::get_if<wire::Admitted>(&*answer);
+    const auto* taken = answer->as<wire::Admitted>();
     if (!taken) return lost(fmt::format("answered SUBMIT with {}", wire::name_of(*answer)));
     if (phase_ == Phase::knocking) admitted(*taken);
 }
@@ -179,7 +181,7 @@ void Submission::finished(const Result<wire::Body>& answer) {
     if (!answer)
         return end(summary("every result is here, but the end of the run was not confirmed: " +
                            answer.error().message));
-    if (const auto* state = std::get_if<wire::RunState>(&*answer)) run_state(*state);
+    if (const auto* state = answer->as<wire::RunState>()) run_state(*state);
     if (phase_ == Phase::finishing)
         end(summary(
             fmt::format("every result is here, but FINISH was answered with {}", wire::name_of(*answer))));
@@ -189,7 +191,7 @@ void Submission::finished(const Result<wire::Body>& answer) {
 
 void Submission::message(const wire::Body& body) {
     heard();
-    if (const auto* state = std::get_if<wire::RunState>(&body)) run_state(*state);
+    if (const auto* state = body.as<wire::RunState>()) run_state(*state);
 }
 
 void Submission::run_state(const wire::RunState& state) {

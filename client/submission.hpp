@@ -22,6 +22,7 @@
 #include "client/submission_chunks.hpp"
 #include "client/submission_route.hpp"
 #include "client/submission_world.hpp"
+#include "runtime/peer/messages_client.hpp"
 
 namespace fard {
 

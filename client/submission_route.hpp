@@ -11,7 +11,7 @@
 
 #include "base/loop.hpp"
 #include "base/result.hpp"
-#include "runtime/peer/messages.hpp"
+#include "runtime/peer/message_parts.hpp"
 
 namespace fard {
 

@@ -8,6 +8,8 @@
 #include <exception>
 #include <utility>
 
+#include "runtime/peer/codec.hpp"
+
 namespace fard {
 
 namespace {
@@ -93,7 +95,7 @@ Result<wire::JobConfig> Container::await_config() {
         auto message = control_.hear(std::chrono::hours(1));
         if (!message) return fail(message.error());
         if (!*message) continue;
-        if (auto* config = std::get_if<wire::JobConfig>(&**message)) return std::move(*config);
+        if (auto* config = (**message).as<wire::JobConfig>()) return std::move(*config);
         return fail(Fault::failed, "the first message to a job is JOB_CONFIG, not {}",
                     wire::name_of(**message));
     }
@@ -155,8 +157,8 @@ Result<> Container::settle_links() {
 }
 
 Result<> Container::obey(const wire::Body& message) {
-    if (const auto* connected = std::get_if<wire::JobConnect>(&message)) return connect(*connected);
-    if (std::get_if<wire::JobDrain>(&message) != nullptr) {
+    if (const auto* connected = message.as<wire::JobConnect>()) return connect(*connected);
+    if (message.is<wire::JobDrain>()) {
         draining_ = true;
     } else {
         fmt::print(stderr, "dropped a {} of the node manager\n", wire::name_of(message));

@@ -16,9 +16,10 @@
 #include "jobs/control_channel.hpp"
 #include "jobs/interrupts.hpp"
 #include "jobs/job.hpp"
+#include "runtime/peer/body.hpp"
 #include "runtime/peer/job_page.hpp"
 #include "runtime/peer/link.hpp"
-#include "runtime/peer/messages.hpp"
+#include "runtime/peer/messages_job.hpp"
 
 namespace fard {
 

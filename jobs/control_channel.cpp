@@ -10,6 +10,8 @@
 #include <cstring>
 #include <utility>
 
+#include "runtime/peer/codec.hpp"
+
 namespace fard {
 
 namespace {

@@ -2,6 +2,8 @@
 
 #include <spdlog/spdlog.h>
 
+#include "runtime/peer/messages_mesh.hpp"
+
 namespace fard {
 
 namespace {
@@ -49,21 +51,21 @@ Board::Board(Loop& loop, Courier& courier, OverlayStore& store, PackageFetch& pa
 bool Board::serve(const PeerId& from, const wire::Body& body, Reply& reply) {
     const auto now = loop_.now();
     leases_.expire(now);  // we may have slept
-    if (const auto* reserve = std::get_if<wire::Reserve>(&body)) {
+    if (const auto* reserve = body.as<wire::Reserve>()) {
         reply(leases_.reserve(from, *reserve, now));
-    } else if (const auto* commit = std::get_if<wire::Commit>(&body)) {
+    } else if (const auto* commit = body.as<wire::Commit>()) {
         reply(leases_.commit(from, *commit, now));
-    } else if (const auto* renew = std::get_if<wire::Renew>(&body)) {
+    } else if (const auto* renew = body.as<wire::Renew>()) {
         reply(leases_.renew(from, *renew, now));
-    } else if (const auto* release = std::get_if<wire::Release>(&body)) {
+    } else if (const auto* release = body.as<wire::Release>()) {
         leases_.release(from, *release, now, reply);
-    } else if (const auto* spawn_wish = std::get_if<wire::Spawn>(&body)) {
+    } else if (const auto* spawn_wish = body.as<wire::Spawn>()) {
         spawn(from, *spawn_wish, std::move(reply));
-    } else if (const auto* wire_wish = std::get_if<wire::Wire>(&body)) {
+    } else if (const auto* wire_wish = body.as<wire::Wire>()) {
         jobs_.wire(*wire_wish, [reply](const Result<>& result) {
             reply(result ? wire::Body(wire::Done{}) : wire::Body(refused(result.error())));
         });
-    } else if (const auto* drain_wish = std::get_if<wire::Drain>(&body)) {
+    } else if (const auto* drain_wish = body.as<wire::Drain>()) {
         drain(*drain_wish, std::move(reply));
     } else {
         return false;

@@ -13,6 +13,7 @@
 #include "runtime/node_manager/overlay_store.hpp"
 #include "runtime/node_manager/package_fetch.hpp"
 #include "runtime/peer/courier.hpp"
+#include "runtime/peer/messages_mesh.hpp"
 
 namespace fard {
 

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "runtime/peer/messages_client.hpp"
+
 namespace fard {
 
 std::vector<std::string> ClusterView::heard(const PeerId& board, const wire::BoardState& state) {

@@ -7,6 +7,7 @@
 #include "runtime/node_manager/board.hpp"
 #include "runtime/node_manager/directory.hpp"
 #include "runtime/peer/mesh.hpp"
+#include "runtime/peer/messages_client.hpp"
 
 namespace fard {
 

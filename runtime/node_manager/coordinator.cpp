@@ -2,6 +2,9 @@
 
 #include <algorithm>
 
+#include "runtime/peer/messages_board.hpp"
+#include "runtime/peer/messages_client.hpp"
+
 namespace fard {
 
 using namespace std::chrono_literals;

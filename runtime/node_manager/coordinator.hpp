@@ -15,6 +15,8 @@
 #include "runtime/node_manager/directory.hpp"
 #include "runtime/node_manager/run.hpp"
 #include "runtime/peer/courier.hpp"
+#include "runtime/peer/messages_board.hpp"
+#include "runtime/peer/messages_client.hpp"
 
 namespace fard {
 

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "runtime/peer/messages_job.hpp"
+
 namespace fard {
 
 using namespace std::chrono_literals;
@@ -141,7 +143,7 @@ void Crew::end_wire(Result<> result) {
 // ---- running
 
 void Crew::said(Member& member, const wire::Body& body) {
-    if (const auto* up = std::get_if<wire::JobUp>(&body)) {
+    if (const auto* up = body.as<wire::JobUp>()) {
         if (member.up) return;
         if (up->links.size() != member.spec.senders)
             return fail_spawn({Fault::failed, fmt::format("{} bound {} links instead of {}", describe(member),
@@ -149,16 +151,16 @@ void Crew::said(Member& member, const wire::Body& body) {
         member.links = up->links;
         member.up = true;
         check_up();
-    } else if (std::holds_alternative<wire::JobLinked>(body)) {
+    } else if (body.is<wire::JobLinked>()) {
         member.linked = true;
         check_linked();
-    } else if (const auto* failed = std::get_if<wire::JobFailed>(&body)) {
+    } else if (const auto* failed = body.as<wire::JobFailed>()) {
         member.failure = failed->reason.substr(0, longest_cause);
         member.impatience = std::make_unique<Alarm>(around_.loop);
         member.impatience->set(around_.options.last_words_limit, [&member] {
             if (member.process) member.process->kill();
         });
-    } else if (const auto* drained = std::get_if<wire::JobDrained>(&body)) {
+    } else if (const auto* drained = body.as<wire::JobDrained>()) {
         member.stats = drained->stats;
     }
 }

@@ -4,7 +4,7 @@
 
 #include <vector>
 
-#include "runtime/peer/messages.hpp"
+#include "runtime/peer/messages_mesh.hpp"
 
 namespace fard {
 

@@ -4,7 +4,7 @@
 #include <functional>
 #include <vector>
 
-#include "runtime/peer/messages.hpp"
+#include "runtime/peer/message_parts.hpp"
 
 namespace fard {
 

@@ -19,7 +19,7 @@
 #include "base/loop.hpp"
 #include "base/result.hpp"
 #include "runtime/node_manager/job_process.hpp"
-#include "runtime/peer/messages.hpp"
+#include "runtime/peer/messages_board.hpp"
 
 namespace fard {
 

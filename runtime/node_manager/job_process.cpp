@@ -14,6 +14,7 @@
 #include <utility>
 
 #include "runtime/node_manager/parked_jobs.hpp"
+#include "runtime/peer/codec.hpp"
 #include "runtime/peer/job_page.hpp"
 
 namespace fard {

@@ -13,7 +13,8 @@
 #include "base/child_process.hpp"
 #include "base/loop.hpp"
 #include "base/result.hpp"
-#include "runtime/peer/codec.hpp"
+#include "runtime/peer/body.hpp"
+#include "runtime/peer/message_parts.hpp"
 
 namespace fard {
 

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "runtime/peer/courier.hpp"
+#include "runtime/peer/messages_mesh.hpp"
 
 namespace fard {
 namespace {

@@ -30,7 +30,8 @@
 
 #include "base/loop.hpp"
 #include "base/result.hpp"
-#include "runtime/peer/codec.hpp"
+#include "runtime/peer/body.hpp"
+#include "runtime/peer/messages_board.hpp"
 
 namespace fard {
 

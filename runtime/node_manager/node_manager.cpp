@@ -13,6 +13,7 @@
 #include "runtime/node_manager/coordinator.hpp"
 #include "runtime/node_manager/fingerprint.hpp"
 #include "runtime/node_manager/state_dir.hpp"
+#include "runtime/peer/codec.hpp"
 
 namespace fard {
 
@@ -194,23 +195,23 @@ NodeManager::Impl::~Impl() {
 
 void NodeManager::Impl::serve_visitor(const PeerId& visitor, const wire::Body& body, Reply reply) {
     if (!reply) reply = [](const wire::Body&) {};
-    if (const auto* submit = std::get_if<wire::Submit>(&body)) {
+    if (const auto* submit = body.as<wire::Submit>()) {
         coordinator->submit(visitor, *submit, std::move(reply));
         board->changed();
-    } else if (const auto* finish = std::get_if<wire::Finish>(&body)) {
+    } else if (const auto* finish = body.as<wire::Finish>()) {
         coordinator->finish(*finish, std::move(reply));
-    } else if (const auto* cancel = std::get_if<wire::Cancel>(&body)) {
+    } else if (const auto* cancel = body.as<wire::Cancel>()) {
         coordinator->cancel(*cancel, std::move(reply));
-    } else if (const auto* alive = std::get_if<wire::ClientAlive>(&body)) {
+    } else if (const auto* alive = body.as<wire::ClientAlive>()) {
         coordinator->client_alive(visitor, *alive);
-    } else if (std::holds_alternative<wire::Query>(body)) {
+    } else if (body.is<wire::Query>()) {
         reply(wire::Status{config.cluster, wire::protocol_version, view->rows(), coordinator->states()});
-    } else if (const auto* fetch = std::get_if<wire::Fetch>(&body)) {
+    } else if (const auto* fetch = body.as<wire::Fetch>()) {
         auto piece = store->piece(*fetch);
         reply(piece ? wire::Body(std::move(*piece)) : wire::Body(refused(piece.error())));
-    } else if (const auto* offer = std::get_if<wire::Offer>(&body)) {
+    } else if (const auto* offer = body.as<wire::Offer>()) {
         reply(answer_of(store->take(offer->piece)));
-    } else if (std::holds_alternative<wire::Shutdown>(body)) {
+    } else if (body.is<wire::Shutdown>()) {
         reply(shut_down());
     } else {
         reply(refused(
@@ -221,13 +222,13 @@ void NodeManager::Impl::serve_visitor(const PeerId& visitor, const wire::Body& b
 void NodeManager::Impl::serve_peer(const PeerId& peer, const wire::Body& body, Reply reply) {
     if (!reply) reply = [](const wire::Body&) {};
     if (board->serve(peer, body, reply)) return;
-    if (const auto* grant = std::get_if<wire::Grant>(&body)) {
+    if (const auto* grant = body.as<wire::Grant>()) {
         reply(coordinator->grant(peer, *grant));
-    } else if (const auto* wounded = std::get_if<wire::Wounded>(&body)) {
+    } else if (const auto* wounded = body.as<wire::Wounded>()) {
         reply(coordinator->wounded(peer, *wounded));
-    } else if (const auto* job_lost = std::get_if<wire::JobLost>(&body)) {
+    } else if (const auto* job_lost = body.as<wire::JobLost>()) {
         reply(coordinator->job_lost(peer, *job_lost));
-    } else if (const auto* cancel = std::get_if<wire::Cancel>(&body)) {
+    } else if (const auto* cancel = body.as<wire::Cancel>()) {
         coordinator->cancel(*cancel, std::move(reply));
     } else {
         reply(refused(
@@ -236,7 +237,7 @@ void NodeManager::Impl::serve_peer(const PeerId& peer, const wire::Body& body, R
 }
 
 void NodeManager::Impl::published(const PeerId& peer, const wire::Body& body) {
-    const auto* news = std::get_if<wire::BoardState>(&body);
+    const auto* news = body.as<wire::BoardState>();
     if (!news) return;
     for (const auto& package : view->heard(peer, *news))
         coordinator->package_stored(package);

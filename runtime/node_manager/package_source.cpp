@@ -1,5 +1,6 @@
 // Front doors of other node managers as sources of packages.
 #include "runtime/node_manager/package_fetch.hpp"
+#include "runtime/peer/codec.hpp"
 #include "runtime/peer/front_door.hpp"
 
 namespace fard {
@@ -25,7 +26,7 @@ class FrontDoorSource final : public PieceSource {
   private:
     static Result<wire::Piece> piece_of(Result<wire::Body> body) {
         if (!body) return fail(body.error());
-        if (auto* piece = std::get_if<wire::Piece>(&*body)) return std::move(*piece);
+        if (auto* piece = body->as<wire::Piece>()) return std::move(*piece);
         return fail(Fault::corrupt, "it answered FETCH with {}", wire::name_of(*body));
     }
 

@@ -7,7 +7,7 @@
 #include <string_view>
 
 #include "base/result.hpp"
-#include "runtime/peer/messages.hpp"
+#include "runtime/peer/messages_board.hpp"
 
 namespace fard {
 

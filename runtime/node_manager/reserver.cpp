@@ -6,6 +6,8 @@
 #include <utility>
 
 #include "runtime/node_manager/leases.hpp"
+#include "runtime/peer/codec.hpp"
+#include "runtime/peer/messages_mesh.hpp"
 
 namespace fard {
 namespace {
@@ -138,7 +140,7 @@ void Reserver::Impl::ask_all() {
 
 void Reserver::Impl::reserved(const PeerId& id, Board& board, Result<wire::Body> answer, TimePoint sent) {
     if (!answer) return lose(id, answer.error());
-    const auto* standing = std::get_if<wire::Reserved>(&*answer);
+    const auto* standing = answer->as<wire::Reserved>();
     if (!standing)
         return lose(id,
                     {Fault::corrupt, "board " + id.hex + " answered RESERVE with " + wire::name_of(*answer)});
@@ -228,7 +230,7 @@ void Reserver::Impl::tick() {
 void Reserver::Impl::renewed(const PeerId& id, Board& board, Result<wire::Body> answer, TimePoint sent) {
     if (answer) {
         board.confirmed = std::max(board.confirmed, sent);
-        if (const auto* standing = std::get_if<wire::Reserved>(&*answer)) {
+        if (const auto* standing = answer->as<wire::Reserved>()) {
             heard(board, standing->granted, standing->decision);
             advance();
         }

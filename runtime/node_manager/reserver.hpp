@@ -23,6 +23,8 @@
 #include "base/loop.hpp"
 #include "base/result.hpp"
 #include "runtime/peer/courier.hpp"
+#include "runtime/peer/message_parts.hpp"
+#include "runtime/peer/messages_board.hpp"
 
 namespace fard {
 

@@ -2,6 +2,9 @@
 
 #include <algorithm>
 
+#include "runtime/peer/codec.hpp"
+#include "runtime/peer/messages_client.hpp"
+
 namespace fard {
 
 using namespace std::chrono_literals;
@@ -226,7 +229,7 @@ void Run::spawn() {
 }
 
 Result<> Run::take_spawned(const PeerId& board, const wire::Body& body) {
-    const auto* spawned = std::get_if<wire::Spawned>(&body);
+    const auto* spawned = body.as<wire::Spawned>();
     if (!spawned) return fail(Fault::failed, "answered SPAWN with {}", wire::name_of(body));
     std::size_t expected = 0;
     for (const auto& job : placement_.jobs) {
@@ -300,14 +303,14 @@ void Run::drain() {
     const auto boards = placement_.by_board();
     answers_missing_ = boards.size();
     for (const auto& [peer, slots] : boards) {
-        around_.courier.ask(
-            peer, wire::Drain{submit_.run, epoch_}, drain_deadline,
-            [this, alive = alive_, epoch = epoch_](Result<wire::Body> answer) {
-                if (!*alive || !current(epoch)) return;
-                if (const auto* drained = answer ? std::get_if<wire::Drained>(&*answer) : nullptr)
-                    reports_.insert(reports_.end(), drained->jobs.begin(), drained->jobs.end());
-                if (--answers_missing_ == 0) end(Phase::done, {});
-            });
+        around_.courier.ask(peer, wire::Drain{submit_.run, epoch_}, drain_deadline,
+                            [this, alive = alive_, epoch = epoch_](Result<wire::Body> answer) {
+                                if (!*alive || !current(epoch)) return;
+                                if (const auto* drained = answer ? answer->as<wire::Drained>() : nullptr)
+                                    reports_.insert(reports_.end(), drained->jobs.begin(),
+                                                    drained->jobs.end());
+                                if (--answers_missing_ == 0) end(Phase::done, {});
+                            });
     }
 }
 

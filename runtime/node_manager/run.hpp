@@ -25,6 +25,7 @@
 #include "runtime/node_manager/reserver.hpp"
 #include "runtime/node_manager/run_ends.hpp"
 #include "runtime/peer/courier.hpp"
+#include "runtime/peer/messages_client.hpp"
 
 namespace fard {
 

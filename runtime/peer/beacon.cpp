@@ -113,7 +113,7 @@ void LanBeacon::send() {
 void LanBeacon::take(std::string_view datagram) {
     const auto decoded = wire::decode(datagram);
     if (!decoded) return drops_.note(loop_.now(), decoded.error());
-    const auto* other = std::get_if<wire::Beacon>(&decoded->body);
+    const auto* other = decoded->body.as<wire::Beacon>();
     if (other == nullptr) return drops_.note(loop_.now(), {Fault::unsupported, "not a beacon"});
     const bool ours = other->cluster == beacon_.cluster && other->protocol == beacon_.protocol;
     if (ours && other->peer != beacon_.peer && !other->front_door.empty()) found_(*other);

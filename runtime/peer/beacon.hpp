@@ -7,7 +7,7 @@
 
 #include "base/loop.hpp"
 #include "runtime/peer/drop_log.hpp"
-#include "runtime/peer/messages.hpp"
+#include "runtime/peer/messages_mesh.hpp"
 
 namespace fard {
 

@@ -1,9 +1,12 @@
 #include "runtime/peer/codec.hpp"
 
 #include <array>
+#include <cassert>
 #include <limits>
 #include <msgpack.hpp>
 #include <optional>
+
+#include "runtime/peer/messages.hpp"
 
 namespace fard::wire {
 namespace {
@@ -56,6 +59,12 @@ std::optional<std::size_t> row_of(std::uint64_t type) {
         if (rows[i].type == type) return i;
     }
     return std::nullopt;
+}
+
+std::size_t index_of(const Body& body) {
+    const auto row = row_of(body.type());
+    assert(row);
+    return *row;
 }
 
 // ---- writing
@@ -381,6 +390,35 @@ class Reader {
     std::string why_;
 };
 
+// ---- sizes
+
+template <typename T>
+std::size_t held_by(const T& value) {
+    if constexpr (std::is_same_v<T, std::string>) {
+        return value.capacity();
+    } else if constexpr (is_vector<T>) {
+        std::size_t bytes = value.capacity() * sizeof(typename T::value_type);
+        for (const auto& element : value)
+            bytes += held_by(element);
+        return bytes;
+    } else if constexpr (std::is_same_v<T, std::map<std::string, std::string>>) {
+        std::size_t bytes = 0;
+        for (const auto& [key, text] : value)
+            bytes += 128 + key.capacity() + text.capacity();
+        return bytes;
+    } else if constexpr (std::is_integral_v<T> || std::is_same_v<T, Epoch> || std::is_same_v<T, DataType>) {
+        return 0;
+    } else if constexpr (std::is_same_v<T, PeerId> || std::is_same_v<T, RunId>) {
+        return value.hex.capacity();
+    } else {
+        return std::apply(
+            [&](const auto&... fields) { return (std::size_t{0} + ... + held_by(value.*fields.member)); },
+            fields_of<T>());
+    }
+}
+
+// ---- messages
+
 // The outer map, without "b" (whose type depends on "t").
 struct Head {
     std::uint16_t type = 0;
@@ -394,17 +432,32 @@ struct Head {
                    field("a", &Head::answer), field("f", &Head::from),    field("l", &Head::lamport)};
 };
 
-using BodyReader = bool (*)(Reader&, const msgpack::object&, Body&);
+// What is done with a body, by its row of the table.
+struct BodyWork {
+    std::optional<Body> (*read)(Reader&, const msgpack::object&);  // none: the reader says why
+    void (*write)(Packer&, const Body&);
+    std::size_t (*held_by)(const Body&);
+};
 
 template <typename Message>
-bool read_body(Reader& reader, const msgpack::object& object, Body& body) {
-    return reader.read_map(object, body.emplace<Message>());
+std::optional<Body> read_body(Reader& reader, const msgpack::object& object) {
+    Message message;
+    if (!reader.read_map(object, message)) return std::nullopt;
+    return std::move(message);
+}
+template <typename Message>
+void write_body(Packer& packer, const Body& body) {
+    write_map(packer, *body.as<Message>());
+}
+template <typename Message>
+std::size_t body_holds(const Body& body) {
+    return sizeof(Message) + held_by(*body.as<Message>());
 }
 template <typename... Messages>
-constexpr std::array<BodyReader, sizeof...(Messages)> body_readers(std::tuple<Messages...>*) {
-    return {&read_body<Messages>...};
+constexpr std::array<BodyWork, sizeof...(Messages)> work_of(std::tuple<Messages...>*) {
+    return {BodyWork{&read_body<Messages>, &write_body<Messages>, &body_holds<Messages>}...};
 }
-constexpr auto readers = body_readers(static_cast<Table*>(nullptr));
+constexpr auto work = work_of(static_cast<Table*>(nullptr));
 
 const msgpack::object* find_body(const msgpack::object& map) {
     for (const auto& pair : std::span(map.via.map.ptr, map.via.map.size)) {
@@ -434,37 +487,12 @@ Result<Decoded> read_message(std::size_t row, std::string_view bytes) {
     const auto* object = find_body(map);
     if (object == nullptr) return fail(Fault::corrupt, "{}: no body", name);
 
-    Decoded decoded{Envelope{std::move(head.from), head.request, head.answer, head.lamport}, {}};
-    if (!readers[row](reader, *object, decoded.body)) return fail(Fault::corrupt, "{}{}", name, reader.why());
-    return decoded;
+    auto body = work[row].read(reader, *object);
+    if (!body) return fail(Fault::corrupt, "{}{}", name, reader.why());
+    return Decoded{Envelope{std::move(head.from), head.request, head.answer, head.lamport}, std::move(*body)};
 }
 
-// ---- sizes
-
-template <typename T>
-std::size_t held_by(const T& value) {
-    if constexpr (std::is_same_v<T, std::string>) {
-        return value.capacity();
-    } else if constexpr (is_vector<T>) {
-        std::size_t bytes = value.capacity() * sizeof(typename T::value_type);
-        for (const auto& element : value)
-            bytes += held_by(element);
-        return bytes;
-    } else if constexpr (std::is_same_v<T, std::map<std::string, std::string>>) {
-        std::size_t bytes = 0;
-        for (const auto& [key, text] : value)
-            bytes += 128 + key.capacity() + text.capacity();
-        return bytes;
-    } else if constexpr (std::is_integral_v<T> || std::is_same_v<T, Epoch> || std::is_same_v<T, DataType>) {
-        return 0;
-    } else if constexpr (std::is_same_v<T, PeerId> || std::is_same_v<T, RunId>) {
-        return value.hex.capacity();
-    } else {
-        return std::apply(
-            [&](const auto&... fields) { return (std::size_t{0} + ... + held_by(value.*fields.member)); },
-            fields_of<T>());
-    }
-}
+// ---- the table as text
 
 template <typename Message>
 TableRow describe() {
@@ -483,7 +511,8 @@ std::string encode(const Envelope& envelope, const Body& body) {
     Buffer buffer;
     Packer packer(buffer);
     packer.pack_map(7);
-    const Row& row = rows[body.index()];
+    const std::size_t index = index_of(body);
+    const Row& row = rows[index];
     const auto entry = [&](const char* key, const auto& value) {
         write_text(packer, key);
         write(packer, value);
@@ -495,7 +524,7 @@ std::string encode(const Envelope& envelope, const Body& body) {
     entry("f", envelope.from);
     entry("l", envelope.lamport);
     write_text(packer, "b");
-    std::visit([&](const auto& message) { write_map(packer, message); }, body);
+    work[index].write(packer, body);
     return std::move(buffer.bytes);
 }
 
@@ -508,10 +537,10 @@ Result<Decoded> decode(std::string_view bytes) {
 }
 
 const char* name_of(const Body& body) {
-    return rows[body.index()].name;
+    return rows[index_of(body)].name;
 }
 std::size_t cap_of(const Body& body) {
-    return rows[body.index()].cap;
+    return rows[index_of(body)].cap;
 }
 
 Result<> check_size(const Body& body) {
@@ -519,12 +548,12 @@ Result<> check_size(const Body& body) {
     const Envelope largest{PeerId{std::string(32, 'f')}, most, true, most};
     const auto bytes = encode(largest, body).size();
     if (bytes <= cap_of(body)) return {};
-    return fail(Fault::invalid_input, "{} of {} bytes is more than the {} that a receiver takes", name_of(body), bytes,
-                cap_of(body));
+    return fail(Fault::invalid_input, "{} of {} bytes is more than the {} that a receiver takes",
+                name_of(body), bytes, cap_of(body));
 }
 
 std::size_t footprint(const Body& body) {
-    return sizeof(Body) + std::visit([](const auto& message) { return held_by(message); }, body);
+    return sizeof(Body) + work[index_of(body)].held_by(body);
 }
 
 std::vector<TableRow> table_rows() {

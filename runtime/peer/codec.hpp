@@ -8,24 +8,13 @@
 
 #include <string>
 #include <string_view>
-#include <variant>
 #include <vector>
 
 #include "base/result.hpp"
-#include "runtime/peer/messages.hpp"
+#include "runtime/peer/body.hpp"
+#include "runtime/peer/ids.hpp"
 
 namespace fard::wire {
-
-namespace detail {
-template <typename Tuple>
-struct VariantOf;
-template <typename... Messages>
-struct VariantOf<std::tuple<Messages...>> {
-    using type = std::variant<Messages...>;
-};
-}  // namespace detail
-
-using Body = detail::VariantOf<Table>::type;  // any message of the table
 
 struct Envelope {
     PeerId from;

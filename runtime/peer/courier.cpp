@@ -1,5 +1,7 @@
 #include "runtime/peer/courier.hpp"
 
+#include "runtime/peer/messages_mesh.hpp"
+
 namespace fard {
 
 wire::Refused refused(const Error& error) {

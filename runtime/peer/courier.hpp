@@ -5,9 +5,14 @@
 
 #include "base/loop.hpp"
 #include "base/result.hpp"
-#include "runtime/peer/codec.hpp"
+#include "runtime/peer/body.hpp"
+#include "runtime/peer/ids.hpp"
 
 namespace fard {
+
+namespace wire {
+struct Refused;
+}  // namespace wire
 
 // Called exactly once, on the loop: with the answer; with a REFUSED as its Error; or with timed_out /
 // unreachable, naming who did not answer, what was asked, how often and for how long.

@@ -4,6 +4,9 @@
 #include <optional>
 #include <unordered_map>
 
+#include "runtime/peer/codec.hpp"
+#include "runtime/peer/messages_mesh.hpp"
+
 namespace fard {
 namespace {
 
@@ -69,7 +72,7 @@ struct FrontDoor::Impl : std::enable_shared_from_this<FrontDoor::Impl> {
     }
 
     std::shared_ptr<const RequestHandler> handler_for(const wire::Body& body) const {
-        return std::holds_alternative<wire::Hello>(body) && hello_handler ? hello_handler : handler;
+        return body.is<wire::Hello>() && hello_handler ? hello_handler : handler;
     }
 
     void drain() {

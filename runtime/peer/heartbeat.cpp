@@ -13,6 +13,7 @@
 #include "base/asio_loop.hpp"
 #include "runtime/peer/codec.hpp"
 #include "runtime/peer/liveness.hpp"
+#include "runtime/peer/messages_mesh.hpp"
 #include "runtime/peer/monitor.hpp"
 
 namespace fard {
@@ -206,7 +207,7 @@ struct Heartbeat::Impl {
             }
             const auto decoded = read(message[1]);
             if (!decoded) continue;
-            if (const auto* ping = std::get_if<wire::Ping>(&decoded->body))
+            if (const auto* ping = decoded->body.as<wire::Ping>())
                 answer(message[0], *ping);
             else
                 drop({Fault::unsupported, fmt::format("{} is no heartbeat", wire::name_of(decoded->body))});
@@ -232,7 +233,7 @@ struct Heartbeat::Impl {
         while (connection.socket.try_receive(message)) {
             const auto decoded = read(message[0]);
             if (!decoded) continue;
-            const auto* pong = std::get_if<wire::Pong>(&decoded->body);
+            const auto* pong = decoded->body.as<wire::Pong>();
             if (pong == nullptr) {
                 drop({Fault::unsupported, fmt::format("{} is no heartbeat", wire::name_of(decoded->body))});
                 continue;

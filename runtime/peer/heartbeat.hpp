@@ -6,7 +6,7 @@
 #include <string>
 
 #include "runtime/peer/drop_log.hpp"
-#include "runtime/peer/messages.hpp"
+#include "runtime/peer/message_parts.hpp"
 #include "runtime/peer/socket.hpp"
 
 namespace fard {

@@ -12,7 +12,7 @@
 
 #include "runtime/peer/chunk_header.hpp"
 #include "runtime/peer/ids.hpp"
-#include "runtime/peer/messages.hpp"
+#include "runtime/peer/message_parts.hpp"
 #include "runtime/peer/pacer.hpp"
 #include "runtime/peer/socket.hpp"
 

@@ -5,6 +5,7 @@
 
 #include "runtime/peer/codec.hpp"
 #include "runtime/peer/link.hpp"
+#include "runtime/peer/messages_job.hpp"
 
 namespace fard::links {
 

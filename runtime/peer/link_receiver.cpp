@@ -117,7 +117,7 @@ std::string difference(const wire::LinkOpen& open, const LinkTerms& terms) {
 
 Result<> LinkReceiver::Impl::take_open(std::string_view bytes) {
     const auto decoded = wire::decode(bytes);
-    const auto* open = decoded ? std::get_if<wire::LinkOpen>(&decoded->body) : nullptr;
+    const auto* open = decoded ? decoded->body.as<wire::LinkOpen>() : nullptr;
     if (open == nullptr) {
         ++dropped;
         return {};

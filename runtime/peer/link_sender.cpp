@@ -108,7 +108,7 @@ bool LinkSender::send(Chunk& chunk) {
 
 void LinkSender::Impl::take_credit(std::string_view bytes) {
     const auto decoded = wire::decode(bytes);
-    const auto* told = decoded ? std::get_if<wire::Credit>(&decoded->body) : nullptr;
+    const auto* told = decoded ? decoded->body.as<wire::Credit>() : nullptr;
     if (told == nullptr || told->run != terms.run || told->epoch != terms.epoch) return;
     if (told->taken > confirmed && told->taken <= sent) confirmed = told->taken;
 }

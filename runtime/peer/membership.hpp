@@ -13,7 +13,7 @@
 
 #include "base/loop.hpp"
 #include "base/result.hpp"
-#include "runtime/peer/messages.hpp"
+#include "runtime/peer/messages_mesh.hpp"
 
 namespace fard {
 

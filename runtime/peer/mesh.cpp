@@ -6,6 +6,7 @@
 #include <optional>
 
 #include "runtime/peer/beacon.hpp"
+#include "runtime/peer/codec.hpp"
 #include "runtime/peer/heartbeat.hpp"
 #include "runtime/peer/membership.hpp"
 #include "runtime/peer/monitor.hpp"
@@ -203,7 +204,7 @@ void Mesh::Impl::catch_up(const PeerId& peer) {
 }
 
 void Mesh::Impl::answer_hello(const wire::Body& body, const Reply& reply) {
-    const auto changes = membership->hello(std::get<wire::Hello>(body), loop.now());
+    const auto changes = membership->hello(*body.as<wire::Hello>(), loop.now());
     if (!changes) {
         spdlog::warn("mesh: refused a peer: {}", changes.error().message);
         return reply(refused(changes.error()));
@@ -245,7 +246,7 @@ void Mesh::Impl::on_knocked(const std::string& front_door, Result<wire::Body> an
         if (events.refused) events.refused(front_door, answer.error());
         return;
     }
-    const auto* welcome = std::get_if<wire::Welcome>(&*answer);
+    const auto* welcome = answer->as<wire::Welcome>();
     if (welcome == nullptr) return;
     requests->witness(visitor->lamport());
     membership->answered(front_door);
@@ -310,7 +311,7 @@ void Mesh::Impl::take(const Message& message) {
 }
 
 void Mesh::Impl::take_state(const PeerId& from, const wire::Body& body) {
-    if (const auto* heard = std::get_if<wire::Gossip>(&body)) {
+    if (const auto* heard = body.as<wire::Gossip>()) {
         for (const auto& lost : heard->lost) {
             if (lost != self.peer && membership->find(lost) != nullptr) heartbeat->suspect(lost);
         }
@@ -318,12 +319,12 @@ void Mesh::Impl::take_state(const PeerId& from, const wire::Body& body) {
         knock_where_due();
         return apply(changes);
     }
-    if (std::holds_alternative<wire::Leave>(body)) return apply(membership->leave(from, loop.now()));
+    if (body.is<wire::Leave>()) return apply(membership->leave(from, loop.now()));
     if (events.published) events.published(from, body);
 }
 
 void Mesh::Impl::take_request(const PeerId& from, const wire::Body& body, Reply reply) {
-    if (const auto* ping = std::get_if<wire::Ping>(&body)) return reply(wire::Pong{ping->sequence, {}, 0});
+    if (const auto* ping = body.as<wire::Ping>()) return reply(wire::Pong{ping->sequence, {}, 0});
     if (const auto current = handler) (*current)(from, body, std::move(reply));
 }
 
@@ -373,7 +374,7 @@ Duration Mesh::silent_for(const PeerId& peer) const {
 }
 
 void Mesh::publish(const wire::Body& state) {
-    impl_->published[state.index()] = state;
+    impl_->published.insert_or_assign(state.type(), state);
     impl_->post_state(everyone, state);
 }
 

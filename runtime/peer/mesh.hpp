@@ -6,6 +6,7 @@
 
 #include "runtime/peer/courier.hpp"
 #include "runtime/peer/front_door.hpp"
+#include "runtime/peer/message_parts.hpp"
 #include "runtime/peer/socket.hpp"
 
 namespace fard {

@@ -6,6 +6,11 @@
 #include <unordered_map>
 #include <vector>
 
+#include "runtime/peer/codec.hpp"
+#include "runtime/peer/messages_board.hpp"
+#include "runtime/peer/messages_client.hpp"
+#include "runtime/peer/messages_mesh.hpp"
+
 namespace fard {
 namespace {
 
@@ -40,7 +45,7 @@ struct RequestKeyHash {
 
 // STATUS and PIECE, the largest answers, only tell what is there: who repeats the question is told anew.
 bool worth_remembering(const wire::Body& answer) {
-    return !std::holds_alternative<wire::Status>(answer) && !std::holds_alternative<wire::Piece>(answer);
+    return !answer.is<wire::Status>() && !answer.is<wire::Piece>();
 }
 
 std::string seconds(Duration duration) {
@@ -100,7 +105,7 @@ struct Requests::Impl : std::enable_shared_from_this<Requests::Impl> {
             ++counters.late;
             return;
         }
-        if (const auto* no = std::get_if<wire::Refused>(&body)) return end(found, fail(to_error(*no)));
+        if (const auto* no = body.as<wire::Refused>()) return end(found, fail(to_error(*no)));
         end(found, body);
     }
 
@@ -219,9 +224,10 @@ Requests::~Requests() {
 void Requests::ask(const PeerId& to, wire::Body body, Duration deadline, Answer answer) {
     const auto now = impl_->loop.now();
     if (auto fits = wire::check_size(body); !fits) {
-        impl_->loop.call_at(now, [keep = std::weak_ptr(impl_), answer = std::move(answer), why = std::move(fits)] {
-            if (keep.lock()) answer(fail(why.error()));
-        });
+        impl_->loop.call_at(now,
+                            [keep = std::weak_ptr(impl_), answer = std::move(answer), why = std::move(fits)] {
+                                if (keep.lock()) answer(fail(why.error()));
+                            });
         return;
     }
     const auto request = next_request();

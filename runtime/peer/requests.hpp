@@ -6,6 +6,7 @@
 #include <memory>
 #include <string>
 
+#include "runtime/peer/codec.hpp"
 #include "runtime/peer/courier.hpp"
 
 namespace fard {

@@ -9,6 +9,8 @@
 #include <vector>
 
 #include "client/submission_world.hpp"
+#include "runtime/peer/messages_client.hpp"
+#include "runtime/peer/messages_mesh.hpp"
 #include "tests/client/virtual_loop.hpp"
 
 namespace fard::test {
@@ -95,7 +97,7 @@ class FakeDoor final : public Door {
         });
     }
     void tell(const wire::Body& body) override {
-        if (std::holds_alternative<wire::ClientAlive>(body)) ++nodes_.nodes.at(name_).alive;
+        if (body.is<wire::ClientAlive>()) ++nodes_.nodes.at(name_).alive;
     }
     void on_message(std::function<void(const wire::Body&)> handler) override {
         visit_->message = std::move(handler);
@@ -104,7 +106,7 @@ class FakeDoor final : public Door {
 
   private:
     void serve(FakeNode& node, const wire::Body& body, const std::function<void(Result<wire::Body>)>& reply) {
-        if (const auto* submit = std::get_if<wire::Submit>(&body)) {
+        if (const auto* submit = body.as<wire::Submit>()) {
             node.submits.push_back(*submit);
             if (node.refusal) return reply(fail(*node.refusal));
             node.attempt = submit->attempt;
@@ -113,13 +115,13 @@ class FakeDoor final : public Door {
                                  {name_, ""},
                                  node.missing,
                                  nodes_.members(name_)});
-        } else if (const auto* offer = std::get_if<wire::Offer>(&body)) {
+        } else if (const auto* offer = body.as<wire::Offer>()) {
             auto& archive = node.offered[offer->piece.package];
             if (archive.size() == offer->piece.offset) archive += offer->piece.bytes;
             reply(wire::Done{});
-        } else if (std::holds_alternative<wire::Finish>(body)) {
+        } else if (body.is<wire::Finish>()) {
             if (node.finishes) reply(nodes_.state(name_, node.end));
-        } else if (const auto* cancel = std::get_if<wire::Cancel>(&body)) {
+        } else if (const auto* cancel = body.as<wire::Cancel>()) {
             node.cancels.push_back(*cancel);
             reply(wire::Done{});
         } else {

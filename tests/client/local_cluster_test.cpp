@@ -48,7 +48,7 @@ struct Stage {
 
 std::size_t boards_known_at(const std::string& door) {
     const auto answer = ask_first({door}, wire::Query{}, 2s);
-    const auto* status = answer ? std::get_if<wire::Status>(&answer->body) : nullptr;
+    const auto* status = answer ? answer->body.as<wire::Status>() : nullptr;
     return status ? status->boards.size() : 0;
 }
 

@@ -13,6 +13,8 @@
 #include <new>
 #include <utility>
 
+#include "runtime/peer/codec.hpp"
+
 namespace fard::testing {
 
 namespace {
@@ -84,8 +86,7 @@ Result<wire::Body> DrivenJob::hear_any(Duration patience) {
 }
 
 tl::unexpected<Error> DrivenJob::unexpected(const wire::Body& body) {
-    if (const auto* failed = std::get_if<wire::JobFailed>(&body))
-        return fail(Fault::failed, "{}", failed->reason);
+    if (const auto* failed = body.as<wire::JobFailed>()) return fail(Fault::failed, "{}", failed->reason);
     return fail(Fault::failed, "the job said {}", wire::name_of(body));
 }
 

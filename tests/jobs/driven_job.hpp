@@ -31,7 +31,7 @@ class DrivenJob {
     Result<Message> hear(Duration patience = std::chrono::seconds(10)) {
         auto body = hear_any(patience);
         if (!body) return fail(body.error());
-        if (auto* message = std::get_if<Message>(&*body)) return std::move(*message);
+        if (auto* message = body->as<Message>()) return std::move(*message);
         return unexpected(*body);
     }
 

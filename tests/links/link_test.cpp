@@ -6,6 +6,8 @@
 
 #include "base/asio_loop.hpp"
 #include "runtime/peer/codec.hpp"
+#include "runtime/peer/messages_job.hpp"
+#include "runtime/peer/messages_mesh.hpp"
 #include "tests/links/link_world.hpp"
 
 using namespace fard;

@@ -2,6 +2,9 @@
 
 #include <doctest/doctest.h>
 
+#include "runtime/peer/codec.hpp"
+#include "runtime/peer/messages_client.hpp"
+#include "runtime/peer/messages_job.hpp"
 #include "tests/fakes/sim_loop.hpp"
 #include "tests/node_manager/fake_jobs.hpp"
 #include "tests/overlays/scratch.hpp"
@@ -76,8 +79,8 @@ struct Rig {
     Message ask(const wire::Body& body) {
         const auto answer = request(body);
         REQUIRE(answer->has_value());
-        REQUIRE_MESSAGE(std::holds_alternative<Message>(**answer), std::string(wire::name_of(**answer)));
-        return std::get<Message>(**answer);
+        REQUIRE_MESSAGE((**answer).is<Message>(), std::string(wire::name_of(**answer)));
+        return *(**answer).as<Message>();
     }
 
     void lease(const RunId& run, Epoch epoch, std::uint32_t slots = 1) {
@@ -118,20 +121,20 @@ TEST_CASE("jobs are started under a firm lease, and their slots are free once th
     CHECK(rig.free() == 1);
     const auto spawned = rig.start(run_a, first);
     REQUIRE(spawned->has_value());
-    const auto& bound = std::get<wire::Spawned>(**spawned).jobs;
+    const auto& bound = (**spawned).as<wire::Spawned>()->jobs;
     REQUIRE(bound.size() == 1);
     const auto wired = rig.request(wire::Wire{run_a, first, {{bound[0].job, {{"c", "d"}}}}});
     CHECK_FALSE(wired->has_value());
     rig.spawner.jobs[0]->say(wire::JobLinked{});
     rig.loop.run_ready();
-    CHECK(std::holds_alternative<wire::Done>(wired->value()));
+    CHECK(wired->value().is<wire::Done>());
 
     const auto drained = rig.request(wire::Drain{run_a, first});
     rig.spawner.jobs[0]->say(wire::JobDrained{});
     rig.spawner.jobs[0]->exit({0, 0});
     rig.loop.run_ready();
     REQUIRE(drained->has_value());
-    CHECK(std::get<wire::Drained>(**drained).jobs.size() == 1);
+    CHECK((**drained).as<wire::Drained>()->jobs.size() == 1);
     rig.ask<wire::Done>(wire::Release{run_a, first});
     CHECK(rig.free() == 2);
     CHECK(rig.board->jobs() == 0);
@@ -175,10 +178,10 @@ TEST_CASE("slots of jobs that take their time to die stay taken") {
     CHECK_FALSE(rig.ask<wire::Reserved>(wire::Reserve{run_b, 2, first, 1, {{0, 0, "cpu0"}}}).granted);
     rig.spawner.jobs[0]->exit({-1, 9});
     rig.loop.run_ready();
-    CHECK(std::holds_alternative<wire::Done>(released->value()));
+    CHECK(released->value().is<wire::Done>());
     REQUIRE(rig.courier.asked.size() == 1);
     CHECK(rig.courier.asked[0].to == coordinator);
-    CHECK(std::get<wire::Grant>(rig.courier.asked[0].body).run == run_b);
+    CHECK(rig.courier.asked[0].body.as<wire::Grant>()->run == run_b);
 }
 
 TEST_CASE("a spawn that fails frees the slots of its jobs before it is answered") {
@@ -189,9 +192,9 @@ TEST_CASE("a spawn that fails frees the slots of its jobs before it is answered"
     rig.spawner.jobs[0]->exit({3, 0}, "bad luck");
     rig.loop.run_ready();
     REQUIRE(spawned->has_value());
-    CHECK(std::get<wire::Refused>(**spawned).reason == "position 0 replica 0 ('first'): exit code 3");
+    CHECK((**spawned).as<wire::Refused>()->reason == "position 0 replica 0 ('first'): exit code 3");
     REQUIRE(rig.courier.asked.size() == 1);
-    CHECK(std::get<wire::JobLost>(rig.courier.asked[0].body).last_words == "bad luck");
+    CHECK(rig.courier.asked[0].body.as<wire::JobLost>()->last_words == "bad luck");
     CHECK_FALSE(rig.board->leases().rows().at(0).jobs);
 }
 
@@ -202,7 +205,7 @@ TEST_CASE("a lost job is told to the coordinator of its run") {
     rig.spawner.jobs[0]->exit({-1, 9}, "last words");
     REQUIRE(rig.courier.asked.size() == 1);
     CHECK(rig.courier.asked[0].to == coordinator);
-    CHECK(std::get<wire::JobLost>(rig.courier.asked[0].body) ==
+    CHECK(*rig.courier.asked[0].body.as<wire::JobLost>() ==
           wire::JobLost{{run_a, first, 0, 0}, "b1", false, "signal 9 (SIGKILL)", "last words"});
 }
 
@@ -244,7 +247,7 @@ TEST_CASE("missing packages are fetched before the jobs start, and the lease is 
         rig.piece_answer(fail(Fault::not_found, "no such package"));
         rig.loop.run_ready();
         REQUIRE(spawned->has_value());
-        CHECK(std::get<wire::Refused>(**spawned).reason.find("ipc://source: no such package") !=
+        CHECK((**spawned).as<wire::Refused>()->reason.find("ipc://source: no such package") !=
               std::string::npos);
     }
     SUBCASE("the lease ends meanwhile") {
@@ -252,7 +255,7 @@ TEST_CASE("missing packages are fetched before the jobs start, and the lease is 
         rig.piece_answer(cut_piece(package->id, bytes, 0));
         rig.loop.run_ready();
         REQUIRE(spawned->has_value());
-        CHECK(std::holds_alternative<wire::Refused>(**spawned));
+        CHECK((**spawned).is<wire::Refused>());
         CHECK(rig.spawner.jobs.empty());
     }
 }

@@ -32,7 +32,7 @@ struct FakeJob {
     }
     template <typename Message>
     const Message* last() const {
-        return told.empty() ? nullptr : std::get_if<Message>(&told.back());
+        return told.empty() ? nullptr : told.back().as<Message>();
     }
 };
 

@@ -15,6 +15,8 @@
 #include "base/child_process.hpp"
 #include "runtime/node_manager/piece_assembly.hpp"
 #include "runtime/peer/front_door.hpp"
+#include "runtime/peer/messages_client.hpp"
+#include "runtime/peer/messages_mesh.hpp"
 #include "tests/node_manager/script.hpp"
 #include "tests/overlays/scratch.hpp"
 
@@ -69,7 +71,7 @@ struct Board {
     }
     template <typename Message>
     const Message* answered() const {
-        return answer && *answer ? std::get_if<Message>(&**answer) : nullptr;
+        return answer && *answer ? (**answer).as<Message>() : nullptr;
     }
     std::size_t boards_known() const {
         const auto* status = answered<wire::Status>();

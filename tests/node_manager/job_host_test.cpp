@@ -2,6 +2,7 @@
 
 #include <doctest/doctest.h>
 
+#include "runtime/peer/messages_job.hpp"
 #include "tests/fakes/sim_loop.hpp"
 #include "tests/node_manager/fake_jobs.hpp"
 

@@ -2,7 +2,9 @@
 
 #include <doctest/doctest.h>
 
+#include "runtime/peer/codec.hpp"
 #include "runtime/peer/courier.hpp"
+#include "runtime/peer/messages_mesh.hpp"
 
 using namespace fard;
 using namespace std::chrono_literals;
@@ -33,11 +35,11 @@ struct Board {
 
     // Runs are named by their tickets ("3" has ticket 3) and coordinated by "c" + name unless said otherwise.
     std::string note(const std::string& run, const wire::Body& body) {
-        if (const auto* reserved = std::get_if<wire::Reserved>(&body)) {
+        if (const auto* reserved = body.as<wire::Reserved>()) {
             decision[run] = reserved->decision;
             return reserved->granted ? "granted" : "queued";
         }
-        if (const auto* no = std::get_if<wire::Refused>(&body)) return "refused: " + no->reason;
+        if (const auto* no = body.as<wire::Refused>()) return "refused: " + no->reason;
         return wire::name_of(body);
     }
     std::string reserve(const std::string& run, const std::string& devices, Epoch epoch = {1, 1},

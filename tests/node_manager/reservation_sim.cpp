@@ -283,10 +283,10 @@ void Simulation::check_sleeper(const PeerId& from, const wire::Body& body) {
         violated(fmt::format("{} slept and still sends {} of {}@{}.{}", from.hex, wire::name_of(body),
                              run.hex, epoch.attempt, epoch.wiring));
     };
-    if (const auto* reserve = std::get_if<wire::Reserve>(&body)) check(reserve->run, reserve->epoch);
-    if (const auto* commit = std::get_if<wire::Commit>(&body)) check(commit->run, commit->epoch);
-    if (const auto* renew = std::get_if<wire::Renew>(&body)) check(renew->run, renew->epoch);
-    if (const auto* spawn = std::get_if<wire::Spawn>(&body)) check(spawn->run, spawn->epoch);
+    if (const auto* reserve = body.as<wire::Reserve>()) check(reserve->run, reserve->epoch);
+    if (const auto* commit = body.as<wire::Commit>()) check(commit->run, commit->epoch);
+    if (const auto* renew = body.as<wire::Renew>()) check(renew->run, renew->epoch);
+    if (const auto* spawn = body.as<wire::Spawn>()) check(spawn->run, spawn->epoch);
 }
 
 // ---- the run

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "runtime/peer/messages_mesh.hpp"
+
 namespace fard::sim {
 
 using namespace std::chrono_literals;
@@ -13,7 +15,7 @@ std::string text(const RunId& run, Epoch epoch) {
 }
 
 bool accepted(const wire::Body& body) {
-    return !std::holds_alternative<wire::Refused>(body);
+    return !body.is<wire::Refused>();
 }
 
 }  // namespace
@@ -39,19 +41,19 @@ void SimBoard::handle(const PeerId& from, const wire::Body& body, const Reply& r
         if (accepted(said)) heard_[{run, epoch}] = now();
         reply(std::move(said));
     };
-    if (const auto* reserve = std::get_if<wire::Reserve>(&body)) {
+    if (const auto* reserve = body.as<wire::Reserve>()) {
         auto said = table_.reserve(from, *reserve, now());
         observe(*reserve, accepted(said));
         answer(reserve->run, reserve->epoch, std::move(said));
-    } else if (const auto* commit = std::get_if<wire::Commit>(&body)) {
+    } else if (const auto* commit = body.as<wire::Commit>()) {
         answer(commit->run, commit->epoch, table_.commit(from, *commit, now()));
-    } else if (const auto* renew = std::get_if<wire::Renew>(&body)) {
+    } else if (const auto* renew = body.as<wire::Renew>()) {
         answer(renew->run, renew->epoch, table_.renew(from, *renew, now()));
-    } else if (const auto* release = std::get_if<wire::Release>(&body)) {
+    } else if (const auto* release = body.as<wire::Release>()) {
         table_.release(from, *release, now(), reply);
         auto& asked = asked_[release->run];
         if (release->epoch >= asked.highest) asked.released = asked.highest = release->epoch;
-    } else if (const auto* wanted = std::get_if<wire::Spawn>(&body)) {
+    } else if (const auto* wanted = body.as<wire::Spawn>()) {
         spawn(*wanted, reply);
     }
     arm();
@@ -268,9 +270,9 @@ Node::Node(Surroundings& around, SimPeer& peer, std::vector<wire::DeviceState> d
 }
 
 void Node::handle(const PeerId& from, const wire::Body& body, const Reply& reply) {
-    if (const auto* grant = std::get_if<wire::Grant>(&body)) {
+    if (const auto* grant = body.as<wire::Grant>()) {
         reply(to_reserver(from, *grant));
-    } else if (const auto* wounded = std::get_if<wire::Wounded>(&body)) {
+    } else if (const auto* wounded = body.as<wire::Wounded>()) {
         reply(to_reserver(from, *wounded));
     } else {
         board_.handle(from, body, reply);

@@ -6,6 +6,7 @@
 #include <set>
 
 #include "runtime/node_manager/leases.hpp"
+#include "runtime/peer/messages_mesh.hpp"
 #include "tests/fakes/sim_loop.hpp"
 #include "tests/fakes/sim_network.hpp"
 
@@ -70,7 +71,7 @@ struct Fixture {
     }
     template <typename Message>
     Message take(const std::string& to) {
-        return std::get<Message>(take(Message::name, to).body);
+        return *take(Message::name, to).body.template as<Message>();
     }
     void answer(const std::string& name, const std::string& to, Result<wire::Body> said) {
         take(name, to).answer(std::move(said));
@@ -123,8 +124,8 @@ TEST_CASE("two round trips: RESERVE to all boards, COMMIT of their grants to all
     CHECK(f.reserver->waiting_on() == std::vector<PeerId>{{"a"}});
     f.granted("a", 9);
     CHECK(f.asked() == "COMMIT a; COMMIT b; ");
-    CHECK(std::get<wire::Commit>(f.courier.questions[0].body) == wire::Commit{{"r"}, {1, 0}, 9});
-    CHECK(std::get<wire::Commit>(f.courier.questions[1].body) == wire::Commit{{"r"}, {1, 0}, 4});
+    CHECK(*f.courier.questions[0].body.as<wire::Commit>() == wire::Commit{{"r"}, {1, 0}, 9});
+    CHECK(*f.courier.questions[1].body.as<wire::Commit>() == wire::Commit{{"r"}, {1, 0}, 4});
     f.answer("COMMIT", "a", wire::Done{});
     CHECK_FALSE(f.reserver->firm());
     f.answer("COMMIT", "b", wire::Done{});
@@ -462,13 +463,10 @@ struct Cluster {
             peer.requests().serve(
                 [&peer, &table = *table](const PeerId& from, const wire::Body& body, Reply reply) {
                     const auto now = peer.loop().now();
-                    if (auto* reserve = std::get_if<wire::Reserve>(&body))
-                        reply(table.reserve(from, *reserve, now));
-                    if (auto* commit = std::get_if<wire::Commit>(&body))
-                        reply(table.commit(from, *commit, now));
-                    if (auto* renew = std::get_if<wire::Renew>(&body)) reply(table.renew(from, *renew, now));
-                    if (auto* release = std::get_if<wire::Release>(&body))
-                        table.release(from, *release, now, reply);
+                    if (auto* reserve = body.as<wire::Reserve>()) reply(table.reserve(from, *reserve, now));
+                    if (auto* commit = body.as<wire::Commit>()) reply(table.commit(from, *commit, now));
+                    if (auto* renew = body.as<wire::Renew>()) reply(table.renew(from, *renew, now));
+                    if (auto* release = body.as<wire::Release>()) table.release(from, *release, now, reply);
                 });
         }
     }
@@ -487,9 +485,8 @@ struct Cluster {
             peer.loop(), peer.requests(), run, ticket,
             Reserver::Events{reserved, lost, [](const Error&) {}, [](const std::string&) {}});
         peer.requests().serve([&reserver](const PeerId& from, const wire::Body& body, Reply reply) {
-            if (auto* grant = std::get_if<wire::Grant>(&body)) reply(reserver->on_grant(from, *grant));
-            if (auto* wounded = std::get_if<wire::Wounded>(&body))
-                reply(reserver->on_wounded(from, *wounded));
+            if (auto* grant = body.as<wire::Grant>()) reply(reserver->on_grant(from, *grant));
+            if (auto* wounded = body.as<wire::Wounded>()) reply(reserver->on_wounded(from, *wounded));
         });
         reserver->reserve({1, 0}, all_boards);
     }

@@ -6,6 +6,7 @@
 #include <deque>
 
 #include "runtime/node_manager/coordinator.hpp"
+#include "runtime/peer/codec.hpp"
 #include "tests/fakes/sim_loop.hpp"
 
 using namespace fard;
@@ -28,7 +29,7 @@ class FakeBoards final : public Courier, public Directory {
         }
         auto reply = respond(to, body);
         loop_.call_after(1ms, [answer, reply] {
-            if (const auto* no = std::get_if<wire::Refused>(&reply)) return answer(fail(to_error(*no)));
+            if (const auto* no = reply.as<wire::Refused>()) return answer(fail(to_error(*no)));
             answer(reply);
         });
     }
@@ -62,15 +63,15 @@ class FakeBoards final : public Courier, public Directory {
     wire::Body respond(const PeerId& to, const wire::Body& body) {
         if (const auto found = instead.find(to.hex + " " + wire::name_of(body)); found != instead.end())
             return found->second;
-        if (std::holds_alternative<wire::Reserve>(body)) return wire::Reserved{true};
-        if (const auto* spawn = std::get_if<wire::Spawn>(&body)) {
+        if (body.is<wire::Reserve>()) return wire::Reserved{true};
+        if (const auto* spawn = body.as<wire::Spawn>()) {
             wire::Spawned spawned;
             for (const auto& job : spawn->jobs)
                 spawned.jobs.push_back({{spawn->run, spawn->epoch, job.position, job.replica},
                                         std::vector<wire::LinkEndpoint>(job.senders, {"data", "credit"})});
             return spawned;
         }
-        if (std::holds_alternative<wire::Drain>(body))
+        if (body.is<wire::Drain>())
             return wire::Drained{{wire::JobReport{0, 0, "p0", to.hex, "cpu0", "", {}}}};
         return wire::Done{};
     }
@@ -118,7 +119,7 @@ struct Bench {
          .directory = boards,
          .has_package = [this](const std::string& id) { return packages.contains(id); },
          .tell_client = [this](const PeerId&,
-                               const wire::Body& body) { told.push_back(std::get<wire::RunState>(body)); },
+                               const wire::Body& body) { told.push_back(*body.as<wire::RunState>()); },
          .next_ticket = [this] { return ++last_ticket; },
          .make_ends =
              [this](const RunEndsTerms&, ChunkLedger& ledger, RunEnds::Events events) {
@@ -195,9 +196,9 @@ struct Bench {
 TEST_CASE("a run goes from admitted to done, and every step is asked once") {
     Bench bench{"a", "b"};
     const auto answer = bench.submit(bench.submission(3));
-    REQUIRE(std::holds_alternative<wire::Admitted>(answer));
-    CHECK(std::get<wire::Admitted>(answer).ticket == 1);
-    CHECK(std::get<wire::Admitted>(answer).members.size() == 2);
+    REQUIRE(answer.is<wire::Admitted>());
+    CHECK(answer.as<wire::Admitted>()->ticket == 1);
+    CHECK(answer.as<wire::Admitted>()->members.size() == 2);
     bench.live(100ms);
     CHECK(bench.phase() == "running");
     CHECK(bench.ends->started);
@@ -205,10 +206,10 @@ TEST_CASE("a run goes from admitted to done, and every step is asked once") {
     wire::Body final;
     bench.coordinator.finish({{"run"}, 0}, [&](wire::Body body) { final = std::move(body); });
     bench.live(100ms);
-    REQUIRE(std::holds_alternative<wire::RunState>(final));
-    CHECK(std::get<wire::RunState>(final).phase == "done");
-    CHECK(std::get<wire::RunState>(final).results == 3);
-    CHECK(std::get<wire::RunState>(final).jobs.size() == 2);
+    REQUIRE(final.is<wire::RunState>());
+    CHECK(final.as<wire::RunState>()->phase == "done");
+    CHECK(final.as<wire::RunState>()->results == 3);
+    CHECK(final.as<wire::RunState>()->jobs.size() == 2);
     for (const char* step : {"RESERVE", "COMMIT", "SPAWN", "WIRE", "DRAIN", "RELEASE"})
         for (const char* board : {"a ", "b "})
             CHECK_MESSAGE(bench.boards.count(std::string(board) + step) == 1, step);
@@ -279,8 +280,8 @@ TEST_CASE("a lost board's jobs go elsewhere; with too few slots left the run fai
 TEST_CASE("more positions than slots are refused at the door") {
     Bench bench{"a"};
     const auto answer = bench.submit(bench.submission(3));
-    REQUIRE(std::holds_alternative<wire::Refused>(answer));
-    CHECK(std::get<wire::Refused>(answer).reason.find("needs 3 device slots at once, the cluster has 2") !=
+    REQUIRE(answer.is<wire::Refused>());
+    CHECK(answer.as<wire::Refused>()->reason.find("needs 3 device slots at once, the cluster has 2") !=
           std::string::npos);
 }
 
@@ -300,7 +301,7 @@ TEST_CASE("packages that no board has are asked of the client, and waited for") 
     auto submission = bench.submission(2);
     submission.app.positions[1].overlay = "hash";
     const auto answer = bench.submit(submission);
-    CHECK(std::get<wire::Admitted>(answer).missing == std::vector<std::string>{"hash"});
+    CHECK(answer.as<wire::Admitted>()->missing == std::vector<std::string>{"hash"});
     bench.live(300ms);
     CHECK(bench.phase() == "admitted");
     CHECK(bench.boards.count("a RESERVE") == 0);
@@ -316,22 +317,22 @@ TEST_CASE("cancel answers when the boards are free") {
     bench.live(100ms);
     wire::Body answer = wire::Refused{};
     bench.coordinator.cancel({{"run"}, false}, [&](wire::Body body) { answer = std::move(body); });
-    CHECK(std::holds_alternative<wire::Refused>(answer));
+    CHECK(answer.is<wire::Refused>());
     bench.live(100ms);
-    CHECK(std::holds_alternative<wire::Done>(answer));
+    CHECK(answer.is<wire::Done>());
     CHECK(bench.phase() == "cancelled");
     bench.coordinator.cancel({{"other"}, true}, [&](wire::Body body) { answer = std::move(body); });
-    CHECK(std::get<wire::Refused>(answer).fault == static_cast<std::uint8_t>(Fault::not_found));
+    CHECK(answer.as<wire::Refused>()->fault == static_cast<std::uint8_t>(Fault::not_found));
 }
 
 TEST_CASE("the same attempt again is the same submission, a higher one replaces it, a lower one is refused") {
     Bench bench{"a", "b"};
     bench.submit(bench.submission(2, 1));
     bench.live(100ms, 1);
-    CHECK(std::holds_alternative<wire::Admitted>(bench.submit(bench.submission(2, 1))));
+    CHECK(bench.submit(bench.submission(2, 1)).is<wire::Admitted>());
     CHECK(bench.boards.count("a SPAWN") == 1);
-    CHECK(std::holds_alternative<wire::Refused>(bench.submit(bench.submission(2, 0))));
-    CHECK(std::holds_alternative<wire::Admitted>(bench.submit(bench.submission(2, 2))));
+    CHECK(bench.submit(bench.submission(2, 0)).is<wire::Refused>());
+    CHECK(bench.submit(bench.submission(2, 2)).is<wire::Admitted>());
     bench.live(100ms, 2);
     CHECK(bench.boards.count("a SPAWN") == 2);
     CHECK(bench.ends->epochs == std::vector<Epoch>{{2, 0}});
@@ -357,6 +358,6 @@ TEST_CASE("a loss after the last result costs nothing") {
     wire::Body final;
     bench.coordinator.finish({{"run"}, 0}, [&](wire::Body body) { final = std::move(body); });
     bench.live(100ms);
-    CHECK(std::get<wire::RunState>(final).phase == "done");
+    CHECK(final.as<wire::RunState>()->phase == "done");
     CHECK(bench.boards.count("a SPAWN") == 1);
 }

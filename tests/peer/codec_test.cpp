@@ -2,6 +2,9 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
+
+#include "runtime/peer/messages.hpp"
 #include "tests/peer/fill.hpp"
 
 using namespace fard;
@@ -196,7 +199,7 @@ TEST_CASE("a few bytes that claim to hold much are corrupt") {
 TEST_CASE("the table's rows") {
     const auto rows = wire::table_rows();
     CHECK(rows.size() == std::tuple_size_v<wire::Table>);
-    const auto& fetch = rows[wire::Body(wire::Fetch{}).index()];
+    const auto& fetch = *std::ranges::find(rows, wire::Fetch::type, &wire::TableRow::type);
     CHECK(fetch.type == 50);
     CHECK(fetch.name == "FETCH");
     CHECK(fetch.fields == "package, offset");

@@ -4,6 +4,7 @@
 #include <random>
 
 #include "runtime/peer/codec.hpp"
+#include "runtime/peer/messages.hpp"
 
 namespace fard {
 

@@ -4,6 +4,9 @@
 
 #include <optional>
 
+#include "runtime/peer/messages_board.hpp"
+#include "runtime/peer/messages_client.hpp"
+#include "runtime/peer/messages_mesh.hpp"
 #include "tests/peer/real_loop.hpp"
 
 using namespace fard;

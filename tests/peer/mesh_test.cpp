@@ -13,6 +13,8 @@
 #include <optional>
 
 #include "runtime/peer/beacon.hpp"
+#include "runtime/peer/messages_board.hpp"
+#include "runtime/peer/messages_client.hpp"
 #include "tests/peer/real_loop.hpp"
 
 using namespace fard;
@@ -60,7 +62,7 @@ struct Board {
         mesh->serve([this](const PeerId& from, const wire::Body& body, const Reply& reply) {
             ++handled;
             last_from = from;
-            if (std::holds_alternative<wire::Query>(body))
+            if (body.is<wire::Query>())
                 reply(wire::Status{.cluster = "lab"});
             else
                 reply(refused_body);

@@ -8,6 +8,9 @@
 
 #include "runtime/peer/chunk_header.hpp"
 #include "runtime/peer/codec.hpp"
+#include "runtime/peer/message_parts.hpp"
+#include "runtime/peer/messages_board.hpp"
+#include "runtime/peer/messages_client.hpp"
 
 using namespace fard;
 

@@ -4,6 +4,9 @@
 
 #include <optional>
 
+#include "runtime/peer/messages_board.hpp"
+#include "runtime/peer/messages_client.hpp"
+#include "runtime/peer/messages_mesh.hpp"
 #include "tests/fakes/sim_network.hpp"
 
 using namespace fard;
@@ -148,7 +151,8 @@ TEST_CASE("what no receiver would take is not sent: the asker is told at once") 
     pair.held(large);
     pair.world.run_for(10ms);
     REQUIRE(pair.answers == 2);
-    CHECK(pair.outcome->error().message.find("more than the 65536 that a receiver takes") != std::string::npos);
+    CHECK(pair.outcome->error().message.find("more than the 65536 that a receiver takes") !=
+          std::string::npos);
 }
 
 TEST_CASE("a peer that is gone ends its questions at once") {
