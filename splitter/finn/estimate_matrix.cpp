@@ -29,23 +29,26 @@ std::int64_t weight_bram(const Multipliers& unit, const Depths& depths, Parity p
     return bram18_of(weight_width(unit), depths.weights, parity);
 }
 
-// Bits that the sum of `terms` products can have, by their types; never more than the unit is built with.
-std::int64_t accumulator_bits(const Multipliers& unit, std::int64_t terms) {
+// Bits that the sum of `terms` products can have, by their types; never more than the unit is built with. The early one
+// takes every input for unsigned and knows no built width.
+std::int64_t accumulator_bits(const Multipliers& unit, std::int64_t terms, Version version) {
+    const double products =
+        std::log2(static_cast<double>(terms)) + unit.weights.bits() + unit.inputs.bits() - 1;
+    if (version == Version::early) return static_cast<std::int64_t>(std::ceil(products + 1));
     const bool is_signed = unit.inputs.kind() != DataType::Kind::uint;
-    const double alpha = std::log2(static_cast<double>(terms)) + unit.weights.bits() + unit.inputs.bits() -
-                         1 - (is_signed ? 1 : 0);
+    const double alpha = products - (is_signed ? 1 : 0);
     const double bits = std::ceil(alpha + std::log2(1 + std::pow(2, -alpha)) + 1);
     return std::min<std::int64_t>(unit.accumulator_bits, static_cast<std::int64_t>(bits));
 }
 
 // The LUTs of an HLS unit. `threshold_words`: how many LUTRAM words deep the thresholds of one comparator are, as the
 // formula of its kind has it (a fraction in VVAU's).
-std::int64_t hls_luts(const Multipliers& unit, const Depths& depths, std::int64_t terms, bool adder_tree,
-                      bool thresholds_counted, double threshold_words) {
+std::int64_t hls_luts(const Multipliers& unit, const Depths& depths, std::int64_t terms, Version version,
+                      bool adder_tree, bool thresholds_counted, double threshold_words) {
     const std::int64_t both = unit.weights.bits() + unit.inputs.bits();
     const std::int64_t multipliers = unit.on_dsp ? 0 : unit.simd * (2 * divide_up(both, 6) - 1) * both;
     const std::int64_t tree = adder_tree ? both * (2 * unit.simd - 1) : 0;
-    const auto accumulator = accumulator_bits(unit, terms);
+    const auto accumulator = accumulator_bits(unit, terms, version);
     double thresholds = 0, comparators = 0;
     if (unit.activation && thresholds_counted) {
         const double levels = std::pow(2, unit.outputs.bits()) - 1;
@@ -76,7 +79,7 @@ Estimate estimate(const MatrixUnit& unit, Version version) {
         return result;
     }
     const bool counted = version == Version::early || m.threshold_ram == RamStyle::distributed;
-    result.lut = hls_luts(m, depths, unit.columns, true, counted,
+    result.lut = hls_luts(m, depths, unit.columns, version, true, counted,
                           static_cast<double>(divide_up(depths.thresholds, 64)));
     if (m.on_dsp) result.dsp = m.pe * m.simd * divide_up(m.weights.bits() + m.inputs.bits(), 48);
     return result;
@@ -99,7 +102,7 @@ Estimate estimate(const DepthwiseUnit& unit, Version version) {
     const bool early = version == Version::early;
     const auto words = early ? static_cast<double>(divide_up(depths.thresholds, 64))
                              : static_cast<double>(depths.thresholds) / 64;
-    result.lut = hls_luts(m, depths, window, !early, true, words);
+    result.lut = hls_luts(m, depths, window, version, !early, true, words);
     if (m.on_dsp) result.dsp = m.pe * divide_up(m.weights.bits() + m.inputs.bits(), 48);
     return result;
 }

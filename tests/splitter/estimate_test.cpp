@@ -3,12 +3,12 @@
 
 #include <doctest/doctest.h>
 
-#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 
 #include "splitter/finn/memory.hpp"
 #include "tests/splitter/finn_nodes.hpp"
+#include "tests/splitter/finn_runs.hpp"
 
 namespace fard {
 namespace {
@@ -16,35 +16,14 @@ namespace {
 namespace fs = std::filesystem;
 using nlohmann::json;
 
-std::optional<fs::path> finn_runs() {
-    const char* data = std::getenv("FARD_TEST_DATA");
-    const char* source = std::getenv("FARD_SOURCE_ROOT");
-    const auto root = data ? fs::path(data) : fs::path(source ? source : ".") / "../shared/data";
-    auto runs = root / "finn/runs";
-    if (fs::is_directory(runs)) return runs;
-    MESSAGE("skipped: no FINN runs in " << runs.string());
-    return std::nullopt;
-}
-
-json read_json(const fs::path& file) {
-    std::ifstream in(file);
-    return json::parse(in);
-}
-
-// LUT figures of some units are fractions in FINN's reports, always whole ones.
-finn::Estimate figures(const json& row, std::int64_t cycles) {
-    const auto whole = [&](const char* key) { return static_cast<std::int64_t>(row.at(key).get<double>()); };
-    return {whole("LUT"), whole("BRAM_18K"), whole("URAM"), whole("DSP"), cycles};
-}
-
 std::string text(const finn::Estimate& e) {
     return fmt::format("LUT {} BRAM18 {} URAM {} DSP {} cycles {}", e.lut, e.bram18, e.uram, e.dsp, e.cycles);
 }
 
 void check_vectors(const char* file, finn::Version version) {
-    const auto runs = finn_runs();
-    if (!runs) return;
-    std::ifstream lines(*runs / file);
+    const auto data = finn_data();
+    if (!data) return;
+    std::ifstream lines(*data / "runs" / file);
     std::size_t layers = 0;
     for (std::string line; std::getline(lines, line); ++layers) {
         const auto node = json::parse(line);
@@ -117,10 +96,10 @@ TEST_CASE("every figure of FINN's estimate functions on random layers (dev)") {
 }
 
 TEST_CASE("the reports of FINN's runs on real networks") {
-    const auto runs = finn_runs();
-    if (!runs) return;
+    const auto data = finn_data();
+    if (!data) return;
     std::size_t figures_in_all = 0, different = 0;
-    for (const auto& entry : fs::directory_iterator(*runs)) {
+    for (const auto& entry : fs::directory_iterator(*data / "runs")) {
         if (!entry.is_directory()) continue;
         const auto version =
             entry.path().filename().string().ends_with("-dev") ? finn::Version::dev : finn::Version::main;
