@@ -107,7 +107,7 @@ Estimate estimate(const Unit& unit, Version version) {
         Estimate operator()(const GlobalPoolUnit& u) const {
             return {.cycles = (u.pixels + 1) * (u.channels / u.pe)};
         }
-        Estimate operator()(const StreamUnit& u) const { return {.cycles = u.words}; }
+        Estimate operator()(const StreamUnit& u) const { return {.cycles = u.elements / u.pe * u.vectors}; }
     } of{version};
     return std::visit(of, unit);
 }

@@ -114,7 +114,10 @@ struct GlobalPoolUnit {  // GlobalAccPool
 };
 
 struct StreamUnit {  // what only passes on: AddStreams, DuplicateStreams, LabelSelect, elementwise operators
-    std::int64_t words = 1;  // of one image
+    std::int64_t elements = 1;  // of one vector
+    std::int64_t pe = 1;
+    std::int64_t vectors = 1;
+    bool foldable = true;  // by FINN's own pass
 };
 
 using Unit = std::variant<MatrixUnit, DepthwiseUnit, WindowUnit, ThresholdUnit, FifoUnit, WidthUnit,

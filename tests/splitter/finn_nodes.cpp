@@ -126,15 +126,15 @@ std::optional<finn::Unit> unit_of(const Json& node, const std::string& part) {
                               a.extent("OutImgDims")};
     if (kind == "GlobalAccPool")
         return finn::GlobalPoolUnit{a.number("NumChannels"), a.number("PE"), a.product("numInputVectors")};
-    if (kind == "LabelSelect") return finn::StreamUnit{a.number("Labels") / a.number("PE")};
+    if (kind == "LabelSelect") return finn::StreamUnit{a.number("Labels"), a.number("PE")};
     if (kind == "AddStreams" || kind == "DuplicateStreams")
-        return finn::StreamUnit{a.product("numInputVectors") * (a.number("NumChannels") / a.number("PE"))};
+        return finn::StreamUnit{a.number("NumChannels"), a.number("PE"), a.product("numInputVectors")};
     if (kind == "ElementwiseAdd") {
         std::int64_t words = 1;
         const auto& shape = node.at("folded_output_shape");
         for (std::size_t i = 0; i + 1 < shape.size(); ++i)
             words *= shape[i].get<std::int64_t>();
-        return finn::StreamUnit{words};
+        return finn::StreamUnit{1, 1, words, false};
     }
     return std::nullopt;
 }
