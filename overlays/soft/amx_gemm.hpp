@@ -10,7 +10,8 @@
 //
 // `Tiles` has the instructions: static load_config(const TileConfig&), release(), zero<T>(), load<T>(from, stride),
 // store<T>(to, stride), dpbusd<Sums, A, B>(). `Finish` has what becomes of sums [rows][16 * vectors]: static
-// rows(const GemmBytes&, first row, rows, sums) and triples(const GemmTriples&, first triple, triples, sums of packed rows).
+// rows(const GemmBytes&, first row, rows, sums), add_row_sums(const GemmBytes&, first row, rows, sums, from row to row, from vector
+// to vector) and triples(const GemmTriples&, first triple, triples, sums of packed rows).
 #pragma once
 
 #include <algorithm>
@@ -146,10 +147,15 @@ void gemm_of(const GemmBytes& job) {
     for_each_block<Tiles>(job.row_count, job.run_groups, [&](std::size_t first, std::size_t count) {
         RowBlock rows(job.rows + first, count);
         multiply<Tiles, Vectors>(job, rows);
-        if (job.sums)
-            return store<Tiles, Vectors>(job.sums + first * vector_width, job.row_count * vector_width,
-                                         vector_width);
+        if (job.sums) {
+            auto* to = job.sums + first * vector_width;
+            store<Tiles, Vectors>(to, job.row_count * vector_width, vector_width);
+            if (job.row_sums)
+                Finish::add_row_sums(job, first, count, to, vector_width, job.row_count * vector_width);
+            return;
+        }
         store<Tiles, Vectors>(sums, vector_width, width);
+        if (job.row_sums) Finish::add_row_sums(job, first, count, sums, width, vector_width);
         Finish::rows(job, first, count, sums);
     });
 }

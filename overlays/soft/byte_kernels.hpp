@@ -56,6 +56,11 @@ struct Affine {
     std::uint16_t fixed_unsure = 0;
 };
 
+// A sum of bytes in two parts (GemmBytes).
+struct alignas(4) RowSum {
+    std::int16_t low, high;
+};
+
 struct GemmBytes {
     const std::uint8_t* const* rows;
     std::size_t row_count;
@@ -72,6 +77,23 @@ struct GemmBytes {
     // How many groups' products may be added in 16 bits, two sums for each channel (of the k with k % 4 < 2 and of the others):
     // neither these nor a pair of products leaves 16 bits. 0: not even one group's.
     std::size_t narrow_groups = 0;
+    // Weights of more than 8 bits (stored with a zero point) lie in the panel less a shift of their channel, which brings them
+    // within 8: what is missing from a sum is shift * row sum. Both are split so that 16-bit products make it up,
+    //
+    //   sum += low * factors[0] + high * factors[1],    row sum = low + high * 2^b,  factors = shift, shift * 2^b.
+    //
+    // nullptr: there are none.
+    const RowSum* row_sums = nullptr;                // by row
+    const std::int16_t (*row_factors)[2] = nullptr;  // by lane
+};
+
+// The sums of rows' bytes, which are less than 2^(15 + low_bits).
+struct AddRows {
+    const std::uint8_t* const* rows;
+    std::size_t row_count;
+    std::size_t runs, run_bytes, run_stride;  // bytes behind run_bytes do not count, but up to 63 may be read
+    int low_bits;                             // b above
+    RowSum* out;
 };
 
 // Codes of at most two bits leave room in a byte for those of another row. Of three rows a, b, c two are made,
@@ -125,12 +147,16 @@ struct Depthwise3 {
     const std::uint8_t* outside;  // one pixel
     std::ptrdiff_t in_width, channels;
     std::ptrdiff_t first_x,
-        stride;                  // column of the first window in the image (may be outside), and to the next
-    std::size_t count;           // output pixels
-    const std::int8_t* weights;  // for each block: [3 columns][4 vectors][lane][4 rows]
-    Affine affine;               // in the blocks' order: [block][vector][lane]
-    std::uint8_t* out;           // [count][channels]
-    bool three_rows = false;     // the kernel's height is 3 at most: the fourth line need not be read
+        stride;         // column of the first window in the image (may be outside), and to the next
+    std::size_t count;  // output pixels
+    // For each block of `width` channels, at 12 * planes * its first lane: [planes][3 columns][4 vectors][lane][4 rows]. The weights
+    // are the sums of a block's first block_planes[number of the block] planes; the others are 0.
+    const std::int8_t* weights;
+    Affine affine;            // in the blocks' order: [block][vector][lane]
+    std::uint8_t* out;        // [count][channels]
+    bool three_rows = false;  // the kernel's height is 3 at most: the fourth line need not be read
+    std::size_t planes = 1;
+    const std::uint8_t* block_planes = nullptr;  // nullptr: 1 everywhere
 };
 
 // A part of one row of output pixels of a maximum pool. Outside of the image nothing wins; where a whole window is
@@ -157,6 +183,7 @@ struct ByteKernels {
     void (*pack_triples)(const PackTriples&);
     void (*gemm_triples)(const GemmTriples&);
     void (*depthwise3)(const Depthwise3&);
+    void (*add_rows)(const AddRows&);
     bool tails = false;  // whether gemm knows them
 };
 

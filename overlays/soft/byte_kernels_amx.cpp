@@ -36,6 +36,7 @@ struct Finish {
     static void rows(const GemmBytes& job, std::size_t first, std::size_t count, const std::int32_t* sums) {
         avx512vnni::finish_rows(job, first, count, sums);
     }
+    static constexpr auto add_row_sums = avx512vnni::add_row_sums;
     static void triples(const GemmTriples& job, std::size_t first, std::size_t count,
                         const std::int32_t* sums) {
         avx512vnni::finish_triples(job, first, count, sums);

@@ -111,6 +111,17 @@ void multiply(const PanelPart& part, const std::uint8_t* const* rows, std::size_
     }
 }
 
+// `factors`: of these 16 channels.
+FARD_AVX2 void add_row_sums(const RowSum* rows, const std::int16_t (*factors)[2], std::size_t count,
+                            std::int32_t* sums) {
+    const __m256i low = load(factors), high = load(factors + 8);
+    for (std::size_t r = 0; r < count; ++r, sums += vector_width) {
+        const __m256i row = broadcast4(rows + r);
+        store(sums, _mm256_add_epi32(load(sums), _mm256_madd_epi16(row, low)));
+        store(sums + 8, _mm256_add_epi32(load(sums + 8), _mm256_madd_epi16(row, high)));
+    }
+}
+
 template <bool Exact>
 FARD_AVX2 void store_rows(const Affine& affine, std::size_t lane, const std::int32_t* sums, std::size_t count,
                           std::uint8_t* out, std::size_t out_stride, std::size_t lanes) {
@@ -146,6 +157,16 @@ FARD_AVX2 void pack_run(const std::uint8_t* const (&rows)[triple_rows], std::siz
     }
 }
 
+// From 32 - n on: n bytes that count, and 32 - n that do not.
+constexpr struct Masks {
+    std::uint8_t bytes[64] = {};
+    constexpr Masks() {
+        for (int i = 0; i < 32; ++i)
+            bytes[i] = 255;
+    }
+    constexpr const std::uint8_t* operator+(std::size_t at) const { return bytes + at; }
+} masks;
+
 constexpr std::size_t block_rows = 12;  // of sums that are kept until they become codes
 static_assert(block_rows % most_rows == 0 && block_rows % wide_rows == 0 && block_rows % packed_rows == 0);
 
@@ -160,12 +181,16 @@ void gemm(const GemmBytes& job) {
         const auto lane = v * vector_width;
         if (job.sums) {
             multiply(part, job.rows, job.row_count, job.sums + lane * job.row_count);
+            if (job.row_sums)
+                add_row_sums(job.row_sums, job.row_factors + lane, job.row_count,
+                             job.sums + lane * job.row_count);
             continue;
         }
         std::int32_t sums[block_rows * vector_width];
         for (std::size_t first = 0; first < job.row_count; first += block_rows) {
             const auto count = std::min(block_rows, job.row_count - first);
             multiply(part, job.rows + first, count, sums);
+            if (job.row_sums) add_row_sums(job.row_sums + first, job.row_factors + lane, count, sums);
             finish(job.affine, lane, sums, count, job.out + first * job.out_stride + lane, job.out_stride,
                    std::min(job.lanes - lane, vector_width));
         }
@@ -196,6 +221,27 @@ void gemm_triples(const GemmTriples& job) {
                                   job.out + row * job.out_stride + lane, job.out_stride, lanes);
             }
         }
+    }
+}
+
+FARD_AVX2 void add_rows(const AddRows& job) {
+    const __m256i last = load(masks + 32 - job.run_bytes % 32);
+    for (std::size_t r = 0; r < job.row_count; ++r) {
+        __m256i sums = _mm256_setzero_si256();
+        for (std::size_t run = 0; run < job.runs; ++run) {
+            const auto* from = job.rows[r] + run * job.run_stride;
+            std::size_t i = 0;
+            for (; i + 32 <= job.run_bytes; i += 32)
+                sums = _mm256_add_epi64(sums, _mm256_sad_epu8(load(from + i), _mm256_setzero_si256()));
+            if (i < job.run_bytes)
+                sums = _mm256_add_epi64(
+                    sums, _mm256_sad_epu8(_mm256_and_si256(load(from + i), last), _mm256_setzero_si256()));
+        }
+        const __m128i half = _mm_add_epi64(_mm256_castsi256_si128(sums), _mm256_extracti128_si256(sums, 1));
+        const auto sum =
+            static_cast<std::uint32_t>(_mm_cvtsi128_si32(_mm_add_epi64(half, _mm_srli_si128(half, 8))));
+        job.out[r] = {static_cast<std::int16_t>(sum & ((1U << job.low_bits) - 1)),
+                      static_cast<std::int16_t>(sum >> job.low_bits)};
     }
 }
 

@@ -9,6 +9,7 @@ void gemm(const GemmBytes& job);
 void pack_triples(const PackTriples& job);
 void gemm_triples(const GemmTriples& job);
 void depthwise3(const Depthwise3& job);
+void add_rows(const AddRows& job);
 void finish16(const Finish16& job);
 
 }  // namespace fard::soft::avx2

@@ -24,6 +24,12 @@ FARD_VNNI_INLINE __m512i broadcast4(const std::uint8_t* from) {
     return _mm512_set1_epi32(four);
 }
 
+FARD_VNNI_INLINE __m512i broadcast_row_sum(const RowSum& row) {
+    std::int32_t two;
+    std::memcpy(&two, &row, sizeof two);
+    return _mm512_set1_epi32(two);
+}
+
 // Ends the lives that the sums have in a loop: what becomes of them may take so many registers that the compiler would
 // else store them to the stack within the loop.
 template <std::size_t Rows, std::size_t Vectors>
@@ -56,14 +62,29 @@ FARD_VNNI_INLINE void add_tails(const GemmBytes& job, const std::uint8_t* const*
     }
 }
 
-template <bool Tails, std::size_t Rows, std::size_t Vectors>
-FARD_VNNI_INLINE void multiply(const GemmBytes& job, const std::uint8_t* const* rows,
-                               __m512i (&sums)[Rows][Vectors]) {
+// What the sums begin with.
+template <std::size_t Rows, std::size_t Vectors>
+FARD_VNNI_INLINE void start(const GemmBytes& job, std::size_t first, __m512i (&sums)[Rows][Vectors]) {
     FARD_UNROLL
     for (std::size_t r = 0; r < Rows; ++r)
         FARD_UNROLL
     for (std::size_t v = 0; v < Vectors; ++v)
         sums[r][v] = _mm512_setzero_si512();
+    if (!job.row_sums) return;
+    FARD_UNROLL
+    for (std::size_t v = 0; v < Vectors; ++v) {
+        const __m512i factors = _mm512_loadu_si512(job.row_factors + v * vector_width);
+        FARD_UNROLL
+        for (std::size_t r = 0; r < Rows; ++r)
+            sums[r][v] = _mm512_dpwssd_epi32(sums[r][v], broadcast_row_sum(job.row_sums[first + r]), factors);
+    }
+}
+
+// `first` is the number of the first row.
+template <bool Tails, std::size_t Rows, std::size_t Vectors>
+FARD_VNNI_INLINE void multiply(const GemmBytes& job, std::size_t first, __m512i (&sums)[Rows][Vectors]) {
+    start(job, first, sums);
+    const auto* rows = job.rows + first;
     const std::uint8_t* from[Rows];
     FARD_UNROLL
     for (std::size_t r = 0; r < Rows; ++r)
@@ -97,10 +118,9 @@ FARD_VNNI_INLINE void multiply(const GemmBytes& job, const std::uint8_t* const* 
 // A function of its own: what becomes of these sums takes so many registers that the compiler would else store them
 // within the loop that makes them.
 template <bool Tails, std::size_t Rows, std::size_t Vectors>
-FARD_VNNI __attribute__((noinline)) void multiply_to(const GemmBytes& job, const std::uint8_t* const* rows,
-                                                     __m512i* to) {
+FARD_VNNI __attribute__((noinline)) void multiply_to(const GemmBytes& job, std::size_t first, __m512i* to) {
     __m512i sums[Rows][Vectors];
-    multiply<Tails>(job, rows, sums);
+    multiply<Tails>(job, first, sums);
     FARD_UNROLL
     for (std::size_t r = 0; r < Rows; ++r)
         FARD_UNROLL
@@ -122,9 +142,9 @@ template <std::size_t Vectors>
 FARD_VNNI __attribute__((noinline)) void store_exactly(const GemmBytes& job, std::size_t row) {
     __m512i sums[Vectors];
     if (job.tails)
-        multiply_to<true, 1, Vectors>(job, job.rows + row, sums);
+        multiply_to<true, 1, Vectors>(job, row, sums);
     else
-        multiply_to<false, 1, Vectors>(job, job.rows + row, sums);
+        multiply_to<false, 1, Vectors>(job, row, sums);
     store_exactly(job, row, sums);
 }
 
@@ -143,7 +163,7 @@ FARD_VNNI_INLINE unsigned store_wanted(const Target& target, const __m512i (&sum
 template <Product Wanted, bool Tails, std::size_t Rows, std::size_t Vectors>
 FARD_VNNI void tile(const GemmBytes& job, std::size_t first) {
     __m512i sums[Rows][Vectors];
-    multiply<Tails>(job, job.rows + first, sums);
+    multiply<Tails>(job, first, sums);
     if constexpr (Wanted == sums_wanted) {
         FARD_UNROLL
         for (std::size_t r = 0; r < Rows; ++r)
@@ -230,13 +250,13 @@ FARD_VNNI_INLINE void store_triples(const GemmTriples& job, std::size_t first, s
 // `first` is the number of the first triple.
 template <std::size_t Triples, std::size_t Vectors>
 FARD_VNNI void triples_tile(const GemmTriples& job, std::size_t first) {
-    const GemmBytes shape{nullptr, 0, 1, job.groups, 0, job.panel, job.lanes};
     const std::uint8_t* rows[Triples * packed_rows];
     FARD_UNROLL
     for (std::size_t r = 0; r < Triples * packed_rows; ++r)
         rows[r] = job.packed + (first * packed_rows + r) * job.groups * 4;
+    const GemmBytes shape{rows, 0, 1, job.groups, 0, job.panel, job.lanes};
     __m512i sums[Triples * packed_rows * Vectors];
-    multiply_to<false, Triples * packed_rows, Vectors>(shape, rows, sums);
+    multiply_to<false, Triples * packed_rows, Vectors>(shape, 0, sums);
     store_triples<Vectors>(job, first, Triples, sums);
 }
 
@@ -256,6 +276,35 @@ constexpr TriplesTile triples_tiles_of[most_triples] = {triples_tile<1, Vectors>
                                                         triples_tile<3, Vectors>};
 constexpr const TriplesTile* triples_tiles[4] = {triples_tiles_of<1>, triples_tiles_of<2>,
                                                  triples_tiles_of<3>, triples_tiles_of<4>};
+
+// The bytes of a row in eight parts.
+FARD_VNNI_INLINE __m512i bytes_added(const AddRows& job, const std::uint8_t* row, __mmask64 last) {
+    const __m512i zero = _mm512_setzero_si512();
+    __m512i sums = zero;
+    for (std::size_t run = 0; run < job.runs; ++run, row += job.run_stride) {
+        std::size_t i = 0;
+        for (; i + 64 <= job.run_bytes; i += 64)
+            sums = _mm512_add_epi64(sums, _mm512_sad_epu8(_mm512_loadu_si512(row + i), zero));
+        if (last != 0)
+            sums = _mm512_add_epi64(sums, _mm512_sad_epu8(_mm512_maskz_loadu_epi8(last, row + i), zero));
+    }
+    return sums;
+}
+
+// The sum of each vector's eight numbers, in the vectors' order.
+FARD_VNNI_INLINE __m512i added_across(const __m512i (&sums)[8]) {
+    __m512i pairs[4], fours[2];
+    FARD_UNROLL
+    for (std::size_t i = 0; i < 4; ++i)  // 2 i and 2 i + 1 side by side, four times
+        pairs[i] = _mm512_add_epi64(_mm512_unpacklo_epi64(sums[i * 2], sums[i * 2 + 1]),
+                                    _mm512_unpackhi_epi64(sums[i * 2], sums[i * 2 + 1]));
+    FARD_UNROLL
+    for (std::size_t i = 0; i < 2; ++i)
+        fours[i] = _mm512_add_epi64(_mm512_shuffle_i64x2(pairs[i * 2], pairs[i * 2 + 1], 0b10001000),
+                                    _mm512_shuffle_i64x2(pairs[i * 2], pairs[i * 2 + 1], 0b11011101));
+    return _mm512_add_epi64(_mm512_shuffle_i64x2(fours[0], fours[1], 0b10001000),
+                            _mm512_shuffle_i64x2(fours[0], fours[1], 0b11011101));
+}
 
 FARD_VNNI_INLINE void pack_run(const std::uint8_t* const (&rows)[triple_rows], std::size_t bytes,
                                std::uint8_t* x, std::uint8_t* y) {
@@ -287,6 +336,35 @@ void gemm(const GemmBytes& job) {
         const std::size_t rows = job.row_count / count + (i < job.row_count % count ? 1 : 0);
         heights[rows - 1](job, first);
         first += rows;
+    }
+}
+
+FARD_VNNI void add_row_sums(const GemmBytes& job, std::size_t first, std::size_t count, std::int32_t* sums,
+                            std::size_t stride, std::size_t apart) {
+    for (std::size_t v = 0; v < vectors_of(job.lanes); ++v) {
+        const __m512i factors = _mm512_loadu_si512(job.row_factors + v * vector_width);
+        for (std::size_t r = 0; r < count; ++r) {
+            auto* at = sums + r * stride + v * apart;
+            const __m512i row = broadcast_row_sum(job.row_sums[first + r]);
+            _mm512_storeu_si512(at, _mm512_dpwssd_epi32(_mm512_loadu_si512(at), row, factors));
+        }
+    }
+}
+
+FARD_VNNI void add_rows(const AddRows& job) {
+    const std::uint64_t rest = job.run_bytes % 64;
+    const __mmask64 last = rest == 0 ? 0 : ~std::uint64_t{0} >> (64 - rest);
+    for (std::size_t first = 0; first < job.row_count; first += 8) {
+        const auto count = job.row_count - first < 8 ? job.row_count - first : 8;
+        __m512i sums[8];
+        for (std::size_t r = 0; r < 8; ++r)
+            sums[r] = bytes_added(job, job.rows[first + (r < count ? r : 0)], last);
+        const __m512i row = added_across(sums);
+        const __m512i low = _mm512_and_si512(row, _mm512_set1_epi64((1 << job.low_bits) - 1));
+        const __m512i high =
+            _mm512_sll_epi64(_mm512_srl_epi64(row, _mm_cvtsi32_si128(job.low_bits)), _mm_cvtsi32_si128(16));
+        const __mmask8 mask = static_cast<__mmask8>(0xff >> (8 - count));
+        _mm256_mask_storeu_epi32(job.out + first, mask, _mm512_cvtepi64_epi32(_mm512_or_si512(low, high)));
     }
 }
 

@@ -77,6 +77,25 @@ void pack_triples(const PackTriples& job) {
     pack_triples_by_runs<pack_run>(job);
 }
 
+FARD_NEON void add_rows(const AddRows& job) {
+    for (std::size_t r = 0; r < job.row_count; ++r) {
+        uint32x4_t sums = vdupq_n_u32(0);
+        std::uint32_t sum = 0;
+        for (std::size_t run = 0; run < job.runs; ++run) {
+            const auto* from = job.rows[r] + run * job.run_stride;
+            std::size_t i = 0;
+            for (; i + 16 <= job.run_bytes; i += 16)
+                sums = vpadalq_u16(sums, vpaddlq_u8(vld1q_u8(from + i)));
+            for (; i < job.run_bytes; ++i)
+                sum += from[i];
+        }
+        const uint64x2_t wide = vpaddlq_u32(sums);
+        sum += static_cast<std::uint32_t>(vgetq_lane_u64(wide, 0) + vgetq_lane_u64(wide, 1));
+        job.out[r] = {static_cast<std::int16_t>(sum & ((1U << job.low_bits) - 1)),
+                      static_cast<std::int16_t>(sum >> job.low_bits)};
+    }
+}
+
 // One panel of 16 channels, row by row.
 void gemm_u8(const GemmU8& job) {
     const std::size_t groups = job.segments ? job.segment_ends[job.segments - 1] : 0;

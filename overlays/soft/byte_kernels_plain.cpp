@@ -11,6 +11,14 @@ void add_product(std::uint32_t& sum, std::uint8_t a, std::int8_t b) {
     sum += static_cast<std::uint32_t>(static_cast<std::int32_t>(a) * b);
 }
 
+// `number` is the row's in the job.
+void add_row_sum(const GemmBytes& job, std::size_t number, std::uint32_t* sums) {
+    const RowSum row = job.row_sums[number];
+    for (std::size_t n = 0; n < vectors_of(job.lanes) * vector_width; ++n)
+        sums[n] +=
+            static_cast<std::uint32_t>(row.low * job.row_factors[n][0] + row.high * job.row_factors[n][1]);
+}
+
 void multiply_row(const GemmBytes& job, const std::uint8_t* row, std::uint32_t* sums) {
     const std::size_t width = vectors_of(job.lanes) * vector_width;
     std::fill_n(sums, width, 0u);
@@ -29,9 +37,18 @@ const std::uint8_t* pixel_at(const Depthwise3& job, std::size_t line, std::ptrdi
     return x < 0 || x >= job.in_width ? job.outside : job.lines[line] + x * job.channels;
 }
 
+// In one block, the sum of its planes.
+std::int32_t weight_of(const std::int8_t* weights, std::size_t planes, std::size_t width, std::size_t at) {
+    std::int32_t sum = 0;
+    for (std::size_t plane = 0; plane < planes; ++plane)
+        sum += weights[plane * width * 12 + at];
+    return sum;
+}
+
 void depthwise_block_of(const Depthwise3& job, std::size_t begin, std::size_t width) {
     const std::size_t lanes = width / 4;
-    const std::int8_t* weights = job.weights + begin * 12;
+    const std::int8_t* weights = job.weights + begin * 12 * job.planes;
+    const std::size_t planes = job.block_planes ? job.block_planes[begin / 64] : 1;
     for (std::size_t i = 0; i < job.count; ++i)
         for (std::size_t n = 0; n < width; ++n) {
             const std::size_t channel = begin + depthwise_channel(n / lanes, n % lanes);
@@ -41,8 +58,9 @@ void depthwise_block_of(const Depthwise3& job, std::size_t begin, std::size_t wi
                 for (std::size_t line = 0; line < 4; ++line) {
                     const auto x = job.first_x + static_cast<std::ptrdiff_t>(i) * job.stride +
                                    static_cast<std::ptrdiff_t>(column);
-                    add_product(sum, pixel_at(job, line, x)[channel],
-                                weights[(column * width + n) * 4 + line]);
+                    sum += static_cast<std::uint32_t>(
+                        pixel_at(job, line, x)[channel] *
+                        weight_of(weights, planes, width, (column * width + n) * 4 + line));
                 }
             job.out[i * static_cast<std::size_t>(job.channels) + channel] =
                 finish(job.affine, begin + n, static_cast<std::int32_t>(sum));
@@ -67,6 +85,7 @@ void gemm(const GemmBytes& job) {
     std::uint32_t sums[byte_panel_width];
     for (std::size_t r = 0; r < job.row_count; ++r) {
         multiply_row(job, job.rows[r], sums);
+        if (job.row_sums) add_row_sum(job, r, sums);
         if (job.sums)
             for (std::size_t n = 0; n < vectors_of(job.lanes) * vector_width; ++n)
                 job.sums[(n / vector_width * job.row_count + r) * vector_width + n % vector_width] =
@@ -112,6 +131,17 @@ void depthwise3(const Depthwise3& job) {
     const auto channels = static_cast<std::size_t>(job.channels);
     for (std::size_t begin = 0; begin < channels; begin += depthwise_block(channels - begin))
         depthwise_block_of(job, begin, depthwise_block(channels - begin));
+}
+
+void add_rows(const AddRows& job) {
+    for (std::size_t r = 0; r < job.row_count; ++r) {
+        std::uint32_t sum = 0;
+        for (std::size_t run = 0; run < job.runs; ++run)
+            for (std::size_t i = 0; i < job.run_bytes; ++i)
+                sum += job.rows[r][run * job.run_stride + i];
+        job.out[r] = {static_cast<std::int16_t>(sum & ((1U << job.low_bits) - 1)),
+                      static_cast<std::int16_t>(sum >> job.low_bits)};
+    }
 }
 
 void max_row(const MaxRow& job) {

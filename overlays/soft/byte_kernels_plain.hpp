@@ -9,6 +9,7 @@ void gemm(const GemmBytes& job);
 void pack_triples(const PackTriples& job);
 void gemm_triples(const GemmTriples& job);
 void depthwise3(const Depthwise3& job);
+void add_rows(const AddRows& job);
 void max_row(const MaxRow& job);
 void pixel_sums(const PixelSums& job);
 

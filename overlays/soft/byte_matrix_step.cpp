@@ -38,7 +38,7 @@ std::vector<std::int32_t> triple_sums(const LinearLayer& layer, const BytePanels
                                       std::span<const model::Range> sums) {
     const bool narrow =
         std::ranges::all_of(sums, [](auto each) { return each.max - each.min <= triple_width; });
-    if (!narrow || layer.in.width > static_cast<std::int32_t>(triple_code) ||
+    if (!narrow || !panels.row_factors.empty() || layer.in.width > static_cast<std::int32_t>(triple_code) ||
         layer.window.out_pixels() < triple_rows)
         return {};
     std::vector<std::int32_t> least(layer.weights.groups * panels.group_panels * byte_panel_width);
@@ -95,7 +95,7 @@ class ByteMatrixStep final : public Step {
 
     std::size_t scratch_bytes() const override {
         const auto sums = affine_ ? 0 : block_rows_ * byte_panel_width * sizeof(std::int32_t);
-        return pointer_bytes() + aligned(sums) + packed_bytes_ + copy_bytes();
+        return pointer_bytes() + aligned(sums) + packed_bytes_ + row_sum_bytes() + copy_bytes();
     }
 
     std::string_view kind() const override { return "matrix"; }
@@ -116,6 +116,9 @@ class ByteMatrixStep final : public Step {
 
   private:
     std::string kernel() const {
+        return products() + (panels_.row_factors.empty() ? "" : ", row sums added");
+    }
+    std::string products() const {
         if (!least_.empty()) return "u8 x s8 tiles, three rows of 2 bits in two, affine";
         if (affine_ && affine_->is_exact()) return "u8 x s8 tiles, requantized";
         return affine_          ? "u8 x s8 tiles, affine"
@@ -131,6 +134,9 @@ class ByteMatrixStep final : public Step {
         return static_cast<std::size_t>(strip_lines({width - 1, width - 1 + block_rows_})) * run_stride();
     }
     std::size_t pointer_bytes() const { return aligned(block_rows_ * sizeof(std::uint8_t*)); }
+    std::size_t row_sum_bytes() const {
+        return panels_.row_factors.empty() ? 0 : aligned(block_rows_ * sizeof(RowSum));
+    }
 
     void run_block(const Memory& memory, Share::Part rows, Share::Part panels) const {
         auto** pointers = reinterpret_cast<const std::uint8_t**>(memory.scratch);
@@ -138,12 +144,17 @@ class ByteMatrixStep final : public Step {
         auto* sums = affine_ ? nullptr : reinterpret_cast<std::int32_t*>(rest);
         if (sums) rest += aligned(block_rows_ * byte_panel_width * sizeof(std::int32_t));
         auto* packed = reinterpret_cast<std::uint8_t*>(rest);
-        auto* copies = packed + packed_bytes_;
+        auto* row_sums = reinterpret_cast<RowSum*>(packed + packed_bytes_);
+        auto* copies = packed + packed_bytes_ + row_sum_bytes();
         const auto* image = memory.at<const std::uint8_t>(reads[0]);
         for (std::size_t p = panels.begin; p < panels.end; ++p) {
             const auto group = p / panels_.group_panels;
             if (p == panels.begin || p % panels_.group_panels == 0) {
                 find_rows(image, rows, group, copies, pointers);
+                if (!panels_.row_factors.empty())
+                    kernels_.bytes->add_rows({pointers, rows.end - rows.begin, panels_.runs,
+                                              depth_ / panels_.runs, run_stride(), panels_.low_bits,
+                                              row_sums});
                 if (!least_.empty())
                     kernels_.bytes->pack_triples({pointers, rows.end - rows.begin, panels_.runs,
                                                   panels_.run_groups, run_stride(), packed});
@@ -151,19 +162,31 @@ class ByteMatrixStep final : public Step {
             if (!least_.empty())
                 multiply_triples(memory, rows, group, p % panels_.group_panels, packed);
             else
-                multiply(memory, rows, group, p % panels_.group_panels, pointers, sums);
+                multiply(memory, rows, group, p % panels_.group_panels, {pointers, row_sums, sums});
         }
     }
 
+    // Of a block's rows.
+    struct Rows {
+        const std::uint8_t* const* pointers;
+        const RowSum* row_sums;
+        std::int32_t* sums;  // nullptr: bytes are made at once
+    };
+
     void multiply(const Memory& memory, Share::Part rows, std::size_t group, std::size_t panel,
-                  const std::uint8_t* const* pointers, std::int32_t* sums) const {
+                  const Rows& block) const {
         const auto lanes = panels_.lanes(panel), count = rows.end - rows.begin;
         const auto number = group * panels_.group_panels + panel;
         auto* out = out_at(memory, rows.begin, group, panel);
-        GemmBytes job{
-            pointers, count, panels_.runs, panels_.run_groups, run_stride(), panels_.panel(group, panel),
-            lanes};
-        job.sums = sums;
+        GemmBytes job{block.pointers, count,
+                      panels_.runs,   panels_.run_groups,
+                      run_stride(),   panels_.panel(group, panel),
+                      lanes};
+        job.sums = block.sums;
+        if (!panels_.row_factors.empty()) {
+            job.row_sums = block.row_sums;
+            job.row_factors = panels_.factors(group, panel);
+        }
         job.tails = panels_.tails;
         job.narrow_groups = narrow_groups_;
         job.out_stride = pitch_;
@@ -176,7 +199,7 @@ class ByteMatrixStep final : public Step {
         const auto narrow_panels = (panels_.group_channels + panel_width - 1) / panel_width;
         const auto first = group * narrow_panels + panel * (byte_panel_width / panel_width);
         for (std::size_t v = 0; v < vectors_of(lanes); ++v)
-            finish_.run(kernels_, first + v, sums + v * count * vector_width, count,
+            finish_.run(kernels_, first + v, block.sums + v * count * vector_width, count,
                         out + v * panel_width * finish_.out.element_bytes(), pitch_,
                         std::min(panel_width, lanes - v * panel_width));
     }
@@ -298,7 +321,7 @@ StepPtr make_byte_matrix_step(const Kernels& kernels, const LinearLayer& layer,
     const bool in_place = layer.weights.groups == 1 && layer.window.dilations == model::Extent2{};
     const bool tails =
         kernels.bytes->tails && in_place && layer.in.width > static_cast<std::int32_t>(triple_code);
-    auto panels = pack_byte_panels(layer.weights, runs, tails);
+    auto panels = pack_byte_panels(layer.weights, runs, tails, layer.in.width);
     if (!panels) return nullptr;
     auto finish = make_finish(layer, sums);
     if (!finish) return nullptr;

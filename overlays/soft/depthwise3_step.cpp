@@ -1,4 +1,6 @@
 // Depthwise convolutions by Depthwise3.
+#include <fmt/format.h>
+
 #include <algorithm>
 
 #include "overlays/soft/byte_steps.hpp"
@@ -24,7 +26,7 @@ AffineLanes block_lanes(const AffineTable& table, std::size_t lane_count) {
 
 class Depthwise3Step final : public Step {
   public:
-    Depthwise3Step(const ByteKernels& kernels, const LinearLayer& layer, AlignedVector<std::int8_t> weights,
+    Depthwise3Step(const ByteKernels& kernels, const LinearLayer& layer, DepthwisePlanes weights,
                    AffineLanes affine)
         : Step({layer.in_buffer}, layer.out_buffer),
           kernels_(kernels),
@@ -36,7 +38,9 @@ class Depthwise3Step final : public Step {
 
     std::string_view kind() const override { return "depthwise"; }
     std::string how() const override {
-        return affine_.is_exact() ? "interleaved columns, requantized" : "interleaved columns, affine";
+        return fmt::format("interleaved columns{}, {}",
+                           weights_.planes > 1 ? fmt::format(" in up to {} planes", weights_.planes) : "",
+                           affine_.is_exact() ? "requantized" : "affine");
     }
     std::uint64_t macs() const override { return window_.out_pixels() * window_.channels * window_.taps(); }
 
@@ -62,12 +66,14 @@ class Depthwise3Step final : public Step {
         kernels_.depthwise3({lines, outside_.data(), signed_size(window_.in_width),
                              signed_size(window_.channels), signed_size(-window_.pads.left),
                              signed_size(window_.strides.width), static_cast<std::size_t>(window_.out_width),
-                             weights_.data(), affine_.from(0), out, window_.kernel.height <= 3});
+                             weights_.weights.data(), affine_.from(0), out, window_.kernel.height <= 3,
+                             weights_.planes,
+                             weights_.block_planes.empty() ? nullptr : weights_.block_planes.data()});
     }
 
     const ByteKernels& kernels_;
     Window window_;
-    AlignedVector<std::int8_t> weights_;
+    DepthwisePlanes weights_;
     AffineLanes affine_;
     std::vector<std::uint8_t> outside_;  // a row of zeros
 };
@@ -93,7 +99,7 @@ StepPtr make_depthwise3_step(const ByteKernels& kernels, const LinearLayer& laye
     if (!finish) return nullptr;
     const auto table = make_affine_table(ungrouped.weights, *finish, sums);
     if (!table) return nullptr;
-    const auto lanes = packed->size() / 12;
+    const auto lanes = packed->weights.size() / packed->planes / 12;
     return std::make_unique<Depthwise3Step>(kernels, layer, std::move(*packed), block_lanes(*table, lanes));
 }
 

@@ -21,12 +21,16 @@ struct Slice {
     // `at` is the first channel within the block of `width` channels at `block` (depthwise_channel: of each vector four lanes,
     // which are four channels).
     Slice(const Depthwise3& job, std::size_t block, std::size_t width, std::size_t at) : begin(block + at) {
-        const auto* from = job.weights + block * 12;
+        const auto* from = job.weights + block * 12 * job.planes;
+        const std::size_t planes = job.block_planes ? job.block_planes[block / 64] : 1;
         for (std::size_t n = 0; n < vector_width; ++n) {
             const auto lane = n / 4 * (width / 4) + at / 4 + n % 4;
             for (std::size_t c = 0; c < columns; ++c)
                 for (std::size_t row = 0; row < 4; ++row)
-                    weights[c][row / 2][n][row % 2] = from[(c * width + lane) * 4 + row];
+                    for (std::size_t plane = 0; plane < planes; ++plane)
+                        weights[c][row / 2][n][row % 2] =
+                            static_cast<std::int16_t>(weights[c][row / 2][n][row % 2] +
+                                                      from[((plane * 3 + c) * width + lane) * 4 + row]);
             factors[n] = job.affine.factors[block + lane];
             offsets[n] = job.affine.offsets[block + lane];
             if (!job.affine.exact_factors) continue;

@@ -156,18 +156,22 @@ template <typename Set>
 struct Constants {
     typename Set::Bytes weights[3][4];
     typename Set::Floats factors[4], offsets[4];
+    const std::int8_t* more;  // further planes of weights, read for each pixel
+    std::size_t more_planes;
 };
 
 template <typename Set, Form How>
 FARD_VNNI_INLINE Constants<Set> constants_of(const Depthwise3& job, std::size_t begin) {
     constexpr std::size_t lanes = Set::channels / 4;
     Constants<Set> constants;
+    constants.more = job.weights + begin * 12 * job.planes + Set::channels * 12;
+    constants.more_planes = job.block_planes ? job.block_planes[begin / 64] - std::size_t{1} : 0;
     FARD_UNROLL
     for (std::size_t v = 0; v < 4; ++v) {
         FARD_UNROLL
         for (std::size_t c = 0; c < 3; ++c)
-            constants.weights[c][v] =
-                Set::load(static_cast<const void*>(job.weights + begin * 12 + (c * 4 + v) * Set::channels));
+            constants.weights[c][v] = Set::load(static_cast<const void*>(
+                job.weights + begin * 12 * job.planes + (c * 4 + v) * Set::channels));
         const auto& affine = job.affine;
         const auto at = begin + v * lanes;
         constants.factors[v] = Set::load((How == fixed_form ? affine.fixed_factors : affine.factors) + at);
@@ -187,7 +191,20 @@ FARD_VNNI_INLINE void store_exactly(const typename Set::Bytes (&sums)[4], const 
 }
 
 // `begin` is the block's first lane.
-template <typename Set, Form How>
+template <typename Set>
+FARD_VNNI_INLINE typename Set::Bytes add_planes(const Constants<Set>& constants,
+                                                const Column<Set> (&columns)[3], std::size_t v,
+                                                typename Set::Bytes sums) {
+    for (std::size_t plane = 0; plane < constants.more_planes; ++plane)
+        FARD_UNROLL
+    for (std::size_t c = 0; c < 3; ++c) {
+        const auto* weights = constants.more + ((plane * 3 + c) * 4 + v) * Set::channels;
+        sums = Set::add(sums, columns[c].quads[v], Set::load(static_cast<const void*>(weights)));
+    }
+    return sums;
+}
+
+template <typename Set, Form How, bool Planes>
 FARD_VNNI_INLINE void make_pixel(const Constants<Set>& constants, const Affine& affine, std::size_t begin,
                                  const Column<Set> (&columns)[3], std::uint8_t* out, __mmask64 mask) {
     typename Set::Bytes sums[4], codes[4];
@@ -198,6 +215,7 @@ FARD_VNNI_INLINE void make_pixel(const Constants<Set>& constants, const Affine& 
         FARD_UNROLL
         for (std::size_t c = 0; c < 3; ++c)
             sums[v] = Set::add(sums[v], columns[c].quads[v], constants.weights[c][v]);
+        if constexpr (Planes) sums[v] = add_planes(constants, columns, v, sums[v]);
         const auto t = Set::affine(sums[v], constants.factors[v], constants.offsets[v]);
         if constexpr (How == watched_form) most = Set::farther(most, t);
         codes[v] = Set::round(t);
@@ -215,7 +233,7 @@ FARD_VNNI_INLINE void make_pixel(const Constants<Set>& constants, const Affine& 
     Set::store_codes(out, codes, affine, mask);
 }
 
-template <typename Set, Form How, bool ThreeRows>
+template <typename Set, Form How, bool ThreeRows, bool Planes>
 FARD_VNNI void make_block(const Depthwise3& shared_job, std::size_t begin) {
     const Depthwise3 job = shared_job;  // a copy of our own: bytes stored may not change it
     const auto constants = constants_of<Set, How>(job, begin);
@@ -232,7 +250,7 @@ FARD_VNNI void make_block(const Depthwise3& shared_job, std::size_t begin) {
             columns[0] = columns[1];
             columns[1] = columns[2];
             columns[2] = interleaved<Set, ThreeRows>(job, x + 2, begin);
-            make_pixel<Set, How>(constants, job.affine, begin, columns, out, mask);
+            make_pixel<Set, How, Planes>(constants, job.affine, begin, columns, out, mask);
         }
         return;
     }
@@ -241,31 +259,34 @@ FARD_VNNI void make_block(const Depthwise3& shared_job, std::size_t begin) {
         for (std::ptrdiff_t c = 0; c < 3; ++c)
             columns[c] = i > 0 && c == 0 && job.stride == 2 ? columns[2]
                                                             : interleaved<Set, ThreeRows>(job, x + c, begin);
-        make_pixel<Set, How>(constants, job.affine, begin, columns, out, mask);
+        make_pixel<Set, How, Planes>(constants, job.affine, begin, columns, out, mask);
     }
 }
 
 using Block = void (*)(const Depthwise3&, std::size_t);
 
 template <typename Set, Form How>
-Block block_of(bool three_rows) {
-    return three_rows ? make_block<Set, How, true> : make_block<Set, How, false>;
+Block block_of(bool three_rows, bool planes) {
+    if (planes) return three_rows ? make_block<Set, How, true, true> : make_block<Set, How, false, true>;
+    return three_rows ? make_block<Set, How, true, false> : make_block<Set, How, false, false>;
 }
 
 template <typename Set>
-Block block_of(const Depthwise3& job) {
-    return job.affine.fixed_factors   ? block_of<Set, fixed_form>(job.three_rows)
-           : job.affine.exact_factors ? block_of<Set, watched_form>(job.three_rows)
-                                      : block_of<Set, affine_form>(job.three_rows);
+Block block_of(const Depthwise3& job, bool planes) {
+    return job.affine.fixed_factors   ? block_of<Set, fixed_form>(job.three_rows, planes)
+           : job.affine.exact_factors ? block_of<Set, watched_form>(job.three_rows, planes)
+                                      : block_of<Set, affine_form>(job.three_rows, planes);
 }
 
 }  // namespace
 
 void depthwise3(const Depthwise3& job) {
-    const auto wide = block_of<Wide>(job), narrow = block_of<Narrow>(job);
     const auto channels = static_cast<std::size_t>(job.channels);
-    for (std::size_t begin = 0; begin < channels; begin += depthwise_block(channels - begin))
-        (depthwise_block(channels - begin) == Wide::channels ? wide : narrow)(job, begin);
+    for (std::size_t begin = 0; begin < channels; begin += depthwise_block(channels - begin)) {
+        const bool planes = job.block_planes && job.block_planes[begin / 64] > 1;
+        const bool wide = depthwise_block(channels - begin) == Wide::channels;
+        (wide ? block_of<Wide>(job, planes) : block_of<Narrow>(job, planes))(job, begin);
+    }
 }
 
 }  // namespace fard::soft::avx512vnni

@@ -22,14 +22,18 @@ struct Slice {
 Slice slice_of(const Depthwise3& job, std::size_t block, std::size_t width, std::size_t at) {
     Slice slice{block + at, {}, 1, {}};
     const std::size_t vector_lanes = width / 4;
-    const auto* weights = job.weights + block * 12;
+    const auto* weights = job.weights + block * 12 * job.planes;
+    const std::size_t planes = job.block_planes ? job.block_planes[block / 64] : 1;
     for (std::size_t v = 0; v < 4; ++v) {
         const auto lane = v * vector_lanes + at / 4;
         slice.lane[v] = block + lane;
         for (std::size_t c = 0; c < columns; ++c)
             for (std::size_t n = 0; n < 4; ++n)
                 for (std::size_t line = 0; line < 4; ++line) {
-                    const auto weight = weights[(c * width + lane + n) * 4 + line];
+                    std::int16_t weight = 0;
+                    for (std::size_t plane = 0; plane < planes; ++plane)
+                        weight = static_cast<std::int16_t>(
+                            weight + weights[((plane * 3 + c) * width + lane + n) * 4 + line]);
                     slice.weights[line][c][v * 4 + n] = weight;
                     if (weight != 0) slice.lines = std::max(slice.lines, line + 1);
                 }

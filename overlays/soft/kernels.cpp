@@ -23,21 +23,25 @@ bool runs_everywhere() {
     return true;
 }
 
-constexpr ByteKernels plain_bytes{plain::gemm, plain::pack_triples, plain::gemm_triples, plain::depthwise3,
-                                  true};
+constexpr ByteKernels plain_bytes{plain::gemm,       plain::pack_triples, plain::gemm_triples,
+                                  plain::depthwise3, plain::add_rows,     true};
 #if defined(__x86_64__)
 constexpr ByteKernels amx_bytes{amx::gemm, avx512vnni::pack_triples, amx::gemm_triples,
-                                avx512vnni::depthwise3};
-constexpr ByteKernels vnni_bytes{avx512vnni::gemm, avx512vnni::pack_triples, avx512vnni::gemm_triples,
-                                 avx512vnni::depthwise3, true};
-constexpr ByteKernels avx2_bytes{avx2::gemm, avx2::pack_triples, avx2::gemm_triples, avx2::depthwise3};
+                                avx512vnni::depthwise3, avx512vnni::add_rows};
+constexpr ByteKernels vnni_bytes{avx512vnni::gemm,       avx512vnni::pack_triples, avx512vnni::gemm_triples,
+                                 avx512vnni::depthwise3, avx512vnni::add_rows,     true};
+constexpr ByteKernels avx2_bytes{avx2::gemm, avx2::pack_triples, avx2::gemm_triples, avx2::depthwise3,
+                                 avx2::add_rows};
 #elif defined(__aarch64__)
-constexpr ByteKernels i8mm_bytes{neoni8mm::gemm, neon::pack_triples, neoni8mm::gemm_triples,
-                                 neon::depthwise3};
-constexpr ByteKernels dot_bytes{neondot::gemm, neon::pack_triples, neondot::gemm_triples, neon::depthwise3};
-constexpr ByteKernels neon_bytes{neon::gemm, neon::pack_triples, neon::gemm_triples, neon::depthwise3};
+constexpr ByteKernels i8mm_bytes{neoni8mm::gemm, neon::pack_triples, neoni8mm::gemm_triples, neon::depthwise3,
+                                 neon::add_rows};
+constexpr ByteKernels dot_bytes{neondot::gemm, neon::pack_triples, neondot::gemm_triples, neon::depthwise3,
+                                neon::add_rows};
+constexpr ByteKernels neon_bytes{neon::gemm, neon::pack_triples, neon::gemm_triples, neon::depthwise3,
+                                 neon::add_rows};
 #elif defined(__arm__)
-constexpr ByteKernels neon_bytes{neon::gemm, neon::pack_triples, neon::gemm_triples, neon::depthwise3};
+constexpr ByteKernels neon_bytes{neon::gemm, neon::pack_triples, neon::gemm_triples, neon::depthwise3,
+                                 neon::add_rows};
 #endif
 
 #if defined(__aarch64__) || defined(__arm__)

@@ -21,5 +21,6 @@ void gemm(const GemmBytes& job);
 void pack_triples(const PackTriples& job);
 void gemm_triples(const GemmTriples& job);
 void depthwise3(const Depthwise3& job);
+void add_rows(const AddRows& job);
 
 }  // namespace fard::soft::neon

@@ -74,6 +74,20 @@ FARD_GEMM void multiply_tile(const PanelPart& part, const std::uint8_t* const* r
         vst1q_s32(to + r * vector_width + i * 4, sums[r][i]);
 }
 
+// Adds what GemmBytes::row_sums stand for; `factors`: of these 16 channels.
+FARD_NEON inline void add_row_sums(const RowSum* rows, const std::int16_t (*factors)[2], std::size_t count,
+                                   std::int32_t* sums) {
+    int16x4x2_t two[quads];
+    for (std::size_t i = 0; i < quads; ++i)
+        two[i] = vld2_s16(factors[i * 4]);
+    for (std::size_t r = 0; r < count; ++r, sums += vector_width)
+        for (std::size_t i = 0; i < quads; ++i) {
+            int32x4_t sum = vmlal_n_s16(vld1q_s32(sums + i * 4), two[i].val[0], rows[r].low);
+            sum = vmlal_n_s16(sum, two[i].val[1], rows[r].high);
+            vst1q_s32(sums + i * 4, sum);
+        }
+}
+
 // The same for any number of rows up to the Product's most.
 template <typename Product, std::size_t Rows = Product::most_rows>
 void multiply(const PanelPart& part, const std::uint8_t* const* rows, std::size_t count, std::int32_t* to) {
@@ -89,13 +103,11 @@ void gemm_with(const GemmBytes& job) {
         const auto lane = v * vector_width, lanes = std::min(job.lanes - lane, vector_width);
         for (std::size_t first = 0; first < job.row_count; first += Product::most_rows) {
             const auto rows = std::min(job.row_count - first, Product::most_rows);
-            if (job.sums) {
-                multiply<Product>(part, job.rows + first, rows,
-                                  job.sums + (v * job.row_count + first) * vector_width);
-                continue;
-            }
-            std::int32_t sums[Product::most_rows * vector_width];
+            std::int32_t own[Product::most_rows * vector_width];
+            auto* sums = job.sums ? job.sums + (v * job.row_count + first) * vector_width : own;
             multiply<Product>(part, job.rows + first, rows, sums);
+            if (job.row_sums) add_row_sums(job.row_sums + first, job.row_factors + lane, rows, sums);
+            if (job.sums) continue;
             for (std::size_t r = 0; r < rows; ++r)
                 store(job.affine, lane, sums + r * vector_width,
                       job.out + (first + r) * job.out_stride + lane, lanes);

@@ -14,6 +14,14 @@ struct PlainFinish {
             for (std::size_t n = 0; n < job.lanes; ++n)
                 job.out[(first + r) * job.out_stride + n] = plain::finish(job.affine, n, sums[n]);
     }
+    static void add_row_sums(const GemmBytes& job, std::size_t first, std::size_t count, std::int32_t* sums,
+                             std::size_t stride, std::size_t apart) {
+        for (std::size_t r = 0; r < count; ++r)
+            for (std::size_t n = 0; n < vectors_of(job.lanes) * vector_width; ++n)
+                sums[r * stride + n / vector_width * apart + n % vector_width] +=
+                    job.row_sums[first + r].low * job.row_factors[n][0] +
+                    job.row_sums[first + r].high * job.row_factors[n][1];
+    }
     static void triples(const GemmTriples& job, std::size_t first, std::size_t count,
                         const std::int32_t* sums) {
         const auto width = vectors_of(job.lanes) * vector_width;
@@ -33,7 +41,8 @@ struct PlainFinish {
 template <typename Finish>
 Kernels emulated(std::string_view name) {
     static const ByteKernels bytes{amx::gemm_with<EmulatedTiles, Finish>, plain::pack_triples,
-                                   amx::gemm_triples_with<EmulatedTiles, Finish>, plain::depthwise3};
+                                   amx::gemm_triples_with<EmulatedTiles, Finish>, plain::depthwise3,
+                                   plain::add_rows};
     Kernels row = kernel_table().back();
     row.name = name;
     row.bytes = &bytes;

@@ -15,6 +15,7 @@ inline bool vector_finish_runs_here() {
 }
 struct VectorFinish {
     static constexpr auto rows = avx512vnni::finish_rows;
+    static constexpr auto add_row_sums = avx512vnni::add_row_sums;
     static constexpr auto triples = avx512vnni::finish_triples;
 };
 #else
@@ -23,6 +24,8 @@ inline bool vector_finish_runs_here() {
 }
 struct VectorFinish {
     static void rows(const GemmBytes&, std::size_t, std::size_t, const std::int32_t*) {}
+    static void add_row_sums(const GemmBytes&, std::size_t, std::size_t, std::int32_t*, std::size_t,
+                             std::size_t) {}
     static void triples(const GemmTriples&, std::size_t, std::size_t, const std::int32_t*) {}
 };
 #endif

@@ -41,8 +41,10 @@ struct GemmCase {
     Weights weights;
     BytePanels panels;
     std::vector<float> factors, offsets;
+    std::vector<RowSum> row_sums;
 
-    explicit GemmCase(std::uint32_t seed) : random(seed) {
+    // `zero_points`: weights lie around another number for each channel, beyond 8 bits.
+    explicit GemmCase(std::uint32_t seed, bool zero_points = false) : random(seed) {
         const auto between = [&](int low, int high) {
             return static_cast<std::size_t>(std::uniform_int_distribution<int>(low, high)(random));
         };
@@ -52,7 +54,13 @@ struct GemmCase {
         image = draw<std::uint8_t>(random, rows * 7 + runs * stride + 64, 0, 255);
         for (std::size_t r = 0; r < rows; ++r)
             pointers.push_back(image.data() + between(0, static_cast<int>(rows) * 7));
-        weights = {draw<std::int32_t>(random, lanes * runs * run, -128, 127), lanes, runs * run, 1};
+        auto values = draw<std::int32_t>(random, lanes * runs * run, -128, 127);
+        for (std::size_t n = 0; n < lanes && zero_points; ++n) {
+            const auto zero = static_cast<int>(between(0, 256)) - 128;
+            for (std::size_t k = 0; k < runs * run; ++k)
+                values[n * runs * run + k] -= zero;
+        }
+        weights = {std::move(values), lanes, runs * run, 1};
         panels = pack_byte_panels(weights, runs).value();
         factors = draw_floats(random, byte_panel_width, -0.01F, 0.01F);
         offsets = draw_floats(random, byte_panel_width, -100, 300);
@@ -67,6 +75,17 @@ struct GemmCase {
     }
 
     GemmBytes job() const { return {pointers.data(), rows, runs, groups, stride, panels.panel(0, 0), lanes}; }
+
+    // With the row sums as `row` makes them.
+    GemmBytes job_with_row_sums(const Kernels& row) {
+        auto made = job();
+        row_sums.assign(rows, {-1, -1});
+        row.bytes->add_rows(
+            {pointers.data(), rows, runs, weights.depth / runs, stride, panels.low_bits, row_sums.data()});
+        made.row_sums = row_sums.data();
+        made.row_factors = panels.factors(0, 0);
+        return made;
+    }
 };
 
 }  // namespace
@@ -187,6 +206,34 @@ TEST_CASE("requantized tiles are exact, also between two codes") {
     }
 }
 
+TEST_CASE("weights with zero points of any value are multiplied exactly") {
+    for (std::uint32_t seed = 1; seed <= 200; ++seed) {
+        GemmCase gemm(seed, true);
+        REQUIRE_FALSE(gemm.panels.row_factors.empty());
+        if (seed % 5 == 0) std::ranges::fill(gemm.image, 255);
+        const ExactConstants constants(gemm.random, byte_panel_width, seed % 2 == 0);
+        std::vector<std::int32_t> expected_sums(vectors_of(gemm.lanes) * gemm.rows * vector_width);
+        std::vector<std::uint8_t> expected;
+        for (std::size_t r = 0; r < gemm.rows; ++r)
+            for (std::size_t n = 0; n < gemm.lanes; ++n) {
+                expected_sums[(n / 16 * gemm.rows + r) * 16 + n % 16] = gemm.sum(r, n);
+                expected.push_back(constants.code(gemm.sum(r, n), n));
+            }
+        for_each_byte_row([&](const Kernels& row) {
+            auto job = gemm.job_with_row_sums(row);
+            std::vector<std::int32_t> sums(expected_sums.size(), -1);
+            job.sums = sums.data();
+            row.bytes->gemm(job);
+            CHECK_MESSAGE(sums == expected_sums, row.name, " seed ", seed);
+            std::vector<std::uint8_t> out(expected.size(), 77);
+            job.sums = nullptr;
+            job.affine = constants.affine(), job.out = out.data(), job.out_stride = gemm.lanes;
+            row.bytes->gemm(job);
+            CHECK_MESSAGE(out == expected, row.name, " seed ", seed);
+        });
+    }
+}
+
 TEST_CASE("the bytes that runs leave over may make a group of their own") {
     for (std::uint32_t seed = 1; seed <= 100; ++seed) {
         GemmCase gemm(seed);
@@ -197,7 +244,9 @@ TEST_CASE("the bytes that runs leave over may make a group of their own") {
         for (std::size_t r = 0; r < gemm.rows; ++r)
             gemm.pointers[r] = gemm.image.data() + r * 7;
         const auto depth = gemm.runs * run;
-        gemm.weights = {draw<std::int32_t>(gemm.random, gemm.lanes * depth, -128, 127), gemm.lanes, depth, 1};
+        const int zero = seed % 3 == 0 ? static_cast<int>(seed) : 0;
+        gemm.weights = {draw<std::int32_t>(gemm.random, gemm.lanes * depth, -128 - zero, 127 - zero),
+                        gemm.lanes, depth, 1};
         gemm.panels = pack_byte_panels(gemm.weights, gemm.runs, true).value();
         REQUIRE(gemm.panels.tails);
         const ExactConstants constants(gemm.random, byte_panel_width, seed % 2 == 0);
@@ -207,8 +256,8 @@ TEST_CASE("the bytes that runs leave over may make a group of their own") {
                 expected.push_back(constants.code(gemm.sum(r, n), n));
         for_each_byte_row([&](const Kernels& row) {
             if (!row.bytes->tails) return;
-            GemmBytes job{gemm.pointers.data(),    gemm.rows, gemm.runs, gemm.panels.run_groups, gemm.stride,
-                          gemm.panels.panel(0, 0), gemm.lanes};
+            auto job = zero != 0 ? gemm.job_with_row_sums(row) : gemm.job();
+            job.run_groups = gemm.panels.run_groups;
             std::vector<std::uint8_t> out(expected.size(), 77);
             job.tails = true, job.affine = constants.affine(), job.out = out.data(),
             job.out_stride = gemm.lanes;
@@ -269,16 +318,26 @@ TEST_CASE("depthwise rows of three columns agree with the plain ones") {
                 for (std::size_t i = 0; i < 4; ++i)
                     lines[i] = image.data() + i * line_bytes;
                 const auto used = static_cast<std::size_t>(channels);
-                const Weights weights{draw<std::int32_t>(random, used * height * 3, -128, 127), used,
+                const int most = channels % 2 == 0 ? 127 : 255;  // the others take two or three planes
+                const Weights weights{draw<std::int32_t>(random, used * height * 3, -most, most), used,
                                       height * 3, used};
                 const auto packed = pack_depthwise3(weights).value();
-                const auto factors = draw_floats(random, packed.size() / 12, -0.01F, 0.01F);
-                const auto offsets = draw_floats(random, packed.size() / 12, -100, 300);
+                const auto lanes = packed.weights.size() / packed.planes / 12;
+                const auto factors = draw_floats(random, lanes, -0.01F, 0.01F);
+                const auto offsets = draw_floats(random, lanes, -100, 300);
                 std::vector<std::uint8_t> expected(count * used, 77);
-                Depthwise3 job{lines,          outside.data(), width,
-                               channels,       first_x,        stride,
-                               count,          packed.data(),  {factors.data(), offsets.data(), 3, 3, 200},
+                Depthwise3 job{lines,
+                               outside.data(),
+                               width,
+                               channels,
+                               first_x,
+                               stride,
+                               count,
+                               packed.weights.data(),
+                               {factors.data(), offsets.data(), 3, 3, 200},
                                expected.data()};
+                job.planes = packed.planes;
+                if (packed.planes > 1) job.block_planes = packed.block_planes.data();
                 plain::depthwise3(job);
                 for_each_byte_row([&](const Kernels& row) {
                     for (const bool three_rows : {false, height <= 3}) {
@@ -288,7 +347,7 @@ TEST_CASE("depthwise rows of three columns agree with the plain ones") {
                         CHECK_MESSAGE(out == expected, row.name, " channels ", channels, " stride ", stride);
                     }
                 });
-                const ExactConstants constants(random, packed.size() / 12, stride == 2);
+                const ExactConstants constants(random, lanes, stride == 2);
                 job.affine = constants.affine(), job.out = expected.data();
                 plain::depthwise3(job);
                 for_each_byte_row([&](const Kernels& row) {
@@ -335,9 +394,17 @@ TEST_CASE("thresholds far from any line are not taken for one") {
     CHECK_FALSE(fit_affine(passing, {-1000, 1000}));
 }
 
-TEST_CASE("weights beyond eight bits are not packed as bytes") {
-    CHECK_FALSE(pack_byte_panels({{128, 1}, 1, 2, 1}, 1));
-    CHECK_FALSE(pack_depthwise3({{0, -129, 0}, 1, 3, 1}));
+TEST_CASE("weights beyond eight bits are packed as bytes where a shift or some planes make them up") {
+    CHECK(pack_byte_panels({{128, 1}, 1, 2, 1}, 1)->row_factors[0] == 1);
+    CHECK(pack_byte_panels({{-129, 1}, 1, 2, 1}, 1)->row_factors[0] == -1);
+    CHECK(pack_byte_panels({{-128, 127}, 1, 2, 1}, 1)->row_factors.empty());
+    CHECK_FALSE(pack_byte_panels({{-128, 128}, 1, 2, 1}, 1));
+    CHECK_FALSE(pack_byte_panels({std::vector<std::int32_t>(1 << 15, 255), 1, 1 << 15, 1}, 1));  // row sums
+    CHECK(pack_byte_panels({std::vector<std::int32_t>(1 << 15, 255), 1, 1 << 15, 1}, 1, false, 15));
+    CHECK(pack_depthwise3({{0, -128, 127}, 1, 3, 1})->planes == 1);
+    CHECK(pack_depthwise3({{0, -129, 0}, 1, 3, 1})->planes == 2);
+    CHECK(pack_depthwise3({{0, 255, 0}, 1, 3, 1})->planes == 3);
+    CHECK_FALSE(pack_depthwise3({{0, 400, 0}, 1, 3, 1}));
 }
 
 TEST_CASE("pools agree with a direct computation") {
