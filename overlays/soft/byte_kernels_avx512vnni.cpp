@@ -277,18 +277,30 @@ constexpr TriplesTile triples_tiles_of[most_triples] = {triples_tile<1, Vectors>
 constexpr const TriplesTile* triples_tiles[4] = {triples_tiles_of<1>, triples_tiles_of<2>,
                                                  triples_tiles_of<3>, triples_tiles_of<4>};
 
-// The bytes of a row in eight parts.
-FARD_VNNI_INLINE __m512i bytes_added(const AddRows& job, const std::uint8_t* row, __mmask64 last) {
-    const __m512i zero = _mm512_setzero_si512();
-    __m512i sums = zero;
-    for (std::size_t run = 0; run < job.runs; ++run, row += job.run_stride) {
-        std::size_t i = 0;
-        for (; i + 64 <= job.run_bytes; i += 64)
-            sums = _mm512_add_epi64(sums, _mm512_sad_epu8(_mm512_loadu_si512(row + i), zero));
-        if (last != 0)
-            sums = _mm512_add_epi64(sums, _mm512_sad_epu8(_mm512_maskz_loadu_epi8(last, row + i), zero));
+// Eight rows at a time: the bytes of each in eight parts.
+FARD_VNNI_INLINE void add_bytes(const AddRows& job, const std::uint8_t* const* rows, std::size_t count,
+                                __mmask64 last, __m512i (&sums)[8]) {
+    const std::size_t whole = job.run_bytes / 64 * 64;
+    const std::uint8_t* from[8];
+    FARD_UNROLL
+    for (std::size_t r = 0; r < 8; ++r) {
+        from[r] = rows[r < count ? r : 0];
+        sums[r] = _mm512_setzero_si512();
     }
-    return sums;
+    for (std::size_t run = 0; run < job.runs; ++run) {
+        const std::size_t begin = run * job.run_stride;
+        for (std::size_t i = begin; i < begin + whole; i += 64)
+            FARD_UNROLL
+        for (std::size_t r = 0; r < 8; ++r)
+            sums[r] = _mm512_add_epi64(
+                sums[r], _mm512_sad_epu8(_mm512_loadu_si512(from[r] + i), _mm512_setzero_si512()));
+        if (last == 0) continue;
+        FARD_UNROLL
+        for (std::size_t r = 0; r < 8; ++r)
+            sums[r] = _mm512_add_epi64(sums[r],
+                                       _mm512_sad_epu8(_mm512_maskz_loadu_epi8(last, from[r] + begin + whole),
+                                                       _mm512_setzero_si512()));
+    }
 }
 
 // The sum of each vector's eight numbers, in the vectors' order.
@@ -351,20 +363,21 @@ FARD_VNNI void add_row_sums(const GemmBytes& job, std::size_t first, std::size_t
     }
 }
 
-FARD_VNNI void add_rows(const AddRows& job) {
+FARD_VNNI void add_rows(const AddRows& shared_job) {
+    const AddRows job = shared_job;  // a copy of our own: sums stored may not change it
     const std::uint64_t rest = job.run_bytes % 64;
     const __mmask64 last = rest == 0 ? 0 : ~std::uint64_t{0} >> (64 - rest);
+    const __m128i low_bits = _mm_cvtsi32_si128(job.low_bits);
+    const __m512i low_mask = _mm512_set1_epi64((1 << job.low_bits) - 1);
     for (std::size_t first = 0; first < job.row_count; first += 8) {
         const auto count = job.row_count - first < 8 ? job.row_count - first : 8;
-        __m512i sums[8];
-        for (std::size_t r = 0; r < 8; ++r)
-            sums[r] = bytes_added(job, job.rows[first + (r < count ? r : 0)], last);
-        const __m512i row = added_across(sums);
-        const __m512i low = _mm512_and_si512(row, _mm512_set1_epi64((1 << job.low_bits) - 1));
-        const __m512i high =
-            _mm512_sll_epi64(_mm512_srl_epi64(row, _mm_cvtsi32_si128(job.low_bits)), _mm_cvtsi32_si128(16));
-        const __mmask8 mask = static_cast<__mmask8>(0xff >> (8 - count));
-        _mm256_mask_storeu_epi32(job.out + first, mask, _mm512_cvtepi64_epi32(_mm512_or_si512(low, high)));
+        __m512i parts[8];
+        add_bytes(job, job.rows + first, count, last, parts);
+        const __m512i sums = added_across(parts);
+        const __m512i high = _mm512_slli_epi64(_mm512_srl_epi64(sums, low_bits), 16);
+        const __m512i both = _mm512_or_si512(_mm512_and_si512(sums, low_mask), high);
+        _mm256_mask_storeu_epi32(job.out + first, static_cast<__mmask8>(0xff >> (8 - count)),
+                                 _mm512_cvtepi64_epi32(both));
     }
 }
 

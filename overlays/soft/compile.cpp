@@ -5,6 +5,7 @@
 
 #include "overlays/soft/batch_step.hpp"
 #include "overlays/soft/general_step.hpp"
+#include "overlays/soft/lower_elementwise.hpp"
 #include "overlays/soft/lower_linear.hpp"
 #include "overlays/soft/merge_steps.hpp"
 #include "overlays/soft/plan.hpp"
@@ -44,21 +45,22 @@ class Compiler {
           kernels_(kernels),
           buffers_(graph_.tensors.size()),
           known_(graph_.tensors.size()),
-          placed_(graph_.tensors.size()) {
+          placed_(graph_.tensors.size()),
+          readers_(readers_of(graph_)),
+          done_(graph_.nodes.size()) {
         recipe_.graph = std::move(graph);
         for (const auto& tensor : graph_.tensors)
             storages_.push_back(storage_of(tensor));
-        find_sole_readers();
     }
 
     Recipe run() {
         for (const auto id : graph_.inputs)
             recipe_.inputs.push_back({buffer_for(id), storages_[id], graph_[id].type});
         for (const auto& node : graph_.nodes) {
-            if (std::ranges::find(done_, &node) != done_.end()) continue;
-            if (!lower_linear(node) && !lower_renaming(node) && !lower_offset(node) && !lower_table(node) &&
-                !lower_max_pool(node) && !lower_pixel_sum(node) && !lower_channels_first(node) &&
-                !lower_requantize(node) && !lower_concat(node))
+            if (done_[number_of(node)]) continue;
+            if (!lower_linear(node) && !lower_renaming(node) && !lower_offset(node) && !lower_each(node) &&
+                !lower_table(node) && !lower_max_pool(node) && !lower_pixel_sum(node) &&
+                !lower_channels_first(node) && !lower_requantize(node) && !lower_concat(node))
                 lower_general(node);
             recipe_.names.resize(recipe_.steps.size(), node.name);
         }
@@ -74,18 +76,8 @@ class Compiler {
     }
 
   private:
-    void find_sole_readers() {
-        sole_reader_.assign(graph_.tensors.size(), nullptr);
-        std::vector<int> readers(graph_.tensors.size());
-        for (const auto& node : graph_.nodes)
-            for (const auto id : node.inputs) {
-                ++readers[id];
-                sole_reader_[id] = &node;
-            }
-        for (const auto id : graph_.outputs)
-            readers[id] += 2;
-        for (TensorId id = 0; id < readers.size(); ++id)
-            if (readers[id] != 1) sole_reader_[id] = nullptr;
+    std::size_t number_of(const Node& node) const {
+        return static_cast<std::size_t>(&node - graph_.nodes.data());
     }
 
     BufferId buffer_for(TensorId id) {
@@ -101,7 +93,7 @@ class Compiler {
     }
 
     bool lower_linear(const Node& node) {
-        for (auto& found : find_linear(graph_, node, sole_reader_)) {
+        for (auto& found : find_linear(graph_, node, readers_)) {
             found.layer.in_buffer = buffers_[found.input];
             const Node* concat = concat_of(found);
             found.layer.out_buffer = concat ? buffer_of_concat(*concat) : next_buffer();
@@ -120,7 +112,8 @@ class Compiler {
             else
                 buffer_for(found.output);
             recipe_.steps.push_back(std::move(step));
-            done_.insert(done_.end(), found.nodes.begin(), found.nodes.end());
+            for (const auto* each : found.nodes)
+                done_[number_of(*each)] = true;
             return true;
         }
         return false;
@@ -129,7 +122,7 @@ class Compiler {
     // The Concat into whose output the layer may write its own at once: it has bytes only, all of the same meaning, and reads
     // the layer alone. (Depthwise layers write whole pixels.)
     const Node* concat_of(const FoundLayer& found) const {
-        const Node* next = sole_reader_[found.output];
+        const Node* next = readers_.sole[found.output];
         if (!next || next->op != Op::concat || found.layer.weights.groups != 1 || !concatenates_pixels(*next))
             return nullptr;
         return next;
@@ -214,6 +207,15 @@ class Compiler {
             table[static_cast<std::size_t>(code)] = static_cast<std::uint8_t>(code + shift);
         recipe_.steps.push_back(make_table_step(route(node), std::move(table)));
         return true;
+    }
+
+    // Operators that work element by element.
+    bool lower_each(const Node& node) {
+        const Surroundings around{graph_, kernels_, storages_, buffers_, readers_.sole};
+        auto found = lower_elementwise(around, node, next_buffer());
+        if (!found) return false;
+        if (found->joined) done_[number_of(*found->joined)] = true;
+        return add_step(std::move(found->step), found->output);
     }
 
     // MultiThreshold on codes: every possible result is known beforehand.
@@ -369,8 +371,8 @@ class Compiler {
     std::vector<bool> known_;        // tensors that have a buffer
     std::vector<bool> placed_;       // tensors that lie within the buffer of the Concat that reads them
     std::vector<Storage> storages_;  // by TensorId
-    std::vector<const Node*> sole_reader_;
-    std::vector<const Node*> done_;  // nodes that became part of another's step
+    Readers readers_;
+    std::vector<bool> done_;  // nodes that became part of another's step, by their number
 };
 
 }  // namespace

@@ -46,9 +46,19 @@ constexpr ByteKernels neon_bytes{neon::gemm, neon::pack_triples, neon::gemm_trip
 
 #if defined(__aarch64__) || defined(__arm__)
 constexpr Kernels neon_row(std::string_view name, bool (*runs_here)(), const ByteKernels& bytes) {
-    return {
-        name,           runs_here,         neon::gemm_u8,     neon::gemm_i16, neon::count32,    neon::count16,
-        neon::finish16, neon::depthwise16, neon::depthwise32, neon::max_row,  neon::pixel_sums, &bytes};
+    return {name,
+            runs_here,
+            neon::gemm_u8,
+            neon::gemm_i16,
+            neon::count32,
+            neon::count16,
+            neon::finish16,
+            neon::depthwise16,
+            neon::depthwise32,
+            neon::max_row,
+            neon::pixel_sums,
+            &bytes,
+            &neon::elementwise};
 }
 #endif
 
@@ -64,16 +74,19 @@ constexpr BitKernels beside_amx_bits{avx512popcnt::runs_here, avx512popcnt::pack
 // Measured on CNV: 18.4 to 7.5 GMAC/s where the compiler may use SSE2 alone.
 constexpr BitKernels plain_bits{runs_everywhere, plain::pack_bits, plain::gemm_bits, 2.4};
 
+constexpr ElementwiseKernels plain_elementwise{plain::map_sums, plain::merge, plain::quantize};
+
 constexpr Kernels table[] = {
 #if defined(__x86_64__)
     {"amx", amx::runs_here, avx2::gemm_u8, avx2::gemm_i16, avx2::count32, avx2::count16, avx2::finish16,
      avx2::depthwise16, avx2::depthwise32, avx512vnni::max_row, avx512vnni::pixel_sums, &amx_bytes,
-     &beside_amx_bits},
+     &avx512::elementwise, &beside_amx_bits},
     {"avx512vnni", avx512vnni::runs_here, avx2::gemm_u8, avx2::gemm_i16, avx2::count32, avx2::count16,
      avx2::finish16, avx2::depthwise16, avx2::depthwise32, avx512vnni::max_row, avx512vnni::pixel_sums,
-     &vnni_bytes, &popcnt_bits},
+     &vnni_bytes, &avx512::elementwise, &popcnt_bits},
     {"avx2", avx2::runs_here, avx2::gemm_u8, avx2::gemm_i16, avx2::count32, avx2::count16, avx2::finish16,
-     avx2::depthwise16, avx2::depthwise32, plain::max_row, plain::pixel_sums, &avx2_bytes},
+     avx2::depthwise16, avx2::depthwise32, plain::max_row, plain::pixel_sums, &avx2_bytes,
+     &avx2::elementwise},
 #elif defined(__aarch64__)
     neon_row("neoni8mm", neoni8mm::runs_here, i8mm_bytes),
     neon_row("neondot", neondot::runs_here, dot_bytes),
@@ -83,7 +96,7 @@ constexpr Kernels table[] = {
 #endif
     {"plain", runs_everywhere, plain::gemm_u8, plain::gemm_i16, plain::count32, plain::count16,
      plain::finish16, plain::depthwise16, plain::depthwise32, plain::max_row, plain::pixel_sums, &plain_bytes,
-     &plain_bits},
+     &plain_elementwise, &plain_bits},
 };
 
 }  // namespace

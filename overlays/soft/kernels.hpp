@@ -12,6 +12,7 @@
 
 #include "overlays/soft/bit_kernels.hpp"
 #include "overlays/soft/byte_kernels.hpp"
+#include "overlays/soft/elementwise.hpp"
 
 namespace fard::soft {
 
@@ -103,7 +104,8 @@ struct Kernels {
     void (*depthwise32)(const Depthwise32&);
     void (*max_row)(const MaxRow&);
     void (*pixel_sums)(const PixelSums&);
-    const ByteKernels* bytes;          // taken before the others where not nullptr
+    const ByteKernels* bytes;  // taken before the others where not nullptr
+    const ElementwiseKernels* elementwise;
     const BitKernels* bits = nullptr;  // taken before those where they run here and cost less (bit_form.hpp)
 };
 

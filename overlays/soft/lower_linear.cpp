@@ -60,8 +60,7 @@ Weights matrix_weights(const Tensor& tensor, bool channels_first) {
 
 class Finder {
   public:
-    Finder(const model::Graph& graph, const std::vector<const Node*>& sole_reader)
-        : graph_(graph), sole_reader_(sole_reader) {}
+    Finder(const model::Graph& graph, const Readers& readers) : graph_(graph), readers_(readers) {}
 
     std::optional<FoundLayer> begin(const Node& node) const {
         if (node.op != Op::conv && node.op != Op::matmul && node.op != Op::gemm) return std::nullopt;
@@ -70,7 +69,7 @@ class Finder {
             return std::nullopt;
         FoundLayer found;
         found.layer.in = storage_of(x);
-        found.layer.in_bipolar = has_signs_only(node.inputs[0]);
+        found.layer.in_bipolar = readers_.signs_only[node.inputs[0]];
         found.layer.out = storage_of(graph_[node.outputs[0]]);
         const auto bounds = bounds_of(x);
         found.layer.in_bounds = {std::min<std::int64_t>(bounds.min, 0),
@@ -87,7 +86,7 @@ class Finder {
 
     // The layer with the addition or subtraction of a constant behind it, if there is one.
     std::optional<FoundLayer> with_addition(FoundLayer found) const {
-        const Node* next = sole_reader_[found.output];
+        const Node* next = readers_.sole[found.output];
         if (!next || (next->op != Op::add && next->op != Op::sub)) return std::nullopt;
         const bool second = next->inputs[0] == found.output;
         if (!second && next->op == Op::sub) return std::nullopt;
@@ -98,17 +97,19 @@ class Finder {
     }
 
     std::optional<FoundLayer> with_thresholds(FoundLayer found) const {
-        const Node* next = sole_reader_[found.output];
+        const Node* next = readers_.sole[found.output];
         if (!next || next->op != Op::multi_threshold || next->inputs[0] != found.output) return std::nullopt;
         const auto& attributes = next->as<model::MultiThresholdAttributes>();
-        if (static_cast<std::size_t>(attributes.channel_axis) != channel_axis(found)) return std::nullopt;
+        if (graph_[next->inputs[1]].shape[0] != 1 &&
+            static_cast<std::size_t>(attributes.channel_axis) != channel_axis(found))
+            return std::nullopt;
         found.layer.thresholds = &graph_[next->inputs[1]];
         found.layer.threshold_attributes = attributes;
         return extended(std::move(found), *next);
     }
 
     std::optional<FoundLayer> with_requantize(FoundLayer found) const {
-        const Node* next = sole_reader_[found.output];
+        const Node* next = readers_.sole[found.output];
         if (!next || next->op != Op::requantize || next->inputs.size() != 1) return std::nullopt;
         const auto& attributes = next->as<model::RequantizeAttributes>();
         if (attributes.axis >= 0 && static_cast<std::size_t>(attributes.axis) != channel_axis(found))
@@ -118,16 +119,6 @@ class Finder {
     }
 
   private:
-    // Whether it has no values but -1 and 1, or comes from such a tensor by operators that only choose and move elements.
-    bool has_signs_only(model::TensorId id) const {
-        if (graph_[id].type.kind() == DataType::Kind::bipolar) return true;
-        const auto maker =
-            std::ranges::find_if(graph_.nodes, [&](const Node& node) { return node.outputs[0] == id; });
-        if (maker == graph_.nodes.end()) return false;
-        constexpr Op moving[] = {Op::max_pool, Op::flatten, Op::reshape, Op::transpose, Op::identity};
-        return std::ranges::find(moving, maker->op) != std::end(moving) && has_signs_only(maker->inputs[0]);
-    }
-
     bool fill_conv(const Node& node, LinearLayer& layer) const {
         if (!layer.in.channels_last || !layer.out.channels_last) return false;
         layer.images = static_cast<std::size_t>(layer.in.shape[0]);
@@ -188,14 +179,34 @@ class Finder {
     }
 
     const model::Graph& graph_;
-    const std::vector<const Node*>& sole_reader_;
+    const Readers& readers_;
 };
 
 }  // namespace
 
-std::vector<FoundLayer> find_linear(const model::Graph& graph, const Node& node,
-                                    const std::vector<const Node*>& sole_reader) {
-    const Finder finder(graph, sole_reader);
+Readers readers_of(const model::Graph& graph) {
+    Readers found{std::vector<const Node*>(graph.tensors.size()), std::vector<bool>(graph.tensors.size())};
+    std::vector<int> count(graph.tensors.size());
+    for (model::TensorId id = 0; id < count.size(); ++id)
+        found.signs_only[id] = graph[id].type.kind() == DataType::Kind::bipolar;
+    constexpr Op moving[] = {Op::max_pool, Op::flatten, Op::reshape, Op::transpose, Op::identity};
+    for (const auto& node : graph.nodes) {
+        if (std::ranges::find(moving, node.op) != std::end(moving) && found.signs_only[node.inputs[0]])
+            found.signs_only[node.outputs[0]] = true;
+        for (const auto id : node.inputs) {
+            ++count[id];
+            found.sole[id] = &node;
+        }
+    }
+    for (const auto id : graph.outputs)
+        count[id] += 2;
+    for (model::TensorId id = 0; id < count.size(); ++id)
+        if (count[id] != 1) found.sole[id] = nullptr;
+    return found;
+}
+
+std::vector<FoundLayer> find_linear(const model::Graph& graph, const Node& node, const Readers& readers) {
+    const Finder finder(graph, readers);
     std::vector<FoundLayer> found;
     auto shortest = finder.begin(node);
     if (!shortest) return found;

@@ -16,9 +16,17 @@ struct FoundLayer {
     std::vector<const model::Node*> nodes;  // that the layer stands for
 };
 
-// `sole_reader` gives the one node that reads a tensor, nullptr if it is an output or has other readers.
+// What is known of each tensor of a graph, by its id.
+struct Readers {
+    std::vector<const model::Node*>
+        sole;  // the one node that reads it; nullptr if it is an output or has other readers
+    std::vector<bool>
+        signs_only;  // it has no values but -1 and 1, or comes from such a tensor by operators that only choose and move
+};
+Readers readers_of(const model::Graph& graph);
+
 // Nothing if `node` begins no linear layer. Candidates come with as many nodes as possible first.
 std::vector<FoundLayer> find_linear(const model::Graph& graph, const model::Node& node,
-                                    const std::vector<const model::Node*>& sole_reader);
+                                    const Readers& readers);
 
 }  // namespace fard::soft

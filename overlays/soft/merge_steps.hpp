@@ -3,15 +3,11 @@
 
 #include <optional>
 
+#include "overlays/soft/elementwise_steps.hpp"
 #include "overlays/soft/step.hpp"
 #include "overlays/soft/storage.hpp"
 
 namespace fard::soft {
-
-struct Source {
-    BufferId buffer = 0;
-    Storage storage;  // of integers
-};
 
 // Requantize of any number of operands, all of the output's shape. `axis` of the attributes must be the last dimension
 // in memory, or -1; nothing otherwise, and where the output is not bytes. The attributes must outlive the step.

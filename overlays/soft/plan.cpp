@@ -1,6 +1,7 @@
 #include "overlays/soft/plan.hpp"
 
 #include <algorithm>
+#include <bit>
 #include <new>
 
 namespace fard::soft {
@@ -15,7 +16,6 @@ std::size_t aligned(std::size_t bytes) {
 // The steps during which a buffer's content matters, both inclusive; -1 is before the first step.
 struct Life {
     std::ptrdiff_t begin = PTRDIFF_MAX, end = -1;
-    bool overlaps(const Life& other) const { return begin <= other.end && other.begin <= end; }
 };
 
 std::vector<Life> lives_of(const Recipe& recipe) {
@@ -37,6 +37,42 @@ std::vector<Life> lives_of(const Recipe& recipe) {
     return lives;
 }
 
+// Buffers by their lives: a segment tree over the steps, and -1 and the steps' number, holds each in the few nodes that make up
+// its life, and each step knows those that begin there.
+class Placed {
+  public:
+    explicit Placed(std::size_t steps)
+        : leaves_(std::bit_ceil(steps + 2)), within_(2 * leaves_), begin_(leaves_) {}
+
+    void add(BufferId id, const Life& life) {
+        if (life.end < life.begin) return;  // nobody touches it
+        begin_[place(life.begin)].push_back(id);
+        auto low = place(life.begin) + leaves_, high = place(life.end) + 1 + leaves_;
+        for (; low < high; low /= 2, high /= 2) {
+            if (low % 2 == 1) within_[low++].push_back(id);
+            if (high % 2 == 1) within_[--high].push_back(id);
+        }
+    }
+
+    // Those alive during a part of `life`.
+    std::vector<BufferId> during(const Life& life) const {
+        std::vector<BufferId> found;
+        if (life.end < life.begin) return found;
+        for (auto node = place(life.begin) + leaves_; node > 0; node /= 2)
+            found.insert(found.end(), within_[node].begin(), within_[node].end());
+        for (auto step = place(life.begin) + 1; step <= place(life.end); ++step)
+            found.insert(found.end(), begin_[step].begin(), begin_[step].end());
+        return found;
+    }
+
+  private:
+    static std::size_t place(std::ptrdiff_t step) { return static_cast<std::size_t>(step + 1); }
+
+    std::size_t leaves_;
+    std::vector<std::vector<BufferId>> within_;  // by node; leaf i is node leaves_ + i
+    std::vector<std::vector<BufferId>> begin_;   // by step
+};
+
 }  // namespace
 
 // The largest buffer first, each at the lowest place that no buffer of the same time has.
@@ -51,20 +87,19 @@ Layout lay_out(const Recipe& recipe) {
     const auto end_of = [&](BufferId id) {
         return layout.offsets[id] + aligned(recipe.buffer_bytes[id] + buffer_slack);
     };
-    std::vector<BufferId> placed;  // by offset
+    Placed placed(recipe.steps.size());
     for (const auto id : order) {
         const auto bytes = aligned(recipe.buffer_bytes[id] + buffer_slack);
         std::size_t place = 0;
-        for (const auto other : placed) {
-            if (!lives[id].overlaps(lives[other])) continue;
+        auto others = placed.during(lives[id]);
+        std::ranges::sort(others, {}, [&](BufferId other) { return layout.offsets[other]; });
+        for (const auto other : others) {
             if (place + bytes <= layout.offsets[other]) break;
             place = std::max(place, end_of(other));
         }
         layout.offsets[id] = place;
         layout.bytes = std::max(layout.bytes, place + bytes);
-        placed.insert(std::ranges::upper_bound(placed, place, {},
-                                               [&](BufferId other) { return layout.offsets[other]; }),
-                      id);
+        placed.add(id, lives[id]);
     }
     return layout;
 }

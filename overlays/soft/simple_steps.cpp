@@ -20,6 +20,11 @@ class TableStep final : public Step {
         if (share.index != 0) return {};
         const auto* in = memory.at<const std::uint8_t>(reads[0]);
         auto* out = memory.at<std::uint8_t>(writes);
+        if (channels_ == 1) {
+            for (std::size_t i = 0; i < elements_; ++i)
+                out[i] = table_[in[i]];
+            return {};
+        }
         for (std::size_t i = 0; i < elements_; i += channels_)
             for (std::size_t c = 0; c < channels_; ++c)
                 out[i + c] = table_[c * 256 + in[i + c]];

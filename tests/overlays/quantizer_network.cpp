@@ -161,8 +161,14 @@ class Author {
         if (qdq_) {
             const int limit = 1 << (bits - 1);
             const Extents parameters = each ? Extents{shape[axis]} : Extents{};
-            const auto codes = stored(TensorProto::INT8, shape, -limit, limit - 1);
-            const auto zero = stored(TensorProto::INT8, parameters, chance(6) ? -3 : 0, 0);
+            const bool is_signed = !chance(3);
+            const int type = is_signed ? TensorProto::INT8 : TensorProto::UINT8, low = is_signed ? -limit : 0;
+            const auto codes = stored(type, shape, low, low + 2 * limit - 1);
+            // Symmetric, or as TFLite has them, or anything.
+            const int zero_low = is_signed ? 0 : 128;
+            const auto zero = chance(2)   ? stored(type, parameters, zero_low, zero_low)
+                              : chance(2) ? stored(type, parameters, low, low + 2 * limit - 1)
+                                          : stored(type, parameters, zero_low - 128, zero_low + 127);
             const auto real = node("DequantizeLinear", {codes, scales(parameters, 1.0 / limit), zero});
             set(*last_, "axis", static_cast<int>(axis));
             return real;
