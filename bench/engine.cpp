@@ -1,9 +1,10 @@
 // The soft device against ONNX Runtime's fully quantized int8, one thread, batch 1, in turns in one run.
 //
-//   engine [--onnxruntime PACKAGE --models DIRECTORY] [--network FILE]... [--rounds N] [--kernels NAME] [--layers] [--onednn] [--two] [--json]
+//   engine [--onnxruntime PACKAGE --models DIRECTORY] [--network FILE]... [--only NAME]... [--rounds N] [--kernels NAME] [--layers] [--onednn] [--two] [--json]
 //
-// FILE is another network, without a peer. PACKAGE is the directory of npm's onnxruntime-node (npm install --ignore-scripts onnxruntime-node), DIRECTORY holds what
-// tools/peer_models.py writes. Without them only our own times are shown. The peer's calls go through its node binding;
+// PACKAGE is the directory of npm's onnxruntime-node (npm install --ignore-scripts onnxruntime-node), DIRECTORY holds what
+// tools/peer_models.py and tools/bench_networks.py write. --network: a
+// file that both run, if the peer can. --only: the rows whose names begin so. Without them only our own times are shown. The peer's calls go through its node binding;
 // what a call of an empty model takes is subtracted. --onednn adds a second peer: oneDNN's int8 convolutions of the shapes that
 // each network has, in turns with ours. --two adds what two threads make of MobileNetV1, beside two processes of one.
 #include <fmt/ostream.h>
@@ -30,6 +31,7 @@ using nlohmann::json;
 struct Options {
     fs::path package, models;
     std::vector<fs::path> networks;
+    std::vector<std::string> only;
     int rounds = 15;
     bool layers = false, onednn = false, two = false, as_json = false;
     const soft::Kernels* kernels = nullptr;
@@ -54,7 +56,29 @@ const Contest contests[] = {
     {"CNV 1W1A", "cnv_w1a1.onnx", true, "cnv.onnx", 0},
     {"CNV 1W2A", "cnv_w1a2.onnx", true, "cnv.onnx", 0},
     {"SqueezeNet 1.1 int8", "squeezenet_v1.1.onnx", true, "squeezenet_v1.1.onnx", 1.35},
+    {"ResNet-50 int8", "resnet50_qdq.onnx", true, "resnet50_qdq.onnx", 1.2},
+    {"ResNet-50 W1A2", "resnet50_w1a2.onnx", true, "resnet50_qdq.onnx", 1.4},
+    {"ResNet-50 W4A4", "resnet50_w4a4.onnx", true, "resnet50_qdq.onnx", 1.15},
+    {"MobileNetV2 int8", "mobilenet_v2_qdq.onnx", true, "mobilenet_v2_qdq.onnx", 1.2},
+    {"MobileNetV2 W4A4", "mobilenet_v2_w4a4.onnx", true, "mobilenet_v2_qdq.onnx", 0},
+    {"SqueezeNet 1.1 float", "squeezenet_float.onnx", true, "squeezenet_float.onnx", 0.9},
+    {"DS-CNN int8", "ds_cnn_qdq.onnx", true, "ds_cnn_qdq.onnx", 1.2},
+    {"ResNet-8 int8", "resnet8_qdq.onnx", true, "resnet8_qdq.onnx", 1.2},
+    {"Autoencoder int8", "autoencoder_qdq.onnx", true, "autoencoder_qdq.onnx", 1.2},
+    {"MobileNet 0.25 int8", "mobilenet_v1_025_qdq.onnx", true, "mobilenet_v1_025_qdq.onnx", 1.2},
+    {"Attention int8", "attention_qdq.onnx", true, "attention_qdq.onnx", 0},
+    {"TFC W2A2", "tfc_w2a2.onnx", true, "tfc_qdq.onnx", 1.5},
+    {"TFC W2A2 x64", "tfc_w2a2_x64.onnx", true, "tfc_qdq_x64.onnx", 1.5, 64, 64},
+    {"KWS W3A3", "kws_mlp_w3a3.onnx", true, "kws_mlp_qdq.onnx", 1.5},
+    {"KWS W3A3 x64", "kws_mlp_w3a3_x64.onnx", true, "kws_mlp_qdq_x64.onnx", 1.5, 64, 64},
+    {"UNSW-NB15 W2A2", "unsw_nb15_w2a2.onnx", true, "unsw_nb15_qdq.onnx", 1.5},
+    {"UNSW-NB15 W2A2 x64", "unsw_nb15_w2a2_x64.onnx", true, "unsw_nb15_qdq_x64.onnx", 1.5, 64, 64},
 };
+
+bool is_wanted(const std::string& name, const std::vector<std::string>& only) {
+    return only.empty() ||
+           std::ranges::any_of(only, [&](const auto& each) { return name.starts_with(each); });
+}
 
 struct Entry {
     Contest contest;
@@ -76,12 +100,14 @@ Entry open_entry(const Contest& contest, const fs::path& file, const soft::Kerne
 std::vector<Entry> open_networks(const Options& options) {
     std::vector<Entry> entries;
     for (const auto& contest : contests) {
-        if (contest.ours_in_models && options.models.empty()) continue;
+        if ((contest.ours_in_models && options.models.empty()) || !is_wanted(contest.name, options.only))
+            continue;
         const auto directory = contest.ours_in_models ? options.models : fs::path(FARD_SOURCE_ROOT);
         entries.push_back(open_entry(contest, directory / contest.ours, *options.kernels));
     }
     for (const auto& file : options.networks)
-        entries.push_back(open_entry({file.stem().string(), file, false, "", 0}, file, *options.kernels));
+        entries.push_back(
+            open_entry({file.stem().string(), file, false, fs::absolute(file), 0}, file, *options.kernels));
     return entries;
 }
 
@@ -186,8 +212,8 @@ std::optional<Options> read_options(int argc, char** argv) {
     all.add_options()("help", "show this");
     all.add_options()("onnxruntime", po::value(&options.package), "directory of npm's onnxruntime-node");
     all.add_options()("models", po::value(&options.models), "what tools/peer_models.py wrote");
-    all.add_options()("network", po::value(&options.networks)->composing(),
-                      "another network, without a peer");
+    all.add_options()("network", po::value(&options.networks)->composing(), "another network");
+    all.add_options()("only", po::value(&options.only)->composing(), "rows whose names begin so");
     all.add_options()("rounds", po::value(&options.rounds), "turns of each (15)");
     all.add_options()("kernels", po::value(&kernels), "a row of the soft device's kernels");
     all.add_options()("layers", po::bool_switch(&options.layers), "show each layer");

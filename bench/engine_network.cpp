@@ -68,12 +68,15 @@ std::vector<LayerTime> Network::layers(int rounds, const std::function<void()>& 
     const auto& recipe = plan_->recipe();
     std::vector<LayerTime> layers;
     std::vector<std::vector<double>> times(recipe.steps.size());
-    for (int round = 0; round < rounds; ++round, between())
+    const std::vector<std::span<const std::byte>> inputs(inputs_.begin(), inputs_.end());
+    for (int round = 0; round < rounds; ++round, between()) {
+        if (!plan_->load(inputs)) return {};  // later steps write over them
         for (std::size_t i = 0; i < times.size(); ++i) {
             const auto start = BenchClock::now();
             if (!plan_->run_step(i)) return {};
             times[i].push_back(milliseconds_since(start));
         }
+    }
     for (std::size_t i = 0; i < times.size(); ++i) {
         const auto& step = *recipe.steps[i];
         layers.push_back(

@@ -2,7 +2,7 @@
 //
 //   node ort_peer.js DIRECTORY_OF_onnxruntime-node
 //
-// Each line of standard input is "FILE COUNT": runs the model COUNT times on a UINT8 image and answers with one line of
+// Each line of standard input is "FILE COUNT": runs the model COUNT times on an image (UINT8 or FLOAT) and answers with one line of
 // JSON, the milliseconds of each call. A model that cannot be run gives {"error": "..."}.
 'use strict';
 const ort = require(process.argv[2]);
@@ -13,8 +13,10 @@ async function open(file) {
     intraOpNumThreads: 1, interOpNumThreads: 1, executionMode: 'sequential', graphOptimizationLevel: 'all',
   });
   const shape = session.inputMetadata[0].shape.map((extent) => (typeof extent === 'number' ? extent : 1));
-  const data = new Uint8Array(shape.reduce((a, b) => a * b, 1)).map((_, i) => (i * 7919) % 251);
-  return {session, feeds: {[session.inputNames[0]]: new ort.Tensor('uint8', data, shape)}};
+  const type = session.inputMetadata[0].type;
+  const bytes = new Uint8Array(shape.reduce((a, b) => a * b, 1)).map((_, i) => (i * 7919) % 251);
+  const data = type === 'uint8' ? bytes : Float32Array.from(bytes, (byte) => byte / 125 - 1);
+  return {session, feeds: {[session.inputNames[0]]: new ort.Tensor(type, data, shape)}};
 }
 
 async function measure(file, count) {

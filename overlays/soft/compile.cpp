@@ -5,10 +5,12 @@
 
 #include "overlays/soft/batch_step.hpp"
 #include "overlays/soft/general_step.hpp"
-#include "overlays/soft/lower_elementwise.hpp"
+#include "overlays/soft/lower_floats.hpp"
 #include "overlays/soft/lower_linear.hpp"
 #include "overlays/soft/merge_steps.hpp"
+#include "overlays/soft/move_step.hpp"
 #include "overlays/soft/plan.hpp"
+#include "overlays/soft/product_step.hpp"
 #include "overlays/soft/simple_steps.hpp"
 
 namespace fard::soft {
@@ -60,7 +62,8 @@ class Compiler {
             if (done_[number_of(node)]) continue;
             if (!lower_linear(node) && !lower_renaming(node) && !lower_offset(node) && !lower_each(node) &&
                 !lower_table(node) && !lower_max_pool(node) && !lower_pixel_sum(node) &&
-                !lower_channels_first(node) && !lower_requantize(node) && !lower_concat(node))
+                !lower_channels_first(node) && !lower_requantize(node) && !lower_concat(node) &&
+                !lower_product(node) && !lower_move(node))
                 lower_general(node);
             recipe_.names.resize(recipe_.steps.size(), node.name);
         }
@@ -212,6 +215,8 @@ class Compiler {
     // Operators that work element by element.
     bool lower_each(const Node& node) {
         const Surroundings around{graph_, kernels_, storages_, buffers_, readers_.sole};
+        if (auto step = lower_floats(around, node, next_buffer()))
+            return add_step(std::move(step), node.outputs[0]);
         auto found = lower_elementwise(around, node, next_buffer());
         if (!found) return false;
         if (found->joined) done_[number_of(*found->joined)] = true;
@@ -337,6 +342,27 @@ class Compiler {
         if (!begun) buffer_for(out);
         recipe_.steps.push_back(std::move(step));
         return true;
+    }
+
+    // A matrix product of two tensors that are computed.
+    bool lower_product(const Node& node) {
+        const auto from = node.op == Op::matmul ? sources(node) : std::nullopt;
+        if (!from) return false;
+        const auto out = node.outputs[0];
+        return add_step(make_product_step(kernels_, (*from)[0], (*from)[1], next_buffer(), storages_[out]),
+                        out);
+    }
+
+    bool lower_move(const Node& node) {
+        constexpr Op moving[] = {Op::transpose, Op::reshape, Op::flatten,
+                                 Op::identity,  Op::slice,   Op::gather};
+        const auto in = node.inputs[0], out = node.outputs[0];
+        if (std::ranges::find(moving, node.op) == std::end(moving) || node.inputs.size() != 1 ||
+            graph_[in].is_constant() || !storages_[out].same_elements(storages_[in]))
+            return false;
+        const model::NodeView view{node, {&graph_[in]}, graph_[out]};
+        return add_step(make_move_step(view, buffers_[in], storages_[in], next_buffer(), storages_[out]),
+                        out);
     }
 
     // The one that buffer_for gives next.

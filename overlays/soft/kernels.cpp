@@ -58,7 +58,8 @@ constexpr Kernels neon_row(std::string_view name, bool (*runs_here)(), const Byt
             neon::max_row,
             neon::pixel_sums,
             &bytes,
-            &neon::elementwise};
+            &neon::elementwise,
+            &neon::floats};
 }
 #endif
 
@@ -80,13 +81,13 @@ constexpr Kernels table[] = {
 #if defined(__x86_64__)
     {"amx", amx::runs_here, avx2::gemm_u8, avx2::gemm_i16, avx2::count32, avx2::count16, avx2::finish16,
      avx2::depthwise16, avx2::depthwise32, avx512vnni::max_row, avx512vnni::pixel_sums, &amx_bytes,
-     &avx512::elementwise, &beside_amx_bits},
+     &avx512::elementwise, &avx512::floats, &beside_amx_bits},
     {"avx512vnni", avx512vnni::runs_here, avx2::gemm_u8, avx2::gemm_i16, avx2::count32, avx2::count16,
      avx2::finish16, avx2::depthwise16, avx2::depthwise32, avx512vnni::max_row, avx512vnni::pixel_sums,
-     &vnni_bytes, &avx512::elementwise, &popcnt_bits},
+     &vnni_bytes, &avx512::elementwise, &avx512::floats, &popcnt_bits},
     {"avx2", avx2::runs_here, avx2::gemm_u8, avx2::gemm_i16, avx2::count32, avx2::count16, avx2::finish16,
-     avx2::depthwise16, avx2::depthwise32, plain::max_row, plain::pixel_sums, &avx2_bytes,
-     &avx2::elementwise},
+     avx2::depthwise16, avx2::depthwise32, plain::max_row, plain::pixel_sums, &avx2_bytes, &avx2::elementwise,
+     &avx2::floats},
 #elif defined(__aarch64__)
     neon_row("neoni8mm", neoni8mm::runs_here, i8mm_bytes),
     neon_row("neondot", neondot::runs_here, dot_bytes),
@@ -96,7 +97,7 @@ constexpr Kernels table[] = {
 #endif
     {"plain", runs_everywhere, plain::gemm_u8, plain::gemm_i16, plain::count32, plain::count16,
      plain::finish16, plain::depthwise16, plain::depthwise32, plain::max_row, plain::pixel_sums, &plain_bytes,
-     &plain_elementwise, &plain_bits},
+     &plain_elementwise, &plain::floats, &plain_bits},
 };
 
 }  // namespace

@@ -13,6 +13,7 @@
 #include "overlays/soft/bit_kernels.hpp"
 #include "overlays/soft/byte_kernels.hpp"
 #include "overlays/soft/elementwise.hpp"
+#include "overlays/soft/float_kernels.hpp"
 
 namespace fard::soft {
 
@@ -106,6 +107,7 @@ struct Kernels {
     void (*pixel_sums)(const PixelSums&);
     const ByteKernels* bytes;  // taken before the others where not nullptr
     const ElementwiseKernels* elementwise;
+    const FloatKernels* floats;
     const BitKernels* bits = nullptr;  // taken before those where they run here and cost less (bit_form.hpp)
 };
 

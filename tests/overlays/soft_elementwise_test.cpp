@@ -1,6 +1,7 @@
 // Each row's loops over elements against the scalar forms that define their results, and against the formulas.
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <random>

@@ -16,7 +16,7 @@ using namespace fard::soft;
 
 namespace {
 
-const Kernels& plain() {
+const Kernels& plain_row() {
     return kernel_table().back();
 }
 
@@ -29,9 +29,9 @@ void for_each_fast_row(Check check) {
 }  // namespace
 
 TEST_CASE("the plain kernels are the last of the table and run everywhere") {
-    CHECK(plain().name == "plain");
-    CHECK(plain().runs_here());
-    CHECK(select_kernels("plain") == &plain());
+    CHECK(plain_row().name == "plain");
+    CHECK(plain_row().runs_here());
+    CHECK(select_kernels("plain") == &plain_row());
     CHECK(select_kernels("abacus") == nullptr);
     CHECK(select_kernels() != nullptr);
 }
@@ -72,7 +72,7 @@ TEST_CASE("16-bit matrix kernels multiply exactly") {
             const auto a = draw<std::int16_t>(random, rows * depth, -32768, 32767);
             std::vector<std::int32_t> expected(rows * panel_width), out(rows * panel_width);
             GemmI16 job{a.data(), depth, rows, packed.i16_panels.data(), depth / 2, expected.data()};
-            plain().gemm_i16(job);
+            plain_row().gemm_i16(job);
             job.out = out.data();
             row.gemm_i16(job);
             CHECK_MESSAGE(out == expected, row.name);
@@ -176,8 +176,8 @@ TEST_CASE("depthwise kernels agree with the plain ones") {
             Depthwise16 narrow{pointers.data(), taps, weights.data(), channels, limits.data(), 3, 1,
                                expected.data()};
             Depthwise32 wide{pointers.data(), taps, weights.data(), channels, expected_sums.data()};
-            plain().depthwise16(narrow);
-            plain().depthwise32(wide);
+            plain_row().depthwise16(narrow);
+            plain_row().depthwise32(wide);
             narrow.out = out.data();
             wide.out = sums.data();
             for_each_fast_row([&](const Kernels& row) {

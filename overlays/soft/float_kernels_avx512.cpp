@@ -1,0 +1,28 @@
+#include <immintrin.h>
+
+#define FARD_FLOATS __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,fma")))
+#include "overlays/soft/float_loops.hpp"
+
+namespace fard::soft::avx512 {
+namespace {
+
+struct Eight {
+    static constexpr std::size_t lanes = 8, rows = 6, vectors = 4;
+    using Doubles = __m512d;
+    FARD_FLOATS_INLINE static Doubles load(const double* from) { return _mm512_loadu_pd(from); }
+    FARD_FLOATS_INLINE static Doubles all(double value) { return _mm512_set1_pd(value); }
+    FARD_FLOATS_INLINE static Doubles real(const float* from) {
+        return _mm512_cvtps_pd(_mm256_loadu_ps(from));
+    }
+    FARD_FLOATS_INLINE static Doubles fma(Doubles a, Doubles b, Doubles c) {
+        return _mm512_fmadd_pd(a, b, c);
+    }
+    FARD_FLOATS_INLINE static Doubles add(Doubles a, Doubles b) { return _mm512_add_pd(a, b); }
+    FARD_FLOATS_INLINE static void store(float* to, Doubles a) { _mm256_storeu_ps(to, _mm512_cvtpd_ps(a)); }
+};
+
+}  // namespace
+
+constexpr FloatKernels floats = float_kernels_of<Eight>;
+
+}  // namespace fard::soft::avx512

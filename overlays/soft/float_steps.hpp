@@ -1,0 +1,40 @@
+// Steps over fractions. Their results are the reference interpreter's, to the last bit (float_kernels.hpp).
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <vector>
+
+#include "model/graph.hpp"
+#include "overlays/soft/aligned_vector.hpp"
+#include "overlays/soft/float_kernels.hpp"
+#include "overlays/soft/step.hpp"
+#include "overlays/soft/storage.hpp"
+#include "overlays/soft/window.hpp"
+
+namespace fard::soft {
+
+// A convolution, or a matrix product as one of 1 x 1.
+struct FloatLayer {
+    BufferId in_buffer = 0, out_buffer = 0;
+    Window window;           // over one image
+    std::size_t images = 1;  // for_each_image
+    std::size_t channels = 1, groups = 1, depth = 1;
+    std::vector<double> weights;     // [channels][depth], a window's channels before its rows and columns
+    std::vector<double> start, end;  // of the sums, for each channel; empty: 0, nothing
+};
+StepPtr make_float_layer_step(const FloatKernels& kernels, FloatLayer layer);
+
+// The largest element of each window, or the mean; NHWC.
+StepPtr make_float_pool_step(const model::PoolAttributes& attributes, bool average, BufferId in_buffer,
+                             const Storage& in, BufferId out_buffer, const Storage& out);
+
+// Each element by itself: function(x, index of the last dimension in memory).
+StepPtr make_float_map_step(std::string_view kind,
+                            std::function<void(const float*, float*, std::size_t)> of_row, BufferId in_buffer,
+                            BufferId out_buffer, const Storage& out);
+
+// Each element of two tensors of one shape.
+StepPtr make_float_pair_step(model::Op op, BufferId a, BufferId b, BufferId out_buffer, const Storage& out);
+
+}  // namespace fard::soft
