@@ -241,14 +241,15 @@ class FloatPoolStep final : public Step {
 
 class FloatMapStep final : public Step {
   public:
-    FloatMapStep(std::string_view kind, std::function<void(const float*, float*, std::size_t)> of_row,
-                 BufferId in_buffer, BufferId out_buffer, const Storage& out)
+    FloatMapStep(std::string_view kind, RowFunction of_row, BufferId in_buffer, BufferId out_buffer,
+                 const Storage& out)
         : Step({in_buffer}, out_buffer),
           kind_(kind),
           of_row_(std::move(of_row)),
           row_(out.shape.empty() ? 1 : static_cast<std::size_t>(out.shape.back())),
           rows_(out.elements() / row_) {}
 
+    std::size_t scratch_bytes() const override { return row_ * sizeof(double); }
     std::string_view kind() const override { return kind_; }
     std::string how() const override { return "fractions"; }
 
@@ -262,7 +263,7 @@ class FloatMapStep final : public Step {
 
   private:
     std::string_view kind_;
-    std::function<void(const float*, float*, std::size_t)> of_row_;
+    RowFunction of_row_;
     std::size_t row_, rows_;
 };
 
@@ -306,8 +307,7 @@ StepPtr make_float_pool_step(const model::PoolAttributes& attributes, bool avera
     return std::make_unique<FloatPoolStep>(attributes, average, in_buffer, in, out_buffer, out);
 }
 
-StepPtr make_float_map_step(std::string_view kind,
-                            std::function<void(const float*, float*, std::size_t)> of_row, BufferId in_buffer,
+StepPtr make_float_map_step(std::string_view kind, RowFunction of_row, BufferId in_buffer,
                             BufferId out_buffer, const Storage& out) {
     return std::make_unique<FloatMapStep>(kind, std::move(of_row), in_buffer, out_buffer, out);
 }

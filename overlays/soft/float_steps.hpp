@@ -29,9 +29,11 @@ StepPtr make_float_layer_step(const FloatKernels& kernels, FloatLayer layer);
 StepPtr make_float_pool_step(const model::PoolAttributes& attributes, bool average, BufferId in_buffer,
                              const Storage& in, BufferId out_buffer, const Storage& out);
 
-// Each element by itself: function(x, index of the last dimension in memory).
-StepPtr make_float_map_step(std::string_view kind,
-                            std::function<void(const float*, float*, std::size_t)> of_row, BufferId in_buffer,
+// Makes `count` elements, one row of the last dimension in memory; `room` is for as many numbers.
+using RowFunction = std::function<void(const float* from, float* to, std::size_t count, double* room)>;
+
+// Each row by itself.
+StepPtr make_float_map_step(std::string_view kind, RowFunction of_row, BufferId in_buffer,
                             BufferId out_buffer, const Storage& out);
 
 // Each element of two tensors of one shape.

@@ -136,18 +136,18 @@ class Finder {
         return make_float_pool_step(attributes, average, in_buffer(), from_, out_buffer_, to_);
     }
 
-    StepPtr map(std::string_view kind, std::function<void(const float*, float*, std::size_t)> of_row) const {
+    StepPtr map(std::string_view kind, RowFunction of_row) const {
         if (!from_.same_places(to_)) return nullptr;
         return make_float_map_step(kind, std::move(of_row), in_buffer(), out_buffer_, to_);
     }
 
     StepPtr function() const {
         if (node_.op == Op::relu)
-            return map("map", [](const float* x, float* y, std::size_t count) {
+            return map("map", [](const float* x, float* y, std::size_t count, double*) {
                 for (std::size_t i = 0; i < count; ++i)
                     y[i] = x[i] < 0 ? 0 : x[i];
             });
-        return map("map", [&node = node_](const float* x, float* y, std::size_t count) {
+        return map("map", [&node = node_](const float* x, float* y, std::size_t count, double*) {
             for (std::size_t i = 0; i < count; ++i)
                 y[i] = static_cast<float>(model::apply_function(node, x[i]));
         });
@@ -160,11 +160,10 @@ class Finder {
         const auto& attributes = node_.as<model::SoftmaxAttributes>();
         if (attributes.axis != static_cast<int>(graph_[out_].shape.size()) - 1 || to_.channels_last)
             return nullptr;
-        return map("softmax", [](const float* x, float* y, std::size_t count) {
+        return map("softmax", [](const float* x, float* y, std::size_t count, double* powers) {
             double largest = x[0], sum = 0;
             for (std::size_t i = 0; i < count; ++i)
                 largest = std::max(largest, static_cast<double>(x[i]));
-            std::vector<double> powers(count);
             for (std::size_t i = 0; i < count; ++i)
                 sum += powers[i] = std::exp(x[i] - largest);
             for (std::size_t i = 0; i < count; ++i)
@@ -182,7 +181,7 @@ class Finder {
         const auto epsilon = node_.as<model::BatchNormalizationAttributes>().epsilon;
         for (auto& variance : lists[3])
             variance = std::sqrt(variance + epsilon);
-        return map("map", [lists](const float* x, float* y, std::size_t count) {
+        return map("map", [lists](const float* x, float* y, std::size_t count, double*) {
             for (std::size_t c = 0; c < count; ++c)
                 y[c] = static_cast<float>((x[c] - lists[2][c]) / lists[3][c] * lists[0][c] + lists[1][c]);
         });
@@ -206,7 +205,7 @@ class Finder {
         for (std::size_t i = 0; i < constant.shape.size(); ++i)
             if (constant.shape[i] != 1 && static_cast<int>(i + lead) != last_axis()) return nullptr;
         const auto op = node_.op;
-        return map("map", [list, op](const float* x, float* y, std::size_t count) {
+        return map("map", [list, op](const float* x, float* y, std::size_t count, double*) {
             for (std::size_t i = 0; i < count; ++i) {
                 const double a = x[i], b = list[list.size() == 1 ? 0 : i];
                 y[i] = static_cast<float>(op == Op::add   ? a + b

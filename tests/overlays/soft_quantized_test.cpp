@@ -194,7 +194,7 @@ TEST_CASE("networks of QLinear operators are computed to the last bit, and nothi
     // Convolutions write to their places in the Concat behind them.
     CHECK(of_layers > 5);
     CHECK(copied == concats - of_layers);
-    for (const char* kind : {"concat", "requantize", "pixel_sum", "u8 x s8 tiles, requantized",
+    for (const char* kind : {"concat", "map", "pixel_sum", "u8 x s8 tiles, requantized",
                              "interleaved columns, requantized"})
         CHECK_MESSAGE(kinds[kind] > 5, kind);
 }
