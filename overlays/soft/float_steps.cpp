@@ -257,7 +257,7 @@ class FloatMapStep final : public Step {
         const auto rows = share.of(rows_);
         for (auto row = rows.begin; row < rows.end; ++row)
             of_row_(memory.at<const float>(reads[0]) + row * row_, memory.at<float>(writes) + row * row_,
-                    row_);
+                    row_, reinterpret_cast<double*>(memory.scratch));
         return {};
     }
 
