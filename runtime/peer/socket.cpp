@@ -417,6 +417,23 @@ int native_kind(SocketKind kind) {
 }
 }  // namespace
 
+namespace {
+
+// A machine that loses its power or its cable says nothing: what waits for it is thrown away after 10 s, not after the
+// quarter of an hour that TCP would try, and so is the connection of somebody to whom nothing is sent. Not on links,
+// where who is slow may keep the others waiting for as long as it likes.
+void give_up_on_the_dead(void* socket) {
+    const std::pair<int, int> wanted[] = {{ZMQ_TCP_MAXRT, 10'000},
+                                          {ZMQ_TCP_KEEPALIVE, 1},
+                                          {ZMQ_TCP_KEEPALIVE_IDLE, 5},
+                                          {ZMQ_TCP_KEEPALIVE_INTVL, 2},
+                                          {ZMQ_TCP_KEEPALIVE_CNT, 3}};
+    for (const auto& [option, value] : wanted)
+        zmq_setsockopt(socket, option, &value, sizeof value);
+}
+
+}  // namespace
+
 Result<Socket> SocketFactory::make(SocketKind kind, SocketOptions options) {
     if (options.high_water_mark < 1)
         return fail(Fault::invalid_input, "a socket's high-water mark must be at least 1, not {}",
@@ -431,8 +448,13 @@ Result<Socket> SocketFactory::make(SocketKind kind, SocketOptions options) {
     zmq_setsockopt(made, ZMQ_SNDHWM, &mark, sizeof mark);
     zmq_setsockopt(made, ZMQ_RCVHWM, &mark, sizeof mark);
     zmq_setsockopt(made, ZMQ_IMMEDIATE, &immediate, sizeof immediate);
+    if (kind != SocketKind::push && kind != SocketKind::pull) give_up_on_the_dead(made);
     zmq_setsockopt(made, ZMQ_MAXMSGSIZE, &options.max_frame_bytes, sizeof options.max_frame_bytes);
     return Socket(std::make_unique<Socket::Impl>(made, kind, impl_->policy.insecure));
+}
+
+std::unique_ptr<SocketFactory> SocketFactory::sibling() const {
+    return std::make_unique<SocketFactory>(impl_->policy);
 }
 
 void* SocketFactory::native_context() {

@@ -125,6 +125,8 @@ class SocketFactory {
     explicit SocketFactory(SocketPolicy policy = {});
     ~SocketFactory();
     Result<Socket> make(SocketKind kind, SocketOptions options = {});
+    // Another context for the same purpose: what holds up one of them does not hold up the other.
+    std::unique_ptr<SocketFactory> sibling() const;
     void* native_context();
 
   private:
