@@ -24,7 +24,7 @@ CommandSpec spec() {
 
 Result<> up(const Options& options) {
     LocalClusterOptions wanted;
-    const auto boards = options.number("boards", 6, 1, 64);
+    const auto boards = options.number("boards", 6, 1, 256);
     if (!boards) return fail(boards.error());
     const auto slots = options.number("slots", 0, 1, 64);
     if (!slots) return fail(slots.error());

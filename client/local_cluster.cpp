@@ -30,7 +30,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr auto look_interval = 3ms;     // between two looks at a starting cluster
+constexpr auto look_interval = 3ms;     // between two looks at a starting or ending cluster of up to 8 boards
+constexpr std::size_t most_boards = 256;
 constexpr auto question_limit = 500ms;  // of one question to a starting node manager
 constexpr int lock_descriptor = 9;      // in a detached node manager
 
@@ -120,8 +121,9 @@ struct LocalCluster::Impl {
 };
 
 Result<> LocalCluster::Impl::prepare() {
-    if (options.boards == 0 || options.boards > 64)
-        return fail(Fault::invalid_input, "a local cluster has 1 to 64 boards, not {}", options.boards);
+    if (options.boards == 0 || options.boards > most_boards)
+        return fail(Fault::invalid_input, "a local cluster has 1 to {} boards, not {}", most_boards,
+                    options.boards);
     if (!options.detached) {
         auto made = PrivateDirectory::make("fard-cluster");
         if (!made) return fail(made.error());
@@ -197,16 +199,22 @@ Result<> LocalCluster::Impl::launch_one(Board& board) {
     return {};
 }
 
-// Asks each node manager whom it knows, once its socket is there, until each knows all.
+// Asks the node managers whom they know, once their sockets are there, until each knows all: the first one, through
+// which the others join, until it does, and then the others, who learn it from each other at the same time. An answer
+// lists all boards, so the more there are the less often they are asked.
 void LocalCluster::Impl::look() {
     timer = 0;
-    for (auto& board : boards)
+    const bool first_is_ready = boards.front().ready;
+    for (auto& board : boards) {
         if (!board.ready && !board.asked) ask(board);
-    if (!owner) return;
+        if (!owner) return;
+        if (!first_is_ready) break;
+    }
     const bool all =
         std::all_of(boards.begin(), boards.end(), [](const Board& board) { return board.ready; });
     if (all) return finish(std::nullopt);
-    timer = loop.call_after(look_interval, [this] { look(); });
+    const auto steps = std::max<std::size_t>(1, boards.size() / 8);
+    timer = loop.call_after(look_interval * static_cast<int>(steps), [this] { look(); });
 }
 
 void LocalCluster::Impl::ask(Board& board) {

@@ -152,7 +152,7 @@ TEST_CASE("wrong usage and wrong input end with 2, say what was meant, and start
              {{"submit", app, "--node", "http://x"}, "is not a node's address"},
              {{"run", files.write("x.onnx", "no model").string(), "--input", app}, "x.onnx"},
              {{"run", "/no/such.onnx"}, "--input PATH is missing"},
-             {{"up", "--boards", "1000"}, "1 to 64"},
+             {{"up", "--boards", "1000"}, "1 to 256"},
              {{"cancel", "xyz", "--node", "nonsense"}, "nonsense"},
          }) {
         const auto outcome = world.fard(wrong.command);
