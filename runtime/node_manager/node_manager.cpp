@@ -58,7 +58,7 @@ struct NodeManager::Impl {
 
     void serve_visitor(const PeerId& visitor, const wire::Body& body, Reply reply);
     void serve_peer(const PeerId& peer, const wire::Body& body, Reply reply);
-    void published(const PeerId& peer, const wire::Body& body);
+    void published(const PeerId& peer, const wire::BoardState& news);
     void lost(const wire::Member& member, const std::string& why);
     void refused_at(const std::string& seed, const Error& why);
     wire::Body shut_down();
@@ -125,7 +125,7 @@ Result<> NodeManager::Impl::open_sockets() {
         loop, sockets, *door, options,
         {.joined = nullptr,
          .lost = [this](const wire::Member& member, const std::string& why) { lost(member, why); },
-         .published = [this](const PeerId& from, const wire::Body& body) { published(from, body); },
+         .published = [this](const PeerId& from, const wire::BoardState& news) { published(from, news); },
          .refused = [this](const std::string& seed, const Error& why) { refused_at(seed, why); }});
     if (!joined) return fail(joined.error());
     mesh = std::move(*joined);
@@ -236,10 +236,8 @@ void NodeManager::Impl::serve_peer(const PeerId& peer, const wire::Body& body, R
     }
 }
 
-void NodeManager::Impl::published(const PeerId& peer, const wire::Body& body) {
-    const auto* news = body.as<wire::BoardState>();
-    if (!news) return;
-    for (const auto& package : view->heard(peer, *news))
+void NodeManager::Impl::published(const PeerId& peer, const wire::BoardState& news) {
+    for (const auto& package : view->heard(peer, news))
         coordinator->package_stored(package);
 }
 

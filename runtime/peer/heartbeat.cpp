@@ -1,10 +1,14 @@
 #include "runtime/peer/heartbeat.hpp"
 
 #include <pthread.h>
+#include <spdlog/spdlog.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <atomic>
 #include <csignal>
+#include <future>
 #include <map>
 #include <mutex>
 #include <optional>
@@ -22,9 +26,12 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr Duration tick_interval = 50ms;
+constexpr Duration patience = 350ms;     // with a peer that another one asks about
+constexpr Duration short_lived = 2s;     // a connection that is used in doubt only
 constexpr std::uint64_t never_heard_ms = 1ull << 40;
 // A stopped peer shall not find many stale pings when it wakes.
 constexpr SocketOptions short_queue{.high_water_mark = 16, .max_frame_bytes = 4096};
+constexpr SocketOptions router_queue{.high_water_mark = 256, .max_frame_bytes = 4096};
 
 std::uint64_t milliseconds(Duration duration) {
     return static_cast<std::uint64_t>(
@@ -34,83 +41,115 @@ std::uint64_t milliseconds(Duration duration) {
 }  // namespace
 
 struct Heartbeat::Impl {
-    Impl(SocketFactory& the_sockets, PeerId the_self, HeartbeatOptions the_options, Lost the_lost,
-         Socket the_router)
-        : sockets(the_sockets),
+    Impl(const SocketFactory& others, PeerId the_self, HeartbeatOptions the_options, Lost the_lost)
+        : sockets(others.sibling()),
           self(std::move(the_self)),
           options(std::move(the_options)),
           lost(std::move(the_lost)),
-          router(std::move(the_router)),
-          liveness(tick_interval, options.silence_limit) {}
+          liveness(tick_interval, options.silence_limit),
+          inquiries(patience) {}
 
     // One connection to a peer's heartbeat ROUTER.
     struct Connection {
         explicit Connection(Socket the_socket) : socket(std::move(the_socket)) {}
         Socket socket;
         std::unique_ptr<Socket::Watch> watch;
-        std::unique_ptr<ConnectionMonitor> monitor;
-    };
-    struct Peer {
-        wire::Member member;
-        std::unique_ptr<Connection> connection;
-        std::unique_ptr<Connection> fresh;  // the second probe of a silent peer
+        std::unique_ptr<ConnectionMonitor> monitor;  // of one that is kept
+        TimePoint until{};                           // of one that is not
     };
 
     // ---- on the heartbeat's thread from here on
-    void begin() {
-        // Before everything else on a busy board, where that is allowed.
+
+    // Before everything else on a busy board, where that is allowed; libzmq's own thread is started by the first socket
+    // and inherits it.
+    Result<> open() {
         static_cast<void>(setpriority(PRIO_PROCESS, static_cast<id_t>(gettid()), -10));
-        router_watch = router.watch(loop, [this] { drain_router(); });
+        auto made = sockets->make(SocketKind::router, router_queue);
+        if (!made) return fail(std::move(made).error());
+        auto bound = made->bind(options.endpoint);
+        if (!bound) return fail_in("heartbeat", bound.error());
+        endpoint = std::move(*bound);
+        router.emplace(std::move(*made));
+        router_watch = router->watch(loop, [this] { drain_router(); });
         tick();
         beat();
+        return {};
     }
 
-    void end() {
-        peers.clear();
+    void run(std::promise<Result<>> opened) {
+        auto result = open();
+        const bool good = result.has_value();
+        opened.set_value(std::move(result));
+        if (good) loop.run();
+        steady.clear();
+        passing.clear();
         retired.clear();
         router_watch.reset();
-        loop.stop();
+        router.reset();
     }
 
-    // Without a socket the peer is only heard by its own pings.
-    std::unique_ptr<Connection> connect(const wire::Member& member) {
-        auto socket = sockets.make(SocketKind::dealer, short_queue);
-        if (!socket) return nullptr;
+    std::unique_ptr<Connection> connect(const PeerId& peer, bool kept) {
+        const auto member = members.find(peer);
+        if (member == members.end()) return nullptr;
+        auto socket = sockets->make(SocketKind::dealer, short_queue);
+        if (!socket) return cannot(member->second, socket.error());
         set_reconnect(*socket, 20ms, 250ms);
         auto connection = std::make_unique<Connection>(std::move(*socket));
-        auto monitor = ConnectionMonitor::watch(
-            loop, sockets, connection->socket,
-            [this, peer = member.peer](ConnectionMonitor::Event event) { on_event(peer, event); });
-        if (!monitor) return nullptr;
-        connection->monitor = std::move(*monitor);
-        if (!connection->socket.connect(member.heartbeat)) return nullptr;
+        connection->until = loop.now() + short_lived;
+        if (kept) {
+            auto monitor = ConnectionMonitor::watch(
+                loop, *sockets, connection->socket,
+                [this, peer](ConnectionMonitor::Event event) { on_event(peer, event); });
+            if (!monitor) return cannot(member->second, monitor.error());
+            connection->monitor = std::move(*monitor);
+        }
+        if (auto connected = connection->socket.connect(member->second.heartbeat); !connected)
+            return cannot(member->second, connected.error());
         connection->watch = connection->socket.watch(loop, [this, raw = connection.get()] { drain(*raw); });
         return connection;
     }
 
-    void add(const wire::Member& member) {
-        if (member.peer == self || peers.contains(member.peer)) return;
-        liveness.add(member.peer, loop.now());
-        set_heard(member.peer);
-        auto& peer = peers[member.peer];
-        peer.member = member;
-        peer.connection = connect(member);
-        if (peer.connection) send(*peer.connection, {++sequence, {}});
+    // Such a peer is only heard by its own pings.
+    std::unique_ptr<Connection> cannot(const wire::Member& member, const Error& error) {
+        spdlog::error("heartbeat: board {}: {}", member.name, error.message);
+        return nullptr;
+    }
+
+    void watch(const std::vector<PeerId>& behind, const std::vector<PeerId>& before) {
+        std::set<PeerId> watched(behind.begin(), behind.end());
+        for (auto place = steady.begin(); place != steady.end();) {
+            if (!watched.contains(place->first)) {
+                retire(std::move(place->second));
+                place = steady.erase(place);
+            } else {
+                ++place;
+            }
+        }
+        watched.insert(before.begin(), before.end());
+        liveness.watch(watched, loop.now());
+        for (const auto& peer : behind) {
+            auto& connection = steady[peer];
+            if (connection) continue;
+            connection = connect(peer, true);
+            if (connection) send(*connection, {++sequence, {}});
+        }
+        const std::lock_guard lock(mutex);
+        std::erase_if(heard_at, [&](const auto& entry) { return !watched.contains(entry.first); });
+        for (const auto& peer : watched)
+            heard_at.try_emplace(peer, loop.now());
     }
 
     void remove(const PeerId& peer) {
+        members.erase(peer);
         liveness.remove(peer);
-        retire(peer);
+        for (auto* connections : {&steady, &passing}) {
+            const auto found = connections->find(peer);
+            if (found == connections->end()) continue;
+            retire(std::move(found->second));
+            connections->erase(found);
+        }
         const std::lock_guard lock(mutex);
         heard_at.erase(peer);
-    }
-
-    void retire(const PeerId& id) {
-        const auto found = peers.find(id);
-        if (found == peers.end()) return;
-        retire(std::move(found->second.connection));
-        retire(std::move(found->second.fresh));
-        peers.erase(found);
     }
 
     // A connection goes later, because it may be calling us.
@@ -121,31 +160,54 @@ struct Heartbeat::Impl {
     }
 
     void beat() {
-        for (auto& [id, peer] : peers) {
-            if (peer.connection) send(*peer.connection, {++sequence, {}});
-        }
+        for (auto& [id, connection] : steady)
+            if (connection) send(*connection, {++sequence, {}});
         loop.call_after(options.interval, [this] { beat(); });
     }
 
     void tick() {
-        const auto verdicts = liveness.tick(loop.now());
+        const auto now = loop.now();
+        const auto verdicts = liveness.tick(now);
+        is_alone = liveness.alone(now);
         for (const auto& id : verdicts.probe)
             probe(id);
         for (const auto& [id, why] : verdicts.lost)
-            end_of(id, why, false);
+            end_of({id, why, false, is_alone});
+        for (const auto& [about, askers] : inquiries.expire(now))
+            for (const auto& asker : askers)
+                answer(asker.way, {asker.sequence, about, never_heard_ms});
+        for (auto place = passing.begin(); place != passing.end();) {
+            if (place->second->until > now) {
+                ++place;
+                continue;
+            }
+            retire(std::move(place->second));
+            place = passing.erase(place);
+        }
         loop.call_after(tick_interval, [this] { tick(); });
     }
 
     void probe(const PeerId& id) {
-        const auto found = peers.find(id);
-        if (found == peers.end()) return;
-        auto& peer = found->second;
-        if (!peer.fresh) peer.fresh = connect(peer.member);
-        if (peer.fresh) send(*peer.fresh, {++sequence, {}});
+        ask_freshly(id, {++sequence, {}});
         for (const auto& witness : liveness.witnesses(id, loop.now())) {
-            const auto& asked = peers.at(witness);
-            if (asked.connection) send(*asked.connection, {++sequence, id});
+            const auto kept = steady.find(witness);
+            if (kept != steady.end() && kept->second)
+                send(*kept->second, {++sequence, id});
+            else
+                ask_freshly(witness, {++sequence, id});
         }
+    }
+
+    // Over a connection that is not the one by which it was heard so far.
+    void ask_freshly(const PeerId& id, const wire::Ping& ping) {
+        auto& connection = passing[id];
+        if (!connection) connection = connect(id, false);
+        if (!connection) {
+            passing.erase(id);
+            return;
+        }
+        connection->until = loop.now() + short_lived;
+        send(*connection, ping);
     }
 
     void on_event(const PeerId& peer, ConnectionMonitor::Event event) {
@@ -157,26 +219,25 @@ struct Heartbeat::Impl {
             case ConnectionMonitor::Event::refused:
                 if (!liveness.refused(peer)) return;
                 liveness.remove(peer);
-                return end_of(peer, "its process has ended", true);
+                return end_of({peer, "its process has ended", true, false});
         }
     }
 
-    void end_of(const PeerId& peer, const std::string& why, bool ended) {
-        retire(peer);
-        lost(peer, why, ended);
-    }
-
-    void set_heard(const PeerId& peer) {
-        const std::lock_guard lock(mutex);
-        heard_at[peer] = loop.now();
+    void end_of(const Loss& loss) {
+        if (const auto found = steady.find(loss.peer); found != steady.end()) {
+            retire(std::move(found->second));
+            steady.erase(found);
+        }
+        lost(loss);
     }
 
     void heard(const PeerId& id) {
-        const auto found = peers.find(id);
-        if (found == peers.end()) return;
+        for (const auto& asker : inquiries.heard(id))
+            answer(asker.way, {asker.sequence, id, 0});
+        if (!liveness.contains(id)) return;
         liveness.heard(id, loop.now());
-        set_heard(id);
-        retire(std::move(found->second.fresh));
+        const std::lock_guard lock(mutex);
+        heard_at[id] = loop.now();
     }
 
     std::optional<wire::Decoded> read(const Frame& frame) {
@@ -191,7 +252,7 @@ struct Heartbeat::Impl {
         drops.note(loop.now(), error);
     }
 
-    void send(Connection& connection, wire::Ping ping) {
+    void send(Connection& connection, const wire::Ping& ping) {
         Message message;
         message.emplace_back(std::string_view(wire::encode({self, 0, false, 0}, ping)));
         connection.socket.try_send(message);
@@ -200,7 +261,7 @@ struct Heartbeat::Impl {
     // Pings of peers and clients: [routing id][PING].
     void drain_router() {
         Message message;
-        while (router.try_receive(message)) {
+        while (router->try_receive(message)) {
             if (message.size() != 2) {
                 drop({Fault::corrupt, "not one frame from a peer"});
                 continue;
@@ -208,23 +269,30 @@ struct Heartbeat::Impl {
             const auto decoded = read(message[1]);
             if (!decoded) continue;
             if (const auto* ping = decoded->body.as<wire::Ping>())
-                answer(message[0], *ping);
+                take(message[0], *ping);
             else
                 drop({Fault::unsupported, fmt::format("{} is no heartbeat", wire::name_of(decoded->body))});
             heard(decoded->envelope.from);
         }
     }
 
-    void answer(const Frame& routing_id, const wire::Ping& ping) {
+    // Whom we do not watch we ask first.
+    void take(const Frame& routing_id, const wire::Ping& ping) {
+        const auto way = std::string(routing_id.text());
         wire::Pong pong{ping.sequence, ping.about, 0};
-        if (!ping.about.empty() && ping.about != self) {
-            const auto silent = liveness.silent_for(ping.about, loop.now());
-            pong.silent_ms = silent ? milliseconds(*silent) : never_heard_ms;
-        }
+        if (ping.about.empty() || ping.about == self) return answer(way, pong);
+        const auto now = loop.now();
+        const auto silent = liveness.silent_for(ping.about, now);
+        pong.silent_ms = silent ? milliseconds(*silent) : never_heard_ms;
+        if (silent || !members.contains(ping.about)) return answer(way, pong);
+        if (inquiries.begin(ping.about, {way, ping.sequence}, now)) ask_freshly(ping.about, {++sequence, {}});
+    }
+
+    void answer(const std::string& way, const wire::Pong& pong) {
         Message message;
-        message.push_back(routing_id.share());
+        message.emplace_back(std::string_view(way));
         message.emplace_back(std::string_view(wire::encode({self, 0, true, 0}, pong)));
-        router.try_send(message);
+        router->try_send(message);
     }
 
     // Pongs of one peer: [PONG].
@@ -242,56 +310,57 @@ struct Heartbeat::Impl {
                 const auto silent = std::min(pong->silent_ms, never_heard_ms);
                 liveness.report(pong->about, std::chrono::milliseconds(silent), loop.now());
             }
-            heard(decoded->envelope.from);  // last: it may end a fresh connection
+            heard(decoded->envelope.from);
         }
     }
 
-    SocketFactory& sockets;
+    std::unique_ptr<SocketFactory> sockets;
     const PeerId self;
     const HeartbeatOptions options;
     const Lost lost;
     std::string endpoint;
     AsioLoop loop;
-    Socket router;
+    std::optional<Socket> router;
     std::unique_ptr<Socket::Watch> router_watch;
+    std::map<PeerId, wire::Member> members;
     Liveness liveness;
-    std::map<PeerId, Peer> peers;
+    Inquiries inquiries;
+    std::map<PeerId, std::unique_ptr<Connection>> steady;   // to whom we send heartbeats
+    std::map<PeerId, std::unique_ptr<Connection>> passing;  // of use when somebody is silent
     std::vector<std::unique_ptr<Connection>> retired;
     std::uint64_t sequence = 0;
+    std::atomic<bool> is_alone = false;
 
     mutable std::mutex mutex;  // of the two below
-    std::map<PeerId, TimePoint> heard_at;
+    std::map<PeerId, TimePoint> heard_at;  // of those that we watch
     DropLog drops{"heartbeat"};
 
     std::thread thread;
 };
 
-Result<std::unique_ptr<Heartbeat>> Heartbeat::start(SocketFactory& sockets, PeerId self,
+Result<std::unique_ptr<Heartbeat>> Heartbeat::start(const SocketFactory& sockets, PeerId self,
                                                     HeartbeatOptions options, Lost lost) {
-    auto router =
-        sockets.make(SocketKind::router, SocketOptions{.high_water_mark = 256, .max_frame_bytes = 4096});
-    if (!router) return fail(std::move(router).error());
-    auto bound = router->bind(options.endpoint);
-    if (!bound) return fail_in("heartbeat", bound.error());
-    auto impl = std::make_unique<Impl>(sockets, std::move(self), std::move(options), std::move(lost),
-                                       std::move(*router));
-    impl->endpoint = std::move(*bound);
-    impl->loop.post([raw = impl.get()] { raw->begin(); });
+    auto impl = std::make_unique<Impl>(sockets, std::move(self), std::move(options), std::move(lost));
+    std::promise<Result<>> promise;
+    auto opened = promise.get_future();
 
     // Signals are the main thread's.
     sigset_t all, before;
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
-    impl->thread = std::thread([raw = impl.get()] { raw->loop.run(); });
+    impl->thread = std::thread([raw = impl.get(), &promise] { raw->run(std::move(promise)); });
     pthread_sigmask(SIG_SETMASK, &before, nullptr);
     pthread_setname_np(impl->thread.native_handle(), "heartbeat");
-    return std::unique_ptr<Heartbeat>(new Heartbeat(std::move(impl)));
+    auto result = opened.get();
+    std::unique_ptr<Heartbeat> heartbeat(new Heartbeat(std::move(impl)));
+    if (!result) return fail(std::move(result).error());
+    return heartbeat;
 }
 
 Heartbeat::Heartbeat(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 
 Heartbeat::~Heartbeat() {
-    impl_->loop.post([raw = impl_.get()] { raw->end(); });
+    impl_->loop.post([raw = impl_.get()] { raw->loop.stop(); });
     impl_->thread.join();
 }
 
@@ -300,14 +369,14 @@ const std::string& Heartbeat::endpoint() const {
 }
 
 void Heartbeat::add(const wire::Member& member) {
-    impl_->loop.post([raw = impl_.get(), member] { raw->add(member); });
+    impl_->loop.post([raw = impl_.get(), member] { raw->members[member.peer] = member; });
 }
 void Heartbeat::remove(const PeerId& peer) {
     impl_->loop.post([raw = impl_.get(), peer] { raw->remove(peer); });
 }
-void Heartbeat::suspect(const PeerId& peer) {
-    impl_->loop.post([raw = impl_.get(), peer] {
-        raw->liveness.report(peer, raw->options.silence_limit, raw->loop.now());
+void Heartbeat::watch(std::vector<PeerId> behind, std::vector<PeerId> before) {
+    impl_->loop.post([raw = impl_.get(), behind = std::move(behind), before = std::move(before)] {
+        raw->watch(behind, before);
     });
 }
 
@@ -315,6 +384,10 @@ Duration Heartbeat::silent_for(const PeerId& peer) const {
     const std::lock_guard lock(impl_->mutex);
     const auto found = impl_->heard_at.find(peer);
     return found == impl_->heard_at.end() ? Duration::max() : impl_->loop.now() - found->second;
+}
+
+bool Heartbeat::alone() const {
+    return impl_->is_alone;
 }
 
 DropLog::Counters Heartbeat::counters() const {

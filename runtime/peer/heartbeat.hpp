@@ -3,7 +3,9 @@
 #pragma once
 
 #include <memory>
+#include <set>
 #include <string>
+#include <vector>
 
 #include "runtime/peer/drop_log.hpp"
 #include "runtime/peer/message_parts.hpp"
@@ -17,23 +19,32 @@ struct HeartbeatOptions {
     Duration silence_limit = std::chrono::milliseconds(1000);
 };
 
-// All methods are thread-safe. The thread answers anyone's PING, a client's too, whatever the rest of the
-// process does.
+// All methods are thread-safe. The thread has a libzmq context of its own, so that nothing which the rest of the
+// process does with its sockets can hold it up, and answers anyone's PING, a client's too.
 class Heartbeat {
   public:
-    // Called on the heartbeat's thread. `ended`: nobody listens at its endpoint any more; else it is silent.
-    using Lost = std::function<void(const PeerId&, const std::string& why, bool ended)>;
+    struct Loss {
+        PeerId peer;
+        std::string why;
+        bool ended = false;  // nobody listens at its endpoint any more; else it is silent
+        bool alone = false;  // most of those that we should hear are silent
+    };
+    // Called on the heartbeat's thread.
+    using Lost = std::function<void(const Loss&)>;
 
-    static Result<std::unique_ptr<Heartbeat>> start(SocketFactory& sockets, PeerId self,
+    static Result<std::unique_ptr<Heartbeat>> start(const SocketFactory& sockets, PeerId self,
                                                     HeartbeatOptions options, Lost lost);
     ~Heartbeat();  // joins the thread; `lost` is not called any more
 
     const std::string& endpoint() const;  // as others connect to it
-    void add(const wire::Member& member);
-    void remove(const PeerId& peer);
-    void suspect(const PeerId& peer);  // another peer has lost it: if it is silent for us too, so have we
 
-    Duration silent_for(const PeerId& peer) const;  // since it was heard; max() if it is not known
+    void add(const wire::Member& member);  // somebody who may be asked about
+    void remove(const PeerId& peer);
+    // Whom we send heartbeats, and who sends them to us; others are left alone from now on.
+    void watch(std::vector<PeerId> behind, std::vector<PeerId> before);
+
+    Duration silent_for(const PeerId& peer) const;  // since it was heard; max() if it is not watched
+    bool alone() const;                             // as of a loss
     DropLog::Counters counters() const;
 
   private:

@@ -7,8 +7,10 @@
 
 #include "runtime/peer/beacon.hpp"
 #include "runtime/peer/codec.hpp"
+#include "runtime/peer/gossip.hpp"
 #include "runtime/peer/heartbeat.hpp"
 #include "runtime/peer/membership.hpp"
+#include "runtime/peer/messages_mesh.hpp"
 #include "runtime/peer/monitor.hpp"
 
 namespace fard {
@@ -18,11 +20,15 @@ using namespace std::chrono_literals;
 
 constexpr const char* everyone = "all";
 constexpr Duration tick_interval = 250ms;
-constexpr Duration gossip_interval = 1s;
 constexpr Duration hello_deadline = 2s;
 constexpr Duration greeting_deadline = 10s;
 constexpr Duration usual_subscription =
     5ms;  // how long a new one takes on one machine; on a slower way PING is repeated
+constexpr Duration sync_deadline = 1s;
+constexpr Duration said_again = 30s;   // that somebody outside the neighbourhood shall hear us
+constexpr Duration heard_for = 60s;    // somebody outside the neighbourhood, after the last request
+constexpr Duration unwanted_for = 5s;  // until a subscription goes: the neighbourhood may change back
+constexpr int waiting_messages = 256;  // for a peer that does not take them; what it misses is repeated or made good
 constexpr Duration farewell = 100ms;  // how long the process may wait for LEAVE to go out
 
 Result<> check_reachable(const std::string& what, const std::string& endpoint) {
@@ -36,8 +42,9 @@ Result<> check_reachable(const std::string& what, const std::string& endpoint) {
 
 }  // namespace
 
-// The parts: Membership decides who belongs, Heartbeat (its own thread) who lives, Requests repeats and
-// answers; this class carries their messages and turns their decisions into connections and events.
+// The parts: Membership decides who belongs and whom we hear, Gossip when what is told, Heartbeat (its own thread) who
+// lives, Requests repeats and answers; this class carries their messages and turns their decisions into connections and
+// events.
 struct Mesh::Impl : std::enable_shared_from_this<Mesh::Impl> {
     Impl(Loop& the_loop, SocketFactory& the_sockets, FrontDoor& the_door, MeshOptions the_options,
          Events the_events, Socket the_publisher, Socket the_subscriber)
@@ -57,6 +64,13 @@ struct Mesh::Impl : std::enable_shared_from_this<Mesh::Impl> {
     void apply(const Membership::Changes& changes);
     void welcome_in(const wire::Member& member);
     void see_off(const wire::Member& member, const std::string& why);
+    void on_loss(const Heartbeat::Loss& loss);
+    void listen();
+    void listen_to(const wire::Member& member);
+    void stop_listening(const PeerId& peer);
+    void drop_unwanted();
+    void work_with(const PeerId& peer);
+    void ask_to_be_heard(const wire::Member& member);
     void greet(const PeerId& peer);
     void catch_up(const PeerId& peer);
     void answer_hello(const wire::Body& body, const Reply& reply);
@@ -64,7 +78,8 @@ struct Mesh::Impl : std::enable_shared_from_this<Mesh::Impl> {
     void knock_where_due();
     void knock(const std::string& front_door);
     void on_knocked(const std::string& front_door, Result<wire::Body> answer);
-    void gossip();
+    void tell_news();
+    void sync_with(const PeerId& peer);
 
     // ---- what comes and goes
     void post(const std::string& topic, const wire::Envelope& envelope, const wire::Body& body);
@@ -82,6 +97,7 @@ struct Mesh::Impl : std::enable_shared_from_this<Mesh::Impl> {
     Events events;
     wire::Member self;
     std::optional<Membership> membership;
+    std::optional<Gossip> gossip;
     std::optional<Requests> requests;
     std::shared_ptr<const RequestHandler> handler;
     Socket publisher, subscriber;
@@ -89,9 +105,17 @@ struct Mesh::Impl : std::enable_shared_from_this<Mesh::Impl> {
     std::unique_ptr<Heartbeat> heartbeat;
     std::unique_ptr<LanBeacon> beacon;
     std::map<std::string, std::unique_ptr<Visitor>> knocking;  // by front door
-    std::map<std::size_t, wire::Body> published;               // the last of each kind
+    // Whom the subscriber is connected to.
+    struct Heard {
+        decltype(wire::Member::publisher) publisher;
+        TimePoint wanted{};  // last, by the neighbourhood or by work
+        TimePoint worked{};  // with: the last request
+        TimePoint said{};    // to it, that it shall hear us
+    };
+    std::map<PeerId, Heard> heard;
+    std::map<PeerId, std::unique_ptr<Visitor>> calling;  // who shall hear us
     Loop::TimerId timer = 0;
-    TimePoint next_gossip{};
+    Loop::TimerId news_timer = 0;
     DropLog drops{"mesh"};
     std::uint64_t strangers = 0;  // messages of peers that are no members (any more)
     bool closed = false;
@@ -105,11 +129,10 @@ Result<> Mesh::Impl::open(const PeerId& self_id) {
     subscriber.subscribe(everyone);
     subscriber.subscribe(self_id.hex);
 
-    const auto on_lost = [this](const PeerId& peer, const std::string& why, bool ended) {
-        loop.post([weak = weak_from_this(), peer, why, ended] {
+    const auto on_lost = [this](const Heartbeat::Loss& loss) {
+        loop.post([weak = weak_from_this(), loss] {
             const auto impl = weak.lock();
-            if (impl && !impl->closed)
-                impl->apply(impl->membership->lost(peer, why, !ended, impl->loop.now()));
+            if (impl && !impl->closed) impl->on_loss(loss);
         });
     };
     auto started = Heartbeat::start(
@@ -124,7 +147,17 @@ Result<> Mesh::Impl::open(const PeerId& self_id) {
 }
 
 void Mesh::Impl::begin() {
-    membership.emplace(options.cluster, self, options.seeds);
+    wire::Record record;
+    record.member = self;
+    record.life = std::stoull(random_hex(8), nullptr, 16);
+    const auto since_epoch = std::chrono::system_clock::now().time_since_epoch();
+    record.incarnation = static_cast<std::uint64_t>(
+        std::chrono::duration_cast<std::chrono::milliseconds>(since_epoch).count());
+    membership.emplace(options.cluster, std::move(record), options.seeds);
+    membership->believe_ears([this](const PeerId& peer) {
+        return heartbeat->silent_for(peer) < options.silence_limit / 2;
+    });
+    gossip.emplace(*membership);
     requests.emplace(loop, self.peer,
                      [this](const PeerId& to, const wire::Envelope& envelope, const wire::Body& body) {
                          carry(to, envelope, body);
@@ -143,9 +176,11 @@ void Mesh::Impl::close() {
     closed = true;
     post_state(everyone, wire::Leave{});
     loop.cancel(timer);
+    loop.cancel(news_timer);
     door.serve_hello(nullptr);
     beacon.reset();
     knocking.clear();
+    calling.clear();
     watch.reset();
     heartbeat.reset();
     requests.reset();
@@ -154,38 +189,112 @@ void Mesh::Impl::close() {
 // ---- who is there
 
 void Mesh::Impl::apply(const Membership::Changes& changes) {
-    if (changes.empty()) return;
+    using Kind = Membership::Change::Kind;
     const auto keep = shared_from_this();  // an event may close the mesh
+    bool other_members = false;
     for (const auto& change : changes) {
-        if (change.kind == Membership::Change::Kind::joined)
-            welcome_in(change.member);
-        else
-            see_off(change.member, change.why);
+        if (change.kind == Kind::joined) welcome_in(change.member);
+        if (change.kind == Kind::lost) see_off(change.member, change.why);
+        if (change.kind == Kind::state && events.published)
+            if (const auto state = membership->state_of(change.member.peer)) events.published(change.member.peer, *state);
         if (closed) return;  // by an event
+        other_members = other_members || change.kind != Kind::state;
     }
-    gossip();
+    if (other_members) listen();
+    tell_news();
 }
 
 void Mesh::Impl::welcome_in(const wire::Member& member) {
     spdlog::info("mesh: board {} joined", member.name);
-    if (const auto connected = subscriber.connect(member.publisher); !connected) {
-        spdlog::error("mesh: board {}: {}", member.name, connected.error().message);
+    for (const auto& entry : membership->roster()) {
+        const auto& other = entry->member;
+        if (other.name == member.name && other.peer != member.peer && !member.name.empty())
+            spdlog::warn("mesh: two boards are called {}: the one at {} and the one at {}; give each a name of its own",
+                         member.name, other.front_door, member.front_door);
     }
     heartbeat->add(member);
-    greet(member.peer);
     if (events.joined) events.joined(member);
 }
 
 void Mesh::Impl::see_off(const wire::Member& member, const std::string& why) {
     spdlog::warn("mesh: board {} is gone: {}", member.name, why);
-    subscriber.disconnect(member.publisher);
+    stop_listening(member.peer);
+    calling.erase(member.peer);
     heartbeat->remove(member.peer);
     requests->forget(member.peer, why);
     if (!closed && events.lost) events.lost(member, why);
 }
 
+void Mesh::Impl::on_loss(const Heartbeat::Loss& loss) {
+    apply(membership->lost(loss.peer, loss.why, !loss.ended, loss.alone, loop.now()));
+}
+
+// Subscribes to whom the neighbourhood wants us to hear, and exchanges heartbeats with whom it says.
+void Mesh::Impl::listen() {
+    const auto& roster = membership->roster();
+    const auto& neighbourhood = membership->neighbourhood();
+    for (const auto& peer : neighbourhood.heard(roster))
+        if (const auto* member = membership->find(peer)) listen_to(*member);
+    heartbeat->watch(neighbourhood.behind(roster), neighbourhood.before(roster));
+}
+
+void Mesh::Impl::listen_to(const wire::Member& member) {
+    auto& place = heard[member.peer];
+    place.wanted = loop.now();
+    if (place.publisher == member.publisher) return;
+    if (const auto connected = subscriber.connect(member.publisher); !connected)
+        return spdlog::error("mesh: board {}: {}", member.name, connected.error().message);
+    place.publisher = member.publisher;
+    greet(member.peer);
+}
+
+void Mesh::Impl::stop_listening(const PeerId& peer) {
+    const auto found = heard.find(peer);
+    if (found == heard.end()) return;
+    subscriber.disconnect(found->second.publisher);
+    heard.erase(found);
+}
+
+void Mesh::Impl::drop_unwanted() {
+    const auto now = loop.now();
+    std::vector<PeerId> unwanted;
+    for (auto& [peer, place] : heard) {
+        if (membership->neighbourhood().hears(peer, membership->roster()) || now - place.worked < heard_for)
+            place.wanted = now;
+        else if (now - place.wanted > unwanted_for)
+            unwanted.push_back(peer);
+    }
+    for (const auto& peer : unwanted)
+        stop_listening(peer);
+}
+
+// Somebody whom we ask something, or who asks us: each must hear the other.
+void Mesh::Impl::work_with(const PeerId& peer) {
+    const auto* member = membership->find(peer);
+    if (member == nullptr || peer == self.peer) return;
+    if (!membership->neighbourhood().dense()) listen_to(*member);
+    const auto found = heard.find(peer);
+    if (found == heard.end()) return;
+    found->second.worked = loop.now();
+    if (membership->neighbourhood().hears(peer, membership->roster())) return;
+    if (found->second.said != TimePoint{} && loop.now() - found->second.said < said_again) return;
+    found->second.said = loop.now();
+    ask_to_be_heard(*member);
+}
+
+void Mesh::Impl::ask_to_be_heard(const wire::Member& member) {
+    auto visitor = Visitor::knock(loop, sockets, self.peer, member.front_door);
+    if (!visitor) return spdlog::error("mesh: board {}: {}", member.name, visitor.error().message);
+    auto& place = calling[member.peer] = std::move(*visitor);
+    place->ask(membership->our_hello(true), greeting_deadline, [this, peer = member.peer](const Result<wire::Body>&) {
+        loop.post([weak = weak_from_this(), peer] {  // not from within its own answer
+            if (const auto impl = weak.lock()) impl->calling.erase(peer);
+        });
+    });
+}
+
 // A new subscription takes a moment, and what is published before is lost. The answer to this PING says that
-// the peer hears us and we hear it; then it is told what it may have missed.
+// the peer hears us and we hear it; then it is told what we know, in short.
 void Mesh::Impl::greet(const PeerId& peer) {
     loop.call_after(usual_subscription, [weak = weak_from_this(), peer] {
         const auto impl = weak.lock();
@@ -198,25 +307,35 @@ void Mesh::Impl::greet(const PeerId& peer) {
 }
 
 void Mesh::Impl::catch_up(const PeerId& peer) {
-    post_state(peer.hex, membership->our_gossip(loop.now()));
-    for (const auto& [kind, state] : published)
-        post_state(peer.hex, state);
+    post_state(peer.hex, membership->digest());
 }
 
 void Mesh::Impl::answer_hello(const wire::Body& body, const Reply& reply) {
-    const auto changes = membership->hello(*body.as<wire::Hello>(), loop.now());
+    const auto& hello = *body.as<wire::Hello>();
+    const auto changes = membership->hello(hello, loop.now());
     if (!changes) {
         spdlog::warn("mesh: refused a peer: {}", changes.error().message);
         return reply(refused(changes.error()));
     }
     door.witness(requests->lamport());
-    reply(membership->our_welcome());
+    reply(membership->our_welcome(hello));
+    const auto keep = shared_from_this();
     apply(*changes);
+    if (closed || !hello.listen) return;
+    if (const auto* member = membership->find(hello.record.member.peer); member != nullptr && member->peer != self.peer) {
+        listen_to(*member);
+        if (const auto found = heard.find(member->peer); found != heard.end()) {
+            found->second.worked = loop.now();
+            found->second.said = loop.now();  // it hears us, or it would not ask
+        }
+    }
 }
 
 void Mesh::Impl::tick() {
     timer = loop.call_after(tick_interval, [this] { tick(); });
-    if (loop.now() >= next_gossip) gossip();
+    if (!heartbeat->alone()) membership->not_alone(loop.now());
+    drop_unwanted();
+    tell_news();
     knock_where_due();
 }
 
@@ -247,15 +366,32 @@ void Mesh::Impl::on_knocked(const std::string& front_door, Result<wire::Body> an
         return;
     }
     const auto* welcome = answer->as<wire::Welcome>();
-    if (welcome == nullptr) return;
+    if (welcome == nullptr || welcome->records.empty()) return;
     requests->witness(visitor->lamport());
-    membership->answered(front_door);
+    membership->answered(front_door, welcome->records.front().member.peer);
     apply(membership->welcome(*welcome, loop.now()));
 }
 
-void Mesh::Impl::gossip() {
-    next_gossip = loop.now() + gossip_interval;
-    post_state(everyone, membership->our_gossip(loop.now()));
+// Tells what is due to be told, and sets the timer for what is due next.
+void Mesh::Impl::tell_news() {
+    auto deeds = gossip->due(loop.now());
+    for (const auto& news : deeds.news)
+        post_state(everyone, news);
+    if (deeds.digest) post_state(everyone, *deeds.digest);
+    if (deeds.sync_with) sync_with(*deeds.sync_with);
+    loop.cancel(news_timer);
+    news_timer = loop.call_at(gossip->next(), [this] { tell_news(); });
+}
+
+void Mesh::Impl::sync_with(const PeerId& peer) {
+    requests->ask(peer, membership->our_sync(), sync_deadline, [this, peer](const Result<wire::Body>& answer) {
+        const auto keep = shared_from_this();  // an event may close the mesh
+        const auto* news = answer ? answer->as<wire::News>() : nullptr;
+        Membership::Changes changes;
+        if (news != nullptr) changes = membership->synced(peer, *news, loop.now());
+        gossip->answered(loop.now());
+        apply(changes);
+    });
 }
 
 // ---- what comes and goes
@@ -311,20 +447,24 @@ void Mesh::Impl::take(const Message& message) {
 }
 
 void Mesh::Impl::take_state(const PeerId& from, const wire::Body& body) {
-    if (const auto* heard = body.as<wire::Gossip>()) {
-        for (const auto& lost : heard->lost) {
-            if (lost != self.peer && membership->find(lost) != nullptr) heartbeat->suspect(lost);
-        }
-        const auto changes = membership->gossip(from, *heard, loop.now());
+    if (const auto* news = body.as<wire::News>()) {
+        const auto changes = membership->news(from, *news, loop.now());
         knock_where_due();
-        return apply(changes);
+        apply(changes);
+    } else if (const auto* digest = body.as<wire::Digest>()) {
+        // Who is not a neighbour (any more) may not hear our SYNC.
+        if (!membership->neighbourhood().hears(from, membership->roster())) return;
+        gossip->heard(from, *digest);
+        tell_news();
+    } else if (body.is<wire::Leave>()) {
+        apply(membership->leave(from, loop.now()));
     }
-    if (body.is<wire::Leave>()) return apply(membership->leave(from, loop.now()));
-    if (events.published) events.published(from, body);
 }
 
 void Mesh::Impl::take_request(const PeerId& from, const wire::Body& body, Reply reply) {
     if (const auto* ping = body.as<wire::Ping>()) return reply(wire::Pong{ping->sequence, {}, 0});
+    if (const auto* sync = body.as<wire::Sync>()) return reply(membership->differences(*sync));
+    work_with(from);
     if (const auto current = handler) (*current)(from, body, std::move(reply));
 }
 
@@ -332,7 +472,7 @@ void Mesh::Impl::take_request(const PeerId& from, const wire::Body& body, Reply 
 
 Result<std::unique_ptr<Mesh>> Mesh::start(Loop& loop, SocketFactory& sockets, FrontDoor& door,
                                           MeshOptions options, Events events) {
-    auto publisher = sockets.make(SocketKind::pub);
+    auto publisher = sockets.make(SocketKind::pub, {.high_water_mark = waiting_messages});
     if (!publisher) return fail(std::move(publisher).error());
     auto subscriber = sockets.make(SocketKind::sub);
     if (!subscriber) return fail(std::move(subscriber).error());
@@ -370,17 +510,19 @@ std::vector<wire::Member> Mesh::members() const {
 }
 
 Duration Mesh::silent_for(const PeerId& peer) const {
-    return peer == impl_->self.peer ? Duration(0) : impl_->heartbeat->silent_for(peer);
+    const auto silent = impl_->heartbeat->silent_for(peer);
+    return silent == Duration::max() ? Duration(0) : silent;
 }
 
-void Mesh::publish(const wire::Body& state) {
-    impl_->published.insert_or_assign(state.type(), state);
-    impl_->post_state(everyone, state);
+void Mesh::publish(const wire::BoardState& state) {
+    if (impl_->membership->publish(state)) impl_->tell_news();
 }
 
 void Mesh::ask(const PeerId& to, wire::Body body, Duration deadline, Answer answer) {
-    if (impl_->membership->find(to) != nullptr)
+    if (impl_->membership->find(to) != nullptr) {
+        impl_->work_with(to);
         return impl_->requests->ask(to, std::move(body), deadline, std::move(answer));
+    }
     impl_->loop.post([weak = impl_->weak_from_this(), peer = impl_->membership->name_of(to),
                       name = wire::name_of(body), answer = std::move(answer)] {
         const auto impl = weak.lock();

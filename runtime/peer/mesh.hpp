@@ -11,6 +11,10 @@
 
 namespace fard {
 
+namespace wire {
+struct BoardState;
+}
+
 struct MeshOptions {
     std::string cluster;             // the cluster id: peers of another one are refused
     std::string name;                // the board's name
@@ -30,7 +34,7 @@ class Mesh final : public Courier {
     struct Events {
         std::function<void(const wire::Member&)> joined;
         std::function<void(const wire::Member&, const std::string& why)> lost;
-        std::function<void(const PeerId& from, const wire::Body& state)> published;
+        std::function<void(const PeerId& from, const wire::BoardState& state)> published;
         // A seed that will not have us: another cluster id or protocol version. It is tried again, in vain
         // until somebody changes a configuration.
         std::function<void(const std::string& seed, const Error& why)> refused;
@@ -46,8 +50,9 @@ class Mesh final : public Courier {
 
     const wire::Member& self() const;
     std::vector<wire::Member> members() const;      // self first
-    Duration silent_for(const PeerId& peer) const;  // since its last heartbeat
-    void publish(const wire::Body& state);          // to everyone; never waits
+    // Since its last heartbeat; 0 for who sends its heartbeats to others.
+    Duration silent_for(const PeerId& peer) const;
+    void publish(const wire::BoardState& state);  // to everyone, if it is another than before; never waits
 
     void ask(const PeerId& to, wire::Body body, Duration deadline, Answer answer) override;  // also to self
     void serve(RequestHandler handler);

@@ -31,37 +31,62 @@ struct Refused {  // the negative answer to any request
     friend bool operator==(const Refused&, const Refused&) = default;
 };
 
+// ---- published state ---------------------------------------------------------------------------------------------
+
+struct BoardState {  // what a board is and how busy it is; a part of NEWS and STATUS
+    static constexpr std::uint16_t type = 20, version = 1;
+    static constexpr std::size_t cap = 1 * mib;
+    static constexpr const char* name = "BOARD_STATE";
+    std::vector<DeviceState> devices;
+    std::vector<std::uint32_t> slots_free;  // one per device
+    std::vector<std::string> overlays;      // package ids in the store
+    std::uint32_t runs = 0;                 // that this board coordinates
+    static constexpr auto fields =
+        std::tuple{field("devices", &BoardState::devices), field("slots_free", &BoardState::slots_free),
+                   field("overlays", &BoardState::overlays), field("runs", &BoardState::runs)};
+    friend bool operator==(const BoardState&, const BoardState&) = default;
+};
+
 // ---- membership --------------------------------------------------------------------------------------------------
 
+struct Record {  // what members tell each other of one of them; the higher incarnation is the newer
+    Member member;                  // without endpoints if it is gone
+    std::uint64_t life = 0;         // drawn by the process at its start
+    std::uint64_t incarnation = 0;  // raised by the member itself, when it finds itself taken for gone
+    std::string gone;               // why it is no member any more; empty while it is
+    bool ended = false;             // its process has: nobody can have heard it since
+    std::uint64_t state_version = 0, overlays_version = 0;  // counted by the member; 0 has none
+    std::vector<BoardState> state;      // none or one, without its overlays: left out where the receiver has it
+    bool with_overlays = false;         // `overlays` are those of overlays_version
+    std::vector<std::string> overlays;
+    static constexpr auto fields = std::tuple{
+        field("member", &Record::member), field("life", &Record::life), field("incarnation", &Record::incarnation),
+        field("gone", &Record::gone), field("ended", &Record::ended), field("state_version", &Record::state_version),
+        field("overlays_version", &Record::overlays_version), field("state", &Record::state),
+        field("with_overlays", &Record::with_overlays), field("overlays", &Record::overlays)};
+    friend bool operator==(const Record&, const Record&) = default;
+};
+
 struct Hello {  // a joining peer to a seed's front door; answered by WELCOME or REFUSED
-    static constexpr std::uint16_t type = 10, version = 1;
-    static constexpr std::size_t cap = 4 * kib;
+    static constexpr std::uint16_t type = 10, version = 2;
+    static constexpr std::size_t cap = 64 * kib;
     static constexpr const char* name = "HELLO";
     std::string cluster;
     std::uint32_t protocol = protocol_version;
-    Member member;
+    Record record;
+    bool listen = false;  // from a member: be subscribed to my publisher, I want to ask you something
     static constexpr auto fields = std::tuple{field("cluster", &Hello::cluster), field("protocol", &Hello::protocol),
-                                              field("member", &Hello::member)};
+                                              field("record", &Hello::record), field("listen", &Hello::listen)};
     friend bool operator==(const Hello&, const Hello&) = default;
 };
 
-struct Welcome {  // the members that the seed knows, itself first
-    static constexpr std::uint16_t type = 11, version = 1;
-    static constexpr std::size_t cap = 1 * mib;
+struct Welcome {  // the seed itself, the joining peer as it is known from now on, and some of the others
+    static constexpr std::uint16_t type = 11, version = 2;
+    static constexpr std::size_t cap = 2 * mib;
     static constexpr const char* name = "WELCOME";
-    std::vector<Member> members;
-    static constexpr auto fields = std::tuple{field("members", &Welcome::members)};
+    std::vector<Record> records;
+    static constexpr auto fields = std::tuple{field("records", &Welcome::records)};
     friend bool operator==(const Welcome&, const Welcome&) = default;
-};
-
-struct Gossip {  // published each second and on change: the members that the publisher knows and the ones it lost
-    static constexpr std::uint16_t type = 12, version = 1;
-    static constexpr std::size_t cap = 1 * mib;
-    static constexpr const char* name = "GOSSIP";
-    std::vector<Member> members;
-    std::vector<PeerId> lost;
-    static constexpr auto fields = std::tuple{field("members", &Gossip::members), field("lost", &Gossip::lost)};
-    friend bool operator==(const Gossip&, const Gossip&) = default;
 };
 
 struct Leave {  // published by a peer that stops in order
@@ -94,6 +119,34 @@ struct Pong {
     friend bool operator==(const Pong&, const Pong&) = default;
 };
 
+struct News {  // published on change, and passed on by who hears only some: records; also the answer to SYNC
+    static constexpr std::uint16_t type = 17, version = 1;
+    static constexpr std::size_t cap = 2 * mib;
+    static constexpr const char* name = "NEWS";
+    std::vector<Record> records;
+    static constexpr auto fields = std::tuple{field("records", &News::records)};
+    friend bool operator==(const News&, const News&) = default;
+};
+
+struct Digest {  // published each second: what the publisher knows, in short
+    static constexpr std::uint16_t type = 18, version = 1;
+    static constexpr std::size_t cap = 1 * kib;
+    static constexpr const char* name = "DIGEST";
+    std::uint32_t members = 0;
+    std::uint64_t hash = 0;  // runtime/peer/roster.hpp
+    static constexpr auto fields = std::tuple{field("members", &Digest::members), field("hash", &Digest::hash)};
+    friend bool operator==(const Digest&, const Digest&) = default;
+};
+
+struct Sync {  // to a peer whose digest differs; answered by NEWS
+    static constexpr std::uint16_t type = 19, version = 1;
+    static constexpr std::size_t cap = 4 * kib;
+    static constexpr const char* name = "SYNC";
+    std::vector<std::uint64_t> sums;  // of each part of what the asker knows
+    static constexpr auto fields = std::tuple{field("sums", &Sync::sums)};
+    friend bool operator==(const Sync&, const Sync&) = default;
+};
+
 struct Beacon {  // UDP broadcast on a LAN
     static constexpr std::uint16_t type = 16, version = 1;
     static constexpr std::size_t cap = 1 * kib;
@@ -105,22 +158,6 @@ struct Beacon {  // UDP broadcast on a LAN
     static constexpr auto fields = std::tuple{field("cluster", &Beacon::cluster), field("protocol", &Beacon::protocol),
                                               field("peer", &Beacon::peer), field("front_door", &Beacon::front_door)};
     friend bool operator==(const Beacon&, const Beacon&) = default;
-};
-
-// ---- published state ---------------------------------------------------------------------------------------------
-
-struct BoardState {  // published each second and on change
-    static constexpr std::uint16_t type = 20, version = 1;
-    static constexpr std::size_t cap = 1 * mib;
-    static constexpr const char* name = "BOARD_STATE";
-    std::vector<DeviceState> devices;
-    std::vector<std::uint32_t> slots_free;  // one per device
-    std::vector<std::string> overlays;      // package ids in the store
-    std::uint32_t runs = 0;                 // that this board coordinates
-    static constexpr auto fields =
-        std::tuple{field("devices", &BoardState::devices), field("slots_free", &BoardState::slots_free),
-                   field("overlays", &BoardState::overlays), field("runs", &BoardState::runs)};
-    friend bool operator==(const BoardState&, const BoardState&) = default;
 };
 
 }  // namespace fard::wire

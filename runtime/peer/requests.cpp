@@ -43,9 +43,9 @@ struct RequestKeyHash {
     }
 };
 
-// STATUS and PIECE, the largest answers, only tell what is there: who repeats the question is told anew.
+// STATUS, PIECE and NEWS, the largest answers, only tell what is there: who repeats the question is told anew.
 bool worth_remembering(const wire::Body& answer) {
-    return !answer.is<wire::Status>() && !answer.is<wire::Piece>();
+    return !answer.is<wire::Status>() && !answer.is<wire::Piece>() && !answer.is<wire::News>();
 }
 
 std::string seconds(Duration duration) {

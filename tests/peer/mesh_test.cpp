@@ -11,10 +11,12 @@
 #include <algorithm>
 #include <csignal>
 #include <optional>
+#include <ranges>
 
 #include "runtime/peer/beacon.hpp"
 #include "runtime/peer/messages_board.hpp"
 #include "runtime/peer/messages_client.hpp"
+#include "runtime/peer/messages_mesh.hpp"
 #include "tests/peer/real_loop.hpp"
 
 using namespace fard;
@@ -55,7 +57,7 @@ struct Board {
                      lost_at = loop.now();
                      lost_why = why;
                  },
-             .published = [this](const PeerId& from, const wire::Body& state) { states[from] = state; },
+             .published = [this](const PeerId& from, const wire::BoardState& state) { states[from] = state; },
              .refused = [this](const std::string&, const Error& why) { refused = why.message; }});
         if (!started) throw std::runtime_error(started.error().message);
         mesh = std::move(*started);
@@ -75,7 +77,7 @@ struct Board {
     std::vector<std::string> joined, lost;
     std::string lost_why, refused;
     TimePoint lost_at{};
-    std::map<PeerId, wire::Body> states;
+    std::map<PeerId, wire::BoardState> states;
     int handled = 0;
     PeerId last_from;
     wire::Body refused_body = wire::Refused{static_cast<std::uint8_t>(Fault::refused), "not here"};
@@ -154,7 +156,7 @@ TEST_CASE("six boards find each other through one seed, and hear what was publis
         CHECK(board->mesh->members().front() == board->mesh->self());
     }
     CHECK(lab.boards[0]->states.at(lab.boards[3]->mesh->self().peer) ==
-          wire::Body{wire::BoardState{.runs = 10}});
+          wire::BoardState{.runs = 10});
 }
 
 TEST_CASE("requests across the mesh are answered, refused, or unreachable; also one's own") {
@@ -218,6 +220,38 @@ TEST_CASE("a board that stops in order is gone at once; another life of it is an
     auto& reborn = lab.add("b", {lab.door("c")});
     REQUIRE(run_until(lab.loop, [&] { return lab.all_see(3); }));
     CHECK(reborn.mesh->self().peer != former);
+}
+
+TEST_CASE("beyond 32 boards each hears a few, and whom it works with on demand") {
+    Lab lab;
+    constexpr std::size_t boards = 40;
+    for (std::size_t i = 0; i < boards; ++i)
+        lab.add("n" + std::to_string(i), {lab.door("n0")}).mesh->publish(wire::BoardState{.runs = 1u});
+    REQUIRE(run_until(
+        lab.loop, [&] { return lab.all_see(boards); }, 30s));
+    const auto all_heard = [&] {
+        return std::ranges::all_of(lab.boards, [](const auto& board) { return board->states.size() == boards - 1; });
+    };
+    REQUIRE(run_until(lab.loop, all_heard, 20s));
+    int answered = 0;
+    for (std::size_t i = 1; i < boards; ++i) {
+        lab.boards[0]->mesh->ask(lab.boards[i]->mesh->self().peer, wire::Query{}, 20s,
+                                 [&](const Result<wire::Body>& answer) { answered += answer.has_value() ? 1 : 0; });
+    }
+    REQUIRE(run_until(
+        lab.loop, [&] { return answered == boards - 1; }, 30s));
+    lab.boards[7]->mesh->publish(wire::BoardState{.runs = 2u});
+    const auto changed = lab.boards[7]->mesh->self().peer;
+    REQUIRE(run_until(lab.loop, [&] {
+        return std::ranges::all_of(lab.boards, [&](const auto& board) {
+            return board == lab.boards[7] || board->states.at(changed).runs == 2;
+        });
+    }));
+    for (const auto& board : lab.boards)
+        CHECK(board->lost.empty());
+    lab.boards.pop_back();
+    REQUIRE(run_until(
+        lab.loop, [&] { return lab.all_see(boards - 1); }, 10s));
 }
 
 TEST_CASE("a killed process is noticed at once, and pending questions to it end") {
@@ -339,7 +373,9 @@ TEST_CASE("rubbish on the mesh and at the heartbeat is dropped, counted, and end
     REQUIRE(impostor->bind(fake.publisher).has_value());
     auto visitor = Visitor::knock(lab.loop, lab.sockets, fake.peer, lab.door("a"));
     std::optional<Result<wire::Body>> welcome;
-    (*visitor)->ask(wire::Hello{"lab", wire::protocol_version, fake}, 5s,
+    wire::Record record;
+    record.member = fake;
+    (*visitor)->ask(wire::Hello{"lab", wire::protocol_version, record, false}, 5s,
                     [&](Result<wire::Body> answer) { welcome = std::move(answer); });
     REQUIRE(run_until(lab.loop, [&] { return welcome.has_value(); }));
     CHECK(a.size() == 2);
@@ -354,7 +390,7 @@ TEST_CASE("rubbish on the mesh and at the heartbeat is dropped, counted, and end
     REQUIRE(run_until(lab.loop, [&] {
         publish("all", "rubbish");
         publish("all", wire::encode({fake.peer, 5, false, 0}, wire::Query{}));  // a request to everyone
-        publish("all", wire::encode({{random_hex(16)}, 0, false, 0}, wire::BoardState{}));  // from a stranger
+        publish("all", wire::encode({{random_hex(16)}, 0, false, 0}, wire::News{}));  // from a stranger
         publish(a.mesh->self().peer.hex,
                 wire::encode({fake.peer, 6, true, 0}, wire::Done{}));  // an answer to nothing
         Message message;

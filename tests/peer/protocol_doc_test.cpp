@@ -11,6 +11,7 @@
 #include "runtime/peer/message_parts.hpp"
 #include "runtime/peer/messages_board.hpp"
 #include "runtime/peer/messages_client.hpp"
+#include "runtime/peer/messages_mesh.hpp"
 
 using namespace fard;
 
@@ -82,6 +83,7 @@ TEST_CASE("docs/protocol.md lists every message with its number, version, cap an
 
 TEST_CASE("docs/protocol.md lists the parts that messages share") {
     const std::map<std::string, std::string> expected{
+        {"Record", fields_text<wire::Record>()},
         {"Member", fields_text<wire::Member>()},
         {"DeviceState", fields_text<wire::DeviceState>()},
         {"LinkEndpoint", fields_text<wire::LinkEndpoint>()},
