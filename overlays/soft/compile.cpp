@@ -215,9 +215,8 @@ class Compiler {
     // Operators that work element by element.
     bool lower_each(const Node& node) {
         const Surroundings around{graph_, kernels_, storages_, buffers_, readers_.sole};
-        if (auto step = lower_floats(around, node, next_buffer()))
-            return add_step(std::move(step), node.outputs[0]);
-        auto found = lower_elementwise(around, node, next_buffer());
+        auto found = lower_floats(around, node, next_buffer());
+        if (!found) found = lower_elementwise(around, node, next_buffer());
         if (!found) return false;
         if (found->joined) done_[number_of(*found->joined)] = true;
         return add_step(std::move(found->step), found->output);

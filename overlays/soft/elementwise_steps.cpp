@@ -9,6 +9,7 @@
 
 #include "model/functions.hpp"
 #include "overlays/soft/affine_fit.hpp"
+#include "overlays/soft/kernels.hpp"
 
 namespace fard::soft {
 namespace {

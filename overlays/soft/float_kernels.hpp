@@ -9,16 +9,18 @@ namespace fard::soft {
 
 inline constexpr std::size_t float_panel_width = 32;  // channels
 
-// out[r][n] = start[n] + rows[r][0] * panel[0][n] + rows[r][1] * panel[1][n] + ..., added in this order, then + end[n].
+// out[r][n] = start[n] + rows[r][0][0] * panel[0][0][n] + rows[r][1][0] * panel[0][1][n] + ..., added in this order: a channel's taps,
+// then the next channel's; then + end[n]. Rounded to float, and, for `relu`, what is below 0 becomes 0.
 struct GemmFloats {
-    const double* rows;
-    std::size_t row_count, depth;  // rows follow each other
-    const double* panel;           // [depth][float_panel_width]
-    const double* start;           // [float_panel_width], as `end`
-    const double* end;             // nullptr: nothing
+    const double* rows;  // [row_count][taps][channels]
+    std::size_t row_count, taps, channels;
+    const double* panel;  // [channels][taps][float_panel_width]
+    const double* start;  // [float_panel_width], as `end`
+    const double* end;    // nullptr: nothing
     float* out;
     std::size_t out_stride;  // elements between rows
     std::size_t lanes;       // <= float_panel_width
+    bool relu;
 };
 
 // One output pixel: out[c] = start[c] + taps[0][c] * weights[0][c] + ...; weights are [taps][channels].
@@ -28,6 +30,7 @@ struct DepthwiseFloats {
     const double* weights;
     const double* start;
     float* out;
+    bool relu;
 };
 
 struct FloatKernels {

@@ -16,7 +16,11 @@ struct Four {
         return _mm256_fmadd_pd(a, b, c);
     }
     FARD_FLOATS_INLINE static Doubles add(Doubles a, Doubles b) { return _mm256_add_pd(a, b); }
-    FARD_FLOATS_INLINE static void store(float* to, Doubles a) { _mm_storeu_ps(to, _mm256_cvtpd_ps(a)); }
+    // The second operand is the result where one is no number, and for -0.
+    FARD_FLOATS_INLINE static void store(float* to, Doubles a, bool relu) {
+        const __m128 x = _mm256_cvtpd_ps(a);
+        _mm_storeu_ps(to, relu ? _mm_max_ps(_mm_setzero_ps(), x) : x);
+    }
 };
 
 }  // namespace

@@ -18,7 +18,11 @@ struct Eight {
         return _mm512_fmadd_pd(a, b, c);
     }
     FARD_FLOATS_INLINE static Doubles add(Doubles a, Doubles b) { return _mm512_add_pd(a, b); }
-    FARD_FLOATS_INLINE static void store(float* to, Doubles a) { _mm256_storeu_ps(to, _mm512_cvtpd_ps(a)); }
+    // The second operand is the result where one is no number, and for -0.
+    FARD_FLOATS_INLINE static void store(float* to, Doubles a, bool relu) {
+        const __m256 x = _mm512_cvtpd_ps(a);
+        _mm256_storeu_ps(to, relu ? _mm256_max_ps(_mm256_setzero_ps(), x) : x);
+    }
 };
 
 }  // namespace

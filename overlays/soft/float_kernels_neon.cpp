@@ -18,7 +18,10 @@ struct Two {
     FARD_FLOATS_INLINE static Doubles real(const float* from) { return vcvt_f64_f32(vld1_f32(from)); }
     FARD_FLOATS_INLINE static Doubles fma(Doubles a, Doubles b, Doubles c) { return vfmaq_f64(c, a, b); }
     FARD_FLOATS_INLINE static Doubles add(Doubles a, Doubles b) { return vaddq_f64(a, b); }
-    FARD_FLOATS_INLINE static void store(float* to, Doubles a) { vst1_f32(to, vcvt_f32_f64(a)); }
+    FARD_FLOATS_INLINE static void store(float* to, Doubles a, bool relu) {
+        const float32x2_t x = vcvt_f32_f64(a), zero = vdup_n_f32(0);
+        vst1_f32(to, relu ? vbsl_f32(vclt_f32(x, zero), zero, x) : x);
+    }
 };
 
 }  // namespace

@@ -4,7 +4,7 @@
 //   static constexpr std::size_t lanes, rows, vectors;  of a vector; of a tile, whose sums stay in registers
 //   using Doubles;
 //   static Doubles load(const double*), all(double), real(const float*), fma(Doubles, Doubles, Doubles), add(Doubles, Doubles);
-//   static void store(float*, Doubles);
+//   static void store(float*, Doubles, bool relu);  rounded to float; relu: 0 where that is below 0
 #pragma once
 
 #include <algorithm>
@@ -22,27 +22,29 @@ template <typename Set>
 FARD_FLOATS void float_tile(const GemmFloats& job, std::size_t first, std::size_t lane) {
     typename Set::Doubles sums[Set::rows][Set::vectors];
     const double* from[Set::rows];
+    const std::size_t depth = job.taps * job.channels;
     FARD_UNROLL
     for (std::size_t r = 0; r < Set::rows; ++r) {
-        from[r] = job.rows + std::min(first + r, job.row_count - 1) * job.depth;
+        from[r] = job.rows + std::min(first + r, job.row_count - 1) * depth;
         FARD_UNROLL
         for (std::size_t v = 0; v < Set::vectors; ++v)
             sums[r][v] = Set::load(job.start + lane + v * Set::lanes);
     }
     const double* panel = job.panel + lane;
-    for (std::size_t k = 0; k < job.depth; ++k, panel += float_panel_width) {
-        typename Set::Doubles weights[Set::vectors];
-        FARD_UNROLL
-        for (std::size_t v = 0; v < Set::vectors; ++v)
-            weights[v] = Set::load(panel + v * Set::lanes);
-        FARD_UNROLL
-        for (std::size_t r = 0; r < Set::rows; ++r) {
-            const auto x = Set::all(from[r][k]);
+    for (std::size_t c = 0; c < job.channels; ++c)
+        for (std::size_t k = c; k < depth; k += job.channels, panel += float_panel_width) {
+            typename Set::Doubles weights[Set::vectors];
             FARD_UNROLL
             for (std::size_t v = 0; v < Set::vectors; ++v)
-                sums[r][v] = Set::fma(x, weights[v], sums[r][v]);
+                weights[v] = Set::load(panel + v * Set::lanes);
+            FARD_UNROLL
+            for (std::size_t r = 0; r < Set::rows; ++r) {
+                const auto x = Set::all(from[r][k]);
+                FARD_UNROLL
+                for (std::size_t v = 0; v < Set::vectors; ++v)
+                    sums[r][v] = Set::fma(x, weights[v], sums[r][v]);
+            }
         }
-    }
     alignas(64) float results[Set::vectors * Set::lanes];
     FARD_UNROLL
     for (std::size_t r = 0; r < Set::rows; ++r) {
@@ -51,7 +53,7 @@ FARD_FLOATS void float_tile(const GemmFloats& job, std::size_t first, std::size_
         for (std::size_t v = 0; v < Set::vectors; ++v) {
             auto sum = sums[r][v];
             if (job.end) sum = Set::add(sum, Set::load(job.end + lane + v * Set::lanes));
-            Set::store(results + v * Set::lanes, sum);
+            Set::store(results + v * Set::lanes, sum, job.relu);
         }
         std::copy_n(results, std::min(job.lanes - lane, Set::vectors * Set::lanes),
                     job.out + (first + r) * job.out_stride + lane);
@@ -73,13 +75,14 @@ FARD_FLOATS void depthwise_floats(const DepthwiseFloats& shared_job) {
         auto sum = Set::load(job.start + c);
         for (std::size_t t = 0; t < job.tap_count; ++t)
             sum = Set::fma(Set::real(job.taps[t] + c), Set::load(job.weights + t * job.channels + c), sum);
-        Set::store(job.out + c, sum);
+        Set::store(job.out + c, sum, job.relu);
     }
     for (; c < job.channels; ++c) {
         double sum = job.start[c];
         for (std::size_t t = 0; t < job.tap_count; ++t)
             sum += static_cast<double>(job.taps[t][c]) * job.weights[t * job.channels + c];
-        job.out[c] = static_cast<float>(sum);
+        const auto x = static_cast<float>(sum);
+        job.out[c] = job.relu && x < 0 ? 0 : x;
     }
 }
 

@@ -36,6 +36,20 @@ std::vector<double> pack_constants(const std::vector<double>& list, std::size_t 
     return packed;
 }
 
+// Calls visit(whether it is inside of the image, its number there) for each pixel under the window of output pixel `pixel`.
+template <typename Visit>
+void for_each_tap(const Window& window, std::size_t pixel, Visit visit) {
+    const auto number = static_cast<std::int64_t>(pixel);
+    const auto top = number / window.out_width * window.strides.height - window.pads.top;
+    const auto left = number % window.out_width * window.strides.width - window.pads.left;
+    for (std::int64_t i = 0; i < window.kernel.height; ++i)
+        for (std::int64_t j = 0; j < window.kernel.width; ++j) {
+            const auto y = top + i * window.dilations.height, x = left + j * window.dilations.width;
+            const bool inside = y >= 0 && y < window.in_height && x >= 0 && x < window.in_width;
+            visit(inside, inside ? static_cast<std::size_t>(y * window.in_width + x) : 0);
+        }
+}
+
 class FloatMatrixStep final : public Step {
   public:
     FloatMatrixStep(const FloatKernels& kernels, const FloatLayer& layer)
@@ -49,6 +63,7 @@ class FloatMatrixStep final : public Step {
           group_panels_((group_channels_ + float_panel_width - 1) / float_panel_width),
           panels_(pack_panels(layer, group_channels_, group_panels_)),
           start_(pack_constants(layer.start, channels_, group_channels_, group_panels_)),
+          relu_(layer.relu),
           has_end_(!layer.end.empty()),
           end_(pack_constants(layer.end, channels_, group_channels_, group_panels_)) {
         block_rows_ =
@@ -57,7 +72,9 @@ class FloatMatrixStep final : public Step {
 
     std::size_t scratch_bytes() const override { return aligned(block_rows_ * depth_ * sizeof(double)); }
     std::string_view kind() const override { return "matrix"; }
-    std::string how() const override { return "fractions, summed in double"; }
+    std::string how() const override {
+        return relu_ ? "fractions, summed in double, and Relu" : "fractions, summed in double";
+    }
     std::uint64_t macs() const override { return window_.out_pixels() * channels_ * depth_; }
 
     // Threads part the output pixels where each gets enough of them, else the channels.
@@ -78,37 +95,28 @@ class FloatMatrixStep final : public Step {
             const auto group = p / group_panels_, in_group = p % group_panels_ * float_panel_width;
             if (p == panels.begin || p % group_panels_ == 0)
                 gather(memory.at<const float>(reads[0]), first, count, group, rows);
-            kernels_.gemm({rows, count, depth_, panels_.data() + p * depth_ * float_panel_width,
+            kernels_.gemm({rows, count, window_.taps(), window_.channels / groups_,
+                           panels_.data() + p * depth_ * float_panel_width,
                            start_.data() + p * float_panel_width,
                            has_end_ ? end_.data() + p * float_panel_width : nullptr,
                            memory.at<float>(writes) + first * channels_ + group * group_channels_ + in_group,
-                           channels_, std::min(float_panel_width, group_channels_ - in_group)});
+                           channels_, std::min(float_panel_width, group_channels_ - in_group), relu_});
         }
     }
 
-    // Windows as double, in the order channel, row, column.
+    // Windows as double, in the order row, column, channel.
     void gather(const float* image, std::size_t first, std::size_t count, std::size_t group,
-                double* rows) const {
+                double* to) const {
         const auto inputs = window_.channels / groups_;
-        image += group * inputs;
-        for (auto pixel = first; pixel < first + count; ++pixel, rows += depth_) {
-            const auto row = static_cast<std::int64_t>(pixel) / window_.out_width * window_.strides.height -
-                             window_.pads.top;
-            const auto column = static_cast<std::int64_t>(pixel) % window_.out_width * window_.strides.width -
-                                window_.pads.left;
-            auto* to = rows;
-            for (std::int64_t i = 0; i < window_.kernel.height; ++i)
-                for (std::int64_t j = 0; j < window_.kernel.width; ++j, ++to) {
-                    const auto y = row + i * window_.dilations.height,
-                               x = column + j * window_.dilations.width;
-                    const bool inside = y >= 0 && y < window_.in_height && x >= 0 && x < window_.in_width;
-                    const auto* from =
-                        image +
-                        static_cast<std::size_t>(inside ? y * window_.in_width + x : 0) * window_.channels;
-                    for (std::size_t c = 0; c < inputs; ++c)
-                        to[c * window_.taps()] = inside ? from[c] : 0;
-                }
-        }
+        for (auto pixel = first; pixel < first + count; ++pixel)
+            for_each_tap(window_, pixel, [&](bool inside, std::size_t at) {
+                const auto* from = image + at * window_.channels + group * inputs;
+                if (inside)
+                    std::copy_n(from, inputs, to);
+                else
+                    std::fill_n(to, inputs, 0.);
+                to += inputs;
+            });
     }
 
     const FloatKernels& kernels_;
@@ -116,7 +124,7 @@ class FloatMatrixStep final : public Step {
     std::size_t groups_, channels_, depth_, group_channels_, group_panels_;
     AlignedVector<double> panels_;
     std::vector<double> start_;  // [panels][float_panel_width], as end_
-    bool has_end_;
+    bool relu_, has_end_;
     std::vector<double> end_;
     std::size_t block_rows_ = 0;
 };
@@ -130,6 +138,7 @@ class FloatDepthwiseStep final : public Step {
           channels_(layer.channels),
           weights_(layer.weights.size()),
           start_(std::move(layer.start)),
+          relu_(layer.relu),
           outside_(channels_) {
         start_.resize(channels_);
         for (std::size_t c = 0; c < channels_; ++c)
@@ -139,7 +148,9 @@ class FloatDepthwiseStep final : public Step {
 
     std::size_t scratch_bytes() const override { return window_.taps() * sizeof(float*); }
     std::string_view kind() const override { return "depthwise"; }
-    std::string how() const override { return "fractions, summed in double"; }
+    std::string how() const override {
+        return relu_ ? "fractions, summed in double, and Relu" : "fractions, summed in double";
+    }
     std::uint64_t macs() const override { return window_.out_pixels() * channels_ * window_.taps(); }
 
     Result<> run(const Memory& memory, Share share) const override {
@@ -147,22 +158,12 @@ class FloatDepthwiseStep final : public Step {
         auto** taps = reinterpret_cast<const float**>(memory.scratch);
         const auto pixels = share.of(window_.out_pixels());
         for (auto pixel = pixels.begin; pixel < pixels.end; ++pixel) {
-            std::size_t tap = 0;
-            const auto row = static_cast<std::int64_t>(pixel) / window_.out_width * window_.strides.height -
-                             window_.pads.top;
-            const auto column = static_cast<std::int64_t>(pixel) % window_.out_width * window_.strides.width -
-                                window_.pads.left;
-            for (std::int64_t i = 0; i < window_.kernel.height; ++i)
-                for (std::int64_t j = 0; j < window_.kernel.width; ++j) {
-                    const auto y = row + i * window_.dilations.height,
-                               x = column + j * window_.dilations.width;
-                    const bool inside = y >= 0 && y < window_.in_height && x >= 0 && x < window_.in_width;
-                    taps[tap++] = inside
-                                      ? image + static_cast<std::size_t>(y * window_.in_width + x) * channels_
-                                      : outside_.data();
-                }
+            auto** tap = taps;
+            for_each_tap(window_, pixel, [&](bool inside, std::size_t at) {
+                *tap++ = inside ? image + at * channels_ : outside_.data();
+            });
             kernels_.depthwise({taps, window_.taps(), channels_, weights_.data(), start_.data(),
-                                memory.at<float>(writes) + pixel * channels_});
+                                memory.at<float>(writes) + pixel * channels_, relu_});
         }
         return {};
     }
@@ -172,6 +173,7 @@ class FloatDepthwiseStep final : public Step {
     Window window_;
     std::size_t channels_;
     std::vector<double> weights_, start_;
+    bool relu_;
     std::vector<float> outside_;
 };
 
@@ -208,8 +210,9 @@ class FloatPoolStep final : public Step {
   private:
     std::size_t channels() const { return static_cast<std::size_t>(in_[3]); }
 
-    void run_pixel(const float* image, std::int64_t top, std::int64_t left, double* sums, float* to) const {
-        std::fill_n(sums, channels(), average_ ? 0 : -std::numeric_limits<double>::infinity());
+    // Calls visit(pixel) for each pixel under the window, in the order of its rows; returns by what a mean is divided.
+    template <typename Visit>
+    std::int64_t visit_window(const float* image, std::int64_t top, std::int64_t left, Visit visit) const {
         std::int64_t count = 0;
         for (std::int64_t i = 0; i < attributes_.kernel.height; ++i)
             for (std::int64_t j = 0; j < attributes_.kernel.width; ++j) {
@@ -219,19 +222,28 @@ class FloatPoolStep final : public Step {
                 const bool padding =
                     !inside && y < in_[1] + attributes_.pads.bottom && x < in_[2] + attributes_.pads.right;
                 if (inside || (padding && attributes_.count_include_pad)) ++count;
-                if (inside) add(image + static_cast<std::size_t>(y * in_[2] + x) * channels(), sums);
+                if (inside) visit(image + static_cast<std::size_t>(y * in_[2] + x) * channels());
             }
-        for (std::size_t c = 0; c < channels(); ++c)
-            to[c] = static_cast<float>(average_ ? sums[c] / static_cast<double>(count) : sums[c]);
+        return count;
     }
 
-    void add(const float* pixel, double* sums) const {
-        if (average_)
-            for (std::size_t c = 0; c < channels(); ++c)
+    void run_pixel(const float* image, std::int64_t top, std::int64_t left, double* sums, float* to) const {
+        const auto channels = this->channels();
+        if (!average_) {
+            std::fill_n(to, channels, -std::numeric_limits<float>::infinity());
+            visit_window(image, top, left, [&](const float* pixel) {
+                for (std::size_t c = 0; c < channels; ++c)
+                    to[c] = to[c] < pixel[c] ? pixel[c] : to[c];
+            });
+            return;
+        }
+        std::fill_n(sums, channels, 0.);
+        const auto count = visit_window(image, top, left, [&](const float* pixel) {
+            for (std::size_t c = 0; c < channels; ++c)
                 sums[c] += pixel[c];
-        else
-            for (std::size_t c = 0; c < channels(); ++c)
-                sums[c] = std::max(sums[c], static_cast<double>(pixel[c]));
+        });
+        for (std::size_t c = 0; c < channels; ++c)
+            to[c] = static_cast<float>(sums[c] / static_cast<double>(count));
     }
 
     model::PoolAttributes attributes_;

@@ -22,6 +22,7 @@ struct FloatLayer {
     std::size_t channels = 1, groups = 1, depth = 1;
     std::vector<double> weights;     // [channels][depth], a window's channels before its rows and columns
     std::vector<double> start, end;  // of the sums, for each channel; empty: 0, nothing
+    bool relu = false;               // behind it
 };
 StepPtr make_float_layer_step(const FloatKernels& kernels, FloatLayer layer);
 

@@ -2,6 +2,8 @@
 
 #include "overlays/soft/bit_kernels_plain.hpp"
 #include "overlays/soft/byte_kernels_plain.hpp"
+#include "overlays/soft/elementwise.hpp"
+#include "overlays/soft/float_kernels.hpp"
 #include "overlays/soft/kernels_plain.hpp"
 #if defined(__x86_64__)
 #include "overlays/soft/bit_kernels_avx512.hpp"

@@ -12,8 +12,6 @@
 
 #include "overlays/soft/bit_kernels.hpp"
 #include "overlays/soft/byte_kernels.hpp"
-#include "overlays/soft/elementwise.hpp"
-#include "overlays/soft/float_kernels.hpp"
 
 namespace fard::soft {
 
@@ -92,6 +90,9 @@ struct Depthwise32 {
     std::size_t channels;
     std::int32_t* out;  // [channels / 16][16]
 };
+
+struct ElementwiseKernels;  // elementwise.hpp
+struct FloatKernels;        // float_kernels.hpp
 
 struct Kernels {
     std::string_view name;

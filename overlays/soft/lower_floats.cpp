@@ -6,6 +6,7 @@
 #include "model/functions.hpp"
 #include "overlays/soft/batch_step.hpp"
 #include "overlays/soft/float_steps.hpp"
+#include "overlays/soft/kernels.hpp"
 
 namespace fard::soft {
 namespace {
@@ -29,7 +30,7 @@ bool have_exact_products(const Tensor& constant) {
 
 class Finder {
   public:
-    Finder(const Surroundings& around, const Node& node, BufferId out_buffer)
+    Finder(const Surroundings& around, const Node& node, BufferId out_buffer, bool relu)
         : around_(around),
           node_(node),
           graph_(around.graph),
@@ -37,7 +38,8 @@ class Finder {
           out_(node.outputs[0]),
           from_(around.storages[in_]),
           to_(around.storages[out_]),
-          out_buffer_(out_buffer) {}
+          out_buffer_(out_buffer),
+          relu_(relu) {}
 
     StepPtr find() const {
         if (graph_[in_].is_constant() || from_.kind != Storage::Kind::f32 || to_.kind != Storage::Kind::f32)
@@ -81,6 +83,7 @@ class Finder {
             return nullptr;
         const auto& attributes = node_.as<model::ConvAttributes>();
         FloatLayer layer{in_buffer(), out_buffer_, {}};
+        layer.relu = relu_;
         layer.window = window_of(from_.shape, to_.shape, attributes.kernel, attributes.strides,
                                  attributes.dilations, attributes.pads);
         layer.channels = static_cast<std::size_t>(weights.shape[0]);
@@ -104,6 +107,7 @@ class Finder {
                    columns = static_cast<std::size_t>(weights.shape[1]);
         bool transposed = false;
         FloatLayer layer{in_buffer(), out_buffer_, {}};
+        layer.relu = relu_;
         if (node_.op == Op::gemm) {
             const auto& attributes = node_.as<model::GemmAttributes>();
             if (attributes.alpha != 1 || attributes.beta != 1 || attributes.transpose_a) return nullptr;
@@ -222,12 +226,22 @@ class Finder {
     TensorId in_, out_;
     const Storage &from_, &to_;
     BufferId out_buffer_;
+    bool relu_;  // behind a linear layer
 };
 
 }  // namespace
 
-StepPtr lower_floats(const Surroundings& around, const Node& node, BufferId out_buffer) {
-    return Finder(around, node, out_buffer).find();
+std::optional<FoundElementwise> lower_floats(const Surroundings& around, const Node& node,
+                                             BufferId out_buffer) {
+    const auto out = node.outputs[0];
+    const bool linear = node.op == Op::conv || node.op == Op::matmul || node.op == Op::gemm;
+    const Node* next = linear ? around.sole_reader[out] : nullptr;
+    if (next &&
+        (next->op != Op::relu || !around.storages[next->outputs[0]].same_places(around.storages[out])))
+        next = nullptr;
+    auto step = Finder(around, node, out_buffer, next != nullptr).find();
+    if (!step) return std::nullopt;
+    return FoundElementwise{std::move(step), next ? next->outputs[0] : out, next};
 }
 
 }  // namespace fard::soft

@@ -7,6 +7,7 @@
 namespace fard::soft {
 
 // Nothing where `node` is another operator, or of a form that no step has. `out_buffer` is for the output.
-StepPtr lower_floats(const Surroundings& around, const model::Node& node, BufferId out_buffer);
+std::optional<FoundElementwise> lower_floats(const Surroundings& around, const model::Node& node,
+                                             BufferId out_buffer);
 
 }  // namespace fard::soft

@@ -6,6 +6,7 @@
 #include <limits>
 #include <random>
 
+#include "overlays/soft/elementwise.hpp"
 #include "overlays/soft/kernels.hpp"
 #include "tests/overlays/draw.hpp"
 
