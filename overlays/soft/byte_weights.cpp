@@ -129,7 +129,7 @@ void put_weight(std::int32_t weight, std::int8_t* to, std::size_t plane_bytes) {
 
 }  // namespace
 
-std::optional<DepthwisePlanes> pack_depthwise3(const Weights& weights) {
+std::optional<DepthwisePlanes> pack_depthwise3(const Weights& weights, std::size_t columns) {
     DepthwisePlanes packed;
     packed.planes = planes_for(weights, 0, weights.channels);
     if (packed.planes > most_planes) return std::nullopt;
@@ -144,7 +144,8 @@ std::optional<DepthwisePlanes> pack_depthwise3(const Weights& weights) {
             if (channel >= weights.channels) continue;
             const auto from = weights.of(channel);
             for (std::size_t tap = 0; tap < from.size(); ++tap)
-                put_weight(from[tap], packed.weights.data() + at + (tap % 3 * width + n) * 4 + tap / 3,
+                put_weight(from[tap],
+                           packed.weights.data() + at + (tap % columns * width + n) * 4 + tap / columns,
                            plane_bytes);
         }
         begin += width;

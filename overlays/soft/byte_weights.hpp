@@ -36,13 +36,13 @@ struct BytePanels {
 std::optional<BytePanels> pack_byte_panels(const Weights& weights, std::size_t runs, bool tails = false,
                                            std::int32_t largest_code = 255);
 
-// For Depthwise3, whose weights have depth kernel_height * 3.
+// For Depthwise3, from weights of depth kernel_height * columns; up to three columns, those that are not there weigh nothing.
 struct DepthwisePlanes {
     AlignedVector<std::int8_t> weights;
     std::size_t planes = 1;
     std::vector<std::uint8_t> block_planes;  // empty: one everywhere
 };
 // Nothing if a weight takes more than three planes.
-std::optional<DepthwisePlanes> pack_depthwise3(const Weights& weights);
+std::optional<DepthwisePlanes> pack_depthwise3(const Weights& weights, std::size_t columns = 3);
 
 }  // namespace fard::soft

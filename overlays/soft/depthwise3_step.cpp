@@ -1,4 +1,4 @@
-// Depthwise convolutions by Depthwise3.
+// Depthwise convolutions of up to three columns, and mean pools, by Depthwise3.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -81,7 +81,7 @@ class Depthwise3Step final : public Step {
 bool fits(const LinearLayer& layer) {
     const auto& window = layer.window;
     return layer.weights.groups > 1 && layer.weights.groups == layer.weights.channels &&
-           window.channels == layer.weights.channels && window.kernel.width == 3 &&
+           window.channels == layer.weights.channels && window.kernel.width <= 3 &&
            window.kernel.height <= 4 && window.dilations == model::Extent2{};
 }
 
@@ -91,7 +91,7 @@ bool fits(const LinearLayer& layer) {
 StepPtr make_depthwise3_step(const ByteKernels& kernels, const LinearLayer& layer,
                              std::span<const model::Range> sums) {
     if (!fits(layer)) return nullptr;
-    auto packed = pack_depthwise3(layer.weights);
+    auto packed = pack_depthwise3(layer.weights, static_cast<std::size_t>(layer.window.kernel.width));
     if (!packed) return nullptr;
     LinearLayer ungrouped = layer;
     ungrouped.weights.groups = 1;
