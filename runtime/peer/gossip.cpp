@@ -8,7 +8,8 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr Duration digest_interval = 1s;
+constexpr Duration digest_interval = 1s;    // of each, where a few hear it
+constexpr Duration digests_interval = 250ms;  // of all together, where everyone hears everyone
 constexpr Duration early_digest = 100ms;  // after something was learned that others may still lack
 constexpr Duration sync_interval = 200ms;
 constexpr Duration news_interval = 50ms;  // where they are passed on: many become one message
@@ -23,9 +24,14 @@ Gossip::Deeds Gossip::due(TimePoint now) {
     }
     if (now >= next_digest_) {
         deeds.digest = membership_.digest();
-        next_digest_ = now + digest_interval;
+        last_digest_ = now;
+        const auto together = digests_interval * static_cast<int>(membership_.roster().size());
+        const bool dense = membership_.neighbourhood().dense();
+        next_digest_ = now + (dense ? std::max<Duration>(digest_interval, together) : digest_interval);
     }
     if (differs(now)) {
+        // Perhaps it is the other who lacks something, and has not heard our digest for a while.
+        next_digest_ = std::min(next_digest_, std::max(now, last_digest_ + digest_interval));
         asking_ = true;
         asked_with_ = membership_.digest();
         tried_ = {*other_, asked_with_};

@@ -1,5 +1,5 @@
-// When what is told to whom, so that all come to know the same: news at once, a digest each second, and the differences
-// from a peer whose digest is another one. Without sockets, in whatever time it is told.
+// When what is told to whom, so that all come to know the same: news at once, a digest each second (less often where
+// everyone hears those of many), and the differences from a peer whose digest is another one. Without sockets, in whatever time it is told.
 #pragma once
 
 #include <optional>
@@ -39,7 +39,7 @@ class Gossip {
     bool differs(TimePoint now);
 
     Membership& membership_;
-    TimePoint next_digest_{}, next_news_{}, next_sync_{};
+    TimePoint last_digest_{}, next_digest_{}, next_news_{}, next_sync_{};
     std::optional<Other> other_;  // whose digest is not ours
     std::optional<Tried> tried_;
     wire::Digest asked_with_;

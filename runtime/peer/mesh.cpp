@@ -195,8 +195,10 @@ void Mesh::Impl::apply(const Membership::Changes& changes) {
     for (const auto& change : changes) {
         if (change.kind == Kind::joined) welcome_in(change.member);
         if (change.kind == Kind::lost) see_off(change.member, change.why);
-        if (change.kind == Kind::state && events.published)
-            if (const auto state = membership->state_of(change.member.peer)) events.published(change.member.peer, *state);
+        if (change.kind == Kind::state && events.published) {
+            const auto& peer = change.member.peer;
+            if (const auto state = membership->state_of(peer)) events.published(peer, *state);
+        }
         if (closed) return;  // by an event
         other_members = other_members || change.kind != Kind::state;
     }
@@ -322,13 +324,11 @@ void Mesh::Impl::answer_hello(const wire::Body& body, const Reply& reply) {
     const auto keep = shared_from_this();
     apply(*changes);
     if (closed || !hello.listen) return;
-    if (const auto* member = membership->find(hello.record.member.peer); member != nullptr && member->peer != self.peer) {
-        listen_to(*member);
-        if (const auto found = heard.find(member->peer); found != heard.end()) {
-            found->second.worked = loop.now();
-            found->second.said = loop.now();  // it hears us, or it would not ask
-        }
-    }
+    const auto* member = membership->find(hello.record.member.peer);
+    if (member == nullptr || member->peer == self.peer) return;
+    listen_to(*member);
+    auto& place = heard[member->peer];
+    place.worked = place.said = loop.now();  // it hears us, or it would not ask
 }
 
 void Mesh::Impl::tick() {
