@@ -327,11 +327,14 @@ class Compiler {
         const auto out = node.outputs[0];
         if (node.op != Op::concat || node.as<model::AxisAttributes>().axis != last_axis(out)) return false;
         std::vector<Piece> pieces;
+        std::size_t offset = 0;  // of this place: a tensor may be there more than once
         for (const auto id : node.inputs) {
+            const auto here = offset;
+            offset += static_cast<std::size_t>(storages_[id].shape.back());
             if (placed_[id]) continue;
             if (graph_[id].is_constant() || storages_[id].channels_last != storages_[out].channels_last)
                 return false;
-            pieces.push_back({{buffers_[id], storages_[id]}, offset_within(node, id)});
+            pieces.push_back({{buffers_[id], storages_[id]}, here});
         }
         if (pieces.empty()) return true;
         const bool begun = known_[out];
