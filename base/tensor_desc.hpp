@@ -16,6 +16,9 @@ struct TensorDesc {
     std::string layout = "NHWC";      // "NHWC", "NCHW", "NC" or "" (no image layout)
     DataType type;                    // element type on the wire
     std::string declared = "FLOAT32"; // element type that the model declares for it (FLOAT32, UINT8, INT8, INT32...)
+    // The model itself has it in the wire's order, NHWC, and not in NCHW: for those who store arrays as the model
+    // declares them. Neighbours need not agree on it.
+    bool model_is_nhwc = false;
 
     std::size_t elements() const {
         std::size_t count = 1;
@@ -23,7 +26,10 @@ struct TensorDesc {
         return count;
     }
     std::size_t wire_bytes() const { return type.wire_bytes(elements()); }
-    friend bool operator==(const TensorDesc&, const TensorDesc&) = default;
+    friend bool operator==(const TensorDesc& a, const TensorDesc& b) {
+        return a.name == b.name && a.shape == b.shape && a.layout == b.layout && a.type == b.type &&
+               a.declared == b.declared;
+    }
 };
 
 // Bytes of all tensors of one chunk.

@@ -9,7 +9,7 @@ namespace fard {
 namespace {
 
 bool is_transposed(const TensorDesc& tensor) {
-    return tensor.layout == "NHWC" && tensor.shape.size() == 4;
+    return tensor.layout == "NHWC" && tensor.shape.size() == 4 && !tensor.model_is_nhwc;
 }
 
 // Calls visit(wire position, declared position) for every element.

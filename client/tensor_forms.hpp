@@ -14,8 +14,8 @@
 
 namespace fard {
 
-// Element type and shape of the array that the model declares: NCHW where the wire has NHWC. Errors:
-// unsupported (an element type that .npy does not have).
+// Element type and shape of the array that the model declares: NCHW where the wire has NHWC and the model has not.
+// Errors: unsupported (an element type that .npy does not have).
 Result<NpyType> declared_type(const TensorDesc& tensor);
 std::vector<std::int64_t> declared_shape(const TensorDesc& tensor);
 

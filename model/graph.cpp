@@ -106,9 +106,11 @@ TensorDesc wire_desc(const Tensor& tensor) {
     switch (tensor.layout) {
         case Layout::nchw:
             desc.shape = {tensor.shape[0], tensor.shape[2], tensor.shape[3], tensor.shape[1]};
-            [[fallthrough]];
+            desc.layout = "NHWC";
+            break;
         case Layout::nhwc:
             desc.layout = "NHWC";
+            desc.model_is_nhwc = true;
             break;
         case Layout::nc:
             desc.layout = "NC";

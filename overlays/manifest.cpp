@@ -41,6 +41,11 @@ Result<> read_tensor(const toml::node& node, const TableReader& parent, TensorDe
     if (auto r = reader.text("name", true, out.name); !r) return r;
     if (auto r = reader.text("layout", true, out.layout); !r) return r;
     if (auto r = reader.text("declared", true, out.declared); !r) return r;
+    std::string model_layout;
+    if (auto r = reader.text("model_layout", false, model_layout); !r) return r;
+    if (!model_layout.empty() && (model_layout != "NHWC" || out.layout != "NHWC"))
+        return reader.wrong(*table, "'model_layout' may say NHWC where 'layout' does");
+    out.model_is_nhwc = !model_layout.empty();
     auto r = reader.with("shape", true,
                          [&](const toml::node& shape) { return read_shape(reader, shape, out.shape); });
     if (!r) return r;
@@ -146,6 +151,7 @@ void append_tensor(std::string& out, const char* kind, const TensorDesc& tensor)
                    "\n[[{}]]\nname = {}\nshape = [{}]\nlayout = {}\ntype = {}\ndeclared = {}\n", kind,
                    toml_string(tensor.name), fmt::join(tensor.shape, ", "), toml_string(tensor.layout),
                    toml_string(tensor.type.name()), toml_string(tensor.declared));
+    if (tensor.model_is_nhwc) out += "model_layout = \"NHWC\"\n";
 }
 
 }  // namespace
