@@ -1,10 +1,15 @@
 #include "model/build.hpp"
 
 #include <algorithm>
+#include <cmath>
+#include <limits>
 #include <unordered_map>
 #include <unordered_set>
 
+#include "base/suggest.hpp"
 #include "model/constants.hpp"
+#include "model/domains.hpp"
+#include "model/functions.hpp"
 #include "model/infer.hpp"
 #include "model/operators.hpp"
 #include "model/passes/moves.hpp"
@@ -58,9 +63,8 @@ class Builder {
 
     Result<> add_constant(RawTensor raw) {
         const auto* annotated = raw_.annotation(raw.name, "finn_datatype");
-        auto tensor = typed_constant(std::move(raw), annotated);
-        if (!tensor) return fail(tensor.error());
-        return add(*std::move(tensor));
+        if (raw.beyond) beyond_.emplace(static_cast<TensorId>(graph().tensors.size()), *raw.beyond);
+        return add(typed_constant(std::move(raw), annotated));
     }
 
     Result<> add_stored(RawTensor raw) {
@@ -71,6 +75,9 @@ class Builder {
     Result<> add_input(const RawValue& input) {
         auto tensor = typed_input(raw_, input);
         if (!tensor) return fail(tensor.error());
+        const bool open =
+            tensor->layout == Layout::nchw && raw_.annotation(input.name, "tensor_layout") == nullptr;
+        if (open && reads_channels_last(raw_, input.name)) tensor->layout = Layout::nhwc;
         graph().inputs.push_back(static_cast<TensorId>(graph().tensors.size()));
         return add(*std::move(tensor));
     }
@@ -83,10 +90,13 @@ class Builder {
         }
         const auto* row = find_operator(node.domain, node.op);
         if (row == nullptr)
-            return fail(Fault::unsupported, "fard does not run this operator; it runs {}",
-                        supported_operators());
+            return fail(Fault::unsupported,
+                        "fard does not run this operator{}; replace it by others when the model is exported",
+                        did_you_mean(node.op, supported_operators()));
+        if (auto done = check_attributes(node, row->attributes); !done) return done;
         auto in = operands_of(node, row->min_operands, row->max_operands);
         if (!in) return fail(in.error());
+        if (node.domain == own_domain && node.op == "TruncStep") return add_trunc_step(*in);
         if (node.domain.empty() && node.op == "Shape") return add_shape(node, in->operands[0]->shape);
         const bool constant = std::all_of(in->operands.begin(), in->operands.end(), [](const Tensor* each) {
             return each == nullptr || each->is_constant();
@@ -123,15 +133,37 @@ class Builder {
         return add_constant(std::move(list));
     }
 
+    // The power of two that is nearest to the scale behind a Trunc divided by the one before it.
+    Result<> add_trunc_step(const OperatorInput& in) {
+        if (!in[0].is_constant() || !in[1].is_constant())
+            return fail(Fault::unsupported, "has scales that are not constants");
+        const auto after = numbers_of(in[0]), before = numbers_of(in[1]);
+        const auto& longer = after.size() >= before.size() ? in[0] : in[1];
+        if (after.size() != before.size() && after.size() != 1 && before.size() != 1)
+            return fail(Fault::invalid_input, "has {} scales before and {} behind it", before.size(),
+                        after.size());
+        RawTensor step{in.node.outputs[0], "FLOAT32", longer.shape, {}};
+        for (std::size_t i = 0; i < longer.elements(); ++i) {
+            const auto ratio = after[after.size() == 1 ? 0 : i] / before[before.size() == 1 ? 0 : i];
+            if (!(ratio > 0) || !std::isfinite(ratio))
+                return fail(Fault::invalid_input, "has scales that are not above 0");
+            step.values.floats.push_back(
+                static_cast<float>(std::exp2(rounded(Rounding::half_even, std::log2(ratio)))));
+        }
+        return add_constant(std::move(step));
+    }
+
     Result<OperatorInput> operands_of(const RawNode& node, std::size_t least, std::size_t most) {
         OperatorInput in{node, raw_.opset, {}};
         if (node.inputs.size() < least || node.inputs.size() > most)
-            return fail(Fault::invalid_input, "has {} operands", node.inputs.size());
+            return fail(node.inputs.size() < least ? Fault::invalid_input : Fault::unsupported,
+                        "has {} operands, and fard reads {} (opset {})", node.inputs.size(),
+                        operand_counts(least, most), raw_.opset);
         if (std::count_if(node.outputs.begin(), node.outputs.end(),
                           [](const auto& name) { return !name.empty(); }) != 1 ||
             node.outputs[0].empty())
-            return fail(Fault::unsupported, "has {} outputs; fard computes its first alone",
-                        node.outputs.size());
+            return fail(Fault::unsupported, "has {} outputs{}; fard computes its first alone",
+                        node.outputs.size(), node.op == "BatchNormalization" ? ", as in training mode" : "");
         for (std::size_t i = 0; i < node.inputs.size(); ++i) {
             if (node.inputs[i].empty()) {
                 if (i < least) return fail(Fault::invalid_input, "operand {} is left out", i);
@@ -142,13 +174,42 @@ class Builder {
             const bool list = i == 1 && std::ranges::find(lists_behind, node.op) != std::end(lists_behind);
             if (operand.elements() == 0 && !list)
                 return fail(Fault::invalid_input, "operand '{}' is empty", operand.name);
+            if (auto done = check_32_bits(node, i); !done) return fail(done.error());
             in.operands.push_back(&operand);
         }
         return in;
     }
 
+    // What does not fit 32 bits may say how far a Slice goes, or be moved on to it.
+    Result<> check_32_bits(const RawNode& node, std::size_t operand) const {
+        const auto found = beyond_.find(ids_.at(node.inputs[operand]));
+        if (found == beyond_.end()) return {};
+        constexpr std::string_view moving[] = {"Concat",  "Gather",  "Identity",
+                                               "Reshape", "Squeeze", "Unsqueeze"};
+        const bool bound = node.op == "Slice" && operand <= 2;
+        const bool wide = node.op == "Cast" && AttributeReader(node).integer("to", 0) == 7;
+        if (bound || wide || std::ranges::find(moving, node.op) != std::end(moving)) return {};
+        return fail(Fault::unsupported, "reads '{}', which holds {}; fard computes with integers of 32 bits",
+                    node.inputs[operand], found->second);
+    }
+
+    // Whether a constant that was moved still holds such values, as the nearest ones.
+    void keep_beyond(const OperatorInput& in, RawTensor& moved) const {
+        const std::size_t moved_operands = in.node.op == "Concat" ? in.node.inputs.size() : 1;
+        for (std::size_t i = 0; i < moved_operands; ++i) {
+            const auto found = beyond_.find(ids_.at(in.node.inputs[i]));
+            if (found == beyond_.end()) continue;
+            if (std::ranges::any_of(moved.values.integers, [](auto value) {
+                    return value == std::numeric_limits<std::int32_t>::min() ||
+                           value == std::numeric_limits<std::int32_t>::max();
+                }))
+                moved.beyond = found->second;
+        }
+    }
+
     // The typed node with its output tensor, whose annotation is checked against what was derived.
-    Result<std::pair<Node, Tensor>> draft(const OperatorInput& in, Op op, OperatorResult result) {
+    Result<std::pair<Node, Tensor>> draft(const OperatorInput& in, Op op, OperatorResult result,
+                                          bool constant = false) {
         Node node{in.node.name.empty() ? in.node.outputs[0] : in.node.name,
                   op,
                   {},
@@ -161,7 +222,7 @@ class Builder {
         output.shape = std::move(result.shape);
         output.layout = layout_of(raw_, output, result.layout);
         output.declared = std::move(result.declared);
-        if (auto done = require_size(output.name, output.shape); !done) return fail(done.error());
+        if (auto done = require_size(output.name, output.shape, constant); !done) return fail(done.error());
         std::vector<const Tensor*> operands;
         for (const auto id : node.inputs)
             operands.push_back(&graph().tensors[id]);
@@ -182,41 +243,73 @@ class Builder {
         return {};
     }
 
-    // Computes a node of constants by the reference interpreter. Of those that cost more than their result,
-    // none.
+    // Computes a node of constants by the reference interpreter.
     Result<> fold(const OperatorInput& in, Op op, OperatorResult result) {
-        constexpr Op costly[] = {Op::conv, Op::matmul, Op::gemm, Op::average_pool, Op::max_pool};
-        if (std::find(std::begin(costly), std::end(costly), op) != std::end(costly))
-            return fail(Fault::unsupported, "computes a constant; fold it when the model is exported");
-        auto drafted = draft(in, op, std::move(result));
+        auto drafted = draft(in, op, std::move(result), true);
         if (!drafted) return fail(drafted.error());
         auto& [node, output] = *drafted;
         std::vector<const Tensor*> operands;
-        std::uint64_t work = output.elements();
-        for (const auto id : node.inputs) {
+        for (const auto id : node.inputs)
             operands.push_back(&graph().tensors[id]);
-            work += operands.back()->elements();
-        }
-        if (op == Op::multi_threshold) work *= static_cast<std::uint64_t>(operands[1]->shape[1]);
-        fold_work_ += work;
         folded_elements_ += output.elements();
-        if (fold_work_ > max_fold_work ||
-            folded_elements_ > max_folded_elements + max_folds_of_stored * stored_elements_)
+        const bool many = folded_elements_ > max_folded_elements + max_folds_of_stored * stored_elements_;
+        if (!many && op == Op::dequantize && !read_by_others_.contains(output.name) &&
+            makes_fractions(node.as<DequantizeAttributes>().affine, *operands[0]))
+            return add_unmade(std::move(output), node);
+        fold_work_ += work_of(node, operands, output);
+        if (many || fold_work_ > max_fold_work)
             return fail(Fault::unsupported,
                         "computes a constant of too many elements; fold it when the model is exported");
-        if (op == Op::dequantize && !read_by_others_.contains(output.name))
-            return add_unmade(std::move(output), node);
         std::vector<const Values*> values;
         for (const auto* operand : operands)
             values.push_back(&*operand->constant);
         auto computed = run_node({node, operands, output}, values);
         if (!computed) return fail(computed.error());
         auto codes = codes_of(node, operands, output);
-        if (auto done = add_constant({output.name, output.declared, output.shape, *std::move(computed)});
-            !done)
-            return done;
+        RawTensor made{output.name, output.declared, output.shape, *std::move(computed)};
+        keep_beyond(in, made);
+        if (auto done = add_constant(std::move(made)); !done) return done;
         if (codes) built_.codes.emplace(ids_.at(output.name), *std::move(codes));
         return {};
+    }
+
+    // Elements that are read and written.
+    static std::uint64_t work_of(const Node& node, const std::vector<const Tensor*>& operands,
+                                 const Tensor& output) {
+        std::uint64_t work = output.elements();
+        const auto times = [&](std::uint64_t each) {
+            work = each > max_fold_work ? max_fold_work + 1 : work * each;
+        };
+        const auto& x = *operands[0];
+        if (node.op == Op::conv)
+            times(operands[1]->elements() / static_cast<std::uint64_t>(operands[1]->shape[0]));
+        else if (node.op == Op::matmul)
+            times(static_cast<std::uint64_t>(x.shape.back()));
+        else if (node.op == Op::gemm)
+            times(static_cast<std::uint64_t>(x.shape[node.as<GemmAttributes>().transpose_a ? 0 : 1]));
+        else if (node.op == Op::multi_threshold)
+            times(static_cast<std::uint64_t>(operands[1]->shape[1]));
+        else if (const auto* pool = std::get_if<PoolAttributes>(&node.attributes))
+            times(static_cast<std::uint64_t>(pool->kernel.height * pool->kernel.width));
+        for (const auto* operand : operands)
+            work += operand->elements();
+        return work;
+    }
+
+    // Whether any of these integers stands for a number that is not whole: only then are they fractions to all who
+    // read them, whether or not these take the codes.
+    static bool makes_fractions(const Affine& affine, const Tensor& codes) {
+        const auto& values = codes.constant->integers;
+        const auto channels = affine.scale.size();
+        std::size_t inner = 1;
+        if (channels > 1) inner = elements(Shape(codes.shape.begin() + affine.axis + 1, codes.shape.end()));
+        for (std::size_t i = 0; i < values.size(); ++i) {
+            const auto c = channels == 1 ? 0 : i / inner % channels;
+            const auto value =
+                static_cast<float>((static_cast<double>(values[i]) - affine.zero_point[c]) * affine.scale[c]);
+            if (value != std::rint(value) || std::abs(value) >= 0x1p31F) return true;
+        }
+        return false;
     }
 
     // A constant that products alone read: by its codes, as long as they can.
@@ -274,23 +367,17 @@ class Builder {
             if (!output.declared.empty() && output.declared != tensor.declared)
                 return fail(Fault::invalid_input, "output '{}' is declared as {}, but is computed as {}",
                             output.name, output.declared, tensor.declared);
-            if (output.shape && !same_shape(*output.shape, tensor.shape))
-                return fail(Fault::invalid_input, "output '{}' is declared as {}, but is computed as {}",
-                            output.name, shown(*output.shape), shown(tensor.shape));
-            graph().outputs.push_back(id);
+            graph().outputs.push_back(id);  // whatever shape the file promises: exporters guess some
         }
         return {};
-    }
-
-    static bool same_shape(const Shape& declared, const Shape& computed) {
-        return std::equal(declared.begin(), declared.end(), computed.begin(), computed.end(),
-                          [](auto a, auto b) { return a == -1 || a == b; });
     }
 
     RawGraph raw_;
     Draft built_;
     std::unordered_map<std::string, TensorId> ids_;
     std::unordered_set<std::string> read_by_others_;
+    std::unordered_map<TensorId, std::int64_t>
+        beyond_;                         // constants with values of more than 32 bits, and one of these
     std::uint64_t stored_elements_ = 0;  // of the file's constants
     std::uint64_t fold_work_ = 0, folded_elements_ = 0;
 };

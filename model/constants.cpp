@@ -21,7 +21,7 @@ bool all_bipolar(const std::vector<std::int32_t>& values) {
 
 }  // namespace
 
-Result<Tensor> typed_constant(RawTensor raw, const std::string* annotated) {
+Tensor typed_constant(RawTensor raw, const std::string* annotated) {
     Tensor tensor;
     tensor.name = std::move(raw.name);
     tensor.layout = Layout::none;
@@ -29,9 +29,7 @@ Result<Tensor> typed_constant(RawTensor raw, const std::string* annotated) {
     tensor.declared = std::move(raw.declared);
     DataType wanted;
     if (annotated != nullptr) {
-        const auto parsed = DataType::parse(*annotated);
-        if (!parsed) return fail_in(fmt::format("tensor '{}'", tensor.name), parsed.error());
-        wanted = *parsed;
+        if (const auto parsed = DataType::parse(*annotated)) wanted = *parsed;
     }
     auto& values = raw.values;
     if (!values.floats.empty() && all_whole(values.floats)) {
@@ -54,11 +52,20 @@ Result<RawTensor> read_constant_node(const RawNode& node) {
             read = std::get<RawTensor>(value);
         } else if (const auto* integer = std::get_if<std::int64_t>(&value);
                    name == "value_int" && integer != nullptr) {
-            read = {"", "INT64", {}, {{static_cast<std::int32_t>(*integer)}, {}}};
-            if (*integer != read.values.integers[0]) return fail(Fault::unsupported, "holds {}", *integer);
+            read.declared = "INT64";
+            read.add(*integer);
         } else if (const auto* number = std::get_if<double>(&value);
                    name == "value_float" && number != nullptr) {
             read = {"", "FLOAT32", {}, {{}, {static_cast<float>(*number)}}};
+        } else if (const auto* integers = std::get_if<std::vector<std::int64_t>>(&value);
+                   name == "value_ints" && integers != nullptr) {
+            read = {"", "INT64", {static_cast<std::int64_t>(integers->size())}, {}};
+            for (const auto each : *integers)
+                read.add(each);
+        } else if (const auto* numbers = std::get_if<std::vector<double>>(&value);
+                   name == "value_floats" && numbers != nullptr) {
+            read = {"", "FLOAT32", {static_cast<std::int64_t>(numbers->size())}, {}};
+            read.values.floats.assign(numbers->begin(), numbers->end());
         } else {
             return fail(Fault::unsupported, "holds an attribute '{}' that fard does not read", name);
         }

@@ -10,8 +10,8 @@
 namespace fard::model {
 
 // Gives a constant its type: `annotated` (nullptr: none) if it holds all values, else the narrowest that
-// does; FLOAT32 where a value is a fraction. Errors: unsupported (an annotation that fard does not know).
-Result<Tensor> typed_constant(RawTensor raw, const std::string* annotated);
+// does; FLOAT32 where a value is a fraction. An annotation that fard does not know says nothing.
+Tensor typed_constant(RawTensor raw, const std::string* annotated);
 
 // The tensor of a Constant node. Errors: unsupported, invalid_input.
 Result<RawTensor> read_constant_node(const RawNode& node);

@@ -10,6 +10,12 @@
 
 namespace fard::model {
 
+namespace {
+
+constexpr std::size_t made_at_least = std::size_t{1} << 20, made_of_stored = 2;
+
+}  // namespace
+
 Rewriter::Rewriter(Draft& draft)
     : draft_(draft),
       old_(std::move(draft.graph.nodes)),
@@ -23,8 +29,17 @@ Rewriter::Rewriter(Draft& draft)
             ++readers_[id];
     for (const auto id : draft.graph.outputs)
         ++readers_[id];
-    for (const auto& tensor : draft.graph.tensors)
+    for (const auto& tensor : draft.graph.tensors) {
         names_.insert(tensor.name);
+        if (tensor.is_constant()) left_ += tensor.elements();
+    }
+    left_ = made_at_least + made_of_stored * left_;
+}
+
+bool Rewriter::may_make(std::size_t elements) {
+    if (elements > left_) return false;
+    left_ -= elements;
+    return true;
 }
 
 void Rewriter::run(const std::vector<Rule>& rules) {
@@ -66,15 +81,16 @@ bool Rewriter::is_output(TensorId id) const {
 
 std::string Rewriter::fresh(const std::string& hint) {
     auto name = hint;
-    for (int i = 1; !names_.insert(name).second; ++i)
-        name = fmt::format("{}_{}", hint, i);
+    if (names_.insert(name).second) return name;
+    for (auto& i = numbers_[hint]; !names_.insert(name).second;)
+        name = fmt::format("{}_{}", hint, ++i);
     return name;
 }
 
 TensorId Rewriter::constant(const std::string& hint, Shape shape, Values values) {
     const auto id = static_cast<TensorId>(draft_.graph.tensors.size());
     draft_.graph.tensors.push_back(
-        *typed_constant({fresh(hint), "FLOAT32", std::move(shape), std::move(values)}, nullptr));
+        typed_constant({fresh(hint), "FLOAT32", std::move(shape), std::move(values)}, nullptr));
     draft_.named_here.insert(id);
     producers_.push_back(-1);
     return id;

@@ -68,6 +68,10 @@ class Rewriter {
     void replace(TensorId output, TensorId same);
     TensorId current(TensorId id) const;  // what it was replaced by, or itself
 
+    // Whether a pass may make constants of so many elements more: together they stay in proportion to those that the
+    // file has, whatever it says.
+    bool may_make(std::size_t elements);
+
     // The integers minus their zero point; 0 gives them as they are.
     std::optional<TensorId> centred(TensorId integers, std::int32_t zero_point);
 
@@ -88,8 +92,10 @@ class Rewriter {
     std::unordered_map<TensorId, TensorId> same_;
     std::unordered_map<std::string, TensorId> centred_;
     std::unordered_set<std::string> names_;
+    std::unordered_map<std::string, int> numbers_;  // the last one that a name given twice has got
     std::string current_;  // the name of the node that is looked at
     std::size_t current_file_ = 0;
+    std::size_t left_ = 0;  // elements of constants that may still be made
 };
 
 // Drops nodes that no output needs, and tensors that nothing reads; gives values to the constants that have none yet.

@@ -16,7 +16,6 @@ namespace fard::model {
 // Errors: invalid_input (a number of operands that does not fit), naming the node.
 Result<bool> expand_operators(RawGraph& raw);
 
-// Their names as a list, for people: "BipolarQuant, ConvInteger, ...".
-std::string expanded_operators();
+std::vector<std::string> expanded_operators();  // their names
 
 }  // namespace fard::model

@@ -64,6 +64,8 @@ double rounded(Rounding rounding, double x) {
             return std::round(x);
         case Rounding::half_to_zero:
             return x < 0 ? std::floor(x + 0.5) : std::ceil(x - 0.5);
+        case Rounding::to_sign:
+            return x < 0 ? -1 : 1;
     }
     return x;
 }
@@ -80,6 +82,16 @@ std::int32_t quantized(const QuantizeAttributes& attributes, std::size_t channel
     const double zero = affine.zero_point[at];
     const double scaled = (std::isnan(x) ? 0 : x) / affine.scale[at];
     return clamped(attributes.add_then_round ? rounded(attributes.rounding, scaled + zero)
+                                             : rounded(attributes.rounding, scaled) + zero,
+                   attributes.range);
+}
+
+std::int32_t quantized_fraction(const QuantizeAttributes& attributes, std::size_t channel, float x) {
+    const auto& affine = attributes.affine;
+    const auto at = affine.scale.size() == 1 ? 0 : channel;
+    const double zero = affine.zero_point[at];
+    const float scaled = (std::isnan(x) ? 0 : x) / static_cast<float>(affine.scale[at]);
+    return clamped(attributes.add_then_round ? rounded(attributes.rounding, scaled + static_cast<float>(zero))
                                              : rounded(attributes.rounding, scaled) + zero,
                    attributes.range);
 }

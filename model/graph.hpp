@@ -185,12 +185,14 @@ enum class Rounding : std::uint8_t {
     to_zero,
     half_away_from_zero,
     half_to_zero,
+    to_sign,  // -1 below 0, +1 from it on: QONNX's Quant of one signed bit
 };
 
 // Fractions to integers:
 //   q = clamp(round(x / scale) + zero_point, range)                       (ONNX's QuantizeLinear), or
 //   q = clamp(round(x / scale + zero_point), range)   if add_then_round   (QONNX's Quant).
-// x / scale is one division in double, "+" one addition in double. NaN counts as x = 0.
+// x / scale is one division and "+" one addition: in float32 where the elements of x are fractions, as the
+// standards have it, in double where they are integers. NaN counts as x = 0.
 struct QuantizeAttributes {
     Affine affine;
     Rounding rounding = Rounding::half_even;
@@ -212,20 +214,18 @@ struct DequantizeAttributes {
 // multiply-add). Multipliers are finite and may be negative.
 //
 // It ends a group of nodes that stands for one operator of the model on quantized tensors:
-//   Conv, Gemm, MatMul   sub (of the input's zero point, where it is not 0) -> conv, gemm or matmul of
-//   integers
+//   Conv, Gemm, MatMul   sub (of the input's zero point, where it is not 0) -> conv, gemm or matmul of integers
 //                        -> requantize. Weights have their zero point subtracted already, so weights that a
 //                        model stores as UINT8 may take 9 bits. Padding stands for the real 0, which after
 //                        the subtraction is the integer 0. The bias is the integer bias of the conv or gemm
 //                        where the model has it as integers of scale sx * sw; else it is the offset (bias /
 //                        sy). multiplier = sx * sw / sy, one entry, or one per output channel.
 //   Add, Sub             requantize of both operands, multiplier = s_i / sy (Sub: the second one negated)
-//   Concat               requantize of each operand whose scale or zero point is not the output's, then
-//   concat Mul                  mul of both operands without their zero points -> requantize, s0 * s1 / sy
+//   Concat               requantize of each operand whose scale or zero point is not the output's, then concat
+//   Mul                  mul of both operands without their zero points -> requantize, s0 * s1 / sy
 //   GlobalAveragePool,   reduce_sum (of x minus its zero point) -> requantize, multiplier = sx / (count * sy)
 //   ReduceMean
-//   AveragePool          conv in as many groups as channels with weights of 1 -> requantize, where every
-//   window
+//   AveragePool          conv in as many groups as channels with weights of 1 -> requantize, where every window
 //                        has the same divisor; else it stays an operator on fractions
 //   MaxPool, Reshape, Transpose, ...: on the integers as they are, then requantize where the scale changes
 // A Relu or Clip behind any of them narrows `range`, which is equal because rounding is monotone; other

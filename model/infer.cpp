@@ -49,6 +49,13 @@ Range product_range(const Tensor& a, const Tensor& b, std::int64_t inner, bool t
     return *all;
 }
 
+// Integers of the model are divided by others towards 0; what it has as fractions gives fractions.
+std::optional<Bounds> quotient_bounds(const Tensor& a, const Tensor& b) {
+    if (a.declared == "FLOAT32" || b.declared == "FLOAT32") return std::nullopt;
+    const auto most = std::max(std::abs(a.range->min), std::abs(a.range->max));
+    return Bounds{{a.range->min < 0 || b.range->min < 0 ? -most : 0, most}};
+}
+
 std::optional<Bounds> gemm_bounds(const GemmAttributes& gemm, Operands in) {
     if (!is_whole(gemm.alpha) || !is_whole(gemm.beta)) return std::nullopt;
     const auto alpha = static_cast<std::int64_t>(gemm.alpha), beta = static_cast<std::int64_t>(gemm.beta);
@@ -122,6 +129,8 @@ std::optional<Bounds> bounds_of_integers(Op op, const Attributes& attributes, Op
             return Bounds{difference(x, *in[1]->range)};
         case Op::mul:
             return Bounds{product(x, *in[1]->range)};
+        case Op::div:
+            return quotient_bounds(*in[0], *in[1]);
         case Op::relu:
             return Bounds{{std::max<std::int64_t>(x.min, 0), std::max<std::int64_t>(x.max, 0)}};
         case Op::clip:
@@ -163,7 +172,8 @@ std::optional<Bounds> result_bounds(Op op, const Attributes& attributes, Operand
         case Op::multi_threshold:
             return threshold_bounds(std::get<MultiThresholdAttributes>(attributes), *operands[1]);
         case Op::quantize:
-            return Bounds{std::get<QuantizeAttributes>(attributes).range};
+            return Bounds{std::get<QuantizeAttributes>(attributes).range,
+                          std::get<QuantizeAttributes>(attributes).rounding == Rounding::to_sign};
         case Op::requantize:
             return Bounds{std::get<RequantizeAttributes>(attributes).range};
         case Op::arg_max:

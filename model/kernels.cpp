@@ -114,8 +114,8 @@ std::vector<SumOf<Element>> elementwise(const NodeView& view, const Operands<Ele
             case Op::pow:
                 if constexpr (std::is_floating_point_v<Element>) result = std::pow(a, b);
                 break;
-            default:
-                if constexpr (std::is_floating_point_v<Element>) result = a / b;
+            default:  // div; the importer has seen to it that no whole divisor is 0
+                result = a / b;
                 break;
         }
     }

@@ -23,7 +23,8 @@ std::vector<std::int64_t> compute(const NodeView& view, const Operands<std::int3
 std::vector<double> compute(const NodeView& view, const Operands<double>& operands);
 
 // Between integers and fractions; x has the output's shape.
-std::vector<std::int32_t> quantize(const NodeView& view, std::span<const double> x);
+std::vector<std::int32_t> quantize(const NodeView& view, std::span<const std::int32_t> x);
+std::vector<std::int32_t> quantize(const NodeView& view, std::span<const float> x);
 std::vector<double> dequantize(const NodeView& view, std::span<const std::int32_t> x);
 std::vector<std::int32_t> requantize(const NodeView& view, const Operands<std::int32_t>& operands);
 

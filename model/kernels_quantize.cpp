@@ -26,12 +26,21 @@ double entry(const std::vector<double>& list, std::size_t channel) {
 
 }  // namespace
 
-std::vector<std::int32_t> quantize(const NodeView& view, std::span<const double> x) {
+std::vector<std::int32_t> quantize(const NodeView& view, std::span<const std::int32_t> x) {
     const auto& attributes = view.node.as<QuantizeAttributes>();
     const ChannelIndex channel(view.output.shape, attributes.affine.axis);
     std::vector<std::int32_t> out(x.size());
     for (std::size_t i = 0; i < x.size(); ++i)
         out[i] = quantized(attributes, channel.of(i), x[i]);
+    return out;
+}
+
+std::vector<std::int32_t> quantize(const NodeView& view, std::span<const float> x) {
+    const auto& attributes = view.node.as<QuantizeAttributes>();
+    const ChannelIndex channel(view.output.shape, attributes.affine.axis);
+    std::vector<std::int32_t> out(x.size());
+    for (std::size_t i = 0; i < x.size(); ++i)
+        out[i] = quantized_fraction(attributes, channel.of(i), x[i]);
     return out;
 }
 

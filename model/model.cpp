@@ -1,10 +1,13 @@
 #include "model/model.hpp"
 
+#include <algorithm>
 #include <fstream>
 
+#include "base/suggest.hpp"
 #include "model/build.hpp"
 #include "model/expand.hpp"
 #include "model/implementation.hpp"
+#include "model/operators.hpp"
 #include "model/passes/passes.hpp"
 
 namespace fard::model {
@@ -27,12 +30,34 @@ Result<std::string> read_file(const std::filesystem::path& file) {
     return bytes;
 }
 
+Result<> give_shapes(RawGraph& raw, const InputShapes& shapes) {
+    std::vector<std::string> names;
+    for (const auto& input : raw.inputs)
+        names.push_back(input.name);
+    for (const auto& [name, shape] : shapes) {
+        const auto input = std::ranges::find(raw.inputs, name, &RawValue::name);
+        if (input == raw.inputs.end())
+            return fail(Fault::invalid_input, "the network has no input '{}'{}", name,
+                        did_you_mean(name, names));
+        const bool fits =
+            !input->shape || std::ranges::equal(*input->shape, shape, [](auto said, auto wanted) {
+                return said == -1 || said == wanted;
+            });
+        if (!fits)
+            return fail(Fault::invalid_input,
+                        "input '{}' is {} in the file, with -1 where it is open, and cannot be {}", name,
+                        shown(*input->shape), shown(shape));
+        input->shape = shape;
+    }
+    return {};
+}
+
 }  // namespace
 
 Model::Model(std::shared_ptr<const Implementation> implementation)
     : implementation_(std::move(implementation)) {}
 
-Result<Model> Model::load(const std::filesystem::path& file) {
+Result<Model> Model::load(const std::filesystem::path& file, const InputShapes& shapes) {
     std::error_code error;
     if (!std::filesystem::exists(file, error))
         return fail(Fault::not_found, "{}: no such file", file.string());
@@ -40,19 +65,21 @@ Result<Model> Model::load(const std::filesystem::path& file) {
         return fail(Fault::invalid_input, "{}: not a file", file.string());
     const auto bytes = read_file(file);
     if (!bytes) return fail(bytes.error());
-    return parse_in(*bytes, file.string(), std::filesystem::absolute(file, error).parent_path());
+    return parse_in(*bytes, file.string(), std::filesystem::absolute(file, error).parent_path(), shapes);
 }
 
 Result<Model> Model::parse(std::string_view onnx, const std::string& where) {
-    return parse_in(onnx, where, std::nullopt);
+    return parse_in(onnx, where, std::nullopt, {});
 }
 
 Result<Model> Model::parse_in(std::string_view onnx, const std::string& where,
-                              const std::optional<std::filesystem::path>& directory) {
+                              const std::optional<std::filesystem::path>& directory,
+                              const InputShapes& shapes) {
     auto file = OnnxFile::parse(onnx, where, directory);
     if (!file) return fail(file.error());
     auto raw = file->read();
     if (!raw) return fail(raw.error());
+    if (auto done = give_shapes(*raw, shapes); !done) return fail_in(where, done.error());
     const auto expanded = expand_operators(*raw);
     if (!expanded) return fail_in(where, expanded.error());
     auto draft = build_graph(*std::move(raw));
@@ -75,14 +102,25 @@ std::vector<TensorDesc> Model::outputs() const {
     return wire_descs(graph(), graph().outputs);
 }
 
+// Where one tensor alone is there that is still to be read.
 std::vector<std::string> Model::cut_tensors() const {
+    const auto& nodes = graph().nodes;
+    std::vector<std::size_t> readers(graph().tensors.size());  // that are yet to come
+    for (const auto& node : nodes)
+        for (const auto id : node.inputs)
+            ++readers[id];
+    for (const auto id : graph().outputs)
+        ++readers[id];
+    std::size_t alive = 0;
+    for (const auto id : graph().inputs)
+        alive += readers[id] > 0;
     std::vector<std::string> names;
-    for (const auto& node : graph().nodes) {
-        const auto tensor = node.outputs[0];
-        if (graph()[tensor].inner) continue;
-        const auto before = ancestors(graph(), {tensor});
-        if (before.size() < graph().nodes.size() && crossing(graph(), before) == std::vector{tensor})
-            names.push_back(graph()[tensor].name);
+    for (std::size_t i = 0; i + 1 < nodes.size(); ++i) {
+        const auto made = nodes[i].outputs[0];
+        ++alive;
+        for (const auto id : nodes[i].inputs)
+            if (!graph()[id].is_constant() && --readers[id] == 0) --alive;
+        if (alive == 1 && readers[made] > 0 && !graph()[made].inner) names.push_back(graph()[made].name);
     }
     return names;
 }

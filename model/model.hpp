@@ -2,6 +2,7 @@
 #pragma once
 
 #include <filesystem>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -14,12 +15,16 @@
 
 namespace fard::model {
 
+// Shapes of inputs whose extents a file leaves open, by their names.
+using InputShapes = std::map<std::string, Shape>;
+
 // An imported model: the typed graph, and the ONNX it came from (for cutting). Immutable, cheap to copy.
 class Model {
   public:
     // Errors name the node, its operator, and what is missing or wrong, and the file. Weights may lie in other files
     // of the model's directory; parse() refuses these.
-    static Result<Model> load(const std::filesystem::path& file);
+    // `shapes` must agree with what the file says. Errors of theirs: invalid_input.
+    static Result<Model> load(const std::filesystem::path& file, const InputShapes& shapes = {});
     static Result<Model> parse(std::string_view onnx, const std::string& where);
 
     const Graph& graph() const;
@@ -32,7 +37,8 @@ class Model {
 
   private:
     static Result<Model> parse_in(std::string_view onnx, const std::string& where,
-                                  const std::optional<std::filesystem::path>& directory);
+                                  const std::optional<std::filesystem::path>& directory,
+                                  const InputShapes& shapes);
     explicit Model(std::shared_ptr<const Implementation> implementation);
     std::shared_ptr<const Implementation> implementation_;
 };

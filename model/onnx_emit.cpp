@@ -144,11 +144,15 @@ class Emitter {
     std::string list(const std::string& hint, const std::vector<std::int64_t>& values) {
         return list(hint, values, {static_cast<std::int64_t>(values.size())});
     }
-    std::string number(const std::string& hint, double value) {
+    std::string number(const std::string& hint, double value, const std::string& declared) {
         auto& stored = *target().add_initializer();
         stored.set_name(fresh(hint));
-        stored.set_data_type(TensorProto::FLOAT);
-        stored.add_float_data(static_cast<float>(value));
+        if (declared == "FLOAT32") {
+            stored.set_data_type(TensorProto::FLOAT);
+            stored.add_float_data(static_cast<float>(value));
+        } else {
+            put_integers(stored, element_type_of(declared), {static_cast<std::int32_t>(value)});
+        }
         return stored.name();
     }
 
@@ -194,11 +198,11 @@ class Emitter {
             pads.insert(pads.end(), pad->after.begin(), pad->after.end());
             inputs.push_back(list(name + "_pads", pads));
             if (pad->mode == PadAttributes::Mode::constant)
-                inputs.push_back(number(name + "_value", pad->value));
+                inputs.push_back(number(name + "_value", pad->value, output.declared));
         }
         if (const auto* clip = std::get_if<ClipAttributes>(&node.attributes)) {
-            inputs.push_back(std::isinf(clip->min) ? "" : number(name + "_min", clip->min));
-            inputs.push_back(std::isinf(clip->max) ? "" : number(name + "_max", clip->max));
+            inputs.push_back(std::isinf(clip->min) ? "" : number(name + "_min", clip->min, output.declared));
+            inputs.push_back(std::isinf(clip->max) ? "" : number(name + "_max", clip->max, output.declared));
             while (inputs.back().empty())
                 inputs.pop_back();
         }

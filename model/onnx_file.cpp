@@ -16,8 +16,11 @@ namespace fard::model {
 namespace {
 
 constexpr int max_rank = 8;
+constexpr std::int64_t oldest_opset = 7, newest_opset = 21;
 
 Result<RawValue> read_value(const onnx::ValueInfoProto& value) {
+    if (value.type().value_case() == onnx::TypeProto::VALUE_NOT_SET)
+        return RawValue{value.name(), "", std::nullopt};
     if (!value.type().has_tensor_type())
         return fail(Fault::unsupported,
                     "'{}' is not a tensor (sequences, maps and optionals are not supported)", value.name());
@@ -69,7 +72,8 @@ Result<RawAttribute> read_attribute(const onnx::AttributeProto& attribute, bool 
     }
 }
 
-Result<RawNode> read_node(const onnx::NodeProto& node, std::size_t index) {
+// Of a node that no output needs, attributes that cannot be read are nothing.
+Result<RawNode> read_node(const onnx::NodeProto& node, std::size_t index, bool needed) {
     RawNode read;
     read.index = index;
     read.name = node.name();
@@ -79,30 +83,70 @@ Result<RawNode> read_node(const onnx::NodeProto& node, std::size_t index) {
     read.outputs.assign(node.output().begin(), node.output().end());
     for (const auto& attribute : node.attribute()) {
         auto value = read_attribute(attribute, read.domain == own_domain);
+        if (!value && !needed) continue;
         if (!value) return fail_in(read.label(), value.error());
         read.attributes.insert_or_assign(attribute.name(), *std::move(value));
     }
     return read;
 }
 
-std::int64_t opset_of(const onnx::ModelProto& model) {
-    for (const auto& import : model.opset_import())
-        if (import.domain().empty() || import.domain() == "ai.onnx") return import.version();
-    return 0;
+Result<std::int64_t> opset_of(const onnx::ModelProto& model) {
+    for (const auto& import : model.opset_import()) {
+        if (!import.domain().empty() && import.domain() != "ai.onnx") continue;
+        if (import.version() < oldest_opset || import.version() > newest_opset)
+            return fail(Fault::unsupported,
+                        "is of opset {}; fard reads {} to {}: export it again, or convert it "
+                        "(onnx.version_converter)",
+                        import.version(), oldest_opset, newest_opset);
+        return import.version();
+    }
+    return fail(Fault::corrupt, "does not say which opset it is of");
+}
+
+// What the outputs need, by name and by position.
+struct Needed {
+    std::unordered_set<std::string> tensors;
+    std::vector<bool> nodes;
+};
+
+Needed find_needed(const onnx::GraphProto& graph) {
+    std::unordered_map<std::string_view, int> producers;
+    for (int i = 0; i < graph.node_size(); ++i)
+        for (const auto& output : graph.node(i).output())
+            producers.emplace(output, i);
+    Needed needed{{}, std::vector<bool>(static_cast<std::size_t>(graph.node_size()))};
+    std::vector<std::string_view> open;
+    for (const auto& output : graph.output())
+        open.push_back(output.name());
+    while (!open.empty()) {
+        const auto name = open.back();
+        open.pop_back();
+        if (!needed.tensors.emplace(name).second) continue;
+        const auto producer = producers.find(name);
+        if (producer == producers.end() || needed.nodes[static_cast<std::size_t>(producer->second)]) continue;
+        needed.nodes[static_cast<std::size_t>(producer->second)] = true;
+        for (const auto& input : graph.node(producer->second).input())
+            open.push_back(input);
+    }
+    return needed;
 }
 
 Result<RawGraph> read_graph(const onnx::ModelProto& model) {
     const auto& graph = model.graph();
     RawGraph read;
     read.name = graph.name();
-    read.opset = opset_of(model);
+    const auto opset = opset_of(model);
+    if (!opset) return fail(opset.error());
+    read.opset = *opset;
     if (graph.sparse_initializer_size() > 0)
         return fail(Fault::unsupported, "sparse initializers are not supported; store them dense");
     std::unordered_set<std::string> stored;
+    const auto needed = find_needed(graph);
     for (const auto& tensor : graph.initializer()) {
+        stored.insert(tensor.name());
+        if (!tensor.name().empty() && !needed.tensors.contains(tensor.name())) continue;
         auto value = read_tensor(tensor);
         if (!value) return fail(value.error());
-        stored.insert(value->name);
         read.initializers.push_back(*std::move(value));
     }
     for (const auto& input : graph.input()) {
@@ -117,7 +161,7 @@ Result<RawGraph> read_graph(const onnx::ModelProto& model) {
         read.outputs.push_back(*std::move(value));
     }
     for (const auto& node : graph.node()) {
-        auto value = read_node(node, read.nodes.size());
+        auto value = read_node(node, read.nodes.size(), needed.nodes[read.nodes.size()]);
         if (!value) return fail(value.error());
         read.nodes.push_back(*std::move(value));
     }
@@ -232,9 +276,10 @@ Result<OnnxFile> OnnxFile::parse(std::string_view bytes, const std::string& wher
     if (bytes.size() > INT_MAX)
         return fail(Fault::unsupported, "{}: {} bytes; an ONNX file has at most 2 GiB", where, bytes.size());
     if (bytes.empty()) return fail(Fault::corrupt, "{}: the file is empty", where);
-    if (count_parts(bytes) > max_parts)
-        return fail(Fault::unsupported, "{}: more than {} nodes, attributes, tensors and names", where,
-                    max_parts);
+    const auto most = max_parts(bytes.size());
+    if (count_parts(bytes, most) > most)
+        return fail(Fault::unsupported, "{}: more than {} nodes, attributes, tensors and names in {} bytes",
+                    where, most, bytes.size());
     if (!impl->model.ParseFromArray(bytes.data(), static_cast<int>(bytes.size())))
         return fail(Fault::corrupt, "{}: not an ONNX model (its protobuf does not parse)", where);
     if (!impl->model.has_graph())

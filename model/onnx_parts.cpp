@@ -14,8 +14,9 @@ using google::protobuf::internal::WireFormatLite;
 
 class Counter {
   public:
-    explicit Counter(std::string_view bytes)
-        : in_(reinterpret_cast<const std::uint8_t*>(bytes.data()), static_cast<int>(bytes.size())) {}
+    Counter(std::string_view bytes, std::size_t most)
+        : in_(reinterpret_cast<const std::uint8_t*>(bytes.data()), static_cast<int>(bytes.size())),
+          most_(most) {}
 
     std::size_t count(const Descriptor& type) {
         visit(type, 0);
@@ -30,7 +31,7 @@ class Counter {
             const auto* field = type.FindFieldByNumber(WireFormatLite::GetTagFieldNumber(tag));
             const bool has_length =
                 WireFormatLite::GetTagWireType(tag) == WireFormatLite::WIRETYPE_LENGTH_DELIMITED;
-            if ((!field || has_length) && ++parts_ > max_parts) return false;
+            if ((!field || has_length) && ++parts_ > most_) return false;
             if (!has_length || !field || field->type() != FieldDescriptor::TYPE_MESSAGE) {
                 if (!WireFormatLite::SkipField(&in_, tag)) return false;
                 continue;
@@ -45,13 +46,14 @@ class Counter {
     }
 
     google::protobuf::io::CodedInputStream in_;
+    std::size_t most_;
     std::size_t parts_ = 0;
 };
 
 }  // namespace
 
-std::size_t count_parts(std::string_view bytes) {
-    return Counter(bytes).count(*onnx::ModelProto::descriptor());
+std::size_t count_parts(std::string_view bytes, std::size_t most) {
+    return Counter(bytes, most).count(*onnx::ModelProto::descriptor());
 }
 
 }  // namespace fard::model

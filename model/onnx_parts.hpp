@@ -6,11 +6,14 @@
 
 namespace fard::model {
 
-// Protobuf makes some hundred bytes of a node, attribute, tensor or string that takes two in the file.
-constexpr std::size_t max_parts = std::size_t{1} << 18;
+// Protobuf makes some hundred bytes of a node, attribute, tensor or string that takes two in the file; in files that
+// people have these take more than 16 each.
+constexpr std::size_t max_parts(std::size_t bytes) {
+    return (std::size_t{1} << 18) + bytes / 16;
+}
 
 // The messages, strings and unknown fields in the bytes of a ModelProto, as far as they can be parsed; counting ends
-// above max_parts.
-std::size_t count_parts(std::string_view bytes);
+// above `most`.
+std::size_t count_parts(std::string_view bytes, std::size_t most);
 
 }  // namespace fard::model

@@ -27,49 +27,40 @@ constexpr std::array<std::pair<int, const char*>, 10> element_types{{{TensorProt
 
 constexpr std::uint64_t max_elements = std::uint64_t{1} << 31;
 
+// For messages; the values of attributes have no names.
+std::string called(const TensorProto& tensor) {
+    return tensor.name().empty() ? "its tensor" : "tensor '" + tensor.name() + "'";
+}
+
 // The number of elements, or an error for extents that cannot be.
 Result<std::uint64_t> count_elements(const TensorProto& tensor) {
     std::uint64_t count = 1;
     for (const auto extent : tensor.dims()) {
         if (extent < 0 || static_cast<std::uint64_t>(extent) > max_elements)
-            return fail(Fault::corrupt, "tensor '{}' has an extent of {}", tensor.name(), extent);
+            return fail(Fault::corrupt, "{} has an extent of {}", called(tensor), extent);
         count *= static_cast<std::uint64_t>(extent);
         if (count > max_elements)
-            return fail(Fault::corrupt, "tensor '{}' would have more than 2^31 elements", tensor.name());
+            return fail(Fault::corrupt, "{} would have more than 2^31 elements", called(tensor));
     }
     return count;
 }
 
-// The ends of 64 bits mean "as far as it goes" (in a Slice, for one), and so do those of 32.
-Result<> put(Values& values, std::int64_t value, const TensorProto& tensor) {
-    using Wide = std::numeric_limits<std::int64_t>;
-    if (value == Wide::max()) value = std::numeric_limits<std::int32_t>::max();
-    if (value == Wide::min()) value = std::numeric_limits<std::int32_t>::min();
-    if (value < std::numeric_limits<std::int32_t>::min() || value > std::numeric_limits<std::int32_t>::max())
-        return fail(Fault::unsupported, "tensor '{}' holds {}; fard computes with integers of 32 bits",
-                    tensor.name(), value);
-    values.integers.push_back(static_cast<std::int32_t>(value));
-    return {};
-}
-Result<> put(Values& values, float value, const TensorProto&) {
-    values.floats.push_back(value);
-    return {};
-}
-Result<> put(Values& values, double value, const TensorProto& tensor) {
-    return put(values, static_cast<float>(value), tensor);
-}
-template <typename Integer>
-requires std::is_integral_v<Integer> Result<> put(Values& values, Integer value, const TensorProto& tensor) {
-    return put(values, static_cast<std::int64_t>(value), tensor);
+template <typename Number>
+void put(RawTensor& read, Number value) {
+    if constexpr (std::is_floating_point_v<Number>)
+        read.values.floats.push_back(static_cast<float>(value));
+    else
+        read.add(static_cast<std::int64_t>(value));
 }
 
 // Elements that lie in raw_data as little-endian `Stored`.
 template <typename Stored>
-Result<> read_raw(const TensorProto& tensor, std::uint64_t count, Values& values) {
+Result<> read_raw(const TensorProto& tensor, std::uint64_t count, RawTensor& read) {
+    auto& values = read.values;
     const std::string& raw = tensor.raw_data();
     if (raw.size() != count * sizeof(Stored))
-        return fail(Fault::corrupt, "tensor '{}' has {} bytes where its shape and type need {}",
-                    tensor.name(), raw.size(), count * sizeof(Stored));
+        return fail(Fault::corrupt, "{} has {} bytes where its shape and type need {}", called(tensor),
+                    raw.size(), count * sizeof(Stored));
     if constexpr (std::is_same_v<Stored, float>) {
         values.floats.resize(count);
         std::memcpy(values.floats.data(), raw.data(), raw.size());
@@ -86,7 +77,7 @@ Result<> read_raw(const TensorProto& tensor, std::uint64_t count, Values& values
         for (std::size_t i = 0; i < count; ++i) {
             Stored value;
             std::memcpy(&value, raw.data() + i * sizeof(Stored), sizeof(Stored));
-            if (auto done = put(values, value, tensor); !done) return done;
+            put(read, value);
         }
     }
     return {};
@@ -94,27 +85,27 @@ Result<> read_raw(const TensorProto& tensor, std::uint64_t count, Values& values
 
 // Elements that lie in one of the repeated fields, which may be wider than they are.
 template <typename Stored, typename Field>
-Result<> read_field(const TensorProto& tensor, const Field& field, std::uint64_t count, Values& values) {
+Result<> read_field(const TensorProto& tensor, const Field& field, std::uint64_t count, RawTensor& read) {
     if (static_cast<std::uint64_t>(field.size()) != count)
-        return fail(Fault::corrupt, "tensor '{}' has {} elements where its shape needs {}", tensor.name(),
+        return fail(Fault::corrupt, "{} has {} elements where its shape needs {}", called(tensor),
                     field.size(), count);
     for (const auto value : field) {
         if constexpr (std::is_integral_v<Stored>)
             if (!std::in_range<Stored>(value))
-                return fail(Fault::corrupt, "tensor '{}' holds {}, which its type {} does not have",
-                            tensor.name(), value, declared_of(tensor.data_type()));
-        if (auto done = put(values, value, tensor); !done) return done;
+                return fail(Fault::corrupt, "{} holds {}, which its type {} does not have", called(tensor),
+                            value, declared_of(tensor.data_type()));
+        put(read, value);
     }
     return {};
 }
 
 template <typename Stored, typename Field>
-Result<> read_either(const TensorProto& tensor, const Field& field, std::uint64_t count, Values& values) {
-    if (tensor.has_raw_data()) return read_raw<Stored>(tensor, count, values);
-    return read_field<Stored>(tensor, field, count, values);
+Result<> read_either(const TensorProto& tensor, const Field& field, std::uint64_t count, RawTensor& read) {
+    if (tensor.has_raw_data()) return read_raw<Stored>(tensor, count, read);
+    return read_field<Stored>(tensor, field, count, read);
 }
 
-Result<> read_values(const TensorProto& tensor, std::uint64_t count, Values& values) {
+Result<> read_values(const TensorProto& tensor, std::uint64_t count, RawTensor& values) {
     switch (tensor.data_type()) {
         case TensorProto::FLOAT:
             return read_either<float>(tensor, tensor.float_data(), count, values);
@@ -139,11 +130,8 @@ Result<> read_values(const TensorProto& tensor, std::uint64_t count, Values& val
         default:
             break;
     }
-    return fail(Fault::unsupported, "tensor '{}' has the ONNX element type {}, which fard does not read",
-                tensor.name(),
-                TensorProto::DataType_IsValid(tensor.data_type())
-                    ? TensorProto::DataType_Name(static_cast<TensorProto::DataType>(tensor.data_type()))
-                    : std::to_string(tensor.data_type()));
+    return fail(Fault::unsupported, "{} has the ONNX element type {}, which fard does not read",
+                called(tensor), declared_of(tensor.data_type()));
 }
 
 }  // namespace
@@ -151,7 +139,10 @@ Result<> read_values(const TensorProto& tensor, std::uint64_t count, Values& val
 std::string declared_of(int element_type) {
     for (const auto& [type, name] : element_types)
         if (type == element_type) return name;
-    return "";
+    if (element_type == TensorProto::UNDEFINED) return "";
+    return TensorProto::DataType_IsValid(element_type)
+               ? TensorProto::DataType_Name(static_cast<TensorProto::DataType>(element_type))
+               : "number " + std::to_string(element_type);
 }
 
 int element_type_of(const std::string& declared) {
@@ -176,15 +167,14 @@ Result<std::uint64_t> stored_bytes(const TensorProto& tensor) {
 Result<RawTensor> read_tensor(const TensorProto& tensor) {
     if (tensor.data_location() == TensorProto::EXTERNAL || tensor.external_data_size() > 0)
         return fail(Fault::unsupported,
-                    "tensor '{}' keeps its data in another file, and where that is is not known here",
-                    tensor.name());
+                    "{} keeps its data in another file, and where that is is not known here", called(tensor));
     if (tensor.has_segment())
-        return fail(Fault::unsupported, "tensor '{}' is one segment of a larger one", tensor.name());
+        return fail(Fault::unsupported, "{} is one segment of a larger one", called(tensor));
     const auto count = count_elements(tensor);
     if (!count) return fail(count.error());
     RawTensor read{
         tensor.name(), declared_of(tensor.data_type()), {tensor.dims().begin(), tensor.dims().end()}, {}};
-    if (auto done = read_values(tensor, *count, read.values); !done) return fail(done.error());
+    if (auto done = read_values(tensor, *count, read); !done) return fail(done.error());
     return read;
 }
 

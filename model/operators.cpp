@@ -4,9 +4,10 @@
 
 #include <algorithm>
 #include <array>
+#include <ranges>
 
-#include "model/expand.hpp"
 #include "model/domains.hpp"
+#include "model/expand.hpp"
 
 namespace fard::model {
 namespace {
@@ -15,55 +16,75 @@ constexpr std::string_view onnx_domain = "";
 constexpr std::size_t many = 1 << 16;
 
 constexpr std::array rows{
-    OperatorRow{onnx_domain, "Add", Op::add, 2, 2, read_add},
-    OperatorRow{onnx_domain, "ArgMax", Op::arg_max, 1, 1, read_arg_max},
-    OperatorRow{onnx_domain, "AveragePool", Op::average_pool, 1, 1, read_average_pool},
-    OperatorRow{onnx_domain, "BatchNormalization", Op::batch_normalization, 5, 5, read_batch_normalization},
-    OperatorRow{onnx_domain, "Cast", Op::cast, 1, 1, read_cast},
-    OperatorRow{onnx_domain, "Clip", Op::clip, 1, 3, read_clip},
-    OperatorRow{onnx_domain, "Concat", Op::concat, 1, many, read_concat},
-    OperatorRow{onnx_domain, "Conv", Op::conv, 2, 3, read_conv},
-    OperatorRow{onnx_domain, "DequantizeLinear", Op::dequantize, 2, 3, read_dequantize_linear},
-    OperatorRow{onnx_domain, "Div", Op::div, 2, 2, read_div},
-    OperatorRow{onnx_domain, "Dropout", Op::identity, 1, 3, read_dropout},
-    OperatorRow{onnx_domain, "Flatten", Op::flatten, 1, 1, read_flatten},
-    OperatorRow{onnx_domain, "Gather", Op::gather, 2, 2, read_gather},
-    OperatorRow{onnx_domain, "Gemm", Op::gemm, 2, 3, read_gemm},
-    OperatorRow{onnx_domain, "GlobalAveragePool", Op::global_average_pool, 1, 1, read_global_average_pool},
-    OperatorRow{onnx_domain, "GlobalMaxPool", Op::max_pool, 1, 1, read_global_max_pool},
-    OperatorRow{onnx_domain, "HardSigmoid", Op::hard_sigmoid, 1, 1, read_hard_sigmoid},
-    OperatorRow{onnx_domain, "Identity", Op::identity, 1, 1, read_identity},
-    OperatorRow{onnx_domain, "LeakyRelu", Op::leaky_relu, 1, 1, read_leaky_relu},
-    OperatorRow{onnx_domain, "MatMul", Op::matmul, 2, 2, read_matmul},
-    OperatorRow{onnx_domain, "MaxPool", Op::max_pool, 1, 1, read_max_pool},
-    OperatorRow{onnx_domain, "Mul", Op::mul, 2, 2, read_mul},
-    OperatorRow{onnx_domain, "Pad", Op::pad, 1, 3, read_pad},
-    OperatorRow{onnx_domain, "Pow", Op::pow, 2, 2, read_pow},
-    OperatorRow{onnx_domain, "QuantizeLinear", Op::quantize, 2, 3, read_quantize_linear},
-    OperatorRow{onnx_domain, "ReduceMean", Op::reduce_mean, 1, 2, read_reduce_mean},
-    OperatorRow{onnx_domain, "ReduceSum", Op::reduce_sum, 1, 2, read_reduce_sum},
-    OperatorRow{onnx_domain, "Relu", Op::relu, 1, 1, read_relu},
-    OperatorRow{onnx_domain, "Reshape", Op::reshape, 2, 2, read_reshape},
-    OperatorRow{onnx_domain, "Shape", Op::identity, 1, 1, read_identity},  // a constant, made by the builder
-    OperatorRow{onnx_domain, "Sigmoid", Op::sigmoid, 1, 1, read_sigmoid},
-    OperatorRow{onnx_domain, "Slice", Op::slice, 1, 5, read_slice},
-    OperatorRow{onnx_domain, "Softmax", Op::softmax, 1, 1, read_softmax},
-    OperatorRow{onnx_domain, "Sqrt", Op::sqrt, 1, 1, read_sqrt},
-    OperatorRow{onnx_domain, "Squeeze", Op::reshape, 1, 2, read_squeeze},
-    OperatorRow{onnx_domain, "Sub", Op::sub, 2, 2, read_sub},
-    OperatorRow{onnx_domain, "Tanh", Op::tanh, 1, 1, read_tanh},
-    OperatorRow{onnx_domain, "Transpose", Op::transpose, 1, 1, read_transpose},
-    OperatorRow{onnx_domain, "Unsqueeze", Op::reshape, 1, 2, read_unsqueeze},
-    OperatorRow{qonnx_domain, "MultiThreshold", Op::multi_threshold, 2, 2, read_multi_threshold},
-    OperatorRow{own_domain, "BipolarCodes", Op::multi_threshold, 2, 2, read_bipolar_codes},
-    OperatorRow{own_domain, "DequantCodes", Op::dequantize, 3, 3, read_dequant_codes},
-    OperatorRow{own_domain, "Dequantize", Op::dequantize, 1, 1, read_dequantize},
-    OperatorRow{own_domain, "MultiThreshold", Op::multi_threshold, 2, 2, read_multi_threshold},
-    OperatorRow{own_domain, "Quantize", Op::quantize, 1, 1, read_quantize},
-    OperatorRow{own_domain, "QuantCodes", Op::quantize, 4, 4, read_quant_codes},
-    OperatorRow{own_domain, "Requantize", Op::requantize, 1, many, read_requantize},
-    OperatorRow{own_domain, "TopKIndices", Op::top_k_indices, 1, 2, read_top_k_indices},
-    OperatorRow{own_domain, "TopKValues", Op::top_k_values, 1, 2, read_top_k_values},
+    OperatorRow{onnx_domain, "Add", Op::add, 2, 2, read_add, ""},
+    OperatorRow{onnx_domain, "ArgMax", Op::arg_max, 1, 1, read_arg_max, "axis keepdims select_last_index"},
+    OperatorRow{onnx_domain, "AveragePool", Op::average_pool, 1, 1, read_average_pool,
+                "auto_pad ceil_mode count_include_pad dilations kernel_shape pads strides"},
+    OperatorRow{onnx_domain, "BatchNormalization", Op::batch_normalization, 5, 5, read_batch_normalization,
+                "epsilon momentum spatial training_mode"},
+    OperatorRow{onnx_domain, "Cast", Op::cast, 1, 1, read_cast, "saturate to"},
+    OperatorRow{onnx_domain, "Clip", Op::clip, 1, 3, read_clip, "max min"},
+    OperatorRow{onnx_domain, "Concat", Op::concat, 1, many, read_concat, "axis"},
+    OperatorRow{onnx_domain, "Conv", Op::conv, 2, 3, read_conv,
+                "auto_pad dilations group kernel_shape pads strides"},
+    OperatorRow{onnx_domain, "DequantizeLinear", Op::dequantize, 2, 3, read_dequantize_linear,
+                "axis block_size output_dtype"},
+    OperatorRow{onnx_domain, "Div", Op::div, 2, 2, read_div, ""},
+    OperatorRow{onnx_domain, "Dropout", Op::identity, 1, 3, read_dropout, "ratio seed"},
+    OperatorRow{onnx_domain, "Flatten", Op::flatten, 1, 1, read_flatten, "axis"},
+    OperatorRow{onnx_domain, "Gather", Op::gather, 2, 2, read_gather, "axis"},
+    OperatorRow{onnx_domain, "Gemm", Op::gemm, 2, 3, read_gemm, "alpha beta transA transB"},
+    OperatorRow{onnx_domain, "GlobalAveragePool", Op::global_average_pool, 1, 1, read_global_average_pool,
+                ""},
+    OperatorRow{onnx_domain, "GlobalMaxPool", Op::max_pool, 1, 1, read_global_max_pool, ""},
+    OperatorRow{onnx_domain, "HardSigmoid", Op::hard_sigmoid, 1, 1, read_hard_sigmoid, "alpha beta"},
+    OperatorRow{onnx_domain, "Identity", Op::identity, 1, 1, read_identity, ""},
+    OperatorRow{onnx_domain, "LeakyRelu", Op::leaky_relu, 1, 1, read_leaky_relu, "alpha"},
+    OperatorRow{onnx_domain, "MatMul", Op::matmul, 2, 2, read_matmul, ""},
+    OperatorRow{onnx_domain, "MaxPool", Op::max_pool, 1, 1, read_max_pool,
+                "auto_pad ceil_mode dilations kernel_shape pads storage_order strides"},
+    OperatorRow{onnx_domain, "Mul", Op::mul, 2, 2, read_mul, ""},
+    OperatorRow{onnx_domain, "Pad", Op::pad, 1, 3, read_pad, "mode pads value"},
+    OperatorRow{onnx_domain, "Pow", Op::pow, 2, 2, read_pow, ""},
+    OperatorRow{onnx_domain, "QuantizeLinear", Op::quantize, 2, 3, read_quantize_linear,
+                "axis block_size output_dtype saturate"},
+    OperatorRow{onnx_domain, "ReduceMean", Op::reduce_mean, 1, 2, read_reduce_mean,
+                "axes keepdims noop_with_empty_axes"},
+    OperatorRow{onnx_domain, "ReduceSum", Op::reduce_sum, 1, 2, read_reduce_sum,
+                "axes keepdims noop_with_empty_axes"},
+    OperatorRow{onnx_domain, "Relu", Op::relu, 1, 1, read_relu, ""},
+    OperatorRow{onnx_domain, "Reshape", Op::reshape, 2, 2, read_reshape, "allowzero"},
+    OperatorRow{onnx_domain, "Shape", Op::identity, 1, 1, read_identity,
+                "end start"},  // a constant, made by the builder
+    OperatorRow{onnx_domain, "Sigmoid", Op::sigmoid, 1, 1, read_sigmoid, ""},
+    OperatorRow{onnx_domain, "Slice", Op::slice, 1, 5, read_slice, "axes ends starts"},
+    OperatorRow{onnx_domain, "Softmax", Op::softmax, 1, 1, read_softmax, "axis"},
+    OperatorRow{onnx_domain, "Sqrt", Op::sqrt, 1, 1, read_sqrt, ""},
+    OperatorRow{onnx_domain, "Squeeze", Op::reshape, 1, 2, read_squeeze, "axes"},
+    OperatorRow{onnx_domain, "Sub", Op::sub, 2, 2, read_sub, ""},
+    OperatorRow{onnx_domain, "Tanh", Op::tanh, 1, 1, read_tanh, ""},
+    OperatorRow{onnx_domain, "Transpose", Op::transpose, 1, 1, read_transpose, "perm"},
+    OperatorRow{onnx_domain, "Unsqueeze", Op::reshape, 1, 2, read_unsqueeze, "axes"},
+    OperatorRow{qonnx_domain, "MultiThreshold", Op::multi_threshold, 2, 2, read_multi_threshold,
+                "data_layout out_bias out_dtype out_scale"},
+    OperatorRow{own_domain, "BipolarCodes", Op::multi_threshold, 2, 2, read_bipolar_codes, ""},
+    OperatorRow{own_domain, "ChannelsFirst", Op::transpose, 1, 1, read_channels_first, ""},
+    OperatorRow{own_domain, "ChannelsLast", Op::transpose, 1, 1, read_channels_last, ""},
+    OperatorRow{own_domain, "DequantCodes", Op::dequantize, 3, 3, read_dequant_codes, ""},
+    OperatorRow{own_domain, "Dequantize", Op::dequantize, 1, 1, read_dequantize, "axis scale zero_point"},
+    OperatorRow{own_domain, "MultiThreshold", Op::multi_threshold, 2, 2, read_multi_threshold,
+                "channel_axis data_layout out_bias out_dtype out_scale"},
+    OperatorRow{own_domain, "Quantize", Op::quantize, 1, 1, read_quantize,
+                "add_then_round axis range rounding scale to zero_point"},
+    OperatorRow{own_domain, "QuantCodes", Op::quantize, 4, 4, read_quant_codes,
+                "narrow rounding_mode signed"},
+    OperatorRow{own_domain, "Requantize", Op::requantize, 1, many, read_requantize,
+                "axis counts multipliers offset range to zero_point zero_points"},
+    OperatorRow{own_domain, "TruncStep", Op::identity, 2, 2, read_identity,
+                ""},  // a constant, made by the builder
+    OperatorRow{own_domain, "TopKIndices", Op::top_k_indices, 1, 2, read_top_k_indices,
+                "axis k largest sorted"},
+    OperatorRow{own_domain, "TopKValues", Op::top_k_values, 1, 2, read_top_k_values, "axis k largest sorted"},
 };
 
 }  // namespace
@@ -76,11 +97,30 @@ const OperatorRow* find_operator(std::string_view domain, std::string_view name)
     return row == rows.end() ? nullptr : &*row;
 }
 
-std::string supported_operators() {
-    std::string list;
+std::vector<std::string> supported_operators() {
+    auto names = expanded_operators();
     for (const auto& row : rows)
-        if (row.domain != own_domain) list.append(list.empty() ? "" : ", ").append(row.name);
-    return list + ", " + expanded_operators();
+        if (row.domain != own_domain) names.emplace_back(row.name);
+    std::ranges::sort(names);
+    return names;
+}
+
+std::string operand_counts(std::size_t least, std::size_t most) {
+    if (most == least) return std::to_string(least);
+    if (most >= many) return fmt::format("{} or more", least);
+    return fmt::format("{} {} {}", least, most == least + 1 ? "or" : "to", most);
+}
+
+Result<> check_attributes(const RawNode& node, std::string_view known) {
+    for (const auto& [name, value] : node.attributes) {
+        const bool listed = std::ranges::any_of(std::views::split(known, ' '), [&](auto word) {
+            return std::string_view(word.begin(), word.end()) == name;
+        });
+        if (!listed)
+            return fail(Fault::unsupported, "has an attribute '{}', which fard does not read ({})", name,
+                        known.empty() ? "it reads none here" : fmt::format("it reads: {}", known));
+    }
+    return {};
 }
 
 template <typename T>
@@ -141,6 +181,15 @@ std::string_view declared_name(std::int64_t element_type) {
     for (const auto& [type, name] : names)
         if (type == element_type) return name;
     return "";
+}
+
+std::string element_name(std::int64_t element_type) {
+    constexpr std::string_view names[] = {
+        "UNDEFINED", "FLOAT32", "UINT8",   "INT8",   "UINT16", "INT16",     "INT32",      "INT64",   "STRING",
+        "BOOL",      "FLOAT16", "FLOAT64", "UINT32", "UINT64", "COMPLEX64", "COMPLEX128", "BFLOAT16"};
+    if (element_type >= 0 && element_type < static_cast<std::int64_t>(std::size(names)))
+        return std::string(names[element_type]);
+    return fmt::format("number {}", element_type);
 }
 
 std::vector<double> numbers_of(const Tensor& constant) {

@@ -71,16 +71,22 @@ struct OperatorRow {
     // Errors: invalid_input (attributes, ranks or shapes that do not fit), unsupported. Without the node's
     // name.
     Result<OperatorResult> (*read)(const OperatorInput&);
+    std::string_view attributes;  // that are read, or say nothing about the result; with blanks between them
 };
 
 const OperatorRow* find_operator(std::string_view domain, std::string_view name);  // nullptr: not run by fard
-std::string supported_operators();                                                 // "Add, AveragePool, ..."
+std::vector<std::string> supported_operators();                                    // sorted
+std::string operand_counts(std::size_t least, std::size_t most);                   // "2", "2 or 3", "1 to 5"
+// Errors: unsupported, where the node has an attribute that is not `known` (as OperatorRow has them).
+Result<> check_attributes(const RawNode& node, std::string_view known);
 
 // The layout that a shape has when nothing says otherwise.
 Layout usual_layout(const Shape& shape);
 std::string shown(const Shape& shape);  // "1x3x32x32"
 // The name of an ONNX element type that tensors may be declared as: 1 is "FLOAT32". Empty for all others.
 std::string_view declared_name(std::int64_t element_type);
+std::string element_name(
+    std::int64_t element_type);  // of any: "FLOAT16", or "number 40" for one that is not known
 // A constant's elements, whichever kind they are.
 std::vector<double> numbers_of(const Tensor& constant);
 // Negative axes count from the end. Errors: invalid_input unless 0 <= axis < limit afterwards.
@@ -107,6 +113,8 @@ Result<OperatorResult> read_gemm(const OperatorInput& in);
 Result<OperatorResult> read_flatten(const OperatorInput& in);
 Result<OperatorResult> read_reshape(const OperatorInput& in);
 Result<OperatorResult> read_transpose(const OperatorInput& in);
+Result<OperatorResult> read_channels_first(const OperatorInput& in);
+Result<OperatorResult> read_channels_last(const OperatorInput& in);
 Result<OperatorResult> read_concat(const OperatorInput& in);
 Result<OperatorResult> read_reduce_sum(const OperatorInput& in);
 Result<OperatorResult> read_reduce_mean(const OperatorInput& in);

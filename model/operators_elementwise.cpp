@@ -31,7 +31,9 @@ Result<OperatorResult> binary(const OperatorInput& in) {
     auto shape = broadcast(in[0].shape, in[1].shape);
     if (!shape) return fail(shape.error());
     const Tensor& leading = in[0].shape.size() >= in[1].shape.size() ? in[0] : in[1];
-    return OperatorResult{{}, {0, 1}, *std::move(shape), leading.layout, leading.declared};
+    // Constants have no layout of their own.
+    const bool second = in[0].is_constant() && !in[1].is_constant() && in[1].shape.size() == shape->size();
+    return OperatorResult{{}, {0, 1}, *std::move(shape), second ? in[1].layout : leading.layout, leading.declared};
 }
 
 Result<OperatorResult> fractions_alone(const OperatorInput& in) {
@@ -52,8 +54,16 @@ Result<OperatorResult> read_sub(const OperatorInput& in) {
 Result<OperatorResult> read_mul(const OperatorInput& in) {
     return binary(in);
 }
+// Integers, as in computations of shapes, are divided by constants.
 Result<OperatorResult> read_div(const OperatorInput& in) {
-    return fractions_alone(in);
+    if (in[0].declared == "FLOAT32") return fractions_alone(in);
+    const auto& divisor = in[1];
+    if (divisor.declared != in[0].declared || !divisor.is_constant())
+        return fail(Fault::unsupported, "divides {} by {}; fard divides integers by constants alone",
+                    in[0].declared, divisor.declared);
+    if (std::ranges::find(divisor.constant->integers, 0) != divisor.constant->integers.end())
+        return fail(Fault::invalid_input, "divides by 0");
+    return binary(in);
 }
 Result<OperatorResult> read_pow(const OperatorInput& in) {
     return fractions_alone(in);
@@ -75,7 +85,7 @@ Result<OperatorResult> read_cast(const OperatorInput& in) {
     const auto to = attributes.integer("to", 0);
     if (auto done = attributes.done(); !done) return fail(done.error());
     const auto target = declared_name(to);
-    if (target.empty()) return fail(Fault::unsupported, "casts to ONNX element type {}", to);
+    if (target.empty()) return fail(Fault::unsupported, "casts to {}", element_name(to));
     auto result = like(in[0]);
     result.declared = target;
     if (!in[0].range && result.declared != "FLOAT32")
@@ -101,6 +111,8 @@ Result<OperatorResult> read_batch_normalization(const OperatorInput& in) {
     const auto epsilon = attributes.number("epsilon", 1e-5);
     const auto training = attributes.integer("training_mode", 0);
     if (auto done = attributes.done(); !done) return fail(done.error());
+    if (attributes.integer("spatial", 1) == 0)
+        return fail(Fault::unsupported, "has spatial 0: means for each pixel");
     if (training != 0)
         return fail(Fault::unsupported, "is in training mode; export the network for inference");
     if (in[0].shape.size() < 2)
@@ -132,10 +144,10 @@ Result<OperatorResult> read_multi_threshold(const OperatorInput& in) {
         read.channel_axis = static_cast<int>(axis);
     } else if (x.shape.size() < 2)
         return fail(Fault::invalid_input, "reads {}, which has no channels", shown(x.shape));
-    else if (layout == "NHWC" && x.shape.size() == 4)
-        read.channel_axis = 3;
-    else if (layout != "NCHW" && layout != "NC" && layout != "NHWC")
-        return fail(Fault::unsupported, "has data_layout '{}' (known: NCHW, NHWC, NC)", layout);
+    else if (layout.empty() || layout.find_first_not_of("NCHWDT") != std::string::npos)
+        return fail(Fault::unsupported, "has data_layout '{}' (known: NCHW, NHWC, NC and the like)", layout);
+    else if (layout.back() == 'C')
+        read.channel_axis = static_cast<int>(x.shape.size()) - 1;
     const auto channels = extent(x.shape, static_cast<std::size_t>(read.channel_axis));
     if (!thresholds.is_constant() || thresholds.shape.size() != 2 ||
         (thresholds.shape[0] != 1 && thresholds.shape[0] != channels))
@@ -145,7 +157,7 @@ Result<OperatorResult> read_multi_threshold(const OperatorInput& in) {
     result.attributes = read;
     result.kept = {0, 1};
     result.declared = "FLOAT32";
-    if (!own && read.channel_axis == 3) result.layout = Layout::nhwc;
+    if (!own && read.channel_axis == 3 && x.shape.size() == 4) result.layout = Layout::nhwc;
     return result;
 }
 

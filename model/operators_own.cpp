@@ -78,10 +78,14 @@ Result<OperatorResult> read_quantize(const OperatorInput& in) {
     if (!affine) return fail(affine.error());
     if (!range) return fail(range.error());
     if (!declared) return fail(declared.error());
-    if (rounding < 0 || rounding > static_cast<std::int64_t>(Rounding::half_to_zero))
+    if (rounding < 0 || rounding > static_cast<std::int64_t>(Rounding::to_sign))
         return fail(Fault::invalid_input, "attribute 'rounding' is {}", rounding);
-    return like(in[0], QuantizeAttributes{*affine, static_cast<Rounding>(rounding), add_then_round, *range},
-                *declared);
+    const auto read = static_cast<Rounding>(rounding);
+    if (read == Rounding::to_sign && *range != Range{-1, 1})
+        return fail(Fault::invalid_input, "attribute 'range' is not that of signs");
+    auto result = like(in[0], QuantizeAttributes{*affine, read, add_then_round, *range}, *declared);
+    if (read == Rounding::to_sign) result.type = DataType::bipolar();
+    return result;
 }
 
 Result<OperatorResult> read_dequantize(const OperatorInput& in) {

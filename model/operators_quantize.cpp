@@ -57,6 +57,12 @@ Result<Affine> read_affine(const OperatorInput& in, std::optional<std::int64_t> 
     }
     Affine affine{*std::move(scales), std::move(zeros), -1};
     const auto channels = std::max(affine.scale.size(), affine.zero_point.size());
+    for (const std::size_t i : {std::size_t{1}, std::size_t{2}})
+        if (axis && in.has(i) && in[i].elements() > 1 && in[i].shape.size() != 1)
+            return fail(
+                Fault::unsupported,
+                "has a '{}' of {}; fard takes one number, or a list with one for each index of a dimension",
+                in[i].name, shown(in[i].shape));
     if (channels > 1) {
         const auto& longer = affine.scale.size() == channels ? scale : in[2];
         const auto along =
@@ -73,6 +79,14 @@ Result<Affine> read_affine(const OperatorInput& in, std::optional<std::int64_t> 
         affine.zero_point.resize(channels, affine.zero_point[0]);
     }
     return affine;
+}
+
+// Since opset 21: a scale for each block of elements.
+Result<> require_no_blocks(AttributeReader& attributes) {
+    if (const auto block = attributes.integer("block_size", 0); block != 0)
+        return fail(Fault::unsupported,
+                    "has block_size {}; fard takes one scale, or one for each index of a dimension", block);
+    return {};
 }
 
 bool is_unit(const Affine& affine) {
@@ -122,11 +136,17 @@ Range quant_range(int bits, bool is_signed, bool narrow) {
 
 Result<OperatorResult> read_quantize_linear(const OperatorInput& in) {
     AttributeReader attributes(in.node);
-    const auto axis = attributes.integer("axis", 1);
+    const auto axis = attributes.integer("axis", 1), output = attributes.integer("output_dtype", 0);
+    const auto blocks = require_no_blocks(attributes);
     if (auto done = attributes.done(); !done) return fail(done.error());
     const auto affine = read_affine(in, axis);
     if (!affine) return fail(affine.error());
-    const std::string declared = in.has(2) ? in[2].declared : "UINT8";
+    if (!blocks) return fail(blocks.error());
+    std::string declared = in.has(2) ? in[2].declared : "UINT8";
+    if (output != 0 && in.has(2) && element_name(output) != declared)
+        return fail(Fault::invalid_input, "has output_dtype {} and a zero point of {}", element_name(output),
+                    declared);
+    if (output != 0) declared = element_name(output);
     const auto type = DataType::parse(declared);
     if (!type || !type->is_integer() || type->bits() > 16)
         return fail(Fault::unsupported, "quantizes to {}", declared);
@@ -136,9 +156,13 @@ Result<OperatorResult> read_quantize_linear(const OperatorInput& in) {
 
 Result<OperatorResult> read_dequantize_linear(const OperatorInput& in) {
     AttributeReader attributes(in.node);
-    const auto axis = attributes.integer("axis", 1);
+    const auto axis = attributes.integer("axis", 1), output = attributes.integer("output_dtype", 0);
+    const auto blocks = require_no_blocks(attributes);
     if (auto done = attributes.done(); !done) return fail(done.error());
     const auto affine = read_affine(in, axis);
+    if (!blocks) return fail(blocks.error());
+    if (output != 0 && output != 1)
+        return fail(Fault::unsupported, "has output_dtype {}; fard makes FLOAT32", element_name(output));
     if (!affine) return fail(affine.error());
     return dequantized(in, *affine);
 }
@@ -149,17 +173,24 @@ Result<OperatorResult> read_quant_codes(const OperatorInput& in) {
     const auto bits = in.constant_number(3);
     if (!bits)
         return fail(Fault::unsupported, "has a bit width '{}' that is not one constant number", in[3].name);
-    if (*bits != std::rint(*bits) || *bits < 1 || *bits > 31)
-        return fail(Fault::unsupported, "has a bit width of {}; fard knows whole ones from 1 to 31", *bits);
     AttributeReader attributes(in.node);
     const bool is_signed = attributes.integer("signed", 1) != 0,
                narrow = attributes.integer("narrow", 0) != 0;
     const auto mode = attributes.text("rounding_mode", "ROUND");
     if (auto done = attributes.done(); !done) return fail(done.error());
+    const int most = is_signed ? 32 : 31;
+    if (*bits != std::rint(*bits) || *bits < 1 || *bits > most)
+        return fail(Fault::unsupported, "has a bit width of {}; fard knows whole ones from 1 to {}", *bits,
+                    most);
     const auto rounding = read_rounding(mode);
     if (!rounding) return fail(rounding.error());
-    const auto range = quant_range(static_cast<int>(*bits), is_signed, narrow);
-    return like(in[0], QuantizeAttributes{*affine, *rounding, true, range}, "FLOAT32");
+    const bool signs =
+        is_signed && *bits == 1;  // qonnx makes -1 and +1 of them, whatever the other attributes say
+    const auto range = signs ? Range{-1, 1} : quant_range(static_cast<int>(*bits), is_signed, narrow);
+    auto result = like(in[0], QuantizeAttributes{*affine, signs ? Rounding::to_sign : *rounding, true, range},
+                       "FLOAT32");
+    if (signs) result.type = DataType::bipolar();
+    return result;
 }
 
 // -1 or +1, by one threshold.

@@ -88,8 +88,9 @@ Result<OperatorResult> read_reshape(const OperatorInput& in) {
     const bool allow_zero = attributes.integer("allowzero", 0) != 0;
     if (auto done = attributes.done(); !done) return fail(done.error());
     const auto& wanted = in[1];
-    if (!wanted.is_constant() || !wanted.type.is_integer() || wanted.shape.size() != 1)
-        return fail(Fault::unsupported, "has a shape that is not a constant list of integers");
+    const bool whole = wanted.type.is_integer() || wanted.elements() == 0;  // none: it becomes a scalar
+    if (!wanted.is_constant() || !whole || wanted.shape.size() != 1)
+        return fail(Fault::unsupported, "has a shape '{}' that is not a constant list of integers", wanted.name);
     const auto& from = in[0].shape;
     Shape shape;
     std::optional<std::size_t> open;
@@ -146,6 +147,36 @@ Result<OperatorResult> read_transpose(const OperatorInput& in) {
     }
     result.attributes = std::move(read);
     return result;
+}
+
+namespace {
+
+// With the second dimension at the end, or the last one in the second place.
+Result<OperatorResult> read_channel_move(const OperatorInput& in, bool to_last) {
+    const auto rank = static_cast<std::int64_t>(in[0].shape.size());
+    if (rank < 3)
+        return fail(Fault::invalid_input, "reads {}, which has no channels beside pixels",
+                    shown(in[0].shape));
+    std::vector<std::int64_t> order(static_cast<std::size_t>(rank));
+    std::iota(order.begin(), order.end(), 0);
+    if (to_last)
+        std::rotate(order.begin() + 1, order.begin() + 2, order.end());
+    else
+        std::rotate(order.begin() + 1, order.end() - 1, order.end());
+    auto node = in.node;
+    node.attributes = {{"perm", order}};
+    auto result = read_transpose({node, in.opset, in.operands});
+    if (result && rank == 4) result->layout = to_last ? Layout::nhwc : Layout::nchw;
+    return result;
+}
+
+}  // namespace
+
+Result<OperatorResult> read_channels_first(const OperatorInput& in) {
+    return read_channel_move(in, false);
+}
+Result<OperatorResult> read_channels_last(const OperatorInput& in) {
+    return read_channel_move(in, true);
 }
 
 Result<OperatorResult> read_concat(const OperatorInput& in) {

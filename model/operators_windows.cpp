@@ -101,8 +101,15 @@ Result<> require_image(const Tensor& x) {
     return {};
 }
 
-bool any(const Pads& pads) {
-    return pads != Pads{};
+// Whether each window along one dimension has an element on the image.
+bool all_touch(std::int64_t input, std::int64_t output, std::int64_t kernel, std::int64_t stride,
+               std::int64_t dilation, std::int64_t before) {
+    for (std::int64_t i = 0; i < output; ++i) {
+        const auto start = i * stride - before;
+        const auto first = start < 0 ? (-start + dilation - 1) / dilation : 0;
+        if (first >= kernel || start + first * dilation >= input) return false;
+    }
+    return true;
 }
 
 Result<OperatorResult> read_pool(const OperatorInput& in, bool average) {
@@ -114,11 +121,16 @@ Result<OperatorResult> read_pool(const OperatorInput& in, bool average) {
     auto window = read_window(in, attributes, {});
     if (!window) return fail(window.error());
     const auto& pads = window->pads;
-    if (any(pads) && window->dilations != Extent2{})
-        return fail(Fault::unsupported, "has both padding and dilations");
-    if (std::max(pads.top, pads.bottom) >= window->kernel.height ||
-        std::max(pads.left, pads.right) >= window->kernel.width)
+    const auto &kernel = window->kernel, &dilations = window->dilations;
+    if (std::max(pads.top, pads.bottom) > (kernel.height - 1) * dilations.height ||
+        std::max(pads.left, pads.right) > (kernel.width - 1) * dilations.width)
         return fail(Fault::invalid_input, "is padded by a whole window");
+    const auto& image = in[0].shape;
+    if (!all_touch(image[2], window->output.height, kernel.height, window->strides.height, dilations.height,
+                   pads.top) ||
+        !all_touch(image[3], window->output.width, kernel.width, window->strides.width, dilations.width,
+                   pads.left))
+        return fail(Fault::invalid_input, "has windows that lie beside the image");
     OperatorResult result;
     result.attributes = PoolAttributes{window->kernel, window->strides,   window->dilations,
                                        pads,           window->ceil_mode, count_include_pad};

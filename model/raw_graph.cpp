@@ -2,7 +2,17 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <limits>
+
 namespace fard::model {
+
+void RawTensor::add(std::int64_t value) {
+    using Limits = std::numeric_limits<std::int32_t>;
+    const auto kept = std::clamp<std::int64_t>(value, Limits::min(), Limits::max());
+    if (kept != value && !beyond) beyond = value;
+    values.integers.push_back(static_cast<std::int32_t>(kept));
+}
 
 std::string RawNode::label() const {
     if (!stands_for.empty()) return stands_for;

@@ -18,6 +18,10 @@ struct RawTensor {
     std::string declared;  // FLOAT32, INT8, ... as in Tensor::declared
     Shape shape;           // extents >= 0; its elements are as many as `values` holds
     Values values;         // floats for FLOAT32 and DOUBLE, integers for all others
+    // The first value that does not fit 32 bits; it is kept as the nearest one that does.
+    std::optional<std::int64_t> beyond;
+
+    void add(std::int64_t value);  // an integer more
     friend bool operator==(const RawTensor&, const RawTensor&) = default;
 };
 

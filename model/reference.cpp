@@ -114,6 +114,16 @@ Result<Values> map_function(const NodeView& view, const Values& x) {
     return floats(results);
 }
 
+// Whole numbers among a file's constants are fractions to it, and are divided as such.
+Values quantized_values(const NodeView& view, const Values& x) {
+    if (x.integers.empty()) return {quantize(view, std::span<const float>(x.floats)), {}};
+    const auto& operand = *view.operands[0];
+    if (!operand.is_constant() || operand.declared != "FLOAT32")
+        return {quantize(view, std::span<const std::int32_t>(x.integers)), {}};
+    const std::vector<float> fractions(x.integers.begin(), x.integers.end());
+    return {quantize(view, std::span<const float>(fractions)), {}};
+}
+
 Result<Values> indices(const NodeView& view, const Values& x) {
     return integers(view, view.operands[0]->type.is_integer() ? find_indices<std::int32_t>(view, x.integers)
                                                               : find_indices<float>(view, x.floats));
@@ -147,7 +157,7 @@ Result<Values> run_node(const NodeView& view, std::span<const Values* const> ope
         case Op::multi_threshold:
             return multi_threshold(view, operands);
         case Op::quantize:
-            return Values{quantize(view, numbers(*operands[0])), {}};
+            return quantized_values(view, *operands[0]);
         case Op::dequantize:
             return floats(dequantize(view, operands[0]->integers));
         case Op::requantize: {

@@ -2,20 +2,22 @@
 
 #include <algorithm>
 #include <charconv>
+#include <set>
 
 #include "model/operators.hpp"
 
 namespace fard::model {
 namespace {
 
-constexpr std::uint64_t max_elements = std::uint64_t{1} << 26;  // of one tensor
+constexpr std::uint64_t max_elements = std::uint64_t{1} << 26;           // of one tensor
+constexpr std::uint64_t max_constant_elements = std::uint64_t{1} << 31;  // as of one in a file
 
-bool holds_too_many(const Shape& shape) {
+bool holds_more(const Shape& shape, std::uint64_t most) {
     std::uint64_t count = 1;
     for (const auto each : shape) {
-        if (each < 0 || static_cast<std::uint64_t>(each) > max_elements) return true;
+        if (each < 0 || static_cast<std::uint64_t>(each) > most) return true;
         count *= static_cast<std::uint64_t>(each);
-        if (count > max_elements) return true;
+        if (count > most) return true;
     }
     return false;
 }
@@ -52,8 +54,8 @@ Result<DataType> input_type(const RawGraph& raw, const RawValue& input) {
         return fail(Fault::unsupported,
                     "input '{}' has element type {}; fard takes FLOAT32 and integers of up to 32 bits",
                     input.name, input.declared.empty() ? "unknown" : input.declared);
-    const auto type = annotated != nullptr ? DataType::parse(*annotated) : declared;
-    if (!type) return fail_in(fmt::format("input '{}'", input.name), type.error());
+    const auto known = annotated != nullptr ? DataType::parse(*annotated) : declared;
+    const auto& type = known ? known : declared;  // SCALEDINT<8>, ...: nothing that fard could use
     if (*type == DataType::uint(32))
         return fail(Fault::unsupported, "input '{}' is UINT32; fard computes with signed 32 bits",
                     input.name);
@@ -66,8 +68,8 @@ Result<DataType> input_type(const RawGraph& raw, const RawValue& input) {
 
 }  // namespace
 
-Result<> require_size(const std::string& tensor, const Shape& shape) {
-    if (!holds_too_many(shape)) return {};
+Result<> require_size(const std::string& tensor, const Shape& shape, bool constant) {
+    if (!holds_more(shape, constant ? max_constant_elements : max_elements)) return {};
     return fail(Fault::unsupported, "tensor '{}' would be {}; fard runs tensors of up to 2^26 elements",
                 tensor, shown(shape));
 }
@@ -75,6 +77,31 @@ Result<> require_size(const std::string& tensor, const Shape& shape) {
 Layout layout_of(const RawGraph& raw, const Tensor& tensor, Layout otherwise) {
     const auto* annotated = raw.annotation(tensor.name, "tensor_layout");
     return annotated != nullptr && tensor.shape.size() == 4 ? parse_layout(*annotated) : otherwise;
+}
+
+bool reads_channels_last(const RawGraph& raw, const std::string& tensor) {
+    constexpr std::string_view keeping[] = {
+        "Add", "BipolarCodes", "Cast", "Clip",       "DequantCodes",   "DequantizeLinear",
+        "Div", "Identity",     "Mul",  "QuantCodes", "QuantizeLinear", "Relu",
+        "Sub"};
+    const RawAttribute to_first = std::vector<std::int64_t>{0, 3, 1, 2};
+    std::set<std::string> same{tensor};
+    bool turned = false;
+    for (const auto& node :
+         raw.nodes) {  // in the file's order: one that reads what comes later is none of these
+        const auto read =
+            std::ranges::find_if(node.inputs, [&](const auto& name) { return same.contains(name); });
+        if (read == node.inputs.end()) continue;
+        const auto perm = node.attributes.find("perm");
+        if (node.op == "ChannelsFirst" || (perm != node.attributes.end() && perm->second == to_first))
+            turned = true;
+        else if (std::ranges::find(keeping, node.op) != std::end(keeping))
+            same.insert(node.outputs.begin(), node.outputs.end());
+        else
+            return false;
+    }
+    return turned &&
+           std::ranges::none_of(raw.outputs, [&](const auto& each) { return same.contains(each.name); });
 }
 
 Result<Tensor> typed_input(const RawGraph& raw, const RawValue& input) {
@@ -86,8 +113,10 @@ Result<Tensor> typed_input(const RawGraph& raw, const RawValue& input) {
     if (!tensor.shape.empty() && tensor.shape[0] == -1) tensor.shape[0] = 1;  // an open batch: one image
     if (std::any_of(tensor.shape.begin(), tensor.shape.end(), [](auto extent) { return extent < 1; }))
         return fail(Fault::unsupported,
-                    "input '{}' leaves more than its first dimension open; export it with fixed sizes",
-                    input.name);
+                    "input '{}' leaves more than its first dimension open ({}); say which with --shape "
+                    "{}=..., or export "
+                    "it with fixed sizes",
+                    input.name, shown(tensor.shape), input.name);
     if (auto done = require_size(input.name, tensor.shape); !done) return fail(done.error());
     tensor.layout = layout_of(raw, tensor, usual_layout(tensor.shape));
     const auto type = input_type(raw, input);
@@ -107,9 +136,8 @@ Result<> give_type(const RawGraph& raw, Tensor& output, const std::optional<Boun
     const auto* annotation = raw.annotation(output.name, "finn_datatype");
     DataType annotated = wanted.value_or(DataType());
     if (annotation != nullptr) {
-        const auto parsed = DataType::parse(*annotation);
-        if (!parsed) return fail_in(fmt::format("tensor '{}'", output.name), parsed.error());
-        annotated = *parsed;
+        // Others (SCALEDINT<8>, FIXED<8,4>, ...) say nothing that fard could use.
+        if (const auto parsed = DataType::parse(*annotation)) annotated = *parsed;
     }
     const auto declared = DataType::parse(output.declared);
     const bool declared_integer = declared && declared->is_integer();

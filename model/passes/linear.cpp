@@ -27,8 +27,15 @@ std::optional<TensorId> integer_bias(Rewriter& graph, TensorId bias, const std::
     const auto real = real_of(graph, bias);
     if (!real || !graph[real->integers].is_constant()) return std::nullopt;
     const auto& own = real->affine;
+    // Its scales must stand along the output channels, which are its last dimension.
+    if (!real->whole_tensor() && own.axis + 1 != static_cast<int>(graph[real->integers].shape.size()))
+        return std::nullopt;
     if (std::ranges::any_of(own.zero_point, [](auto zero) { return zero != 0; })) return std::nullopt;
-    for (std::size_t i = 0; i < std::max(scale.size(), own.scale.size()); ++i) {
+    const auto channels = std::max(scale.size(), own.scale.size());
+    if ((scale.size() != 1 && scale.size() != channels) ||
+        (own.scale.size() != 1 && own.scale.size() != channels))
+        return std::nullopt;
+    for (std::size_t i = 0; i < channels; ++i) {
         const auto wanted = scale[scale.size() == 1 ? 0 : i],
                    given = own.scale[own.scale.size() == 1 ? 0 : i];
         if (std::abs(given - wanted) > wanted * 0x1p-22) return std::nullopt;

@@ -21,9 +21,10 @@ class Quantizer {
     Quantizer(const Rewriter& graph, const Node& node) : node_(node) {
         if (node.op == Op::quantize) {
             const auto& range = quantize().range;
-            levels = range.max - range.min;
+            step_ = quantize().rounding == Rounding::to_sign ? range.max - range.min : 1;
+            levels = (range.max - range.min) / step_;
             axis = quantize().affine.axis;
-            output_ = {1, static_cast<double>(range.min)};
+            output_ = {static_cast<double>(step_), static_cast<double>(range.min)};
             return;
         }
         const auto& thresholds = graph[node.inputs[1]];
@@ -41,11 +42,14 @@ class Quantizer {
     }
 
     std::int64_t level(std::size_t channel, double x) const {
-        if (is_quantize()) return quantized(quantize(), channel, x) - quantize().range.min;
+        if (is_quantize()) return (quantized(quantize(), channel, x) - quantize().range.min) / step_;
         const auto count = static_cast<std::size_t>(levels);
         const auto* row = thresholds_.data() + (axis < 0 ? 0 : channel * count);
         return std::count_if(row, row + count, [&](double threshold) { return x >= threshold; });
     }
+
+    // Whether a larger element never becomes a smaller integer.
+    bool rises() const { return output_.scale >= 0; }
 
     std::int64_t levels = 0;
     int axis = -1;
@@ -57,6 +61,7 @@ class Quantizer {
     const Node& node_;
     std::vector<double> thresholds_;
     Output output_{};
+    std::int64_t step_ = 1;
 };
 
 std::size_t channels_of(const Shape& shape, int axis) {
@@ -162,21 +167,30 @@ TensorId sign_constant(Rewriter& graph, const std::string& hint, const std::vect
     return graph.constant(hint + "_signs", shape, {{signs.begin(), signs.end()}, {}});
 }
 
-// The product that makes x once more, with the weights and bias of some channels negated. Empty where x is no product
-// with constants.
-std::optional<TensorId> with_turned_weights(Rewriter& graph, TensorId x, const std::vector<int>& signs) {
+// The dimension of a product's result that counts its output channels.
+int output_channels(const Node& node, const Shape& shape) {
+    return node.op == Op::conv ? 1 : static_cast<int>(shape.size()) - 1;
+}
+
+// The product that makes x once more, with the weights and bias of some channels along `channels` negated. Empty where
+// x is no product with constants, or these are not its output channels.
+std::optional<TensorId> with_turned_weights(Rewriter& graph, TensorId x, const std::vector<int>& signs,
+                                            int channels) {
     const auto* producer = graph.producer(x);
     const bool product = producer != nullptr &&
                          (producer->op == Op::conv || producer->op == Op::gemm || producer->op == Op::matmul);
-    if (!product || signs.size() == 1) return std::nullopt;
+    if (!product || signs.size() == 1 || channels != output_channels(*producer, graph[x].shape))
+        return std::nullopt;
     Node node = *producer;
+    if (node.op != Op::conv && graph[node.inputs[1]].shape.size() != 2) return std::nullopt;
+    if (!graph.may_make(graph[node.inputs[1]].elements())) return std::nullopt;
     const bool rows = node.op == Op::conv || (node.op == Op::gemm && node.as<GemmAttributes>().transpose_b);
     for (std::size_t i = 1; i < node.inputs.size(); ++i) {
         const auto constant = node.inputs[i];
         const auto& shape = graph[constant].shape;
         const std::size_t axis = i == 2 ? shape.size() - 1 : rows ? 0 : 1;
         if (!graph[constant].is_constant() || shape.size() <= axis ||
-            shape[axis] != static_cast<std::int64_t>(signs.size()) || (i == 1 && shape.size() < 2))
+            shape[axis] != static_cast<std::int64_t>(signs.size()))
             return std::nullopt;
         const auto name = graph[constant].name;
         const auto factors = sign_constant(graph, name, signs, shape.size(), axis);
@@ -193,7 +207,7 @@ std::optional<TensorId> with_turned_weights(Rewriter& graph, TensorId x, const s
 // Integers whose sign is turned where a channel's function decreases.
 std::optional<TensorId> with_signs(Rewriter& graph, TensorId x, const std::vector<int>& signs, int axis) {
     if (std::ranges::find(signs, -1) == signs.end()) return x;
-    if (const auto turned = with_turned_weights(graph, x, signs)) return turned;
+    if (const auto turned = with_turned_weights(graph, x, signs, axis)) return turned;
     const auto shape = graph[x].shape;
     const auto layout = graph[x].layout;
     const auto name = graph[x].name;
@@ -208,10 +222,11 @@ bool as_thresholds(Rewriter& graph, TensorId output, const Quantizer& quantizer,
     const auto& real = ending.terms()[0];
     const int axis = ending.chain().axis();
     const auto channels = channels_of(graph[output].shape, axis);
+    // Behind the last integer, on either side, there is a threshold that nothing reaches.
     const Range range = *graph[real.integers].range;
-    if (range.max >= std::numeric_limits<std::int32_t>::max() ||
-        range.min <= std::numeric_limits<std::int32_t>::min())
+    if (!fits_32_bits({-range.max - 1, range.max + 1}) || !fits_32_bits({range.min - 1, -range.min + 1}))
         return false;
+    if (!graph.may_make(channels * static_cast<std::size_t>(quantizer.levels))) return false;
     std::vector<int> signs;
     std::vector<std::int32_t> thresholds;
     for (std::size_t c = 0; c < channels; ++c) {
@@ -230,8 +245,8 @@ bool as_thresholds(Rewriter& graph, TensorId output, const Quantizer& quantizer,
     const auto rows = static_cast<std::int64_t>(channels);
     const auto constant =
         graph.constant(graph[output].name + "_thresholds", {rows, quantizer.levels}, {thresholds, {}});
-    return graph.emit_as(output, Op::multi_threshold, quantizer.thresholds(std::max(axis, 0)),
-                         {*x, constant});
+    const int counted = axis >= 0 ? axis : graph[output].shape.size() > 1 ? 1 : 0;
+    return graph.emit_as(output, Op::multi_threshold, quantizer.thresholds(counted), {*x, constant});
 }
 
 // The same scale, zero point and no clamping: nothing is left to do.
@@ -267,6 +282,7 @@ bool end_before_move(Rewriter& graph, TensorId output, TensorId input, const Nod
     const auto* producer = graph.producer(input);
     if (producer == nullptr || !only_moves(*producer) || graph.readers(input) > 1 || moves == most_moves)
         return false;
+    if (producer->op == Op::max_pool && !Quantizer(graph, node).rises()) return false;
     const Node move = *producer;
     std::vector<TensorId> parts;
     for (const auto operand : move.inputs) {

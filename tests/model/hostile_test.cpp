@@ -89,7 +89,7 @@ TEST_CASE("millions of nodes, attributes or tensors in a few bytes each") {
     };
     for (const auto& bytes : files) {
         const auto made = import(bytes);
-        CHECK(made.says("more than 262144 nodes, attributes, tensors and names"));
+        CHECK(made.says("nodes, attributes, tensors and names in"));
         CHECK(made.peak < mebibyte);
     }
 }
