@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/commands.hpp"
+#include "cli/shapes.hpp"
 #include "model/graphviz.hpp"
 #include "model/model.hpp"
 #include "model/summary.hpp"
@@ -14,11 +15,12 @@ namespace {
 using nlohmann::json;
 
 CommandSpec spec() {
-    return {
-        "inspect",
-        "show a model's layers, shapes, types, parameters and MACs",
-        {"MODEL.onnx"},
-        {{"dot", "FILE", "write the network as a Graphviz drawing"}, {"json", "", "print one JSON object"}}};
+    return {"inspect",
+            "show a model's layers, shapes, types, parameters and MACs",
+            {"MODEL.onnx"},
+            {{"dot", "FILE", "write the network as a Graphviz drawing"},
+             {"json", "", "print one JSON object"},
+             shape_option()}};
 }
 
 json describe(const model::Tensor& tensor) {
@@ -69,7 +71,9 @@ Result<> write_file(const std::string& file, const std::string& text) {
 }
 
 Result<> run(const Options& options) {
-    const auto model = model::Model::load(options.positional(0));
+    const auto shapes = read_shapes(options);
+    if (!shapes) return fail(shapes.error());
+    const auto model = model::Model::load(options.positional(0), *shapes);
     if (!model) return fail(model.error());
     if (options.given("dot"))
         if (auto done = write_file(options.text("dot"), model::graphviz(model->graph())); !done) return done;

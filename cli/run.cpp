@@ -2,11 +2,11 @@
 #include <chrono>
 #include <cstdio>
 #include <nlohmann/json.hpp>
-#include <optional>
 
-#include "cli/array_file.hpp"
 #include "cli/commands.hpp"
 #include "cli/console.hpp"
+#include "cli/output_files.hpp"
+#include "cli/shapes.hpp"
 #include "client/inputs.hpp"
 #include "client/private_directory.hpp"
 #include "model/model.hpp"
@@ -26,9 +26,14 @@ CommandSpec spec() {
             "run a whole model in this process",
             {"MODEL.onnx"},
             {{"input", "PATH",
-              "image, directory of images, .npy array, CIFAR-10 or IDX binary; may be repeated", true},
-             {"output", "OUT.npy", "write all results as one array"},
+              "image, directory of images, .npy array, CIFAR-10 or IDX binary; NAME=PATH or a .npz file "
+              "where the model "
+              "has several inputs; may be repeated",
+              true},
+             {"output", "OUT.npy",
+              "write all results as one array; NAME=OUT.npy or OUT.npz where there are several", true},
              {"device", "KIND", "soft (fast) or reference (the definition of right, slow); soft by default"},
+             shape_option(),
              {"threads", "N", "threads to compute with (1)"},
              {"json", "", "print the figures as one JSON object"}}};
 }
@@ -43,8 +48,9 @@ struct Figures {
 };
 
 // The whole model as one overlay package below `directory`.
-Result<Package> pack_whole(const std::filesystem::path& model_file, const std::filesystem::path& directory) {
-    const auto model = model::Model::load(model_file);
+Result<Package> pack_whole(const std::filesystem::path& model_file, const model::InputShapes& shapes,
+                           const std::filesystem::path& directory) {
+    const auto model = model::Model::load(model_file, shapes);
     if (!model) return fail(model.error());
     auto stages = model::cut(*model, {});
     if (!stages) return fail_in(model_file.string(), stages.error());
@@ -60,7 +66,7 @@ Result<Package> pack_whole(const std::filesystem::path& model_file, const std::f
 // Keeps the device full: submits while it takes chunks, completes the oldest when it does not.
 class Feeder {
   public:
-    Feeder(Device& device, const Manifest& manifest, std::optional<ArrayFile>& output)
+    Feeder(Device& device, const Manifest& manifest, OutputFiles& output)
         : device_(device),
           manifest_(manifest),
           output_(output),
@@ -96,12 +102,13 @@ class Feeder {
         const auto tag = device_.complete(Clock::now() + chunk_limit);
         if (!tag) return fail(tag.error());
         ++completed_;
-        return output_ ? output_->append(slots_[*tag % slots_.size()].front()) : Result<>();
+        const auto& buffers = slots_[*tag % slots_.size()];
+        return output_.append({buffers.begin(), buffers.end()});
     }
 
     Device& device_;
     const Manifest& manifest_;
-    std::optional<ArrayFile>& output_;
+    OutputFiles& output_;
     std::vector<std::vector<std::vector<std::byte>>> slots_;  // output buffers of the chunks in the device
     std::uint64_t submitted_ = 0, completed_ = 0;
 };
@@ -110,19 +117,15 @@ Result<Figures> run_all(const Options& options, const Inputs& inputs, const Pack
                         const std::string& kind, int threads) {
     auto device = open_device(kind, "cpu0", threads);
     if (!device) return fail(device.error());
-    std::optional<ArrayFile> output;
-    if (options.given("output")) {
-        auto array = ArrayFile::create(options.text("output"), package.manifest.outputs);
-        if (!array) return fail(array.error());
-        output = std::move(*array);
-    }
+    auto output = OutputFiles::create(options.texts("output"), package.manifest.outputs);
+    if (!output) return fail(output.error());
     Figures figures;
     figures.chunks = inputs.size();
     const auto loading = Clock::now();
     if (auto loaded = (*device)->load(package, loading + load_limit); !loaded) return fail(loaded.error());
     figures.load_s = seconds_since(loading);
     ProgressLine progress;
-    Feeder feeder(**device, package.manifest, output);
+    Feeder feeder(**device, package.manifest, *output);
     Clock::duration preparing{};  // decoding images is no part of the model's time
     const auto began = Clock::now();
     for (std::size_t i = 0; i < inputs.size(); ++i) {
@@ -135,8 +138,7 @@ Result<Figures> run_all(const Options& options, const Inputs& inputs, const Pack
     }
     if (auto finished = feeder.finish(); !finished) return fail(finished.error());
     figures.wall_s = seconds_since(began) - std::chrono::duration<double>(preparing).count();
-    if (output)
-        if (auto written = output->finish(); !written) return fail(written.error());
+    if (auto written = output->finish(); !written) return fail(written.error());
     return figures;
 }
 
@@ -177,7 +179,9 @@ Result<> run(const Options& options) {
     const std::filesystem::path model_file = options.positional(0);
     auto directory = PrivateDirectory::make("fard-run");
     if (!directory) return fail(directory.error());
-    const auto package = pack_whole(model_file, (*directory)->path());
+    const auto shapes = read_shapes(options);
+    if (!shapes) return fail(shapes.error());
+    const auto package = pack_whole(model_file, *shapes, (*directory)->path());
     if (!package) return fail(package.error());
     const auto inputs = Inputs::open(paths, AppFile::Input{}, package->manifest.inputs);
     if (!inputs) return fail(inputs.error());

@@ -9,6 +9,7 @@
 #include "cli/array_file.hpp"
 #include "cli/commands.hpp"
 #include "cli/console.hpp"
+#include "cli/output_files.hpp"
 #include "cli/report.hpp"
 #include "cli/scores.hpp"
 #include "client/api.hpp"
@@ -26,7 +27,8 @@ CommandSpec spec() {
             {{"input", "PATH",
               "image, directory of images, .npy array, CIFAR-10 or IDX binary; may be repeated", true},
              {"chunks", "N", "take the first N inputs, going round when there are fewer"},
-             {"output", "OUT.npy", "write all results as one array"},
+             {"output", "OUT.npy",
+              "write all results as one array; NAME=OUT.npy or OUT.npz where there are several", true},
              {"prepared", "IN.npy", "write what position 0 is fed as one array"},
              {"top", "K", "show the K best classes of each result"},
              {"timeout", "S", "give up after S seconds"},
@@ -115,8 +117,8 @@ Result<> write_prepared(const std::filesystem::path& file, const PackedApp& pack
 // Collects what comes of one run; the Api's thread fills it, the command waits for it.
 class Watcher {
   public:
-    Watcher(const Request& request, const PackedApp& packed, const Feed& feed,
-            std::optional<ArrayFile> output, ProgressLine& progress)
+    Watcher(const Request& request, const PackedApp& packed, const Feed& feed, OutputFiles output,
+            ProgressLine& progress)
         : request_(request), packed_(packed), feed_(feed), output_(std::move(output)), progress_(progress) {}
 
     RunCallbacks callbacks() {
@@ -138,8 +140,7 @@ class Watcher {
         progress_.wipe();
         if (!*outcome_) return fail(outcome_->error());
         if (!taken_) return fail(taken_.error());
-        if (output_)
-            if (auto written = output_->finish(); !written) return fail(written.error());
+        if (auto written = output_.finish(); !written) return fail(written.error());
         return std::move(**outcome_);
     }
 
@@ -150,7 +151,10 @@ class Watcher {
   private:
     void result(std::uint64_t index, const std::vector<Frame>& tensors) {
         if (!taken_) return;
-        if (output_) taken_ = output_->append(tensors.front().bytes());
+        std::vector<std::span<const std::byte>> buffers;
+        for (const auto& tensor : tensors)
+            buffers.push_back(tensor.bytes());
+        taken_ = output_.append(buffers);
         if (taken_ && request_.top && !request_.json) taken_ = judge(index, tensors.front());
     }
 
@@ -175,7 +179,7 @@ class Watcher {
     const Request& request_;
     const PackedApp& packed_;
     const Feed& feed_;
-    std::optional<ArrayFile> output_;
+    OutputFiles output_;
     ProgressLine& progress_;
     std::string lines_;
     std::size_t right_ = 0, judged_ = 0;
@@ -231,12 +235,8 @@ Result<> submit(const Options& options) {
     if (!packed) return fail(packed.error());
     auto feed = read_feed(*request, *packed, progress);
     if (!feed) return fail(feed.error());
-    std::optional<ArrayFile> output;
-    if (options.given("output")) {
-        auto array = ArrayFile::create(options.text("output"), packed->outputs());
-        if (!array) return fail(array.error());
-        output = std::move(*array);
-    }
+    auto output = OutputFiles::create(options.texts("output"), packed->outputs());
+    if (!output) return fail(output.error());
     if (options.given("prepared"))
         if (auto written = write_prepared(options.text("prepared"), *packed, feed->data); !written)
             return written;
@@ -252,7 +252,7 @@ Result<> submit(const Options& options) {
     if (place->embedded) progress.show(fmt::format("bringing up {} boards", place->embedded->boards));
     auto api = Api::connect(std::move(*place));
     if (!api) return fail(api.error());
-    Watcher watcher(*request, *packed, *feed, std::move(output), progress);
+    Watcher watcher(*request, *packed, *feed, std::move(*output), progress);
     const auto app = (*api)->send_app(*packed);
     if (!app) return fail(app.error());
     const auto run = (*api)->send_job_data(*app, feed->data.share(), watcher.callbacks(), request->limit);

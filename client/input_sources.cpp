@@ -82,11 +82,7 @@ using Source = Result<std::unique_ptr<InputSource>>;
 Source open_npy(const std::filesystem::path& file) {
     auto array = read_npy(file);
     if (!array) return fail(array.error());
-    if (array->shape.empty() || array->elements() == 0) {
-        return fail(Fault::invalid_input, "{}: holds no chunk (an array's first index counts them)",
-                    file.string());
-    }
-    return std::make_unique<NpySource>(std::move(*array), file.string());
+    return open_array(std::move(*array), file.string());
 }
 
 Source open_binary(const std::filesystem::path& file) {
@@ -133,6 +129,12 @@ Result<std::vector<std::filesystem::path>> images_in(const std::filesystem::path
 }
 
 }  // namespace
+
+Result<std::unique_ptr<InputSource>> open_array(NpyArray array, const std::string& where) {
+    if (array.shape.empty() || array.elements() == 0)
+        return fail(Fault::invalid_input, "{}: holds no chunk (an array's first index counts them)", where);
+    return std::make_unique<NpySource>(std::move(array), where);
+}
 
 bool looks_like_cifar10(std::string_view bytes) {
     if (bytes.empty() || bytes.size() % cifar10_record_bytes != 0) return false;

@@ -47,6 +47,9 @@ class InputSource {
 // fard does not know, an empty directory, a damaged file).
 Result<std::vector<std::unique_ptr<InputSource>>> open_sources(const std::filesystem::path& path);
 
+// An array's first index counts its chunks. Errors, naming `where`: invalid_input (there are none).
+Result<std::unique_ptr<InputSource>> open_array(NpyArray array, const std::string& where);
+
 // CIFAR-10's binary format: records of a label byte (0..9) and three 32x32 planes, red, green, blue.
 inline constexpr std::size_t cifar10_record_bytes = 1 + 3 * 32 * 32;
 bool looks_like_cifar10(std::string_view bytes);  // whole records with good labels

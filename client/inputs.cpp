@@ -1,8 +1,11 @@
 #include "client/inputs.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 
+#include "base/suggest.hpp"
+#include "client/npz.hpp"
 #include "client/tensor_forms.hpp"
 
 namespace fard {
@@ -165,26 +168,97 @@ Result<Frame> Preparation::operator()(Image given, bool photo, const std::string
     return frame;
 }
 
+namespace {
+
+// The tensor's part of "NAME=PATH", if it begins with the name of one.
+std::optional<std::pair<std::size_t, std::filesystem::path>> named_path(
+    const std::filesystem::path& given, const std::vector<TensorDesc>& tensors) {
+    const auto& text = given.native();
+    for (std::size_t i = 0; i < tensors.size(); ++i) {
+        const auto& name = tensors[i].name;
+        if (text.size() > name.size() && text.starts_with(name) && text[name.size()] == '=')
+            return std::pair{i, std::filesystem::path(text.substr(name.size() + 1))};
+    }
+    return std::nullopt;
+}
+
+std::vector<std::string> names_of(const std::vector<TensorDesc>& tensors) {
+    std::vector<std::string> names;
+    for (const auto& tensor : tensors)
+        names.push_back(tensor.name);
+    return names;
+}
+
+}  // namespace
+
+Result<> Inputs::add(std::size_t stream, std::vector<std::unique_ptr<InputSource>> sources) {
+    for (auto& source : sources) {
+        for (std::size_t i = 0; i < source->size(); ++i)
+            streams_[stream].entries.push_back({source.get(), i});
+        sources_.push_back(std::move(source));
+    }
+    return {};
+}
+
+Result<> Inputs::add_path(const std::filesystem::path& path) {
+    const auto named = named_path(path, tensors_);
+    std::error_code ignored;
+    const bool as_named = named && (tensors_.size() > 1 || !std::filesystem::exists(path, ignored));
+    const auto& file = as_named ? named->second : path;
+    if (file.extension() == ".npz") return add_arrays(file);
+    if (tensors_.size() > 1 && !as_named) {
+        const auto given = path.native().substr(0, path.native().find('='));
+        return fail(Fault::invalid_input,
+                    "{}: the network has {} inputs ({}); say NAME=PATH for each{}, or give a .npz file",
+                    path.string(), tensors_.size(), fmt::join(names_of(tensors_), ", "),
+                    did_you_mean(given, names_of(tensors_)));
+    }
+    auto sources = open_sources(file);
+    if (!sources) return fail(sources.error());
+    return add(as_named ? named->first : 0, std::move(*sources));
+}
+
+Result<> Inputs::add_arrays(const std::filesystem::path& npz) {
+    auto arrays = read_npz(npz);
+    if (!arrays) return fail(arrays.error());
+    for (auto& [name, array] : *arrays) {
+        const auto tensor = std::ranges::find(tensors_, name, &TensorDesc::name);
+        if (tensor == tensors_.end())
+            return fail(Fault::invalid_input, "{}: holds an array '{}', and the network's inputs are {}{}",
+                        npz.string(), name, fmt::join(names_of(tensors_), ", "),
+                        did_you_mean(name, names_of(tensors_)));
+        auto source = open_array(std::move(array), fmt::format("{}:{}", npz.string(), name));
+        if (!source) return fail(source.error());
+        std::vector<std::unique_ptr<InputSource>> one;
+        one.push_back(std::move(*source));
+        if (auto done = add(static_cast<std::size_t>(tensor - tensors_.begin()), std::move(one)); !done)
+            return done;
+    }
+    return {};
+}
+
+Result<> Inputs::check_counts() const {
+    for (const auto& stream : streams_) {
+        if (stream.entries.empty())
+            return fail(Fault::invalid_input, "nothing feeds the network's input {}: say {}=PATH",
+                        stream.tensor.name, stream.tensor.name);
+        if (stream.entries.size() != streams_[0].entries.size())
+            return fail(Fault::invalid_input, "the network's input {} is fed {} chunks, and {} is fed {}",
+                        streams_[0].tensor.name, streams_[0].entries.size(), stream.tensor.name,
+                        stream.entries.size());
+    }
+    return {};
+}
+
 Result<Inputs> Inputs::open(const std::vector<std::filesystem::path>& paths, const AppFile::Input& steps,
                             std::vector<TensorDesc> tensors) {
     Inputs inputs;
     inputs.tensors_ = std::move(tensors);
-    if (inputs.tensors_.size() != 1) {
-        return fail(Fault::invalid_input, "the network has {} inputs; files can feed one",
-                    inputs.tensors_.size());
-    }
-    auto preparation = Preparation::make(steps, inputs.tensors_[0]);
-    if (preparation) inputs.preparation_ = std::move(*preparation);
-    if (!preparation) inputs.no_preparation_ = preparation.error();
-    for (const auto& path : paths) {
-        auto sources = open_sources(path);
-        if (!sources) return fail(sources.error());
-        for (auto& source : *sources) {
-            for (std::size_t i = 0; i < source->size(); ++i)
-                inputs.entries_.push_back({source.get(), i});
-            inputs.sources_.push_back(std::move(source));
-        }
-    }
+    for (const auto& tensor : inputs.tensors_)
+        inputs.streams_.push_back({tensor, {}, Preparation::make(steps, tensor)});
+    for (const auto& path : paths)
+        if (auto done = inputs.add_path(path); !done) return fail(done.error());
+    if (auto done = inputs.check_counts(); !done) return fail(done.error());
     return inputs;
 }
 
@@ -196,11 +270,12 @@ Inputs Inputs::random(std::vector<TensorDesc> tensors, std::uint64_t count) {
 }
 
 std::size_t Inputs::size() const {
-    return random_ ? static_cast<std::size_t>(random_) : entries_.size();
+    return random_ ? static_cast<std::size_t>(random_) : streams_[0].entries.size();
 }
 
-Result<Input> Inputs::from_row(const RawInput& raw, const Row& row) const {
-    const auto& tensor = tensors_[0];
+namespace {
+
+Result<Frame> from_row(const TensorDesc& tensor, const RawInput& raw, const Row& row) {
     const auto declared = declared_shape(tensor);
     const bool without_batch =
         !declared.empty() && declared[0] == 1 &&
@@ -213,10 +288,10 @@ Result<Input> Inputs::from_row(const RawInput& raw, const Row& row) const {
     if (auto done = wire_from_array(tensor, row.type, row.bytes, frame.writable()); !done) {
         return fail_in(raw.where, done.error());
     }
-    Input input{raw.where, {}, raw.label};
-    input.tensors.push_back(std::move(frame));
-    return input;
+    return frame;
 }
+
+}  // namespace
 
 Result<Input> Inputs::at(std::size_t index) const {
     if (random_) {
@@ -229,15 +304,21 @@ Result<Input> Inputs::at(std::size_t index) const {
         }
         return input;
     }
-    const auto& entry = entries_[index];
-    auto raw = entry.source->at(entry.index);
-    if (!raw) return fail(raw.error());
-    if (const auto* row = std::get_if<Row>(&raw->data)) return from_row(*raw, *row);
-    if (!preparation_) return fail_in(raw->where, no_preparation_);
-    auto frame = (*preparation_)(std::move(std::get<Image>(raw->data)), raw->photo, raw->where);
-    if (!frame) return fail(frame.error());
-    Input input{raw->where, {}, raw->label};
-    input.tensors.push_back(std::move(*frame));
+    Input input;
+    for (const auto& stream : streams_) {
+        const auto& entry = stream.entries[index];
+        auto raw = entry.source->at(entry.index);
+        if (!raw) return fail(raw.error());
+        if (input.where.empty()) input.where = raw->where;
+        if (raw->label) input.label = raw->label;
+        const auto* row = std::get_if<Row>(&raw->data);
+        if (row == nullptr && !stream.preparation) return fail_in(raw->where, stream.preparation.error());
+        auto frame = row != nullptr ? from_row(stream.tensor, *raw, *row)
+                                    : (*stream.preparation)(std::move(std::get<Image>(raw->data)), raw->photo,
+                                                            raw->where);
+        if (!frame) return fail(frame.error());
+        input.tensors.push_back(std::move(*frame));
+    }
     return input;
 }
 

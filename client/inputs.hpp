@@ -58,8 +58,10 @@ struct Input {
 // thread-safe.
 class Inputs {
   public:
-    // `tensors`: position 0's inputs. Paths are files and directories in the order in which they are fed.
-    // Errors, naming the file: those of open_sources, and a network of several inputs.
+    // `tensors`: position 0's inputs. Paths are files and directories in the order in which they are fed; where there
+    // are several tensors, "NAME=PATH" says whose they are, and each has as many chunks as the others; a .npz file has
+    // an array for each. Errors, naming the file: those of open_sources and read_npz, and invalid_input (a name that
+    // no input has, inputs that nothing feeds, different numbers of chunks).
     static Result<Inputs> open(const std::vector<std::filesystem::path>& paths, const AppFile::Input& steps,
                                std::vector<TensorDesc> tensors);
 
@@ -77,15 +79,22 @@ class Inputs {
         const InputSource* source;
         std::size_t index;
     };
+    // What feeds one tensor.
+    struct Stream {
+        TensorDesc tensor;
+        std::vector<Entry> entries;
+        Result<Preparation> preparation;  // of images, or why they cannot be prepared
+    };
     Inputs() = default;
-    Result<Input> from_row(const RawInput& raw, const Row& row) const;
+    Result<> add(std::size_t stream, std::vector<std::unique_ptr<InputSource>> sources);
+    Result<> add_path(const std::filesystem::path& path);
+    Result<> add_arrays(const std::filesystem::path& npz);
+    Result<> check_counts() const;
 
     std::vector<TensorDesc> tensors_;
     std::vector<std::unique_ptr<InputSource>> sources_;
-    std::vector<Entry> entries_;
+    std::vector<Stream> streams_;  // one for each tensor; none where the chunks are random
     std::uint64_t random_ = 0;
-    std::optional<Preparation> preparation_;
-    Error no_preparation_;  // why images cannot be prepared, when preparation_ is empty
 };
 
 // The inputs of a submission: the given paths, or else the app's default data. Errors: as Inputs::open, and

@@ -5,6 +5,7 @@
 #include <cstring>
 #include <numeric>
 
+#include "client/npz.hpp"
 #include "client/tensor_forms.hpp"
 #include "tests/client/scratch_dir.hpp"
 
@@ -194,6 +195,46 @@ TEST_CASE("wire form and declared arrays turn into each other") {
     TensorDesc odd = tensor;
     odd.declared = "BFLOAT16";
     CHECK(fard::declared_type(odd).error().fault == fard::Fault::unsupported);
+}
+
+TEST_CASE("an array of a model with channels last stays as it is") {
+    TensorDesc tensor = nhwc(2, 1, 3, DataType::sint(4));
+    tensor.model_is_nhwc = true;
+    const std::vector<float> declared = {1, -2, 3, -4, 5, -6};
+    std::vector<std::byte> wire(tensor.wire_bytes());
+    REQUIRE(fard::wire_from_array(tensor, fard::NpyType::f4, bytes_of(declared), wire));
+    CHECK(wire == std::vector{std::byte{0xe1}, std::byte{0xc3}, std::byte{0xa5}});
+    CHECK(*fard::declared_from_wire(tensor, wire) == bytes_of(declared));
+    CHECK(fard::declared_shape(tensor) == tensor.shape);
+}
+
+TEST_CASE("several inputs are fed by their names") {
+    const ScratchDir dir;
+    TensorDesc a{"a", {1, 2}, "NC", DataType::float32(), "FLOAT32"}, b = a;
+    b.name = "b";
+    const auto array = [&](const char* name, std::int64_t rows) {
+        const std::vector<float> values(static_cast<std::size_t>(2 * rows), static_cast<float>(rows));
+        REQUIRE(fard::write_npy(dir.path() / name, {fard::NpyType::f4, {rows, 2}, bytes_of(values)}));
+        return (dir.path() / name).string();
+    };
+    const auto two = array("two.npy", 2), three = array("three.npy", 3);
+    const auto inputs = Inputs::open({"b=" + two, "a=" + two}, {}, {a, b});
+    REQUIRE_MESSAGE(inputs, inputs.error().message);
+    CHECK(inputs->size() == 2);
+    CHECK(inputs->at(1)->tensors.size() == 2);
+    const auto refused = [&](const std::vector<std::filesystem::path>& paths) {
+        const auto opened = Inputs::open(paths, {}, {a, b});
+        return opened ? "" : opened.error().message;
+    };
+    CHECK(refused({two}).find("the network has 2 inputs (a, b)") != std::string::npos);
+    CHECK(refused({"a=" + two}).find("nothing feeds the network's input b") != std::string::npos);
+    CHECK(refused({"a=" + two, "b=" + three}).find("a is fed 2 chunks, and b is fed 3") != std::string::npos);
+
+    REQUIRE(fard::write_npz(dir.path() / "all.npz", {{"a", two}, {"b", two}}));
+    CHECK(Inputs::open({dir.path() / "all.npz"}, {}, {a, b})->size() == 2);
+    CHECK(refused({dir.write("bad.npz", "PK")}).find("bad.npz") != std::string::npos);
+    REQUIRE(fard::write_npz(dir.path() / "c.npz", {{"c", two}}));
+    CHECK(refused({dir.path() / "c.npz"}).find("holds an array 'c'") != std::string::npos);
 }
 
 TEST_CASE("random chunks are the same each time and fit their types") {
