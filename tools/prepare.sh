@@ -8,6 +8,7 @@ packages=(
     libonnx-dev libonnx-testdata libprotobuf-dev protobuf-compiler
     libtomlplusplus-dev nlohmann-json3-dev libarchive-dev libpng-dev libturbojpeg0-dev
     doctest-dev libbenchmark-dev
+    python3-numpy python3-onnx
 )
 
 say() { printf '%s\n' "$*" >&2; }
