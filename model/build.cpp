@@ -93,6 +93,7 @@ class Builder {
             return fail(Fault::unsupported,
                         "fard does not run this operator{}; replace it by others when the model is exported",
                         did_you_mean(node.op, supported_operators()));
+        if (auto done = check_opset(node); !done) return done;
         if (auto done = check_attributes(node, row->attributes); !done) return done;
         auto in = operands_of(node, row->min_operands, row->max_operands);
         if (!in) return fail(in.error());
@@ -108,6 +109,22 @@ class Builder {
         if (result->op == Op::identity && built_.named_here.contains(ids_.at(node.inputs[0])))
             return rename(ids_.at(node.inputs[0]), node.outputs[0]);
         return append(*in, op, *std::move(result));
+    }
+
+    // Before opset 7 operators broadcast, train and stand in lists of outputs in other ways; these do not.
+    Result<> check_opset(const RawNode& node) const {
+        constexpr std::string_view same[] = {"Conv",          "Flatten",     "Gather",   "GlobalAveragePool",
+                                             "GlobalMaxPool", "HardSigmoid", "Identity", "LeakyRelu",
+                                             "MatMul",        "MaxPool",     "Relu",     "Shape",
+                                             "Sigmoid",       "Softmax",     "Sqrt",     "Squeeze",
+                                             "Tanh",          "Transpose",   "Unsqueeze"};
+        if (raw_.opset >= 7 || !node.domain.empty() || std::ranges::find(same, node.op) != std::end(same))
+            return {};
+        return fail(
+            Fault::unsupported,
+            "is of opset {}, and means something else there; fard reads it from 7 on: convert the model "
+            "(onnx.version_converter)",
+            raw_.opset);
     }
 
     // The integers of a quantizer stand for themselves: there is nothing between them and the file's tensor.

@@ -16,7 +16,7 @@ namespace fard::model {
 namespace {
 
 constexpr int max_rank = 8;
-constexpr std::int64_t oldest_opset = 7, newest_opset = 21;
+constexpr std::int64_t newest_opset = 21;
 
 Result<RawValue> read_value(const onnx::ValueInfoProto& value) {
     if (value.type().value_case() == onnx::TypeProto::VALUE_NOT_SET)
@@ -93,11 +93,11 @@ Result<RawNode> read_node(const onnx::NodeProto& node, std::size_t index, bool n
 Result<std::int64_t> opset_of(const onnx::ModelProto& model) {
     for (const auto& import : model.opset_import()) {
         if (!import.domain().empty() && import.domain() != "ai.onnx") continue;
-        if (import.version() < oldest_opset || import.version() > newest_opset)
+        if (import.version() < 1 || import.version() > newest_opset)
             return fail(Fault::unsupported,
-                        "is of opset {}; fard reads {} to {}: export it again, or convert it "
+                        "is of opset {}; fard reads those up to {}: export it again, or convert it "
                         "(onnx.version_converter)",
-                        import.version(), oldest_opset, newest_opset);
+                        import.version(), newest_opset);
         return import.version();
     }
     return fail(Fault::corrupt, "does not say which opset it is of");

@@ -258,7 +258,7 @@ float bound_of(const model::QuantizeAttributes& attributes, std::int64_t code) {
     std::int64_t low = place_of(-infinity), high = place_of(infinity);
     while (low < high) {
         const auto middle = low + (high - low) / 2;
-        if (model::quantized(attributes, 0, at_place(middle)) >= code)
+        if (model::quantized_fraction(attributes, 0, at_place(middle)) >= code)
             high = middle;
         else
             low = middle + 1;
@@ -278,7 +278,7 @@ class QuantizeStep final : public Step {
         for (std::int64_t code = 0; code <= job_.levels; ++code)
             bounds_.push_back(bound_of(attributes, attributes.range.min + code));
         job_.code_of_nan =
-            static_cast<std::uint8_t>(model::quantized(attributes, 0, std::nan("")) - attributes.range.min);
+            static_cast<std::uint8_t>(model::quantized_fraction(attributes, 0, std::nanf("")) - attributes.range.min);
         using model::Rounding;
         const auto rounding = attributes.rounding;
         const bool ends_half = rounding == Rounding::half_even || rounding == Rounding::half_away_from_zero ||

@@ -32,7 +32,6 @@ const std::vector<std::pair<std::string, std::string>> excluded{
     {"add_uint8", "integers that wrap around"},
     {"sub_uint8", "integers that wrap around"},
     {"mul_uint8", "integers that wrap around"},
-    {"div_uint8", "division of integers"},
     {"pow_types_float32_uint64", "64-bit integers as data"},
     {"pow_types_float", "powers of integers"},
     {"pow_types_int32_*", "powers of integers"},
