@@ -7,6 +7,7 @@
 #include <unordered_set>
 
 #include "base/suggest.hpp"
+#include "model/constant_operators.hpp"
 #include "model/constants.hpp"
 #include "model/domains.hpp"
 #include "model/functions.hpp"
@@ -88,6 +89,7 @@ class Builder {
             if (!constant) return fail(constant.error());
             return add_stored(*std::move(constant));
         }
+        if (makes_constants(node)) return add_computed(node);
         const auto* row = find_operator(node.domain, node.op);
         if (row == nullptr)
             return fail(Fault::unsupported,
@@ -148,6 +150,23 @@ class Builder {
         RawTensor list{node.outputs[0], "INT64", {end - start}, {}};
         list.values.integers.assign(shape.begin() + start, shape.begin() + end);
         return add_constant(std::move(list));
+    }
+
+    // An operator on constants alone.
+    Result<> add_computed(const RawNode& node) {
+        std::vector<const Tensor*> operands;
+        for (std::size_t i = 0; i < node.inputs.size(); ++i) {
+            if (!node.inputs[i].empty())
+                if (auto done = check_32_bits(node, i); !done) return done;
+            operands.push_back(node.inputs[i].empty() ? nullptr : &graph().tensors[ids_.at(node.inputs[i])]);
+        }
+        auto made = make_constant(node, operands, [&](const Shape& shape) {
+            if (!require_size(node.outputs[0], shape, true)) return false;
+            folded_elements_ += elements(shape);
+            return folded_elements_ <= max_folded_elements + max_folds_of_stored * stored_elements_;
+        });
+        if (!made) return fail(made.error());
+        return add_constant(*std::move(made));
     }
 
     // The power of two that is nearest to the scale behind a Trunc divided by the one before it.

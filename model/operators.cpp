@@ -44,7 +44,7 @@ constexpr std::array rows{
     OperatorRow{onnx_domain, "MaxPool", Op::max_pool, 1, 1, read_max_pool,
                 "auto_pad ceil_mode dilations kernel_shape pads storage_order strides"},
     OperatorRow{onnx_domain, "Mul", Op::mul, 2, 2, read_mul, ""},
-    OperatorRow{onnx_domain, "Pad", Op::pad, 1, 3, read_pad, "mode pads value"},
+    OperatorRow{onnx_domain, "Pad", Op::pad, 1, 4, read_pad, "mode pads value"},
     OperatorRow{onnx_domain, "Pow", Op::pow, 2, 2, read_pow, ""},
     OperatorRow{onnx_domain, "QuantizeLinear", Op::quantize, 2, 3, read_quantize_linear,
                 "axis block_size output_dtype saturate"},

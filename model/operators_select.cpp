@@ -33,6 +33,23 @@ Result<std::int64_t> one_axis(const OperatorInput& in, std::int64_t fallback) {
     return *checked;
 }
 
+// Since opset 18 Pad may say which dimensions it pads; none of the others.
+Result<std::vector<std::int64_t>> pads_along(const OperatorInput& in, const std::vector<std::int64_t>& pads) {
+    const auto axes = in.constant_integers(3, "axes");
+    if (!axes) return fail(axes.error());
+    const auto rank = in[0].shape.size(), count = axes->size();
+    if (pads.size() != 2 * count)
+        return fail(Fault::invalid_input, "has {} pads for {} axes", pads.size(), count);
+    std::vector<std::int64_t> all(2 * rank, 0);
+    for (std::size_t i = 0; i < count; ++i) {
+        const auto axis = checked_axis((*axes)[i], rank, rank);
+        if (!axis) return fail(axis.error());
+        all[static_cast<std::size_t>(*axis)] = pads[i];
+        all[static_cast<std::size_t>(*axis) + rank] = pads[i + count];
+    }
+    return all;
+}
+
 Result<OperatorResult> read_top_k(const OperatorInput& in) {
     const auto axis = one_axis(in, -1);
     if (!axis) return fail(axis.error());
@@ -159,12 +176,14 @@ Result<OperatorResult> read_pad(const OperatorInput& in) {
             return fail(Fault::unsupported, "has a value '{}' that is not a constant number", in[2].name);
         read.value = *value;
     }
-    if (pads->size() != 2 * shape.size())
-        return fail(Fault::invalid_input, "has {} pads for {} dimensions", pads->size(), shape.size());
+    const auto all = in.has(3) ? pads_along(in, *pads) : pads;
+    if (!all) return fail(all.error());
+    if (all->size() != 2 * shape.size())
+        return fail(Fault::invalid_input, "has {} pads for {} dimensions", all->size(), shape.size());
     Shape result = shape;
     for (std::size_t i = 0; i < shape.size(); ++i) {
         constexpr std::int64_t largest = 1 << 26;
-        const auto before = (*pads)[i], after = (*pads)[i + shape.size()];
+        const auto before = (*all)[i], after = (*all)[i + shape.size()];
         if (std::max(before, after) > largest || std::min(before, after) < -largest)
             return fail(Fault::invalid_input, "pads dimension {} by {} and {}", i, before, after);
         result[i] += before + after;

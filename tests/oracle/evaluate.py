@@ -202,6 +202,12 @@ def op_quantize(n):
 
 
 def op_dequantize(n):
+    block, axis = n.get("block_size", 0), n.get("axis", 1)
+    if block:
+        spread = [None if each is None else np.repeat(each, block, axis).take(range(n[0].shape[axis]), axis)
+                  for each in n.inputs[1:]]
+        zero = spread[1].astype(n.net.kind) if len(spread) > 1 else 0
+        return (n[0].astype(n.net.kind) - zero) * spread[0].astype(n.net.kind)
     return dequantize_linear(n, n[0], n[1], n[2], n.get("axis", 1))
 
 
@@ -522,7 +528,19 @@ def hard_sigmoid(n):
     return np.clip(n[0].astype(np.float64) * alpha + beta, 0, 1).astype(real(n[0]).dtype)
 
 
+def op_constant_of_shape(n):
+    value = numpy_helper.to_array(n.get("value")) if n.get("value") is not None else np.zeros(1, np.float32)
+    return np.full([int(each) for each in n[0]], value.ravel()[0], value.dtype)
+
+
+def op_expand(n):
+    shape = np.broadcast_shapes(n[0].shape, tuple(int(each) for each in n[1]))
+    return np.broadcast_to(n[0], shape)
+
+
 ONNX = {
+    "ConstantOfShape": op_constant_of_shape, "Expand": op_expand, "Equal": lambda n: n[0] == n[1],
+    "Where": lambda n: np.where(n[0], n[1], n[2]), "Range": lambda n: np.arange(n[0], n[1], n[2], n[0].dtype),
     "Add": lambda n: n[0] + n[1], "Sub": lambda n: n[0] - n[1], "Mul": lambda n: n[0] * n[1], "Div": op_div,
     "Pow": lambda n: np.power(n[0].astype(np.float64), n[1]).astype(real(n[0]).dtype),
     "ArgMax": op_arg_max, "AveragePool": lambda n: pool(n, n[0], True), "BatchNormalization": op_batch_normalization,

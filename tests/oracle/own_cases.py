@@ -161,6 +161,17 @@ def cases():
         {"x": [1, 4, 4, 2]}, one([1, 2, 2, 2]), {**Q3, "s": F(1)})
     yield "a convolution with channels last", model([node("Conv", "x w", "y", LAST, kernel_shape=[2, 2])],
                                                     {"x": [1, 4, 4, 2]}, one([1, 3, 3, 3]), dict(w=fractions(3, 2, 2, 2)))
+    yield "scales of blocks", model(
+        [node("DequantizeLinear", "w s", "v", axis=0, block_size=2), node("MatMul", "x v", "y")], {"x": [1, 5]},
+        one([1, 2]), dict(w=bytes_of(5, 2), s=np.abs(fractions(3, 2)) + F(1)), opset=21)
+    yield "pads of some axes", model(
+        [node("Pad", "x pads zero axes", "y")], image, one([1, 1, 5, 4]),
+        dict(pads=np.int64([1, 0, 2, 1]), zero=F(0.5), axes=np.int64([2, -1])), opset=18)
+    yield "shapes computed of constants", model(
+        [node("ConstantOfShape", "three", "ones", value=numpy_helper.from_array(np.int64([1]))),
+         node("Mul", "ones m", "minus"), node("Equal", "shape minus", "same"), node("Where", "same ones shape", "to"),
+         node("Expand", "v to", "wide"), node("Add", "x wide", "y")], {"x": [1, 3, 4]}, one([1, 3, 4]),
+        dict(three=np.int64([3]), m=np.int64(-1), shape=np.int64([-1, 3, 4]), v=fractions(1, 1, 4)))
     yield "two inputs", model([node("Add", "a b", "y")], {"a": [1, 4], "b": [1, 4]}, one([1, 4]))
     yield "two outputs", model([node("Relu", "x", "y"), node("Sub", "x y", "z")], image,
                                {"y": (FLOAT, [1, 1, 2, 3]), "z": (FLOAT, [1, 1, 2, 3])})
@@ -184,9 +195,6 @@ def refused():
                                 opset=6), "opset 6"
     yield "an opset of the future", model([node("Relu", "x", "y")], x, one([1, 4]), opset=99), "opset 99"
     yield "an attribute that nobody reads", model([node("Relu", "x", "y", alpha=2.0)], x, one([1, 4])), "attribute 'alpha'"
-    yield "scales of blocks", model(
-        [node("DequantizeLinear", "w s", "v", axis=0, block_size=2), node("MatMul", "x v", "y")], x, one([1, 2]),
-        dict(w=bytes_of(4, 2), s=np.abs(fractions(2, 2)) + F(1)), opset=21), "block_size"
     yield "training", model([node("BatchNormalization", "x a a a a", "y m v n w")], x, one([1, 4]),
                             dict(a=F([1, 2, 3, 4])), opset=9), "training mode"
     yield "FloatQuant", model([node("FloatQuant", "x s s s s s", "y", GENERAL)], x, one([1, 4]), dict(s=F(1))), "FloatQuant"
