@@ -50,11 +50,24 @@ void Rewriter::run(const std::vector<Rule>& rules) {
         current_ = node.name;
         current_file_ = old_files_nodes_[i];
         const bool taken = std::ranges::any_of(rules, [&](Rule rule) { return rule(*this, node); });
-        if (taken)
+        if (taken) {
             draft_.altered = true;
-        else
-            put(std::move(node), current_file_);
+            continue;
+        }
+        retype(node);
+        put(std::move(node), current_file_);
     }
+}
+
+// A node that stays may read integers now where there were fractions: then it makes integers too, as it does when the
+// network is read again.
+void Rewriter::retype(const Node& node) {
+    auto& tensor = draft_.graph.tensors[node.outputs[0]];
+    if (tensor.type.is_integer()) return;
+    const auto found = bounds(node.op, node.attributes, node.inputs, tensor.shape);
+    if (!found || !fits_32_bits(found->range)) return;
+    tensor.range = found->range;
+    tensor.type = found->bipolar ? DataType::bipolar() : narrowest(found->range);
 }
 
 TensorId Rewriter::current(TensorId id) const {

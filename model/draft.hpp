@@ -79,6 +79,7 @@ class Rewriter {
     std::optional<Bounds> bounds(Op op, const Attributes& attributes, const std::vector<TensorId>& inputs,
                                  const Shape& shape) const;
     void put(Node node, std::size_t files_node);
+    void retype(const Node& node);
     std::optional<TensorId> centred_constant(const Tensor& integers, std::int32_t zero_point);
     std::string fresh(const std::string& hint);
     std::optional<Values> folded(Op op, const Attributes& attributes, const std::vector<TensorId>& inputs,
