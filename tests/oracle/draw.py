@@ -445,6 +445,8 @@ class Draw:
 
     def qlinear_concat(self, x):
         q, operands = self.parts(x if x.rank else None)
+        if not q.rank:
+            return None
         axis, times = self.int(0, q.rank - 1), self.int(1, 3)
         shape = list(q.shape)
         shape[axis] *= times
