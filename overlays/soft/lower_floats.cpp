@@ -117,7 +117,7 @@ class Finder {
         layer.depth = transposed ? columns : rows;
         if (node_.inputs.size() > 2) {
             const auto& bias = graph_[node_.inputs[2]];
-            if (!bias.is_constant() || bias.elements() != layer.channels ||
+            if (!bias.is_constant() || bias.elements() != layer.channels || bias.shape.empty() ||
                 bias.shape.back() != static_cast<std::int64_t>(layer.channels))
                 return nullptr;
             layer.end = numbers(bias);

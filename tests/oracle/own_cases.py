@@ -172,6 +172,8 @@ def cases():
          node("Mul", "ones m", "minus"), node("Equal", "shape minus", "same"), node("Where", "same ones shape", "to"),
          node("Expand", "v to", "wide"), node("Add", "x wide", "y")], {"x": [1, 3, 4]}, one([1, 3, 4]),
         dict(three=np.int64([3]), m=np.int64(-1), shape=np.int64([-1, 3, 4]), v=fractions(1, 1, 4)))
+    yield "a bias that is a number", model([node("Gemm", "x w c", "y", transB=1)], {"x": [3, 4]}, one([3, 1]),
+                                           dict(w=fractions(1, 4), c=F(-0.75)))
     yield "two inputs", model([node("Add", "a b", "y")], {"a": [1, 4], "b": [1, 4]}, one([1, 4]))
     yield "two outputs", model([node("Relu", "x", "y"), node("Sub", "x y", "z")], image,
                                {"y": (FLOAT, [1, 1, 2, 3]), "z": (FLOAT, [1, 1, 2, 3])})
