@@ -93,8 +93,16 @@ void AsioLoop::on_signals(std::function<void(int)> callback) {
     const bool first = !impl_->signal_callback;
     impl_->signal_callback = std::move(callback);
     if (!first) return;
-    impl_->signals.add(SIGINT);
-    impl_->signals.add(SIGTERM);
+    sigset_t ours;
+    sigemptyset(&ours);
+    for (const int number : {SIGINT, SIGTERM, SIGHUP}) {
+        struct sigaction before {};
+        if (number == SIGHUP && sigaction(number, nullptr, &before) == 0 && before.sa_handler == SIG_IGN)
+            continue;  // nohup: it is to live on when the terminal goes
+        impl_->signals.add(number);
+        sigaddset(&ours, number);
+    }
+    pthread_sigmask(SIG_UNBLOCK, &ours, nullptr);  // a parent may have blocked them
     impl_->wait_signal();
 }
 

@@ -15,7 +15,8 @@ class AsioLoop final : public Loop {
     void run();   // runs callbacks until stop(); the calling thread becomes the loop's thread
     void stop();  // thread-safe
 
-    // Calls `callback` with the number of each of SIGINT, SIGTERM that arrives, instead of the default action.
+    // Calls `callback` with the number of each of SIGINT, SIGTERM and SIGHUP that arrives, instead of the default action,
+    // whether the parent blocked or ignored them or not; a SIGHUP that is ignored (nohup) stays ignored.
     void on_signals(std::function<void(int)> callback);
 
     TimePoint now() const override;

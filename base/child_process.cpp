@@ -23,6 +23,7 @@ namespace {
 
 constexpr std::size_t kept_bytes = 8 * 1024;
 constexpr std::size_t kept_lines = 40;
+constexpr std::size_t longest_line = 4 * 1024;  // the rest of a longer one is left out
 
 // Everything that the child needs between fork and exec, made beforehand: nothing there may allocate.
 struct Plan {
@@ -144,8 +145,10 @@ int descriptor_limit() {
 
 ChildExit reap(pid_t pid) {
     int status = 0;
-    while (::waitpid(pid, &status, 0) < 0 && errno == EINTR) {
+    pid_t reaped = 0;
+    while ((reaped = ::waitpid(pid, &status, 0)) < 0 && errno == EINTR) {
     }
+    if (reaped < 0) return ChildExit{-1, 0};  // the kernel reaps by itself where SIGCHLD is ignored
     if (WIFSIGNALED(status)) return ChildExit{-1, WTERMSIG(status)};
     return ChildExit{WEXITSTATUS(status), 0};
 }
@@ -158,9 +161,29 @@ tl::unexpected<Error> cannot_start(const ChildSpec& spec, int cause) {
 }  // namespace
 
 std::string ChildExit::text() const {
+    if (signal == 0 && code < 0) return "its end is not known: this process ignores SIGCHLD";
     if (signal == 0) return fmt::format("exit code {}", code);
     const char* name = ::sigabbrev_np(signal);
     return name ? fmt::format("signal {} (SIG{})", signal, name) : fmt::format("signal {}", signal);
+}
+
+void LineSplitter::add(std::string_view bytes, const std::function<void(std::string_view)>& take) {
+    while (!bytes.empty()) {
+        const auto newline = bytes.find('\n');
+        const auto part = bytes.substr(0, newline);
+        const auto room = longest_line - std::min(longest_line, line_.size());
+        line_ += part.substr(0, room);
+        if (newline == std::string_view::npos) return;
+        if (!line_.empty() && line_.back() == '\r') line_.pop_back();
+        take(line_);
+        line_.clear();
+        bytes.remove_prefix(newline + 1);
+    }
+}
+
+void LineSplitter::finish(const std::function<void(std::string_view)>& take) {
+    if (!line_.empty()) take(line_);
+    line_.clear();
 }
 
 void LastWords::add(std::string_view bytes) {
@@ -289,6 +312,7 @@ bool ChildProcess::read_stderr() {
         const auto got = ::read(stderr_fd_, buffer.data(), buffer.size());
         if (got > 0) {
             words_.add({buffer.data(), static_cast<std::size_t>(got)});
+            if (listener_) listener_({buffer.data(), static_cast<std::size_t>(got)});
         } else if (got == 0) {
             return false;
         } else if (errno != EINTR) {

@@ -29,7 +29,7 @@ namespace fard {
 
 // How a process ended.
 struct ChildExit {
-    int code = -1;   // its exit code, -1 if a signal ended it
+    int code = -1;   // its exit code, -1 if a signal ended it (or if that cannot be known, without a signal)
     int signal = 0;  // the signal that ended it, 0 if it exited
     bool clean() const { return code == 0; }
     std::string text() const;  // "exit code 3", "signal 9 (SIGKILL)"
@@ -59,6 +59,16 @@ class LastWords {
     std::string tail_;
 };
 
+// A stream of text, line by line; of a line longer than 4 KiB, its beginning.
+class LineSplitter {
+  public:
+    void add(std::string_view bytes, const std::function<void(std::string_view)>& take);
+    void finish(const std::function<void(std::string_view)>& take);  // a last line without a newline
+
+  private:
+    std::string line_;
+};
+
 class ChildProcess {
   public:
     using OnExit = std::function<void(const ChildExit&)>;
@@ -82,6 +92,9 @@ class ChildProcess {
     bool running() const { return pid_fd_ >= 0; }
     void kill(int signal = SIGKILL);  // to the whole group; no effect once it has exited
     std::string last_words() const { return words_.text(); }
+
+    // Calls `listener` from the loop with what the child writes, as it comes; the last of it before on_exit.
+    void listen(std::function<void(std::string_view)> listener) { listener_ = std::move(listener); }
     void release();  // it goes on and is nobody's; on_exit is not called
 
   private:
@@ -98,6 +111,7 @@ class ChildProcess {
     Loop::WatchId exit_watch_ = 0;
     Loop::WatchId stderr_watch_ = 0;
     LastWords words_;
+    std::function<void(std::string_view)> listener_;
 };
 
 }  // namespace fard

@@ -18,31 +18,49 @@ std::string system_error() {
     return std::strerror(errno);
 }
 
-// A file that takes its place when it is complete, and goes away when it never is.
+// Where a write to `file` goes: what a symbolic link leads to, so that the link stays one.
+fs::path behind_links(fs::path file) {
+    std::error_code error;
+    for (int links = 0; links < 40 && fs::is_symlink(fs::symlink_status(file, error)); ++links) {
+        const auto target = fs::read_symlink(file, error);
+        if (error) break;
+        file = file.parent_path() / target;  // an absolute target replaces it
+    }
+    return file;
+}
+
+// A file that takes its place when it is complete, and goes away when it never is. It has no name until then where the
+// file system can do that, so that nothing stays however the process ends; else a temporary one beside its place.
 class FileInTheMaking {
   public:
-    static Result<FileInTheMaking> create(const fs::path& file) {
+    static Result<FileInTheMaking> create(const fs::path& named) {
+        const auto file = behind_links(named);
         std::error_code error;
         const auto status = fs::status(file, error);
         if (fs::exists(status) && !fs::is_regular_file(status))
             return fail(Fault::invalid_input, "{} exists and is no regular file; it is not replaced",
-                        file.string());
+                        named.string());
         static std::atomic<unsigned> number{0};
         auto making = file;
         making += fmt::format(".new-{}-{}", ::getpid(), number++);
-        const int fd = ::open(making.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+        const auto directory = file.has_parent_path() ? file.parent_path() : fs::path(".");
+        int fd = ::open(directory.c_str(), O_RDWR | O_TMPFILE | O_CLOEXEC, 0666);
+        const bool nameless = fd >= 0 && ::access(of_descriptor(fd).c_str(), F_OK) == 0;
+        if (fd >= 0 && !nameless) ::close(fd);  // no /proc here
+        if (!nameless) fd = ::open(making.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
         if (fd < 0) return fail(Fault::io, "cannot write {}: {}", file.string(), system_error());
-        return FileInTheMaking(fd, making, file);
+        return FileInTheMaking(fd, making, file, nameless);
     }
     FileInTheMaking(FileInTheMaking&& other) noexcept
         : fd_(std::exchange(other.fd_, -1)),
           making_(std::move(other.making_)),
-          file_(std::move(other.file_)) {}
+          file_(std::move(other.file_)),
+          nameless_(other.nameless_) {}
     FileInTheMaking& operator=(FileInTheMaking&&) = delete;
     ~FileInTheMaking() {
         if (fd_ < 0) return;
         ::close(fd_);
-        ::unlink(making_.c_str());
+        if (!nameless_) ::unlink(making_.c_str());
     }
 
     Result<> write(std::span<const std::byte> bytes, off_t at) {
@@ -57,18 +75,24 @@ class FileInTheMaking {
     }
 
     Result<> publish() {
+        const bool named = !nameless_ || ::linkat(AT_FDCWD, of_descriptor(fd_).c_str(), AT_FDCWD, making_.c_str(),
+                                                  AT_SYMLINK_FOLLOW) == 0;
+        const bool there = named && ::rename(making_.c_str(), file_.c_str()) == 0;
+        const int cause = errno;
+        if (named && !there) ::unlink(making_.c_str());
         const int closed = ::close(std::exchange(fd_, -1));
-        if (closed == 0 && ::rename(making_.c_str(), file_.c_str()) == 0) return {};
-        auto failure = fail(Fault::io, "cannot write {}: {}", file_.string(), system_error());
-        ::unlink(making_.c_str());
-        return failure;
+        if (there && closed == 0) return {};
+        return fail(Fault::io, "cannot write {}: {}", file_.string(), std::strerror(there ? errno : cause));
     }
 
   private:
-    FileInTheMaking(int fd, fs::path making, fs::path file)
-        : fd_(fd), making_(std::move(making)), file_(std::move(file)) {}
+    FileInTheMaking(int fd, fs::path making, fs::path file, bool nameless)
+        : fd_(fd), making_(std::move(making)), file_(std::move(file)), nameless_(nameless) {}
+    static std::string of_descriptor(int fd) { return fmt::format("/proc/self/fd/{}", fd); }
+
     int fd_;
     fs::path making_, file_;
+    bool nameless_;  // until publish()
 };
 
 std::span<const std::byte> bytes_of(const std::string& text) {
@@ -79,7 +103,9 @@ Result<std::vector<std::byte>> read_file(const fs::path& file) {
     const int fd = ::open(file.c_str(), O_RDONLY | O_CLOEXEC);
     if (fd < 0 && (errno == ENOENT || errno == ENOTDIR))
         return fail(Fault::not_found, "{} does not exist", file.string());
-    if (fd < 0) return fail(Fault::io, "cannot open {}: {}", file.string(), system_error());
+    if (fd < 0)
+        return fail(errno == EACCES ? Fault::invalid_input : Fault::io, "cannot open {}: {}", file.string(),
+                    system_error());
     std::vector<std::byte> bytes;
     ssize_t count = 1;
     while (count != 0) {

@@ -36,8 +36,8 @@ struct NpyArray {
 Result<NpyArray> read_npy(const std::filesystem::path& file);
 Result<NpyArray> parse_npy(std::span<const std::byte> bytes, const std::string& where);
 
-// Writes the file through a temporary one beside it, so that it is whole or not there; an older file is
-// replaced. Errors: invalid_input (the bytes do not fill the shape, or the path is no regular file), io.
+// The file is whole or not there, however the process ends; an older one is replaced, and so is the one that a
+// symbolic link leads to (the link stays). Errors: invalid_input (the bytes do not fill the shape, or the path is no regular file), io.
 Result<> write_npy(const std::filesystem::path& file, const NpyArray& array);
 
 // Writes an array of which the first extent is known only at the end. Not thread-safe.

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "base/process.hpp"
 #include "base/result.hpp"
 
 namespace fard {
@@ -30,6 +31,7 @@ struct Config {
     std::string tag;    // says nothing to us: for whoever looks at the process list
     int ready_fd = -1;  // gets "ready FRONT_DOOR\n" once, then is closed
 
+    Parent parent;     // of the process, as it was at its start; for die_with_parent
     std::string text;  // not to be run, but to be printed: the help, or the version
 };
 

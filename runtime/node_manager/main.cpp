@@ -1,39 +1,43 @@
 #include <fmt/core.h>
-#include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
-
-#include <csignal>
+#include <unistd.h>
 
 #include "base/asio_loop.hpp"
+#include "base/process.hpp"
 #include "runtime/node_manager/config.hpp"
+#include "runtime/node_manager/logging.hpp"
 #include "runtime/node_manager/node_manager.hpp"
 
 namespace {
 
 int complain(const fard::Error& error) {
-    fmt::print(stderr, "fardd: {}\n", error.message);
+    const auto line = "fardd: " + error.message + "\n";
+    if (::write(STDERR_FILENO, line.data(), line.size()) < 0) return fard::exit_code(error.fault);  // nobody to tell
     return fard::exit_code(error.fault);
 }
 
-void set_up_process(const fard::Config& config) {
-    std::signal(SIGPIPE, SIG_IGN);
-    spdlog::set_default_logger(spdlog::stderr_logger_mt(config.name));
-    spdlog::set_pattern("%Y-%m-%dT%H:%M:%S.%e %n %l: %v");
-    spdlog::set_level(spdlog::level::from_str(config.log_level));
+int answer(const std::string& text) {
+    const bool written = std::fputs(text.c_str(), stdout) >= 0 && std::fflush(stdout) == 0;
+    return written ? 0 : complain({fard::Fault::io, "cannot write to standard output"});
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
-    const auto config = fard::read_config({argv + 1, argv + argc});
+    const auto parent = fard::find_parent();
+    fard::prepare_process();
+    auto config = fard::read_config({argv + 1, argv + argc});
     if (!config) return complain(config.error());
-    if (!config->text.empty()) return fmt::print("{}", config->text), 0;
-    set_up_process(*config);
+    if (!config->text.empty()) return answer(config->text);
+    config->parent = parent;
+    fard::start_logging(config->name, config->log_level);
+    fard::raise_descriptor_limit();
 
     fard::AsioLoop loop;
     loop.on_signals([&](int) { loop.stop(); });
     const auto manager = fard::NodeManager::start(loop, *config, [&] { loop.stop(); });
     if (!manager) return complain(manager.error());
     loop.run();
+    spdlog::shutdown();
     return 0;
 }

@@ -86,6 +86,12 @@ struct NodeManager::Impl {
 // ---- putting it together
 
 Result<> NodeManager::Impl::start() {
+    for (const auto& dir : config.jobs_dirs) {
+        std::error_code error;
+        if (!std::filesystem::is_directory(dir, error))
+            return fail(Fault::invalid_input, "jobs_dir: {} is no directory{}{}", dir.string(), error ? ": " : "",
+                        error ? error.message() : "");
+    }
     if (auto opened = open_store(); !opened) return opened;
     if (auto opened = open_sockets(); !opened) return opened;
     make_board();
@@ -112,7 +118,7 @@ Result<> NodeManager::Impl::open_store() {
 
 Result<> NodeManager::Impl::open_sockets() {
     auto opened = FrontDoor::open(loop, sockets, PeerId{random_hex(16)}, config.front_door);
-    if (!opened) return fail_in("front_door", opened.error());
+    if (!opened) return fail(opened.error());
     door = std::move(*opened);
     MeshOptions options;
     options.cluster = config.cluster;
@@ -174,8 +180,13 @@ void NodeManager::Impl::make_coordinator() {
 
 Result<> NodeManager::Impl::watch_parent() {
     if (!config.die_with_parent) return {};
-    parent_fd = static_cast<int>(::syscall(SYS_pidfd_open, ::getppid(), 0));
-    if (parent_fd < 0) return fail(Fault::io, "cannot watch the parent process: {}", std::strerror(errno));
+    const Error ended{Fault::cancelled, "the parent process has ended already, and it is to end with it"};
+    if (config.parent.gone) return fail(ended);
+    const auto parent = config.parent.pid ? config.parent.pid : ::getppid();
+    parent_fd = static_cast<int>(::syscall(SYS_pidfd_open, parent, 0));
+    if (parent_fd < 0 && errno != ESRCH)
+        return fail(Fault::io, "cannot watch the parent process: {}", std::strerror(errno));
+    if (parent_fd < 0 || ::getppid() != parent) return fail(ended);  // its number may be another's by now
     parent_watch = loop.watch_readable(parent_fd, [this] {
         loop.unwatch(std::exchange(parent_watch, 0));
         spdlog::info("the parent process has ended");

@@ -212,3 +212,39 @@ TEST_CASE("a child dies with the process that started it") {
     CHECK(::read(pipe_ends[0], text, sizeof text) == 0);  // ends only when the child is gone
     ::close(pipe_ends[0]);
 }
+
+TEST_CASE("what a child says is heard line by line as it comes") {
+    AsioLoop loop;
+    std::vector<std::string> lines;
+    LineSplitter splitter;
+    const auto take = [&](std::string_view line) { lines.emplace_back(line); };
+    auto child = ChildProcess::start(loop, shell("printf 'one\\r\\ntwo\\n'; printf three >&2"), [&](const ChildExit&) {
+        splitter.finish(take);
+        loop.stop();
+    });
+    REQUIRE(child);
+    (*child)->listen([&](std::string_view bytes) { splitter.add(bytes, take); });
+    loop.call_after(10s, [&] { loop.stop(); });
+    loop.run();
+    CHECK(lines == std::vector<std::string>{"one", "two", "three"});
+}
+
+TEST_CASE("of a line without an end the beginning is kept") {
+    std::vector<std::string> lines;
+    LineSplitter splitter;
+    const auto take = [&](std::string_view line) { lines.emplace_back(line); };
+    for (int i = 0; i < 100; ++i)
+        splitter.add(std::string(1000, 'x'), take);
+    splitter.add("\nnext\n", take);
+    REQUIRE(lines.size() == 2);
+    CHECK(lines[0].size() == 4096);
+    CHECK(lines[1] == "next");
+}
+
+TEST_CASE("where the kernel reaps by itself, no exit code is made up") {
+    std::signal(SIGCHLD, SIG_IGN);
+    const auto outcome = run(shell("exit 3"));
+    std::signal(SIGCHLD, SIG_DFL);
+    CHECK_FALSE(outcome.exit.clean());
+    CHECK(outcome.exit.text().find("SIGCHLD") != std::string::npos);
+}

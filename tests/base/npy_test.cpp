@@ -1,7 +1,11 @@
 #include "base/npy.hpp"
 
 #include <doctest/doctest.h>
+#include <fcntl.h>
+#include <signal.h>
 #include <stdlib.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <cstring>
 #include <fstream>
@@ -185,4 +189,43 @@ TEST_CASE("nothing half written stays, nothing that is no file is replaced") {
     std::ofstream(scratch.dir / "old.npy") << "old";
     REQUIRE(write_npy(scratch.dir / "old.npy", {NpyType::u1, {1}, {std::byte{9}}}));
     CHECK(read_npy(scratch.dir / "old.npy")->elements() == 1);
+}
+
+TEST_CASE("a symbolic link stays one: what it leads to is written") {
+    const Scratch scratch;
+    std::filesystem::create_directory(scratch.dir / "data");
+    std::filesystem::create_symlink("data/real.npy", scratch.dir / "link.npy");
+    for (int time = 0; time < 2; ++time) {  // the first time it leads nowhere
+        REQUIRE(write_npy(scratch.dir / "link.npy", {NpyType::u1, {1}, {std::byte{9}}}));
+        CHECK(std::filesystem::is_symlink(scratch.dir / "link.npy"));
+        CHECK(read_npy(scratch.dir / "data" / "real.npy")->elements() == 1);
+    }
+}
+
+TEST_CASE("a process that is killed while it writes leaves nothing") {
+    const Scratch scratch;
+    int ready[2];
+    REQUIRE(::pipe(ready) == 0);
+    const pid_t pid = ::fork();
+    if (pid == 0) {
+        auto writer = NpyWriter::create(scratch.dir / "rows.npy", NpyType::u1, {2});
+        const std::byte row[2]{};
+        const bool written = writer && writer->append(row);
+        if (::write(ready[1], written ? "y" : "n", 1) == 1) ::pause();
+        ::_exit(1);
+    }
+    char written = 0;
+    REQUIRE(::read(ready[0], &written, 1) == 1);
+    CHECK(written == 'y');
+    ::kill(pid, SIGKILL);
+    ::waitpid(pid, nullptr, 0);
+    ::close(ready[0]);
+    ::close(ready[1]);
+    const int probe = ::open(scratch.dir.c_str(), O_RDWR | O_TMPFILE, 0600);
+    if (probe < 0) {
+        MESSAGE("skipped: this file system has no nameless files");
+        return;
+    }
+    ::close(probe);
+    CHECK(scratch.entries() == 0);
 }

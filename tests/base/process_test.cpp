@@ -1,0 +1,135 @@
+#include <doctest/doctest.h>
+#include <fcntl.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <csignal>
+#include <string>
+
+#include "base/line_writer.hpp"
+#include "base/owned_fd.hpp"
+#include "base/process.hpp"
+
+using namespace fard;
+using namespace std::chrono_literals;
+
+namespace {
+
+// Runs `action` in a process of its own; its exit code.
+template <typename Action>
+int in_a_child(Action action) {
+    const pid_t pid = ::fork();
+    if (pid == 0) ::_exit(action());
+    int status = 0;
+    ::waitpid(pid, &status, 0);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+}  // namespace
+
+TEST_CASE("what a parent left does not matter: closed descriptors, blocked and ignored signals") {
+    CHECK(in_a_child([] {
+              for (const int fd : {0, 1, 2})
+                  ::close(fd);
+              sigset_t all, now;
+              ::sigfillset(&all);
+              ::sigprocmask(SIG_SETMASK, &all, nullptr);
+              std::signal(SIGCHLD, SIG_IGN);
+              std::signal(SIGPIPE, SIG_DFL);
+              prepare_process();
+              const int next = ::open("/dev/null", O_RDONLY);
+              ::sigprocmask(SIG_SETMASK, nullptr, &now);
+              struct sigaction child {}, pipe {};
+              ::sigaction(SIGCHLD, nullptr, &child);
+              ::sigaction(SIGPIPE, nullptr, &pipe);
+              if (next < 3) return 1;
+              if (::sigismember(&now, SIGTERM) || ::sigismember(&now, SIGINT)) return 2;
+              if (child.sa_handler != SIG_DFL || pipe.sa_handler != SIG_IGN) return 3;
+              return ::write(2, "x", 1) == 1 ? 0 : 4;
+          }) == 0);
+}
+
+TEST_CASE("the limit of open files goes up to the hard one, and what is left of it is known") {
+    CHECK(in_a_child([] {
+              rlimit limit{};
+              ::getrlimit(RLIMIT_NOFILE, &limit);
+              if (limit.rlim_max < 128) return 0;
+              limit.rlim_cur = 64;
+              ::setrlimit(RLIMIT_NOFILE, &limit);
+              const int before = descriptors_left();
+              if (before <= 0 || before > 64) return 1;
+              if (raise_descriptor_limit(128) != 128) return 2;
+              if (descriptors_left() != before + 64) return 3;
+              return raise_descriptor_limit(100) == 128 ? 0 : 4;  // never lower
+          }) == 0);
+}
+
+TEST_CASE("a parent that has ended before we looked is noticed, one that lives is not") {
+    CHECK(in_a_child([] { return find_parent().gone ? 1 : 0; }) == 0);
+    CHECK(find_parent().pid == ::getppid());
+    auto report = make_pipe();
+    REQUIRE(report);
+    // A session of its own, so that whoever adopts the orphan is of another one.
+    in_a_child([&] {
+        ::setsid();
+        const pid_t between = ::fork();
+        if (between == 0) {
+            if (::fork() == 0) {
+                while (::getppid() == ::getsid(0)) {
+                }
+                ::usleep(20'000);
+                const char gone = find_parent().gone ? 'y' : 'n';
+                ::_exit(::write(report->write_end.get(), &gone, 1) == 1 ? 0 : 1);
+            }
+            ::_exit(0);
+        }
+        ::waitpid(between, nullptr, 0);
+        return 0;
+    });
+    report->write_end = OwnedFd();
+    char gone = '?';
+    CHECK(::read(report->read_end.get(), &gone, 1) == 1);
+    CHECK(gone == 'y');
+}
+
+TEST_CASE("lines are written in order by the end") {
+    auto pipe = make_pipe();
+    REQUIRE(pipe);
+    {
+        LineWriter writer(pipe->write_end.get());
+        for (int i = 0; i < 3; ++i)
+            writer.write(std::to_string(i) + "\n");
+    }
+    char text[16] = {};
+    CHECK(::read(pipe->read_end.get(), text, sizeof text) == 6);
+    CHECK(std::string(text) == "0\n1\n2\n");
+}
+
+TEST_CASE("a reader that is gone to sleep holds nobody up, and is told what it missed") {
+    auto pipe = make_pipe();
+    REQUIRE(pipe);
+    const int room = ::fcntl(pipe->write_end.get(), F_SETPIPE_SZ, 4096);
+    REQUIRE(room >= 4096);
+    const int reader = ::dup(pipe->read_end.get());
+    std::string read;
+    {
+        LineWriter writer(pipe->write_end.get(), 10'000);
+        const std::string line(99, 'x');
+        for (int i = 0; i < 1000; ++i)  // 100 kB: more than the pipe and the queue hold together
+            writer.write(line + "\n");
+        char buffer[65536];
+        while (read.find("missing") == std::string::npos) {
+            const auto got = ::read(reader, buffer, sizeof buffer);
+            REQUIRE(got > 0);
+            read.append(buffer, static_cast<std::size_t>(got));
+        }
+    }
+    CHECK(read.find("lines are missing here") != std::string::npos);
+    {
+        LineWriter stuck(pipe->write_end.get());
+        stuck.write(std::string(100'000, 'y') + "\n");
+    }  // its end does not wait for the reader
+    ::close(reader);
+}
