@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <condition_variable>
+#include <csignal>
 #include <deque>
 #include <future>
 #include <map>
@@ -98,6 +99,7 @@ struct Api::Impl {
     AppId add(std::optional<AppFile> source, bool from_file, PackedApp packed);
     Result<> end_runs(const AppId& app, Api::Limit limit);
     Result<RunId> submit(const AppId& app, JobData data, RunCallbacks callbacks, Api::Limit limit);
+    void interrupted();
     void deliver(ActiveRun& run, Chunk chunk);
     void ended(const RunId& id, Result<RunSummary> outcome);
     template <typename Action>
@@ -112,6 +114,8 @@ struct Api::Impl {
     std::unique_ptr<LoopThread> thread = std::make_unique<LoopThread>();
     std::unique_ptr<SubmissionWorld> world;
     std::unique_ptr<LocalCluster> cluster;             // on the loop
+    LocalCluster::Abort abort_start;                   // on the loop
+    bool was_interrupted = false;                      // on the loop
     std::map<RunId, std::unique_ptr<ActiveRun>> runs;  // on the loop
 
     mutable std::mutex mutex;  // of what follows
@@ -251,6 +255,17 @@ Result<RunId> Api::Impl::submit(const AppId& id, JobData data, RunCallbacks call
     });
 }
 
+// The second time there is no more waiting: the default action ends the process.
+void Api::Impl::interrupted() {
+    if (std::exchange(was_interrupted, true)) {
+        for (const int number : {SIGINT, SIGTERM, SIGHUP})
+            std::signal(number, SIG_DFL);
+        std::raise(SIGINT);
+    }
+    if (abort_start) abort_start({Fault::cancelled, "interrupted"});
+    options.interrupted();
+}
+
 void Api::Impl::deliver(ActiveRun& run, Chunk chunk) {
     if (run.callbacks.result) run.callbacks.result(chunk.index, chunk.tensors);
     const std::lock_guard lock(mutex);
@@ -346,7 +361,7 @@ Result<std::unique_ptr<Api>> Api::connect(ApiOptions options) {
     auto& self = *api->impl_;
     if (self.options.interrupted)
         self.thread->run([&] {
-            self.thread->loop().on_signals([callback = self.options.interrupted](int) { callback(); });
+            self.thread->loop().on_signals([impl = &self](int) { impl->interrupted(); });
         });
     if (!self.options.embedded) {
         self.doors = self.options.doors;
@@ -363,7 +378,7 @@ Result<std::unique_ptr<Api>> Api::connect(ApiOptions options) {
     std::promise<Result<std::unique_ptr<LocalCluster>>> started;
     auto cluster = started.get_future();
     self.thread->run([&] {
-        LocalCluster::start(
+        self.abort_start = LocalCluster::start(
             self.thread->loop(), self.sockets, *self.options.embedded,
             [&](Result<std::unique_ptr<LocalCluster>> result) { started.set_value(std::move(result)); });
     });

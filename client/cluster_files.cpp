@@ -2,7 +2,9 @@
 
 #include <fcntl.h>
 #include <sys/file.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -19,6 +21,95 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr const char* lock_suffix = ".lock";
+
+// Boards of a local cluster are b0, b1, ...
+bool is_board_name(const std::string& name) {
+    return name.size() > 1 && name.front() == 'b' &&
+           name.find_first_not_of("0123456789", 1) == std::string::npos;
+}
+
+// Whether `fard up` and its boards put it there.
+bool is_of_a_cluster(const fs::directory_entry& entry) {
+    const auto& path = entry.path();
+    const auto name = path.filename().string(), extension = path.extension().string();
+    if (name == "nodes" || name == "nodes.new") return true;
+    if (name == "node.ipc") return entry.is_symlink();
+    const bool known = extension.empty() || extension == lock_suffix || extension == ".log" || extension == ".ipc";
+    return known && is_board_name(path.stem().string());
+}
+
+// The process that a lock file names, if somebody holds its lock; 0 where it names none.
+std::optional<pid_t> holder_of(const fs::path& file) {
+    const int fd = open(file.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    if (fd < 0) return std::nullopt;
+    const bool held = flock(fd, LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK;
+    close(fd);
+    if (!held) return std::nullopt;
+    pid_t pid = 0;
+    std::ifstream(file) >> pid;
+    return pid;
+}
+
+std::vector<LivingBoard> boards_with_locks(const fs::path& directory) {
+    std::vector<LivingBoard> living;
+    std::error_code error;
+    for (auto entry = fs::directory_iterator(directory, error); !error && entry != fs::directory_iterator();
+         entry.increment(error)) {
+        const auto& path = entry->path();
+        if (path.extension() != lock_suffix) continue;
+        if (const auto pid = holder_of(path)) living.push_back({path.stem().string(), *pid});
+    }
+    return living;
+}
+
+std::vector<std::string> arguments_of(const fs::path& process) {
+    std::vector<std::string> arguments;
+    std::ifstream stream(process / "cmdline", std::ios::binary);
+    for (std::string argument; std::getline(stream, argument, '\0');)
+        arguments.push_back(argument);
+    return arguments;
+}
+
+// Node managers of this user whose state directory is DIRECTORY/NAME. They say so themselves, whatever has become of their
+// files: whoever starts them may be killed before it has written anything down, and cleaners remove old files.
+std::vector<LivingBoard> boards_by_process(const fs::path& directory) {
+    std::vector<LivingBoard> living;
+    std::error_code error;
+    for (auto entry = fs::directory_iterator("/proc", error); !error && entry != fs::directory_iterator();
+         entry.increment(error)) {
+        const auto number = entry->path().filename().string();
+        if (number.find_first_not_of("0123456789") != std::string::npos) continue;
+        struct stat status {};
+        if (stat(entry->path().c_str(), &status) != 0 || status.st_uid != geteuid()) continue;
+        const auto arguments = arguments_of(entry->path());
+        const auto option = std::find(arguments.begin(), arguments.end(), "--state-dir");
+        if (option == arguments.end() || option + 1 == arguments.end()) continue;
+        const fs::path state(*(option + 1));
+        if (fs::path(arguments.front()).filename() != "fardd" || state.parent_path() != directory) continue;
+        if (is_board_name(state.filename().string()))
+            living.push_back({state.filename().string(), static_cast<pid_t>(std::stol(number))});
+    }
+    return living;
+}
+
+// The process that listens at a socket, if one does.
+std::optional<pid_t> listener_at(const fs::path& socket_file) {
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    const auto text = socket_file.string();
+    if (text.size() >= sizeof address.sun_path) return std::nullopt;
+    text.copy(address.sun_path, text.size());
+    const int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd < 0) return std::nullopt;
+    ucred peer{};
+    socklen_t size = sizeof peer;
+    const bool lives = connect(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0 ||
+                       errno == EAGAIN;  // its queue is full
+    const bool known = lives && getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0;
+    close(fd);
+    if (!lives) return std::nullopt;
+    return known && peer.pid > 0 ? peer.pid : 0;
+}
 
 }  // namespace
 
@@ -103,23 +194,27 @@ void BoardLock::write_pid(pid_t pid) const {
 }
 
 std::vector<LivingBoard> living_boards(const fs::path& directory) {
-    std::vector<LivingBoard> living;
-    std::error_code error;
-    for (auto entry = fs::directory_iterator(directory, error); !error && entry != fs::directory_iterator();
-         entry.increment(error)) {
-        const auto& path = entry->path();
-        if (path.extension() != lock_suffix) continue;
-        const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-        if (fd < 0) continue;
-        const bool lives = flock(fd, LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK;
-        close(fd);
-        LivingBoard board{path.stem().string(), 0};
-        if (lives && std::ifstream(path) >> board.pid) {
+    auto living = boards_with_locks(directory);
+    for (auto& process : boards_by_process(directory)) {
+        const auto known = std::find_if(living.begin(), living.end(),
+                                        [&](const LivingBoard& board) { return board.name == process.name; });
+        if (known == living.end()) {
+            living.push_back(std::move(process));
+        } else {
+            known->pid = process.pid;
         }
-        if (lives) living.push_back(std::move(board));
     }
     std::sort(living.begin(), living.end(), [](const auto& a, const auto& b) { return a.name < b.name; });
     return living;
+}
+
+std::optional<pid_t> stranger_in(const fs::path& directory) {
+    const auto lock = holder_of(directory / "lock");
+    const auto door = directory / "node.ipc";
+    std::error_code ignored;
+    if (fs::is_symlink(fs::symlink_status(door, ignored))) return lock;  // leads to a board of `fard up`
+    const auto listener = listener_at(door);
+    return listener ? listener : lock;
 }
 
 void remove_cluster_files(const fs::path& directory) {
@@ -128,9 +223,9 @@ void remove_cluster_files(const fs::path& directory) {
     for (auto entry = fs::directory_iterator(directory, ignored);
          !ignored && entry != fs::directory_iterator(); entry.increment(ignored)) {
         std::error_code error;
-        fs::remove_all(entry->path(), error);
+        if (is_of_a_cluster(*entry)) fs::remove_all(entry->path(), error);
     }
-    fs::remove(directory, ignored);
+    fs::remove(directory, ignored);  // if it is empty now
 }
 
 }  // namespace fard

@@ -5,11 +5,14 @@
 //   NAME.lock    locked by the node manager NAME as long as it lives; holds its process id
 //   NAME.log     its standard error
 //   NAME/        its sockets and packages
+//
+// A node manager that was started by hand may have its own files beside them; they are never touched.
 #pragma once
 
 #include <sys/types.h>
 
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -46,12 +49,17 @@ class BoardLock {
 
 struct LivingBoard {
     std::string name;
-    pid_t pid = 0;  // 0: not written yet
+    pid_t pid = 0;  // 0: not known
 };
-// The node managers of the directory's cluster that live.
+// The node managers of the directory's cluster that live: those that hold their locks, and those that run with a state
+// directory in it, should their files be gone.
 std::vector<LivingBoard> living_boards(const std::filesystem::path& directory);
 
-// Removes what a cluster left there. Only when nobody of it lives.
+// The process of a node manager that lives in the directory itself and was not started by `fard up`; 0 where only its
+// lock tells of it.
+std::optional<pid_t> stranger_in(const std::filesystem::path& directory);
+
+// Removes what a cluster left there, nothing else. Only when nobody of it lives.
 void remove_cluster_files(const std::filesystem::path& directory);
 
 }  // namespace fard

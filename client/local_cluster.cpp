@@ -3,7 +3,9 @@
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <sys/file.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -13,10 +15,11 @@
 #include <fstream>
 #include <optional>
 #include <system_error>
+#include <thread>
 #include <utility>
 
-#include "base/asio_loop.hpp"
 #include "base/child_process.hpp"
+#include "base/owned_fd.hpp"
 #include "client/cluster_files.hpp"
 #include "client/private_directory.hpp"
 #include "runtime/peer/front_door.hpp"
@@ -34,6 +37,7 @@ constexpr auto look_interval = 3ms;     // between two looks at a starting or en
 constexpr std::size_t most_boards = 256;
 constexpr auto question_limit = 500ms;  // of one question to a starting node manager
 constexpr int lock_descriptor = 9;      // in a detached node manager
+constexpr int directory_descriptor = 10;  // there too: the cluster's directory, locked so that cleaners of /tmp leave it alone
 
 // As many free ports of the loopback address. Another process may take one before we do; its node manager
 // says so then.
@@ -112,12 +116,14 @@ struct LocalCluster::Impl {
     std::unique_ptr<PrivateDirectory> own_directory;  // of an embedded cluster
     fs::path directory;
     bool directory_is_ours = false;  // what lies in it was put there by us
+    OwnedFd held_directory;          // of a detached cluster, with a shared lock
     std::string cluster = random_hex(8);
     std::vector<Board> boards;
     std::vector<std::string> doors;
     bool started_well = false;
     Loop::TimerId timer = 0, deadline_timer = 0;
     std::function<void()> stopped;
+    std::shared_ptr<bool> alive = std::make_shared<bool>(true);
 };
 
 Result<> LocalCluster::Impl::prepare() {
@@ -138,6 +144,11 @@ Result<> LocalCluster::Impl::prepare() {
         return fail(Fault::refused,
                     "a local cluster is up already ({} boards in {}); `fard down` takes it down",
                     living.size(), directory.string());
+    if (const auto stranger = stranger_in(directory))
+        return fail(Fault::refused,
+                    "a node manager that `fard up` did not start lives in {} (process {}); end it, or give it another "
+                    "--state-dir",
+                    directory.string(), *stranger);
     remove_cluster_files(directory);
     directory_is_ours = true;
     return check_cluster_directory(directory, true);
@@ -162,11 +173,16 @@ Result<> LocalCluster::Impl::name_boards() {
     return {};
 }
 
+// The doors are listed first: should we be killed meanwhile, those that run can be found.
 Result<> LocalCluster::Impl::launch() {
+    if (options.detached) {
+        if (auto listed = list_doors(directory, doors); !listed) return listed;
+        held_directory = OwnedFd(open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+        flock(held_directory.get(), LOCK_SH);
+    }
     for (auto& board : boards)
         if (auto launched = launch_one(board); !launched) return launched;
-    if (!options.detached) return {};
-    return list_doors(directory, doors);
+    return {};
 }
 
 Result<> LocalCluster::Impl::launch_one(Board& board) {
@@ -188,6 +204,7 @@ Result<> LocalCluster::Impl::launch_one(Board& board) {
         spec.die_with_parent = false;
         spec.own_session = true;
         spec.descriptors = {{1, log}, {2, log}, {lock_descriptor, board.lock->fd()}};
+        if (held_directory.get() >= 0) spec.descriptors.emplace(directory_descriptor, held_directory.get());
     }
     auto child =
         ChildProcess::start(loop, spec, [this, &board](const ChildExit& exit) { exited(board, exit); });
@@ -272,7 +289,8 @@ const std::vector<std::string>& LocalCluster::doors() const {
     return impl_->doors;
 }
 
-void LocalCluster::start(Loop& loop, SocketFactory& sockets, LocalClusterOptions options, Started started) {
+LocalCluster::Abort LocalCluster::start(Loop& loop, SocketFactory& sockets, LocalClusterOptions options,
+                                        Started started) {
     auto owned = std::make_unique<Impl>(loop, sockets, std::move(options));
     auto& impl = *owned;
     impl.owner.reset(new LocalCluster(std::move(owned)));
@@ -280,7 +298,13 @@ void LocalCluster::start(Loop& loop, SocketFactory& sockets, LocalClusterOptions
     Result<> good = impl.prepare();
     if (good) good = impl.name_boards();
     if (good) good = impl.launch();
-    if (!good) return impl.finish(good.error());
+    auto abort = [&impl, alive = std::weak_ptr(impl.alive)](const Error& why) {
+        if (!alive.expired()) impl.finish(why);
+    };
+    if (!good) {
+        impl.finish(good.error());
+        return abort;
+    }
     impl.deadline_timer = loop.call_after(impl.options.ready_within, [&impl] {
         std::string missing;
         for (const auto& board : impl.boards)
@@ -291,6 +315,7 @@ void LocalCluster::start(Loop& loop, SocketFactory& sockets, LocalClusterOptions
                               std::chrono::duration<double>(impl.options.ready_within).count(), missing)});
     });
     impl.look();
+    return abort;
 }
 
 void LocalCluster::stop(Duration limit, std::function<void()> stopped) {
@@ -309,40 +334,54 @@ void LocalCluster::stop(Duration limit, std::function<void()> stopped) {
     });
 }
 
+namespace {
+
+// SIGTERM to the process, by a descriptor, so that it meets nobody else.
+void ask_to_end(const LivingBoard& board, const fs::path& directory) {
+    const OwnedFd process(static_cast<int>(syscall(SYS_pidfd_open, board.pid, 0)));
+    if (process.get() < 0) return;
+    const auto still = living_boards(directory);  // the number is its own as long as it is there
+    const bool same = std::any_of(still.begin(), still.end(), [&](const LivingBoard& one) {
+        return one.name == board.name && one.pid == board.pid;
+    });
+    if (same) syscall(SYS_pidfd_send_signal, process.get(), SIGTERM, nullptr, 0);
+}
+
+std::string names_of(const std::vector<LivingBoard>& boards) {
+    std::string text;
+    for (const auto& board : boards)
+        text += fmt::format("{}{} (process {})", text.empty() ? "" : ", ", board.name, board.pid);
+    return text;
+}
+
+}  // namespace
+
 Result<std::size_t> take_down_cluster(const fs::path& directory, Duration limit) {
-    if (auto checked = check_cluster_directory(directory, false); !checked) {
-        if (checked.error().fault != Fault::not_found) return fail(checked.error());
+    const auto checked = check_cluster_directory(directory, false);
+    if (!checked && checked.error().fault != Fault::not_found) return fail(checked.error());
+    const auto at_first = living_boards(directory);
+    const auto stranger = checked ? stranger_in(directory) : std::nullopt;
+    if (at_first.empty() && stranger)
+        return fail(Fault::refused,
+                    "the node manager in {} (process {}) was not started by `fard up`; `fard down --node {}` ends it",
+                    directory.string(), *stranger, (directory / "node.ipc").string());
+    if (at_first.empty() && !checked)
         return fail(Fault::unreachable, "no local cluster is up ({} is not there)", directory.string());
-    }
-    const auto at_first = living_boards(directory).size();
-    AsioLoop loop;
-    SocketFactory sockets;
-    std::vector<std::unique_ptr<Visitor>> visitors;
-    for (const auto& door : at_first ? listed_doors(directory) : std::vector<std::string>{}) {
-        auto visitor = Visitor::knock(loop, sockets, PeerId{random_hex(16)}, door);
-        if (!visitor) continue;
-        visitors.push_back(std::move(*visitor));
-        visitors.back()->ask(wire::Shutdown{}, limit, [](const Result<wire::Body>&) {});
-    }
-    const auto deadline = loop.now() + limit;
-    std::function<void()> look = [&] {
-        if (living_boards(directory).empty() || loop.now() >= deadline) return loop.stop();
-        loop.call_after(look_interval, look);
-    };
-    loop.post(look);
-    loop.run();
-    std::string left;
-    for (const auto& board : living_boards(directory))
-        left += fmt::format("{}{} (process {})", left.empty() ? "" : ", ", board.name, board.pid);
+    for (const auto& board : at_first)
+        if (board.pid > 0) ask_to_end(board, directory);
+    const auto deadline = std::chrono::steady_clock::now() + limit;
+    auto left = living_boards(directory);
+    for (; !left.empty() && std::chrono::steady_clock::now() < deadline; left = living_boards(directory))
+        std::this_thread::sleep_for(look_interval);
     if (!left.empty())
         return fail(Fault::timed_out,
                     "these node managers did not end within {:.0f} s: {}; `kill -9` ends them",
-                    std::chrono::duration<double>(limit).count(), left);
+                    std::chrono::duration<double>(limit).count(), names_of(left));
     remove_cluster_files(directory);
-    if (at_first == 0)
+    if (at_first.empty())
         return fail(Fault::unreachable, "no local cluster is up; leftovers in {} were removed",
                     directory.string());
-    return at_first;
+    return at_first.size();
 }
 
 }  // namespace fard

@@ -43,7 +43,9 @@ class LocalCluster {
     // Starts all node managers at once; `started` is called once, from the loop, when each of them knows all
     // others and their devices. Errors (nothing is left then): refused (a cluster is up in the directory
     // already), not_found, io, failed (a node manager ended: its last words), timed_out (which are missing).
-    static void start(Loop& loop, SocketFactory& sockets, LocalClusterOptions options, Started started);
+    // The abort that it returns ends a start that is under way with its error, and does nothing afterwards.
+    using Abort = std::function<void(const Error&)>;
+    static Abort start(Loop& loop, SocketFactory& sockets, LocalClusterOptions options, Started started);
 
     // Kills what still runs of an embedded cluster, reaps it, removes its files; a detached one just goes on.
     ~LocalCluster();
@@ -60,8 +62,9 @@ class LocalCluster {
     std::unique_ptr<Impl> impl_;
 };
 
-// Asks every node manager of the user's cluster to end, waits until all are gone, removes the files. Blocks.
-// Errors: not_found (no cluster is up there), timed_out (which ones did not end).
+// Ends every node manager of the user's cluster (SIGTERM), waits until all are gone, removes the files. Blocks.
+// Errors: unreachable (no cluster is up there), refused (who lives there is none of a cluster's), timed_out (which ones did
+// not end).
 Result<std::size_t> take_down_cluster(const std::filesystem::path& directory, Duration limit);
 
 }  // namespace fard

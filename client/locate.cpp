@@ -7,6 +7,7 @@
 
 #include "base/asio_loop.hpp"
 #include "client/cluster_files.hpp"
+#include "client/door_check.hpp"
 #include "runtime/peer/front_door.hpp"
 #include "runtime/peer/messages_client.hpp"
 
@@ -76,8 +77,9 @@ Result<NodeAnswer> ask_first(const std::vector<std::string>& doors, const wire::
     if (!doors.empty()) loop.run();
     if (found) return std::move(*found);
     if (refusal) return fail(*refusal);
-    return fail(Fault::unreachable, "no node manager answers at {} within {:.1f} s", joined(doors),
-                seconds(deadline));
+    const auto why = doors.size() == 1 ? ": " + why_silent(doors.front()) : "";
+    return fail(Fault::unreachable, "no node manager answers at {} within {:.1f} s{}", joined(doors),
+                seconds(deadline), why);
 }
 
 Result<Whereabouts> locate(const LocateOptions& options) {

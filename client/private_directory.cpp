@@ -30,6 +30,14 @@ bool is_ours(const fs::path& directory) {
     return lstat(directory.c_str(), &status) == 0 && S_ISDIR(status.st_mode) && status.st_uid == geteuid();
 }
 
+// TMPDIR, or /tmp where that is too long: sockets lie several names deeper, and a socket's path has 107 bytes at most.
+fs::path parent_for_sockets() {
+    constexpr std::size_t longest = 40;
+    std::error_code error;
+    const auto parent = fs::temp_directory_path(error);
+    return error || parent.string().size() > longest ? fs::path("/tmp") : parent;
+}
+
 void remove_abandoned(const fs::path& parent, const std::string& prefix) {
     std::error_code error;
     for (auto entry = fs::directory_iterator(parent, error); !error && entry != fs::directory_iterator();
@@ -47,18 +55,17 @@ void remove_abandoned(const fs::path& parent, const std::string& prefix) {
 }  // namespace
 
 Result<std::unique_ptr<PrivateDirectory>> PrivateDirectory::make(const std::string& prefix) {
-    std::error_code error;
-    auto parent = fs::temp_directory_path(error);
-    if (error) parent = "/tmp";
+    const auto parent = parent_for_sockets();
     remove_abandoned(parent, prefix);
+    std::error_code error;
     std::string name;
     // Between our making a directory and our locking it another process may take it for abandoned: then once
     // more.
     for (int attempt = 0; attempt < 5; ++attempt) {
         name = (parent / (prefix + "-XXXXXX")).string();
         if (!mkdtemp(name.data()))
-            return fail(Fault::io, "cannot make a directory for sockets ({}): {}", name,
-                        std::strerror(errno));
+            return fail(Fault::io, "cannot make a directory for sockets ({}): {}; TMPDIR names where (a short path)",
+                        name, std::strerror(errno));
         const int lock = take_lock(name, O_CREAT);
         if (lock >= 0 && fs::exists(fs::path(name) / lock_name, error))
             return std::unique_ptr<PrivateDirectory>(new PrivateDirectory(name, lock));
