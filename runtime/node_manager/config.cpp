@@ -40,9 +40,9 @@ po::options_description describe_options() {
 }
 
 std::vector<std::string> option_names() {
-    std::vector<std::string> names{"config", "help", "version"};
+    std::vector<std::string> names{"--config", "--help", "--version"};
     for (const auto& key : config_keys())
-        names.push_back(key.option());
+        names.push_back("--" + key.option());
     return names;
 }
 
@@ -60,6 +60,7 @@ struct CommandLine {
 Result<CommandLine> read_command_line(const std::vector<std::string>& args) {
     using namespace po::command_line_style;
     const auto options = describe_options();
+    if (args == std::vector<std::string>{"-h"}) return CommandLine{.help = true};
     try {
         const auto parsed = po::command_line_parser(args)
                                 .options(options)
@@ -80,9 +81,9 @@ Result<CommandLine> read_command_line(const std::vector<std::string>& args) {
     } catch (const po::unknown_option& error) {
         const auto name = without_dashes(error.get_option_name());
         return fail(Fault::invalid_input, "there is no option --{}{}; see fardd --help", name,
-                    did_you_mean(name, option_names()));
+                    did_you_mean("--" + name, option_names()));
     } catch (const po::too_many_positional_options_error&) {
-        return fail(Fault::invalid_input, "fardd takes options alone, nothing else; see fardd --help");
+        return fail(Fault::invalid_input, "fardd takes options alone, and each begins with two dashes; see fardd --help");
     } catch (const po::error& error) {
         return fail(Fault::invalid_input, "{}; see fardd --help", error.what());
     }

@@ -50,6 +50,9 @@ Result<std::vector<Setting>> read_table(const toml::table& table, const std::fil
     for (const auto& [key, node] : table) {
         const std::string name(key.str());
         const auto* known = find_config_key(name);
+        if (!known && node.is_table())
+            return fail(Fault::invalid_input, "{}: there is no table [{}]; all keys stand at the top of the file, in no table",
+                        fmt::format("{}:{}", file.string(), key.source().begin.line), name);
         if (!known)
             return fail(Fault::invalid_input, "{}: there is no key '{}'{}",
                         fmt::format("{}:{}", file.string(), key.source().begin.line), name,

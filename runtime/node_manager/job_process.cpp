@@ -13,6 +13,7 @@
 #include <new>
 #include <utility>
 
+#include "base/suggest.hpp"
 #include "runtime/node_manager/parked_jobs.hpp"
 #include "runtime/peer/codec.hpp"
 #include "runtime/peer/job_page.hpp"
@@ -235,12 +236,27 @@ class ProcessSpawner final : public JobSpawner {
         for (const auto& dir : options_.jobs_dirs) {
             const auto file = dir / program;
             std::error_code ignored;
-            if (std::filesystem::is_regular_file(file, ignored) && ::access(file.c_str(), X_OK) == 0)
-                return file;
+            if (std::filesystem::is_regular_file(file, ignored)) {
+                if (::access(file.c_str(), X_OK) == 0) return file;
+                return fail(Fault::not_found, "job program {} cannot be executed: {}; chmod +x it", file.string(),
+                            std::strerror(errno));
+            }
             looked += (looked.empty() ? "" : ", ") + dir.string();
         }
-        return fail(Fault::not_found, "no job program '{}' (looked in {})", program,
+        return fail(Fault::not_found, "no job program '{}'{} (looked in {})", program,
+                    did_you_mean(program, programs()),
                     looked.empty() ? "no directory: jobs_dir is not set" : looked);
+    }
+
+    std::vector<std::string> programs() const {
+        std::vector<std::string> names;
+        for (const auto& dir : options_.jobs_dirs) {
+            std::error_code error;
+            for (auto entry = std::filesystem::directory_iterator(dir, error);
+                 !error && entry != std::filesystem::directory_iterator(); entry.increment(error))
+                if (::access(entry->path().c_str(), X_OK) == 0) names.push_back(entry->path().filename().string());
+        }
+        return names;
     }
 
     Loop& loop_;

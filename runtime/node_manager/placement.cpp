@@ -1,6 +1,9 @@
 #include "runtime/node_manager/placement.hpp"
 
+#include <fmt/ranges.h>
+
 #include <algorithm>
+#include <set>
 #include <tuple>
 
 namespace fard {
@@ -67,6 +70,14 @@ Error too_few(const wire::AppSpec& app, const wire::PositionSpec& spec, const st
             there += seat.device->slots;
             boards.insert(seat.board_order);
         }
+    if (!spec.device.empty() && boards.empty()) {
+        std::set<std::string> kinds;
+        for (const auto& seat : seats)
+            kinds.insert("'" + seat.device->kind + "'");
+        return {Fault::refused, fmt::format("position '{}' needs a device of kind '{}', and no board of the cluster has one; "
+                                            "there are {}",
+                                            spec.name, spec.device, fmt::join(kinds, ", "))};
+    }
     const std::string kind = spec.device.empty() ? "device" : "'" + spec.device + "' device";
     return {
         Fault::refused,

@@ -113,10 +113,10 @@ TEST_CASE("wrong options say which, and what was meant") {
         std::string message;
     };
     const Case cases[] = {
-        {{"--slotz", "2"}, "there is no option --slotz (did you mean slots?); see fardd --help"},
-        {{"--front_dor=x"}, "there is no option --front_dor (did you mean front-door?); see fardd --help"},
+        {{"--slotz", "2"}, "there is no option --slotz (did you mean --slots?); see fardd --help"},
+        {{"--front_dor=x"}, "there is no option --front_dor (did you mean --front-door?); see fardd --help"},
         {{"--xyzzy"}, "there is no option --xyzzy; see fardd --help"},
-        {{"start"}, "fardd takes options alone, nothing else; see fardd --help"},
+        {{"start"}, "fardd takes options alone, and each begins with two dashes; see fardd --help"},
         {{"--slots", "0"}, "--slots: '0' is not a whole number from 1 to 1024"},
         {{"--slots", "2x"}, "--slots: '2x' is not a whole number from 1 to 1024"},
         {{"--slots", "99999999999999999999"},

@@ -285,7 +285,7 @@ TEST_CASE("what cannot be started says why") {
         std::string words;
     };
     const Case cases[] = {
-        {{"--slotz"}, 2, "fardd: there is no option --slotz (did you mean slots?); see fardd --help"},
+        {{"--slotz"}, 2, "fardd: there is no option --slotz (did you mean --slots?); see fardd --help"},
         {{"--state-dir", dir("b0")}, 1, "another node manager has the state directory " + dir("b0")},
         {{"--state-dir", dir("open")},
          2,
