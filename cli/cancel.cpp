@@ -5,6 +5,7 @@
 
 #include "cli/cluster_status.hpp"
 #include "cli/commands.hpp"
+#include "cli/console.hpp"
 #include "client/locate.hpp"
 
 namespace fard::cli {
@@ -48,7 +49,7 @@ Result<> cancel(const Options& options) {
     if (!run) return fail(run.error());
     const auto answer = ask_first({doors->front()}, wire::Cancel{*run, false}, cancel_limit);
     if (!answer) return fail(answer.error());
-    fmt::print("run {} is cancelled\n", run->hex);
+    out("run {} is cancelled\n", run->hex);
     return {};
 }
 

@@ -2,6 +2,7 @@
 #include <cstdio>
 
 #include "cli/commands.hpp"
+#include "cli/console.hpp"
 #include "client/cluster_files.hpp"
 #include "client/local_cluster.hpp"
 
@@ -10,15 +11,15 @@ namespace {
 
 CommandSpec spec() {
     return {
-        "down", "end the local cluster", {}, {{"timeout", "S", "wait S seconds for its boards to end (10)"}}};
+        "down", "end the local cluster", {}, {{"timeout", "TIME", "wait that long for its boards to end (10s)"}}};
 }
 
 Result<> down(const Options& options) {
-    const auto timeout = options.number("timeout", 10, 1, 3600);
+    const auto timeout = options.duration("timeout", std::chrono::seconds(10), std::chrono::hours(1));
     if (!timeout) return fail(timeout.error());
-    const auto ended = take_down_cluster(user_cluster_directory(), std::chrono::seconds(*timeout));
+    const auto ended = take_down_cluster(user_cluster_directory(), *timeout);
     if (!ended) return fail(ended.error());
-    fmt::print("{} boards are down\n", *ended);
+    out("{} boards are down\n", *ended);
     return {};
 }
 

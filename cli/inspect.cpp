@@ -1,10 +1,18 @@
-// fard inspect MODEL.onnx: what fard reads from a model.
-#include <cstdio>
+// fard inspect MODEL.onnx: what fard reads from a model; fard inspect APP.toml: the stages that it becomes.
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
 #include <fstream>
 #include <nlohmann/json.hpp>
 
 #include "cli/commands.hpp"
+#include "cli/console.hpp"
 #include "cli/shapes.hpp"
+#include "cli/stages.hpp"
+#include "client/app_file.hpp"
 #include "model/graphviz.hpp"
 #include "model/model.hpp"
 #include "model/summary.hpp"
@@ -16,8 +24,8 @@ using nlohmann::json;
 
 CommandSpec spec() {
     return {"inspect",
-            "show a model's layers, shapes, types, parameters and MACs",
-            {"MODEL.onnx"},
+            "show a model's layers and where it can be cut, or an app's stages",
+            {"MODEL.onnx|APP.toml"},
             {{"dot", "FILE", "write the network as a Graphviz drawing"},
              {"json", "", "print one JSON object"},
              shape_option()}};
@@ -54,33 +62,74 @@ json as_json(const model::Model& model) {
         parameters += own;
         macs += work;
     }
+    const auto cuts = model.cut_tensors();
+    auto points = json::array();
+    for (const auto& node : graph.nodes) {
+        const auto& result = graph[node.outputs[0]];
+        if (std::find(cuts.begin(), cuts.end(), result.name) != cuts.end())
+            points.push_back({{"tensor", result.name},
+                              {"layer", node.name},
+                              {"wire_bytes", model::wire_desc(result).wire_bytes()}});
+    }
     return {{"name", graph.name},
             {"inputs", describe(graph, graph.inputs)},
             {"outputs", describe(graph, graph.outputs)},
             {"layers", std::move(layers)},
-            {"cuts", model.cut_tensors()},
+            {"cuts", cuts},
+            {"cut_points", std::move(points)},
             {"parameters", parameters},
             {"macs", macs}};
 }
 
 Result<> write_file(const std::string& file, const std::string& text) {
     std::ofstream stream(file, std::ios::binary);
+    if (!stream) return fail(Fault::invalid_input, "--dot {}: cannot be written: {}", file, std::strerror(errno));
     stream << text << std::flush;
-    if (!stream) return fail(Fault::io, "{}: cannot be written", file);
+    if (!stream) return fail(Fault::io, "--dot {}: cannot be written: {}", file, std::strerror(errno));
+    return {};
+}
+
+std::string borders(const char* title, const model::Graph& graph, const std::vector<model::TensorId>& ids) {
+    std::string text;
+    for (const auto id : ids) {
+        const auto& tensor = graph[id];
+        text += fmt::format("{}  {}  {}  {}  {} bytes\n", title, tensor.name, fmt::join(tensor.shape, "x"),
+                            tensor.type.name(), model::wire_desc(tensor).wire_bytes());
+    }
+    return text;
+}
+
+Result<> inspect_model(const Options& options) {
+    const std::filesystem::path file = options.positional(0);
+    const auto shapes = read_shapes(options);
+    if (!shapes) return fail(shapes.error());
+    const auto model = model::Model::load(file, *shapes);
+    if (!model) return fail(model.error());
+    if (options.given("dot")) {
+        std::error_code ignored;
+        if (std::filesystem::equivalent(options.text("dot"), file, ignored))
+            return fail(Fault::invalid_input, "--dot {}: that is the model; it would be replaced", file.string());
+        if (auto done = write_file(options.text("dot"), model::graphviz(model->graph())); !done) return done;
+    }
+    if (options.given("json")) {
+        out("{}\n", as_json(*model).dump());
+        return {};
+    }
+    const auto& graph = model->graph();
+    out("{}{}\n{}\nA name under \"cut\" can stand in an app file's `cuts`.\n", borders("input ", graph, graph.inputs),
+        borders("output", graph, graph.outputs), model::layer_table(graph, model->cut_tensors()));
     return {};
 }
 
 Result<> run(const Options& options) {
-    const auto shapes = read_shapes(options);
-    if (!shapes) return fail(shapes.error());
-    const auto model = model::Model::load(options.positional(0), *shapes);
-    if (!model) return fail(model.error());
-    if (options.given("dot"))
-        if (auto done = write_file(options.text("dot"), model::graphviz(model->graph())); !done) return done;
-    if (options.given("json"))
-        fmt::print("{}\n", as_json(*model).dump());
-    else
-        fmt::print("{}", model::layer_table(model->graph()));
+    const std::filesystem::path file = options.positional(0);
+    if (file.extension() != ".toml") return inspect_model(options);
+    if (options.given("dot")) return fail(Fault::invalid_input, "--dot draws a model; {} is an app file", file.string());
+    const auto app = read_app_file(file);
+    if (!app) return fail(app.error());
+    const auto stages = stage_rows(*app);
+    if (!stages) return fail(stages.error());
+    put_out(options.given("json") ? stages_json(*app, *stages) + "\n" : stages_text(*app, *stages));
     return {};
 }
 

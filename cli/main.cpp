@@ -1,8 +1,7 @@
-#include <csignal>
-
+#include "base/process.hpp"
 #include "cli/commands.hpp"
 
 int main(int argc, char** argv) {
-    std::signal(SIGPIPE, SIG_IGN);  // a reader that goes away is an error of writing, not the end of us
+    fard::prepare_process();
     return fard::cli::dispatch({argv + 1, argv + argc});
 }

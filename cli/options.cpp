@@ -60,6 +60,23 @@ Result<std::uint64_t> Options::number(const std::string& name, std::uint64_t oth
     return value;
 }
 
+Result<std::chrono::milliseconds> Options::duration(const std::string& name, std::chrono::milliseconds otherwise,
+                                                    std::chrono::milliseconds most) const {
+    if (!given(name)) return otherwise;
+    const auto typed = text(name);
+    std::uint64_t count = 0;
+    const auto [end, error] = std::from_chars(typed.data(), typed.data() + typed.size(), count);
+    std::string unit(end, typed.data() + typed.size());
+    unit.erase(0, unit.find_first_not_of(' '));
+    const std::map<std::string, std::uint64_t> units{{"", 1000}, {"s", 1000}, {"ms", 1}, {"min", 60'000}, {"h", 3'600'000}};
+    const auto factor = units.find(unit);
+    const auto limit = static_cast<std::uint64_t>(most.count());
+    if (error != std::errc() || factor == units.end() || count == 0 || count > limit / factor->second)
+        return fail(Fault::invalid_input, "--{} {}: a time above 0 and at most {} s is needed, like 5s, 500ms or 2min", name,
+                    typed, most.count() / 1000);
+    return std::chrono::milliseconds(count * factor->second);
+}
+
 Result<Options> parse_options(const CommandSpec& command, const std::vector<std::string>& arguments) {
     const auto description = describe(command);
     po::parsed_options parsed(&description);
@@ -78,7 +95,9 @@ Result<Options> parse_options(const CommandSpec& command, const std::vector<std:
         if (item.position_key >= 0) {
             const auto& word = item.value.front();
             const bool dashed = word.size() > 1 && word.front() == '-';
-            if (dashed) return unknown_option(command, word);
+            if (word == "-h") options.values_["help"];
+            if (dashed && word != "-h") return unknown_option(command, word);
+            if (dashed) continue;
             options.positional_.push_back(word);
             continue;
         }
@@ -90,7 +109,8 @@ Result<Options> parse_options(const CommandSpec& command, const std::vector<std:
     for (const auto& option : command.options)
         if (!option.repeated && options.texts(option.name).size() > 1)
             return fail(Fault::invalid_input, "--{} is given twice{}", option.name, hint(command));
-    if (options.positional_.size() < command.positional.size())
+    const auto optional = static_cast<std::size_t>(!command.positional.empty() && command.positional.back().starts_with('['));
+    if (options.positional_.size() + optional < command.positional.size())
         return fail(Fault::invalid_input, "{} is missing{}", command.positional[options.positional_.size()],
                     hint(command));
     if (options.positional_.size() > command.positional.size())

@@ -2,6 +2,7 @@
 // options.cpp.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <map>
 #include <optional>
@@ -22,7 +23,8 @@ struct OptionSpec {
 struct CommandSpec {
     std::string name;
     std::string summary;                  // one line of `fard --help`
-    std::vector<std::string> positional;  // names of the arguments that it must have, in order
+    std::vector<std::string> positional;  // names of the arguments that it must have, in order; the last may be one
+                                          // that it can do without: "[RUN]"
     std::vector<OptionSpec> options;      // besides --help
 };
 
@@ -34,6 +36,10 @@ class Options {
     // Errors: invalid_input (not a whole number, outside of least..most).
     Result<std::uint64_t> number(const std::string& name, std::uint64_t otherwise, std::uint64_t least,
                                  std::uint64_t most) const;
+    // "5s", "500 ms", "2min", "1 h"; a number alone counts seconds. Errors: invalid_input, as number().
+    Result<std::chrono::milliseconds> duration(const std::string& name, std::chrono::milliseconds otherwise,
+                                               std::chrono::milliseconds most) const;
+    std::size_t positionals() const { return positional_.size(); }
     const std::string& positional(std::size_t place) const { return positional_.at(place); }
     bool help() const { return given("help"); }
 

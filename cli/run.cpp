@@ -5,6 +5,8 @@
 
 #include "cli/commands.hpp"
 #include "cli/console.hpp"
+#include "cli/interruption.hpp"
+#include "cli/output_file.hpp"
 #include "cli/output_files.hpp"
 #include "cli/shapes.hpp"
 #include "client/inputs.hpp"
@@ -148,7 +150,7 @@ void print_figures(const std::string& model, const std::string& kind, int thread
     const double ms = count > 0 ? figures.wall_s * 1e3 / count : 0;
     const double rate = figures.wall_s > 0 ? count / figures.wall_s : 0;
     if (!json) {
-        fmt::print("{}: {} results in {:.3f} s on {}, {:.3f} ms per image, {:.1f}/s (loaded in {:.3f} s)\n",
+        out("{}: {} results in {:.3f} s on {}, {:.3f} ms per image, {:.1f}/s (loaded in {:.3f} s)\n",
                    model, figures.chunks, figures.wall_s, kind, ms, rate, figures.load_s);
         return;
     }
@@ -161,7 +163,7 @@ void print_figures(const std::string& model, const std::string& kind, int thread
                                      {"wall_s", figures.wall_s},
                                      {"throughput_per_s", rate},
                                      {"ms_per_image", ms}};
-    fmt::print("{}\n", object.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace));
+    out("{}\n", object.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace));
 }
 
 Result<> run(const Options& options) {
@@ -177,10 +179,21 @@ Result<> run(const Options& options) {
         paths.emplace_back(path);
 
     const std::filesystem::path model_file = options.positional(0);
+    if (model_file.extension() == ".toml")
+        return fail(Fault::invalid_input, "{}: that is an app file, not a model; `fard submit` runs it", model_file.string());
+    std::vector<UsedFile> used{{"the model", model_file}};
+    for (const auto& path : paths)
+        used.push_back({"an input", file_in(path.string())});
+    for (const auto& output : options.texts("output"))
+        if (auto checked = check_output("--output", file_in(output), used); !checked) return checked;
     auto directory = PrivateDirectory::make("fard-run");
     if (!directory) return fail(directory.error());
     const auto shapes = read_shapes(options);
     if (!shapes) return fail(shapes.error());
+    const Interruption interruption([&] {
+        std::error_code ignored;  // the file of --output has no name yet
+        std::filesystem::remove_all((*directory)->path(), ignored);
+    });
     const auto package = pack_whole(model_file, *shapes, (*directory)->path());
     if (!package) return fail(package.error());
     const auto inputs = Inputs::open(paths, AppFile::Input{}, package->manifest.inputs);

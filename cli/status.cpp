@@ -4,6 +4,7 @@
 
 #include "cli/cluster_status.hpp"
 #include "cli/commands.hpp"
+#include "cli/console.hpp"
 #include "cli/report.hpp"
 
 namespace fard::cli {
@@ -98,7 +99,7 @@ Result<> status(const Options& options) {
     if (!doors) return fail(doors.error());
     const auto status = cluster_status(*doors);
     if (!status) return fail(status.error());
-    fmt::print("{}", options.given("json") ? status_json(*status) + "\n" : status_text(*status));
+    out("{}", options.given("json") ? status_json(*status) + "\n" : status_text(*status));
     return {};
 }
 

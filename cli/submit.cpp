@@ -1,6 +1,5 @@
 // fard submit APP.toml: the app's inputs through its pipeline, on the cluster that is there or on its own.
 #include <algorithm>
-#include <atomic>
 #include <condition_variable>
 #include <cstdio>
 #include <mutex>
@@ -9,6 +8,7 @@
 #include "cli/array_file.hpp"
 #include "cli/commands.hpp"
 #include "cli/console.hpp"
+#include "cli/output_file.hpp"
 #include "cli/output_files.hpp"
 #include "cli/report.hpp"
 #include "cli/scores.hpp"
@@ -31,7 +31,7 @@ CommandSpec spec() {
               "write all results as one array; NAME=OUT.npy or OUT.npz where there are several", true},
              {"prepared", "IN.npy", "write what position 0 is fed as one array"},
              {"top", "K", "show the K best classes of each result"},
-             {"timeout", "S", "give up after S seconds"},
+             {"timeout", "TIME", "give up after TIME: 5s, 2min, or a number of seconds"},
              {"node", "ADDRESS", "the node manager to talk to, instead of FARD_NODE or the local cluster"},
              {"json", "", "print the summary as one JSON object"}}};
 }
@@ -45,6 +45,24 @@ struct Request {
     Api::Limit limit = Api::forever;
     std::vector<std::filesystem::path> inputs;
 };
+
+Result<> check_outputs(const Options& options, const Request& request) {
+    std::vector<UsedFile> used{{"the app file", request.app.file},
+                               {"the app's own data", request.app.input.default_data}};
+    if (request.app.model) {
+        used.push_back({"the app's model", request.app.model->file});
+        used.push_back({"the app's labels", request.app.model->labels});
+    }
+    for (const auto& input : request.inputs)
+        used.push_back({"an input", file_in(input.string())});
+    for (const char* option : {"output", "prepared"})
+        for (const auto& text : options.texts(option)) {
+            const auto file = file_in(text);
+            if (auto checked = check_output(std::string("--") + option, file, used); !checked) return checked;
+            used.push_back({std::string("the file of --") + option, file});
+        }
+    return {};
+}
 
 Result<Request> read_request(const Options& options) {
     Request request;
@@ -62,12 +80,13 @@ Result<Request> read_request(const Options& options) {
     const auto chunks = options.number("chunks", 0, 1, 1'000'000'000);
     if (!chunks) return fail(chunks.error());
     request.chunks = *chunks;
-    const auto timeout = options.number("timeout", 0, 1, 10'000'000);
+    const auto timeout = options.duration("timeout", Api::forever, std::chrono::hours(24 * 365));
     if (!timeout) return fail(timeout.error());
-    if (*timeout) request.limit = std::chrono::seconds(*timeout);
+    request.limit = *timeout;
     request.json = options.given("json");
     for (const auto& path : options.texts("input"))
         request.inputs.emplace_back(path);
+    if (auto checked = check_outputs(options, request); !checked) return fail(checked.error());
     return request;
 }
 
@@ -117,9 +136,14 @@ Result<> write_prepared(const std::filesystem::path& file, const PackedApp& pack
 // Collects what comes of one run; the Api's thread fills it, the command waits for it.
 class Watcher {
   public:
-    Watcher(const Request& request, const PackedApp& packed, const Feed& feed, OutputFiles output,
-            ProgressLine& progress)
-        : request_(request), packed_(packed), feed_(feed), output_(std::move(output)), progress_(progress) {}
+    Watcher(const Request& request, const PackedApp& packed, const Feed& feed,
+            OutputFiles output, ProgressLine& progress, std::function<void()> give_up)
+        : request_(request),
+          packed_(packed),
+          feed_(feed),
+          output_(std::move(output)),
+          progress_(progress),
+          give_up_(std::move(give_up)) {}
 
     RunCallbacks callbacks() {
         return {.result = [this](std::uint64_t index,
@@ -138,8 +162,8 @@ class Watcher {
         std::unique_lock lock(mutex_);
         over_.wait(lock, [this] { return outcome_.has_value(); });
         progress_.wipe();
-        if (!*outcome_) return fail(outcome_->error());
         if (!taken_) return fail(taken_.error());
+        if (!*outcome_) return fail(outcome_->error());
         if (auto written = output_.finish(); !written) return fail(written.error());
         return std::move(**outcome_);
     }
@@ -156,6 +180,7 @@ class Watcher {
             buffers.push_back(tensor.bytes());
         taken_ = output_.append(buffers);
         if (taken_ && request_.top && !request_.json) taken_ = judge(index, tensors.front());
+        if (!taken_) give_up_();
     }
 
     Result<> judge(std::uint64_t index, const Frame& tensor) {
@@ -181,12 +206,33 @@ class Watcher {
     const Feed& feed_;
     OutputFiles output_;
     ProgressLine& progress_;
+    std::function<void()> give_up_;  // called once, when a result cannot be taken: the rest is of no use
     std::string lines_;
     std::size_t right_ = 0, judged_ = 0;
     Result<> taken_;
     std::mutex mutex_;
     std::condition_variable over_;
     std::optional<Result<RunSummary>> outcome_;
+};
+
+// Ends the run, from whatever thread, also before there is one.
+class Stopper {
+  public:
+    void stop(const std::string& why) {
+        const std::lock_guard lock(mutex_);
+        why_ = why;
+        if (cancel_) cancel_(why);
+    }
+    void arm(std::function<void(const std::string&)> cancel) {
+        const std::lock_guard lock(mutex_);
+        cancel_ = std::move(cancel);
+        if (!why_.empty()) cancel_(why_);
+    }
+
+  private:
+    std::mutex mutex_;
+    std::string why_;
+    std::function<void(const std::string&)> cancel_;
 };
 
 Result<ApiOptions> place_to_run(const Request& request, const Options& options) {
@@ -213,14 +259,14 @@ Result<ApiOptions> place_to_run(const Request& request, const Options& options) 
 void print_outcome(const Request& request, const RunSummary& summary, const Watcher& watcher) {
     if (!summary.note.empty()) note(summary.note);
     if (request.json) {
-        fmt::print("{}\n", summary_json(summary));
+        out("{}\n", summary_json(summary));
         return;
     }
-    if (!watcher.lines().empty()) fmt::print("{}\n", watcher.lines());
+    if (!watcher.lines().empty()) out("{}\n", watcher.lines());
     if (watcher.judged())
-        fmt::print("{} of {} right ({:.2f} %)\n", watcher.right(), watcher.judged(),
+        out("{} of {} right ({:.2f} %)\n", watcher.right(), watcher.judged(),
                    100.0 * static_cast<double>(watcher.right()) / static_cast<double>(watcher.judged()));
-    fmt::print("{}", summary_text(summary));
+    out("{}", summary_text(summary));
 }
 
 // Everything that can be wrong with the request is found before anything is started.
@@ -241,27 +287,18 @@ Result<> submit(const Options& options) {
         if (auto written = write_prepared(options.text("prepared"), *packed, feed->data); !written)
             return written;
 
-    std::atomic<bool> interrupted = false;
-    std::mutex mutex;
-    std::function<void()> cancel;  // once there is a run
-    place->interrupted = [&] {
-        const std::lock_guard lock(mutex);
-        interrupted = true;
-        if (cancel) cancel();
-    };
+    Stopper stopper;
+    place->interrupted = [&] { stopper.stop("interrupted"); };
     if (place->embedded) progress.show(fmt::format("bringing up {} boards", place->embedded->boards));
     auto api = Api::connect(std::move(*place));
     if (!api) return fail(api.error());
-    Watcher watcher(*request, *packed, *feed, std::move(*output), progress);
+    Watcher watcher(*request, *packed, *feed, std::move(*output), progress,
+                    [&] { stopper.stop("its results cannot be taken"); });
     const auto app = (*api)->send_app(*packed);
     if (!app) return fail(app.error());
     const auto run = (*api)->send_job_data(*app, feed->data.share(), watcher.callbacks(), request->limit);
     if (!run) return fail(run.error());
-    {
-        const std::lock_guard lock(mutex);
-        cancel = [&] { (*api)->cancel(*run, "interrupted"); };
-        if (interrupted) cancel();
-    }
+    stopper.arm([&](const std::string& why) { (*api)->cancel(*run, why); });
     const auto summary = watcher.wait();
     (*api)->close();
     if (!summary) return fail(summary.error());

@@ -42,15 +42,12 @@ Result<> up(const Options& options) {
     ProgressLine progress;
     progress.show(fmt::format("bringing up {} boards", wanted.boards));
     std::optional<Result<std::unique_ptr<LocalCluster>>> cluster;
-    loop.on_signals([&](int) {
-        cluster = fail(Fault::cancelled, "interrupted");
-        loop.stop();
-    });
     loop.post([&] {
-        LocalCluster::start(loop, sockets, wanted, [&](Result<std::unique_ptr<LocalCluster>> started) {
+        auto abort = LocalCluster::start(loop, sockets, wanted, [&](Result<std::unique_ptr<LocalCluster>> started) {
             cluster = std::move(started);
             loop.stop();
         });
+        loop.on_signals([abort = std::move(abort)](int) { abort({Fault::cancelled, "interrupted"}); });
     });
     loop.run();
     progress.wipe();
@@ -58,10 +55,10 @@ Result<> up(const Options& options) {
     const auto& doors = (**cluster)->doors();
     if (options.given("json")) {
         nlohmann::ordered_json json = {{"directory", wanted.directory.string()}, {"nodes", doors}};
-        fmt::print("{}\n", json.dump());
+        out("{}\n", json.dump());
         return {};
     }
-    fmt::print("{} boards are up in {}; `fard down` takes them down\n", doors.size(),
+    out("{} boards are up in {}; `fard down` takes them down\n", doors.size(),
                wanted.directory.string());
     return {};
 }

@@ -156,7 +156,7 @@ AppFile::Position read_position(const Reading& reading, const toml::table& table
     position.params = section.settings("params");
     for (const auto& other : reading.app.positions) {
         if (other.name == position.name && !position.name.empty()) {
-            section.complain("name", fmt::format("is {} twice", position.name));
+            section.complain("name", fmt::format("is '{}' twice; each position has a name of its own", position.name));
         }
     }
     return position;
@@ -221,14 +221,23 @@ Result<AppFile> parse_app_file(std::string_view text, const std::filesystem::pat
         return app;
     } catch (const toml::parse_error& error) {
         const auto& at = error.source().begin;
-        return fail(Fault::invalid_input, "{}:{}:{}: {}", file.string(), at.line, at.column,
-                    error.description());
+        const std::string what(error.description());
+        const bool single = what.find("'pipeline.position'") != std::string::npos ||
+                            what.find("'input.tensor'") != std::string::npos;
+        return fail(Fault::invalid_input, "{}:{}:{}: {}{}", file.string(), at.line, at.column, what,
+                    single ? "; tables of which there are several stand in two brackets: [[pipeline.position]]" : "");
     }
 }
 
 Result<AppFile> read_app_file(const std::filesystem::path& file) {
     auto text = read_whole_file(file, most_file_bytes);
     if (!text) return fail(text.error());
+    const auto kind = file.extension();
+    if (kind == ".onnx" || kind == ".npy" || text->find('\0') != std::string::npos)
+        return fail(Fault::invalid_input,
+                    "{}: is {}, not an app file (TOML); `fard run` and `fard inspect` take a model, docs/app-file.md says "
+                    "what an app file holds",
+                    file.string(), kind == ".onnx" ? "a model" : kind == ".npy" ? "an array" : "no text");
     return parse_app_file(*text, file);
 }
 

@@ -12,12 +12,18 @@ Result<std::string> read_whole_file(const std::filesystem::path& file, std::size
     if (status.type() == std::filesystem::file_type::not_found) {
         return fail(Fault::not_found, "{}: no such file", file.string());
     }
-    if (error) return fail(Fault::io, "{}: {}", file.string(), error.message());
+    if (error) {
+        const auto fault = error == std::errc::permission_denied ? Fault::invalid_input : Fault::io;
+        return fail(fault, "{}: {}", file.string(), error.message());
+    }
     if (std::filesystem::is_directory(status)) {
         return fail(Fault::invalid_input, "{}: is a directory, not a file", file.string());
     }
     std::ifstream in(file, std::ios::binary);
-    if (!in) return fail(Fault::io, "{}: cannot be opened: {}", file.string(), std::strerror(errno));
+    if (!in) {
+        const auto fault = errno == EACCES ? Fault::invalid_input : Fault::io;  // the user named it
+        return fail(fault, "{}: cannot be opened: {}", file.string(), std::strerror(errno));
+    }
     std::string bytes;
     char block[64 * 1024];
     while (in.read(block, sizeof block) || in.gcount() > 0) {

@@ -79,7 +79,7 @@ TomlSection::TomlSection(const toml::table& table, std::string title, std::vecto
     : table_(table), title_(std::move(title)), problems_(problems) {
     for (const auto& [key, value] : table_) {
         if (std::find(keys.begin(), keys.end(), key.str()) != keys.end()) continue;
-        problems_.add(key.source(), fmt::format("unknown key {} in {}{}", key.str(), title_,
+        problems_.add(key.source(), fmt::format("unknown key '{}' in {}{}", key.str(), title_,
                                                 did_you_mean(key.str(), keys)));
     }
 }
@@ -96,7 +96,7 @@ void TomlSection::complain_overall(std::string_view key, const std::string& mess
 }
 
 void TomlSection::missing(std::string_view key) const {
-    problems_.add_overall(table_.source(), fmt::format("{} needs a key {}", title_, key));
+    problems_.add_overall(table_.source(), fmt::format("{} needs {}", title_, key.front() == '[' ? std::string(key) : fmt::format("a key '{}'", key)));
 }
 
 const toml::node* TomlSection::wrong_type(const toml::node& node, std::string_view key,
@@ -282,6 +282,12 @@ std::vector<const toml::table*> TomlSection::tables(std::string_view key) const 
     const auto* node = table_.get(key);
     if (!node) return out;
     const auto* array = node->as_array();
+    if (!array && node->is_table()) {
+        const auto name = title_.starts_with('[') ? title_.substr(1, title_.find(']') - 1) + "." : "";
+        problems_.add(node->source(), fmt::format("{} in {} is an array of tables: write [[{}{}]], with two brackets", key,
+                                                  title_, name, key));
+        return out;
+    }
     if (!array) return wrong_type(*node, key, "an array of tables"), out;
     for (const auto& item : *array) {
         if (const auto* found = item.as_table()) {

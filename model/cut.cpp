@@ -34,25 +34,69 @@ struct Border {
     std::vector<TensorId> tensors;
 };
 
-Result<TensorId> find_tensor(const Graph& graph, const std::string& name) {
+bool can_be_named(const Tensor& tensor) {
+    return !tensor.is_constant() && !tensor.inner;
+}
+
+// The first tensor that can be named on the way from `name` along the file's nodes, for names that the file has but that
+// lie within what fard computes as one operator; "" for none.
+std::string next_on_the_way(const Model::Implementation& model, const std::string& name) {
+    const auto raw = model.file.read();
+    if (!raw) return "";
+    std::set<std::string> reached{name};
+    for (const auto& node : raw->nodes) {  // in topological order
+        const bool reads = std::any_of(node.inputs.begin(), node.inputs.end(),
+                                       [&](const auto& input) { return reached.contains(input); });
+        if (!reads) continue;
+        for (const auto& output : node.outputs) {
+            for (const auto& tensor : model.graph.tensors)
+                if (tensor.name == output && can_be_named(tensor)) return output;
+            reached.insert(output);
+        }
+    }
+    return "";
+}
+
+// What people mean by a name that is no tensor of ours: a layer of the table that `fard inspect` shows, or a tensor of the
+// file that is computed together with others.
+Error no_such_tensor(const Model::Implementation& model, const std::string& name) {
+    const auto& graph = model.graph;
+    std::vector<std::string> known;
+    for (const auto& node : graph.nodes) {
+        const auto& result = graph[node.outputs[0]];
+        if (node.name == name && can_be_named(result))
+            return {Fault::invalid_input,
+                    fmt::format("'{}' is a layer, and a cut names a tensor: its result is '{}'", name, result.name)};
+    }
+    if (const auto next = next_on_the_way(model, name); !next.empty())
+        return {Fault::invalid_input,
+                fmt::format("tensor '{}' lies inside of what is computed as one operator; cut behind it, at '{}'", name, next)};
+    for (const auto& tensor : graph.tensors)
+        if (can_be_named(tensor)) known.push_back(tensor.name);
+    return {Fault::invalid_input,
+            fmt::format("the network has no tensor '{}'{}; `fard inspect` lists where it can be cut", name,
+                        did_you_mean(name, known))};
+}
+
+Result<TensorId> find_tensor(const Model::Implementation& model, const std::string& name) {
+    const auto& graph = model.graph;
     for (TensorId id = 0; id < graph.tensors.size(); ++id) {
         if (graph[id].name != name) continue;
         if (graph[id].is_constant()) return fail(Fault::invalid_input, "tensor '{}' is a constant", name);
-        if (graph[id].inner)
-            return fail(Fault::invalid_input,
-                        "tensor '{}' lies inside of an operator on quantized tensors; cut behind it", name);
-        return id;
+        if (!graph[id].inner) return id;
+        const auto next = next_on_the_way(model, name);
+        return fail(Fault::invalid_input, "tensor '{}' lies inside of an operator on quantized tensors; cut behind it{}",
+                    name, next.empty() ? "" : ", at '" + next + "'");
     }
-    std::vector<std::string> known;
-    for (const auto& tensor : graph.tensors)
-        if (!tensor.is_constant() && !tensor.inner) known.push_back(tensor.name);
-    return fail(Fault::invalid_input, "the network has no tensor '{}'{}", name, did_you_mean(name, known));
+    return fail(no_such_tensor(model, name));
 }
 
-Result<Border> read_border(const Graph& graph, const std::vector<std::string>& names, std::size_t number) {
+Result<Border> read_border(const Model::Implementation& model, const std::vector<std::string>& names,
+                           std::size_t number) {
+    const auto& graph = model.graph;
     Border border{fmt::format("cut {} ({})", number, quoted(names)), {}, {}};
     for (const auto& name : names) {
-        const auto id = find_tensor(graph, name);
+        const auto id = find_tensor(model, name);
         if (!id) return fail_in(border.label, id.error());
         if (std::find(border.tensors.begin(), border.tensors.end(), *id) != border.tensors.end())
             return fail(Fault::invalid_input, "{}: names '{}' twice", border.label, name);
@@ -81,11 +125,12 @@ Result<Border> read_border(const Graph& graph, const std::vector<std::string>& n
 }
 
 // The borders of all stages: the network's inputs, the cuts, its outputs.
-Result<std::vector<Border>> read_borders(const Graph& graph,
+Result<std::vector<Border>> read_borders(const Model::Implementation& model,
                                          const std::vector<std::vector<std::string>>& cuts) {
+    const auto& graph = model.graph;
     std::vector<Border> borders{{"the input", {}, graph.inputs}};
     for (std::size_t i = 0; i < cuts.size(); ++i) {
-        auto border = read_border(graph, cuts[i], i + 1);
+        auto border = read_border(model, cuts[i], i + 1);
         if (!border) return fail(border.error());
         const auto& last = borders.back();
         const bool follows = border->before.size() > last.before.size() &&
@@ -172,7 +217,7 @@ std::vector<TensorId> crossing(const Graph& graph, const std::set<NodeId>& befor
 
 Result<std::vector<Stage>> cut(const Model& model, const std::vector<std::vector<std::string>>& cuts) {
     const auto& whole = Model::Implementation::of(model);
-    const auto borders = read_borders(whole.graph, cuts);
+    const auto borders = read_borders(whole, cuts);
     if (!borders) return fail_in(whole.where, borders.error());
     std::vector<Stage> stages;
     for (std::size_t i = 0; i + 1 < borders->size(); ++i) {

@@ -122,12 +122,12 @@ TEST_CASE("an error names the place, the fault and the likely meaning") {
     const std::string head = "[app]\nname = \"x\"\n[model]\nfile = \"m\"\n";
     const std::string tail = "\n[[pipeline.position]]\nname = \"p\"\n";
     const Row rows[] = {
-        {"[input]\nresise = 1", "6:1: unknown key resise in [input] (did you mean resize?)"},
-        {"[input]\nzzz = 1", "6:1: unknown key zzz in [input]"},
-        {"[pipline]", "5:2: unknown key pipline in the app file (did you mean pipeline?)"},
+        {"[input]\nresise = 1", "6:1: unknown key 'resise' in [input] (did you mean resize?)"},
+        {"[input]\nzzz = 1", "6:1: unknown key 'zzz' in [input]"},
+        {"[pipline]", "5:2: unknown key 'pipline' in the app file (did you mean pipeline?)"},
         {"[input]\nchannels = 3", "6:12: channels in [input] must be a string, not an integer"},
         {"[input]\nchannels = \"grb\"", "6:12: channels in [input] must be \"rgb\" or \"bgr\", not \"grb\""},
-        {"[input]\nresize = { width = 3 }", "6:10: [input] resize needs a key height"},
+        {"[input]\nresize = { width = 3 }", "6:10: [input] resize needs a key 'height'"},
         {"[input]\nresize = { width = 0, height = 1 }",
          "6:20: width in [input] resize must be 1 to 16384, not 0"},
         {"[input]\nresize = { width = 1, height = 1, method = \"cubic\" }",
@@ -150,10 +150,10 @@ TEST_CASE("an error names the place, the fault and the likely meaning") {
         {"[pipeline]\nchunk_timeout = \"1 year\"",
          "6:17: chunk_timeout in [pipeline] must be a duration above zero and at most a week, in ms, s or "
          "min"},
-        {"[[pipeline.position]]\nname = \"p\"", "8:8: name in [[pipeline.position]] is p twice"},
+        {"[[pipeline.position]]\nname = \"p\"", "8:8: name in [[pipeline.position]] is 'p' twice"},
         {"[[pipeline.position]]\nname = \"q\"",
          "5:1: position in [pipeline] stands there 2 times, but the 0 cuts of [model] make 1 stages"},
-        {"[[pipeline.position]]\njob = \"copy\"", "5:1: [[pipeline.position]] needs a key name"},
+        {"[[pipeline.position]]\njob = \"copy\"", "5:1: [[pipeline.position]] needs a key 'name'"},
         {"[[pipeline.position]]\nname = \"q\"\njob = \"../rm\"",
          "7:7: job in [[pipeline.position]] must be the plain file name of a program"},
         {"[[pipeline.position]]\nname = \"q\"\nreplicas = 0",
@@ -178,12 +178,12 @@ TEST_CASE("whole sections that are missing or misplaced are told") {
         const char* part;
     };
     const Row rows[] = {
-        {"", "the app file needs a key [app]"},
-        {"[app]\nname=\"x\"", "the app file needs a key [pipeline]"},
+        {"", "the app file needs [app]"},
+        {"[app]\nname=\"x\"", "the app file needs [pipeline]"},
         {"[app]\nname=\"x\"\n[pipeline]\nposition=[{name=\"a\"}]", "[[input.tensor]] to say what a chunk is"},
-        {"[app]\n[pipeline]\nposition=[{name=\"a\"}]", "[app] needs a key name"},
+        {"[app]\n[pipeline]\nposition=[{name=\"a\"}]", "[app] needs a key 'name'"},
         {"[app]\nname=\"\"", "name in [app] must not be empty"},
-        {"[app]\nname=\"x\"\n[model]\nfile=\"m\"\n[pipeline]", "[pipeline] needs a key position"},
+        {"[app]\nname=\"x\"\n[model]\nfile=\"m\"\n[pipeline]", "[pipeline] needs a key 'position'"},
         {"[app]\nname=\"x\"\n[model]\ncuts=[[]]\nfile=\"m\"", "a cut names no tensor"},
         {"[app]\nname=\"x\"\n[model]\ncuts=[1]\nfile=\"m\"",
          "cuts in [model] must be an array of strings or of"},

@@ -19,12 +19,12 @@ TEST_CASE("the table of layers names each with its shape, type, parameters and M
     maker.node("MatMul", {"f", "v"}, "y");
     const auto model = maker.import();
     REQUIRE_MESSAGE(model, model.error().message);
-    CHECK(layer_table(model->graph()) ==
-          "layer     operator  result    type   parameters   MACs\n"
-          "c         Conv      1x40x1x1  UINT6         720    720\n"
-          "f         Flatten   1x40      UINT6           0      0\n"
-          "y         MatMul    1x10      INT13         400    400\n"
-          "3 layers                                  1,120  1,120\n");
+    CHECK(layer_table(model->graph(), model->cut_tensors()) ==
+          "layer     operator  result    type   bytes  parameters   MACs  cut\n"
+          "c         Conv      1x40x1x1  UINT6     30         720    720  c\n"
+          "f         Flatten   1x40      UINT6     30           0      0  f\n"
+          "y         MatMul    1x10      INT13     17         400    400\n"
+          "3 layers                                         1,120  1,120  2 cuts\n");
 }
 
 TEST_CASE("our MobileNetV1 has the operations of MobileNetV1") {
