@@ -21,6 +21,24 @@ Result<std::vector<std::string>> find_cluster(const std::string& node) {
     return std::move(found->doors);
 }
 
+bool has_ended(const wire::RunState& run) {
+    return run.phase == "done" || run.phase == "failed" || run.phase == "cancelled" || run.phase == "lost";
+}
+
+Result<RunId> find_run(const wire::Status& status, const std::string& digits, bool ended_too) {
+    constexpr std::size_t run_digits = 32;
+    if (digits.empty() || digits.size() > run_digits ||
+        digits.find_first_not_of("0123456789abcdef") != std::string::npos)
+        return fail(Fault::invalid_input, "'{}' is not a run's id; `fard status` lists the runs", digits);
+    std::vector<RunId> found;
+    for (const auto& run : status.runs)
+        if (run.run.hex.starts_with(digits) && (ended_too || !has_ended(run))) found.push_back(run.run);
+    if (found.size() == 1) return found.front();
+    if (found.empty())
+        return fail(Fault::not_found, "no run {} is under way; `fard status` lists the runs", digits);
+    return fail(Fault::invalid_input, "{} runs begin with {}; give more digits", found.size(), digits);
+}
+
 Result<wire::Status> cluster_status(const std::vector<std::string>& doors) {
     auto first = ask_first({doors.front()}, wire::Query{}, 1s);
     if (!first) return fail(first.error());
@@ -33,14 +51,20 @@ Result<wire::Status> cluster_status(const std::vector<std::string>& doors) {
         if (same == status->runs.end()) return status->runs.push_back(run);
         if (same->epoch < run.epoch) *same = run;
     };
-    for (const auto& row : status->boards) {
-        if (row.member.front_door.empty() || row.member.front_door == first->door) continue;
-        const auto answer = ask_first({row.member.front_door}, wire::Query{}, 500ms);
-        const auto* other = answer ? answer->body.as<wire::Status>() : nullptr;
+    std::vector<std::string> others;
+    for (const auto& row : status->boards)
+        if (!row.member.front_door.empty() && row.member.front_door != first->door)
+            others.push_back(row.member.front_door);
+    for (const auto& answer : ask_all(others, wire::Query{}, 500ms)) {
+        const auto* other = answer ? answer->as<wire::Status>() : nullptr;
         if (!other) continue;  // it is about to be noticed as lost
         for (const auto& run : other->runs)
             merge(run);
     }
+    std::ranges::sort(status->boards, {}, [](const wire::BoardRow& row) {
+        return std::pair{row.member.name, row.member.front_door};
+    });
+    std::ranges::sort(status->runs, {}, [](const wire::RunState& run) { return run.age_ms; });
     return std::move(*status);
 }
 

@@ -14,7 +14,12 @@ namespace fard::cli {
 Result<std::vector<std::string>> find_cluster(const std::string& node);
 
 // Asks one board for the members and then each of them for the runs that it coordinates; a run that two of
-// them know is listed once, with its later attempt. Errors: unreachable.
+// them know is listed once, with its later attempt. Boards by name, runs by age, the youngest first. Errors: unreachable.
 Result<wire::Status> cluster_status(const std::vector<std::string>& doors);
+
+bool has_ended(const wire::RunState& run);
+
+// The run that the digits begin. Errors: invalid_input (no digits; several runs begin so), not_found.
+Result<RunId> find_run(const wire::Status& status, const std::string& digits, bool ended_too);
 
 }  // namespace fard::cli

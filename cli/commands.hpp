@@ -22,6 +22,7 @@ Command inspect_command();
 Command up_command();
 Command down_command();
 Command status_command();
+Command logs_command();
 Command cancel_command();
 
 std::vector<Command> all_commands();  // in the order of the help

@@ -28,6 +28,14 @@ po::options_description describe(const CommandSpec& command) {
     return description;
 }
 
+// The flag whose first letter alone is given: -h, -f; "" for none.
+std::string long_name(const CommandSpec& command, const std::string& word) {
+    if (word == "-h") return "help";
+    for (const auto& option : command.options)
+        if (option.argument.empty() && option.name == "follow" && word == "-f") return option.name;
+    return "";
+}
+
 tl::unexpected<Error> unknown_option(const CommandSpec& command, const std::string& typed) {
     std::vector<std::string> names{"--help"};
     for (const auto& option : command.options)
@@ -95,9 +103,11 @@ Result<Options> parse_options(const CommandSpec& command, const std::vector<std:
         if (item.position_key >= 0) {
             const auto& word = item.value.front();
             const bool dashed = word.size() > 1 && word.front() == '-';
-            if (word == "-h") options.values_["help"];
-            if (dashed && word != "-h") return unknown_option(command, word);
-            if (dashed) continue;
+            if (const auto name = long_name(command, word); !name.empty()) {
+                options.values_[name];
+                continue;
+            }
+            if (dashed) return unknown_option(command, word);
             options.positional_.push_back(word);
             continue;
         }

@@ -1,11 +1,12 @@
 // fard status: the boards of a cluster and its runs.
-#include <cstdio>
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "cli/cluster_status.hpp"
 #include "cli/commands.hpp"
 #include "cli/console.hpp"
 #include "cli/report.hpp"
+#include "cli/status_text.hpp"
 
 namespace fard::cli {
 namespace {
@@ -42,7 +43,7 @@ std::string devices_text(const wire::BoardState& state) {
 
 std::string status_json(const wire::Status& status) {
     using nlohmann::ordered_json;
-    ordered_json boards = ordered_json::array(), runs = ordered_json::array();
+    ordered_json boards = ordered_json::array(), runs = ordered_json::array(), lost = ordered_json::array();
     for (const auto& row : status.boards) {
         ordered_json devices = ordered_json::array();
         for (std::size_t i = 0; i < row.state.devices.size(); ++i) {
@@ -58,41 +59,106 @@ std::string status_json(const wire::Status& status) {
                           {"peer", row.member.peer.hex},
                           {"front_door", row.member.front_door},
                           {"silent_ms", row.silent_ms},
+                          {"age_ms", row.age_ms},
                           {"runs", row.state.runs},
                           {"overlays", row.state.overlays},
                           {"devices", std::move(devices)}});
     }
-    for (const auto& run : status.runs)
+    for (const auto& run : status.runs) {
+        ordered_json places = ordered_json::array();
+        for (const auto& place : run.places)
+            places.push_back({{"position", place.position}, {"replica", place.replica}, {"name", place.name}, {"board", place.board}});
         runs.push_back({{"run_id", run.run.hex},
                         {"app", run.app},
                         {"phase", run.phase},
                         {"attempt", run.epoch.attempt},
                         {"wiring", run.epoch.wiring},
+                        {"owner", run.owner},
+                        {"age_ms", run.age_ms},
+                        {"chunks", run.chunks},
                         {"chunks_in", run.admitted},
                         {"results", run.results},
                         {"replays", run.replays},
-                        {"reason", run.reason}});
+                        {"reason", run.reason},
+                        {"places", std::move(places)}});
+    }
+    for (const auto& board : status.lost)
+        lost.push_back({{"name", board.name}, {"front_door", board.front_door}, {"ago_ms", board.ago_ms}, {"why", board.why}});
     ordered_json json = {{"cluster", status.cluster},
                          {"protocol", status.protocol},
                          {"boards", std::move(boards)},
-                         {"runs", std::move(runs)}};
+                         {"runs", std::move(runs)},
+                         {"lost", std::move(lost)}};
     return json.dump(-1, ' ', false, ordered_json::error_handler_t::replace);
+}
+
+// "zed1", or with its front door where several have the name.
+std::string name_among(const wire::Status& status, const wire::Member& member) {
+    const auto same = std::ranges::count_if(
+        status.boards, [&](const wire::BoardRow& row) { return row.member.name == member.name; });
+    return same > 1 ? member.name + " (!)" : member.name;
+}
+
+// Where the positions of a run are: "stem zed1, body zed2 zed3".
+std::string places_text(const wire::RunState& run) {
+    std::string text, last;
+    for (const auto& place : run.places) {
+        if (place.name == last) {
+            text += " " + place.board;
+        } else {
+            text += fmt::format("{}{} {}", text.empty() ? "" : ", ", place.name, place.board);
+        }
+        last = place.name;
+    }
+    return text;
+}
+
+std::string one_line(std::string text) {
+    for (std::size_t at = 0; (at = text.find('\n', at)) != std::string::npos;)
+        text.replace(at, 1, "; ");
+    return text;
+}
+
+void add_run(std::string& text, const wire::RunState& run) {
+    if (!run.places.empty()) text += fmt::format("  {}  on {}\n", run.run.hex.substr(0, 8), places_text(run));
+    if (!run.reason.empty()) text += fmt::format("  {}  {}\n", run.run.hex.substr(0, 8), one_line(run.reason));
+}
+
+}  // namespace
+
+std::string age_text(std::uint64_t milliseconds) {
+    const auto seconds = milliseconds / 1000;
+    if (seconds < 120) return fmt::format("{} s", seconds);
+    if (seconds < 2 * 3600) return fmt::format("{} min", seconds / 60);
+    if (seconds < 48 * 3600) return fmt::format("{} h", seconds / 3600);
+    return fmt::format("{} d", seconds / 86'400);
 }
 
 std::string status_text(const wire::Status& status) {
     std::vector<std::vector<std::string>> boards, runs;
     for (const auto& row : status.boards)
-        boards.push_back({row.member.name, fmt::format("{}/{}", free_slots(row.state), all_slots(row.state)),
+        boards.push_back({name_among(status, row.member),
+                          fmt::format("{}/{}", free_slots(row.state), all_slots(row.state)),
                           std::to_string(row.state.overlays.size()), std::to_string(row.state.runs),
-                          devices_text(row.state), row.member.front_door});
-    for (const auto& run : status.runs)
-        runs.push_back(
-            {run.run.hex, run.app, run.phase, fmt::format("{}/{}", run.results, run.admitted), run.reason});
-    auto text = fmt::format("cluster {}, {} boards\n\n", status.cluster, status.boards.size());
-    text += table_text({"board", "free slots", "overlays", "runs", "devices", "front door"}, boards);
-    if (!runs.empty()) text += "\n" + table_text({"run", "app", "phase", "results", "reason"}, runs);
+                          devices_text(row.state), age_text(row.age_ms), row.member.front_door});
+    for (const auto& board : status.lost)
+        boards.push_back({board.name, "lost", "", "", one_line(board.why), age_text(board.ago_ms) + " ago", board.front_door});
+    std::string more;
+    for (const auto& run : status.runs) {
+        runs.push_back({run.run.hex, run.app, run.phase, fmt::format("{}/{}", run.results, run.chunks), run.owner,
+                        age_text(run.age_ms)});
+        add_run(more, run);
+    }
+    const auto count = status.boards.size();
+    auto text = fmt::format("cluster {}, {} board{}\n\n", status.cluster, count, count == 1 ? "" : "s");
+    text += table_text({"board", "free slots", "overlays", "runs", "devices", "up", "front door"}, boards);
+    if (text.find(" (!)") != std::string::npos)
+        text += "(!) several boards have this name; give each its own with --name\n";
+    if (!runs.empty()) text += "\n" + table_text({"run", "app", "phase", "results", "owner", "age"}, runs) + more;
     return text;
 }
+
+namespace {
 
 Result<> status(const Options& options) {
     const auto doors = find_cluster(options.text("node"));

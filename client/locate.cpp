@@ -53,6 +53,30 @@ Result<std::string> parse_address(const std::string& address, const std::string&
     return "tcp://" + rest;
 }
 
+std::vector<Result<wire::Body>> ask_all(const std::vector<std::string>& doors, const wire::Body& body,
+                                        Duration deadline) {
+    AsioLoop loop;
+    SocketFactory sockets;
+    std::vector<Result<wire::Body>> answers(doors.size(), fail(Fault::unreachable, "was not asked"));
+    std::vector<std::unique_ptr<Visitor>> visitors;
+    auto missing = doors.size();
+    for (std::size_t i = 0; i < doors.size(); ++i) {
+        auto visitor = Visitor::knock(loop, sockets, PeerId{random_hex(16)}, doors[i]);
+        if (!visitor) {
+            answers[i] = fail(visitor.error());
+            --missing;
+            continue;
+        }
+        visitors.push_back(std::move(*visitor));
+        visitors.back()->ask(body, deadline, [&, i](Result<wire::Body> answer) {
+            answers[i] = std::move(answer);
+            if (--missing == 0) loop.stop();
+        });
+    }
+    if (missing > 0) loop.run();
+    return answers;
+}
+
 Result<NodeAnswer> ask_first(const std::vector<std::string>& doors, const wire::Body& body,
                              Duration deadline) {
     AsioLoop loop;

@@ -38,6 +38,10 @@ struct NodeAnswer {
     std::string door;
     wire::Body body;
 };
+// Asks all of them at once and waits for every one; the answers in the doors' order. Blocks.
+std::vector<Result<wire::Body>> ask_all(const std::vector<std::string>& doors, const wire::Body& body,
+                                        Duration deadline);
+
 // Asks all of them at once and returns the first answer that is no refusal; blocks. Errors: a refusal if that
 // is all that came, unreachable naming every door.
 Result<NodeAnswer> ask_first(const std::vector<std::string>& doors, const wire::Body& body,

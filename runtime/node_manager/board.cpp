@@ -141,8 +141,6 @@ void Board::end_jobs(const RunId& run, Epoch up_to, std::function<void()> then) 
 }
 
 void Board::job_lost(const wire::JobLost& lost) {
-    spdlog::warn("run {}: position {} replica {} was lost: {}", lost.job.run.hex, lost.job.position,
-                 lost.job.replica, lost.cause);
     const auto coordinator = coordinators_.find({lost.job.run, lost.job.epoch});
     if (coordinator == coordinators_.end()) return;
     courier_.ask(coordinator->second, lost, loss_deadline, [](auto) {});

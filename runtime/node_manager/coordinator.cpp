@@ -145,7 +145,7 @@ std::vector<wire::RunState> Coordinator::states() const {
     for (const auto& [id, run] : runs_)
         states.push_back(run->state());
     for (auto ended = ended_.rbegin(); ended != ended_.rend(); ++ended)
-        states.push_back(ended->state);
+        if (surroundings_.loop.now() - ended->at <= ended_memory) states.push_back(ended->state);
     return states;
 }
 

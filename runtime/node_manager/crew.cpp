@@ -58,8 +58,13 @@ Result<> Crew::start_member(Member& member, const PackageDirs& package_dirs) {
         spec.spec.program,
         {.said = [this, &member](const wire::Body& body) { said(member, body); },
          .exited = [this, &member](const ChildExit& exit,
-                                   const std::string& words) { exited(member, exit, words); }});
+                                   const std::string& words) { exited(member, exit, words); },
+         .printed =
+             [this, &member](const std::string& line) {
+                 around_.options.log->info(spawn_.run, label(member), "{}", line);
+             }});
     if (!process) return fail(process.error());
+    around_.options.log->info(spawn_.run, label(member), "job {} starts on {}", spec.spec.program, spec.device);
     member.process = std::move(*process);
     wire::JobConfig config;
     config.job = member.key;
@@ -173,6 +178,7 @@ void Crew::exited(Member& member, const ChildExit& exit, const std::string& last
         const auto cause = member.failure              ? *member.failure
                            : member.killed_for.empty() ? exit.text()
                                                        : member.killed_for;
+        around_.options.log->warn(spawn_.run, label(member), "lost: {}", cause);
         around_.lost({member.key, around_.options.board, member.failure.has_value(), cause, last_words});
         const Error error{Fault::failed, describe(member) + ": " + cause};
         end_wire(fail(error));
@@ -267,6 +273,11 @@ std::size_t Crew::alive() const {
 Crew::Member* Crew::find(const wire::JobKey& key) {
     const auto found = std::ranges::find_if(members_, [&](const auto& member) { return member->key == key; });
     return found == members_.end() ? nullptr : found->get();
+}
+
+std::string Crew::label(const Member& member) {
+    const auto replica = member.spec.spec.replicas > 1 ? fmt::format(".{}", member.key.replica) : "";
+    return fmt::format("p{}{} '{}'", member.key.position, replica, member.spec.spec.name);
 }
 
 std::string Crew::describe(const Member& member) const {

@@ -67,6 +67,7 @@ class Crew {
     void end_wire(Result<> result);
     void kill_all();
     wire::Drained report() const;
+    static std::string label(const Member& member);  // in the log: "p0 'stem'", "p0.1 'stem'"
     std::string describe(const Member& member) const;
     std::string describe_those(const std::function<bool(const Member&)>& which) const;
     Member* find(const wire::JobKey& key);

@@ -19,12 +19,14 @@
 #include "base/loop.hpp"
 #include "base/result.hpp"
 #include "runtime/node_manager/job_process.hpp"
+#include "runtime/node_manager/log.hpp"
 #include "runtime/peer/messages_board.hpp"
 
 namespace fard {
 
 struct JobHostOptions {
     std::string board;                                // name, for JOB_CONFIG and reports
+    Log* log = &Log::none();                          // what jobs print
     std::map<std::string, std::string> device_kinds;  // by device id
     std::string link_transport = "ipc";               // "ipc" or "tcp"
     Duration up_limit = std::chrono::seconds(10);     // from spawn until every job is up

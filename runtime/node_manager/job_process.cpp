@@ -112,6 +112,9 @@ class RealJob final : public JobProcess {
                       on_exit);
         if (!child) return fail(child.error());
         child_ = std::move(*child);
+        child_->listen([this](std::string_view bytes) {
+            printed_.add(bytes, [this](std::string_view line) { print(line); });
+        });
         watch_ = loop_.watch_readable(channel_, [this] { receive(); });
         return {};
     }
@@ -175,8 +178,13 @@ class RealJob final : public JobProcess {
         while (receive()) {
         }
         close_channel();
+        printed_.finish([this](std::string_view line) { print(line); });
         const auto exited = std::move(events_.exited);
         exited(exit, child_->last_words());
+    }
+
+    void print(std::string_view line) {
+        if (events_.printed && !line.empty()) events_.printed(std::string(line));
     }
 
     void close_channel() {
@@ -192,6 +200,7 @@ class RealJob final : public JobProcess {
     Page page_;
     LinkPlace place_;
     int channel_;
+    LineSplitter printed_;
     Loop::WatchId watch_ = 0;
     std::unique_ptr<ChildProcess> child_;
 };

@@ -27,6 +27,7 @@ class JobProcess {
             said;  // a JOB_* message; malformed ones are dropped and logged
         // Once, after it was reaped and everything it said was passed on; may destroy the JobProcess.
         std::function<void(const ChildExit&, const std::string& last_words)> exited;
+        std::function<void(const std::string& line)> printed;  // on its standard output or error; may be none
     };
     struct Busy {  // it is inside process()
         TimePoint since;

@@ -12,6 +12,7 @@
 #include "runtime/node_manager/cluster_view.hpp"
 #include "runtime/node_manager/coordinator.hpp"
 #include "runtime/node_manager/fingerprint.hpp"
+#include "runtime/node_manager/run_log.hpp"
 #include "runtime/node_manager/state_dir.hpp"
 #include "runtime/peer/codec.hpp"
 
@@ -20,6 +21,18 @@ namespace fard {
 using namespace std::chrono_literals;
 
 namespace {
+
+constexpr std::size_t kept_log_bytes = std::size_t{4} << 20;  // of lines about runs
+
+std::int64_t system_time() {
+    return std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::system_clock::now().time_since_epoch()).count();
+}
+
+void to_process_log(LogLevel level, const std::string& line) {
+    static constexpr spdlog::level::level_enum levels[] = {spdlog::level::debug, spdlog::level::info, spdlog::level::warn,
+                                                           spdlog::level::err};
+    spdlog::log(levels[static_cast<int>(level)], line);
+}
 
 constexpr Duration farewell = 20ms;  // from SHUTDOWN's answer to the end, so that it gets out
 
@@ -59,6 +72,7 @@ struct NodeManager::Impl {
     void serve_visitor(const PeerId& visitor, const wire::Body& body, Reply reply);
     void serve_peer(const PeerId& peer, const wire::Body& body, Reply reply);
     void published(const PeerId& peer, const wire::BoardState& news);
+    void joined(const wire::Member& member);
     void lost(const wire::Member& member, const std::string& why);
     void refused_at(const std::string& seed, const Error& why);
     wire::Body shut_down();
@@ -67,6 +81,7 @@ struct NodeManager::Impl {
     Loop& loop;
     const Config config;
     std::function<void()> stop;
+    RunLog log{kept_log_bytes, system_time, to_process_log};
     std::unique_ptr<StateDir> state;
     SocketFactory sockets;
     std::unique_ptr<OverlayStore> store;
@@ -129,7 +144,7 @@ Result<> NodeManager::Impl::open_sockets() {
     options.beacon = config.beacon;
     auto joined = Mesh::start(
         loop, sockets, *door, options,
-        {.joined = nullptr,
+        {.joined = [this](const wire::Member& member) { joined(member); },
          .lost = [this](const wire::Member& member, const std::string& why) { lost(member, why); },
          .published = [this](const PeerId& from, const wire::BoardState& news) { published(from, news); },
          .refused = [this](const std::string& seed, const Error& why) { refused_at(seed, why); }});
@@ -152,6 +167,7 @@ void NodeManager::Impl::make_board() {
                                           .parked_jobs = static_cast<std::size_t>(config.parked_jobs)});
     BoardOptions options{.devices = fingerprint(config.slots), .jobs = {}};
     options.jobs.board = config.name;
+    options.jobs.log = &log;
     options.jobs.link_transport = config.link_transport;
     for (const auto& device : options.devices)
         options.jobs.device_kinds[device.id] = device.kind;
@@ -159,7 +175,7 @@ void NodeManager::Impl::make_board() {
         loop, *mesh, *store, *packages, *spawner, std::move(options),
         [this](const wire::BoardState& published_state) { mesh->publish(published_state); },
         [this] { return coordinator ? static_cast<std::uint32_t>(coordinator->active()) : 0; });
-    view = std::make_unique<ClusterView>(*mesh, *board);
+    view = std::make_unique<ClusterView>(*mesh, *board, loop.now());
 }
 
 void NodeManager::Impl::make_coordinator() {
@@ -175,7 +191,8 @@ void NodeManager::Impl::make_coordinator() {
         .make_ends = [this, place](const RunEndsTerms& terms, ChunkLedger& ledger,
                                    RunEnds::Events events) -> Result<std::unique_ptr<RunEnds>> {
             return make_link_ends(loop, sockets, place, terms, ledger, std::move(events));
-        }});
+        },
+        .log = &log});
 }
 
 Result<> NodeManager::Impl::watch_parent() {
@@ -216,12 +233,17 @@ void NodeManager::Impl::serve_visitor(const PeerId& visitor, const wire::Body& b
     } else if (const auto* alive = body.as<wire::ClientAlive>()) {
         coordinator->client_alive(visitor, *alive);
     } else if (body.is<wire::Query>()) {
-        reply(wire::Status{config.cluster, wire::protocol_version, view->rows(), coordinator->states()});
+        reply(wire::Status{config.cluster, wire::protocol_version, view->rows(loop.now()), coordinator->states(),
+                           view->lost_boards(loop.now())});
     } else if (const auto* fetch = body.as<wire::Fetch>()) {
         auto piece = store->piece(*fetch);
         reply(piece ? wire::Body(std::move(*piece)) : wire::Body(refused(piece.error())));
     } else if (const auto* offer = body.as<wire::Offer>()) {
         reply(answer_of(store->take(offer->piece)));
+    } else if (const auto* logs = body.as<wire::Logs>()) {
+        auto lines = log.lines(logs->run, logs->after);
+        lines.board = config.name;
+        reply(std::move(lines));
     } else if (body.is<wire::Shutdown>()) {
         reply(shut_down());
     } else {
@@ -252,8 +274,17 @@ void NodeManager::Impl::published(const PeerId& peer, const wire::BoardState& ne
         coordinator->package_stored(package);
 }
 
+// Two boards of one name work, but people cannot tell them apart.
+void NodeManager::Impl::joined(const wire::Member& member) {
+    if (view) view->joined(member.peer, loop.now());
+    for (const auto& other : mesh->members())
+        if (other.peer != member.peer && other.name == member.name)
+            log.warn({}, "mesh", "two boards are called '{}': {} and {}; give one of them another --name", member.name,
+                     other.front_door, member.front_door);
+}
+
 void NodeManager::Impl::lost(const wire::Member& member, const std::string& why) {
-    view->lost(member.peer);
+    view->lost(member, why, loop.now());
     coordinator->board_lost(member.peer, why);
 }
 

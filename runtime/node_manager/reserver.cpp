@@ -306,7 +306,7 @@ void Reserver::Impl::tell_waiting() {
     for (const auto& [id, board] : boards_) {
         if (!board.answered || board.granted) continue;
         ++count;
-        queued += (queued.empty() ? "" : ", ") + id.hex.substr(0, 8);
+        queued += (queued.empty() ? "" : ", ") + (events_.name_of ? events_.name_of(id) : id.hex.substr(0, 8));
     }
     auto why = count == 0 ? ""
                           : fmt::format("queued behind other runs on {} of {} boards: {}", count,

@@ -44,6 +44,7 @@ class Reserver {
         // attempt must end; nothing is renewed or committed any more. release() may still be called.
         std::function<void(const Error& why)> overslept;
         std::function<void(const std::string& why)> waiting;  // queued, for people; when this changes
+        std::function<std::string(const PeerId& board)> name_of;  // a board's name as people know it; none: its id
     };
 
     Reserver(Loop& loop, Courier& courier, RunId run, std::uint64_t ticket, Events events);

@@ -63,7 +63,8 @@ Run::Run(RunSurroundings& surroundings, PeerId client, const wire::Submit& submi
       epoch_{submit.attempt, 0},
       ledger_(submit.app.window_bytes,
               submit.app.positions.empty() ? 1 : wire_bytes(submit.app.positions[0].inputs)),
-      client_heard_(surroundings.loop.now()),
+      taken_at_(surroundings.loop.now()),
+      client_heard_(taken_at_),
       packages_heard_(client_heard_) {}
 
 Run::~Run() {
@@ -115,9 +116,13 @@ Result<> Run::prepare() {
             .overslept = [this](const Error& why) { end(Phase::lost, why); },
             .waiting =
                 [this](const std::string& why) {
-                    waiting_for_ = why;
+                    wait_for(why);
                     tell();
-                }});
+                },
+            .name_of = [this](const PeerId& board) { return board_name(board); }});
+    note(LogLevel::info, "taken{}: app '{}' with {} positions, {} chunks, attempt {}",
+         submit_.owner.empty() ? "" : " from " + submit_.owner, submit_.app.name, submit_.app.positions.size(),
+         submit_.chunks, submit_.attempt);
     // Not at once: the answer to the submission goes out first.
     later([this] { place(); });
     tick_ = around_.loop.call_after(tell_interval, [this] { tick(); });
@@ -157,7 +162,7 @@ void Run::place() {
     phase_ = Phase::admitted;
     waiting_for_packages_ = !packages_ready();
     if (waiting_for_packages_) {
-        waiting_for_ = "packages from the client";
+        wait_for("packages from the client");
         return;
     }
     const auto boards = around_.directory.boards();
@@ -207,6 +212,7 @@ void Run::spawn() {
     if (over()) return;
     phase_ = Phase::placed;
     waiting_for_.clear();
+    note(LogLevel::info, "placed: {}", places_text());
     tell();
     bound_.clear();
     auto make = [this](const PeerId& board) {
@@ -285,6 +291,7 @@ void Run::wire_up() {
 void Run::check_wired() {
     if (over() || phase_ != Phase::wired || !jobs_linked_ || !ends_open_) return;
     phase_ = Phase::running;
+    note(LogLevel::info, "wired and running, {} of {} results so far", ledger_.results(), submit_.chunks);
     tell();
     ends_->start();
     if (!finish_replies_.empty()) drain();
@@ -339,6 +346,8 @@ void Run::end(Phase outcome, Error why) {
 void Run::conclude() {
     phase_ = outcome_;
     const auto final = state();
+    note(outcome_ == Phase::failed ? LogLevel::error : LogLevel::info, "{}: {} of {} results, {} replays{}{}",
+         name_of(outcome_), final.results, submit_.chunks, final.replays, final.reason.empty() ? "" : ": ", final.reason);
     tell();
     for (auto& reply : finish_replies_)
         reply(final);
@@ -358,7 +367,8 @@ wire::Body Run::job_lost(const PeerId& board, const wire::JobLost& lost) {
     if (!current(lost.job.epoch) || phase_ == Phase::draining || complete()) return wire::Done{};
     if (lost.job.position >= submit_.app.positions.size())
         return wire::Refused{static_cast<std::uint8_t>(Fault::invalid_input), "there is no such position"};
-    const std::string words = lost.last_words.empty() ? "" : "; its last words:\n" + lost.last_words;
+    const bool said_already = lost.cause.find(lost.last_words) != std::string::npos;
+    const std::string words = said_already ? "" : "; its last words:\n" + lost.last_words;
     const auto what = fmt::format("{}{}", lost.cause, words);
     if (lost.fatal) {
         end(Phase::failed,
@@ -403,6 +413,7 @@ void Run::rewire(const std::vector<std::uint32_t>& positions, const PeerId& boar
     }
     waiting_for_ = fmt::format("position {} was lost ({}); starting again",
                                positions.empty() ? 0 : positions.front(), why);
+    note(LogLevel::warning, "lost on board {}: {}; starting again", board_name(board), why);
     ++epoch_.wiring;
     phase_ = Phase::admitted;
     ends_->unwire();
@@ -450,9 +461,29 @@ wire::RunState Run::state() const {
         state.reason = waiting_for_;
     }
     if (phase_ == Phase::done) state.jobs = reports_;
+    state.chunks = submit_.chunks;
+    state.owner = submit_.owner;
+    state.age_ms = static_cast<std::uint64_t>(
+        std::chrono::duration_cast<std::chrono::milliseconds>(around_.loop.now() - taken_at_).count());
+    for (const auto& job : placement_.jobs)
+        state.places.push_back(
+            {job.position, job.replica, submit_.app.positions[job.position].name, board_name(job.board)});
     for (const auto& board : around_.directory.boards())
         state.members.push_back(board.member);
     return state;
+}
+
+std::string Run::places_text() const {
+    std::string text;
+    for (const auto& job : placement_.jobs)
+        text += fmt::format("{}'{}' on {} ({})", text.empty() ? "" : ", ", submit_.app.positions[job.position].name,
+                            board_name(job.board), job.device);
+    return text;
+}
+
+void Run::wait_for(const std::string& what) {
+    if (what != waiting_for_) note(LogLevel::info, "waits: {}", what);
+    waiting_for_ = what;
 }
 
 std::vector<std::uint32_t> Run::positions_on(const PeerId& board) const {

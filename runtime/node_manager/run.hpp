@@ -21,6 +21,7 @@
 #include "base/loop.hpp"
 #include "runtime/node_manager/chunk_ledger.hpp"
 #include "runtime/node_manager/directory.hpp"
+#include "runtime/node_manager/log.hpp"
 #include "runtime/node_manager/placement.hpp"
 #include "runtime/node_manager/reserver.hpp"
 #include "runtime/node_manager/run_ends.hpp"
@@ -39,6 +40,7 @@ struct RunSurroundings {
     std::function<std::uint64_t()> next_ticket;
     std::function<Result<std::unique_ptr<RunEnds>>(const RunEndsTerms&, ChunkLedger&, RunEnds::Events)>
         make_ends;
+    Log* log = &Log::none();  // what becomes of runs
 };
 
 class Run {
@@ -90,6 +92,12 @@ class Run {
                     std::function<void()> then);
     wire::JobSpec job_spec(const PlacedJob& job) const;
     Result<> take_spawned(const PeerId& board, const wire::Body& body);
+    template <typename... Args>
+    void note(LogLevel level, fmt::format_string<Args...> format, Args&&... args) const {
+        around_.log->write(level, submit_.run, "run", fmt::format(format, std::forward<Args>(args)...));
+    }
+    std::string places_text() const;
+    void wait_for(const std::string& what);  // says so, once
     void tell();
     void tick();
     bool over() const { return phase_ >= Phase::done || ending_; }
@@ -126,7 +134,7 @@ class Run {
     std::uint64_t results_at_loss_ = 0;
     std::vector<wire::JobReport> reports_;
     std::vector<Reply> finish_replies_, cancel_replies_;
-    TimePoint client_heard_, packages_heard_;
+    TimePoint taken_at_, client_heard_, packages_heard_;
     Loop::TimerId tick_ = 0;
     std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);  // for callbacks that outlive the run
 };

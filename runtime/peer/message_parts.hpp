@@ -50,6 +50,7 @@ struct PositionSpec {  // one position of a pipeline, resolved by the client
     std::string program;  // a job program's name in the board's jobs directory: "stage", "copy", "first_stage"
     std::uint32_t replicas = 1;
     std::string device;   // device kind that it needs, "" for any
+    std::string board;    // the name or a label of the boards that it may be on, "" for any
     std::string overlay;  // package id (SHA-256 of its overlay.toml, hex), "" if the job needs none
     std::vector<TensorDesc> inputs;
     std::vector<TensorDesc> outputs;
@@ -58,7 +59,8 @@ struct PositionSpec {  // one position of a pipeline, resolved by the client
         field("name", &PositionSpec::name), field("program", &PositionSpec::program),
         field("replicas", &PositionSpec::replicas), field("device", &PositionSpec::device),
         field("overlay", &PositionSpec::overlay), field("inputs", &PositionSpec::inputs),
-        field("outputs", &PositionSpec::outputs), field("params", &PositionSpec::params)};
+        field("outputs", &PositionSpec::outputs), field("params", &PositionSpec::params),
+        field("board", &PositionSpec::board)};
     friend bool operator==(const PositionSpec&, const PositionSpec&) = default;
 };
 

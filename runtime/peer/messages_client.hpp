@@ -22,9 +22,11 @@ struct Submit {  // answered by ADMITTED or REFUSED; repeated with the same atte
     AppSpec app;
     std::uint64_t chunks = 0;       // how many chunks this attempt will carry
     std::vector<LinkEndpoint> results;  // where the client waits for the results
+    std::string owner;              // who submits it, for people: "ann@desk"
     static constexpr auto fields =
         std::tuple{field("run", &Submit::run), field("attempt", &Submit::attempt), field("ticket", &Submit::ticket),
-                   field("app", &Submit::app), field("chunks", &Submit::chunks), field("results", &Submit::results)};
+                   field("app", &Submit::app), field("chunks", &Submit::chunks), field("results", &Submit::results),
+                   field("owner", &Submit::owner)};
     friend bool operator==(const Submit&, const Submit&) = default;
 };
 
@@ -40,6 +42,17 @@ struct Admitted {
         std::tuple{field("ticket", &Admitted::ticket), field("inputs", &Admitted::inputs),
                    field("missing", &Admitted::missing), field("members", &Admitted::members)};
     friend bool operator==(const Admitted&, const Admitted&) = default;
+};
+
+struct RunPlace {  // where one job of a run is, or was last
+    std::uint32_t position = 0;
+    std::uint32_t replica = 0;
+    std::string name;   // the position's
+    std::string board;  // the board's
+    static constexpr auto fields =
+        std::tuple{field("position", &RunPlace::position), field("replica", &RunPlace::replica),
+                   field("name", &RunPlace::name), field("board", &RunPlace::board)};
+    friend bool operator==(const RunPlace&, const RunPlace&) = default;
 };
 
 struct RunState {  // node manager -> client, on change and each 500 ms; also the client's heartbeat
@@ -60,12 +73,18 @@ struct RunState {  // node manager -> client, on change and each 500 ms; also th
     std::string reason;            // why it waits, failed, or was cancelled
     std::vector<JobReport> jobs;   // with phase done: one row per job
     std::vector<Member> members;   // kept current
+    std::uint64_t chunks = 0;      // how many this attempt carries in all
+    std::string owner;             // as SUBMIT said
+    std::uint64_t age_ms = 0;      // since this attempt was taken
+    std::vector<RunPlace> places;  // of its jobs, once they have any
     static constexpr auto fields = std::tuple{
         field("run", &RunState::run), field("epoch", &RunState::epoch), field("phase", &RunState::phase),
         field("app", &RunState::app), field("admitted", &RunState::admitted), field("results", &RunState::results),
         field("replays", &RunState::replays), field("duplicates", &RunState::duplicates),
         field("reloads", &RunState::reloads), field("fault", &RunState::fault), field("reason", &RunState::reason),
-        field("jobs", &RunState::jobs), field("members", &RunState::members)};
+        field("jobs", &RunState::jobs), field("members", &RunState::members),
+        field("chunks", &RunState::chunks), field("owner", &RunState::owner), field("age_ms", &RunState::age_ms),
+        field("places", &RunState::places)};
     friend bool operator==(const RunState&, const RunState&) = default;
 };
 
@@ -120,9 +139,20 @@ struct BoardRow {  // one board in a status
     Member member;
     BoardState state;
     std::uint64_t silent_ms = 0;
+    std::uint64_t age_ms = 0;  // since the answering board knows it
     static constexpr auto fields = std::tuple{field("member", &BoardRow::member), field("state", &BoardRow::state),
-                                              field("silent_ms", &BoardRow::silent_ms)};
+                                              field("silent_ms", &BoardRow::silent_ms), field("age_ms", &BoardRow::age_ms)};
     friend bool operator==(const BoardRow&, const BoardRow&) = default;
+};
+
+struct LostBoard {  // one that was a member and is none any more
+    std::string name;
+    std::string front_door;
+    std::uint64_t ago_ms = 0;
+    std::string why;
+    static constexpr auto fields = std::tuple{field("name", &LostBoard::name), field("front_door", &LostBoard::front_door),
+                                              field("ago_ms", &LostBoard::ago_ms), field("why", &LostBoard::why)};
+    friend bool operator==(const LostBoard&, const LostBoard&) = default;
 };
 
 struct Status {
@@ -133,9 +163,10 @@ struct Status {
     std::uint32_t protocol = protocol_version;
     std::vector<BoardRow> boards;
     std::vector<RunState> runs;  // that the answering board coordinates, and the last ones that ended
+    std::vector<LostBoard> lost;  // in the last ten minutes, the latest first
     static constexpr auto fields =
         std::tuple{field("cluster", &Status::cluster), field("protocol", &Status::protocol),
-                   field("boards", &Status::boards), field("runs", &Status::runs)};
+                   field("boards", &Status::boards), field("runs", &Status::runs), field("lost", &Status::lost)};
     friend bool operator==(const Status&, const Status&) = default;
 };
 
@@ -145,6 +176,43 @@ struct Shutdown {  // ends this node manager in order; over its ipc front door o
     static constexpr const char* name = "SHUTDOWN";
     static constexpr auto fields = std::tuple{};
     friend bool operator==(const Shutdown&, const Shutdown&) = default;
+};
+
+// ---- what there is to tell of a run
+
+struct Logs {  // answered by LOG_LINES: what the answering board keeps of a run behind a line that the asker has
+    static constexpr std::uint16_t type = 70, version = 1;
+    static constexpr std::size_t cap = 1 * kib;
+    static constexpr const char* name = "LOGS";
+    RunId run;                // empty: of everything
+    std::uint64_t after = 0;  // the number of the asker's last line
+    static constexpr auto fields = std::tuple{field("run", &Logs::run), field("after", &Logs::after)};
+    friend bool operator==(const Logs&, const Logs&) = default;
+};
+
+struct LogLine {
+    std::uint64_t number = 0;  // goes up by one from line to line, from 1 at the board's start
+    std::int64_t time_ns = 0;  // by the board's clock, since 1970
+    RunId run;
+    std::string level;         // "debug", "info", "warning", "error"
+    std::string who;           // the part that speaks: "run", "p0 'stem'"
+    std::string text;
+    static constexpr auto fields =
+        std::tuple{field("number", &LogLine::number), field("time_ns", &LogLine::time_ns), field("run", &LogLine::run),
+                   field("level", &LogLine::level), field("who", &LogLine::who), field("text", &LogLine::text)};
+    friend bool operator==(const LogLine&, const LogLine&) = default;
+};
+
+struct LogLines {
+    static constexpr std::uint16_t type = 71, version = 1;
+    static constexpr std::size_t cap = 1 * mib;
+    static constexpr const char* name = "LOG_LINES";
+    std::string board;
+    std::vector<LogLine> lines;  // the oldest first
+    bool more = false;           // there are others behind the last of these
+    static constexpr auto fields = std::tuple{field("board", &LogLines::board), field("lines", &LogLines::lines),
+                                              field("more", &LogLines::more)};
+    friend bool operator==(const LogLines&, const LogLines&) = default;
 };
 
 }  // namespace fard::wire

@@ -43,9 +43,10 @@ struct RequestKeyHash {
     }
 };
 
-// STATUS, PIECE and NEWS, the largest answers, only tell what is there: who repeats the question is told anew.
+// STATUS, PIECE, NEWS and LOG_LINES, the largest answers, only tell what is there: who repeats the question is told anew.
 bool worth_remembering(const wire::Body& answer) {
-    return !answer.is<wire::Status>() && !answer.is<wire::Piece>() && !answer.is<wire::News>();
+    return !answer.is<wire::Status>() && !answer.is<wire::Piece>() && !answer.is<wire::News>() &&
+           !answer.is<wire::LogLines>();
 }
 
 std::string seconds(Duration duration) {

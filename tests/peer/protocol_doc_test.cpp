@@ -97,6 +97,9 @@ TEST_CASE("docs/protocol.md lists the parts that messages share") {
         {"JobBound", fields_text<wire::JobBound>()},
         {"JobWire", fields_text<wire::JobWire>()},
         {"BoardRow", fields_text<wire::BoardRow>()},
+        {"LostBoard", fields_text<wire::LostBoard>()},
+        {"RunPlace", fields_text<wire::RunPlace>()},
+        {"LogLine", fields_text<wire::LogLine>()},
         {"TensorDesc", fields_text<TensorDesc>()},
     };
     std::size_t found = 0;
