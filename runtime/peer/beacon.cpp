@@ -16,6 +16,21 @@
 namespace fard {
 namespace {
 
+std::uint32_t address_in(const sockaddr* address) {
+    if (address == nullptr || address->sa_family != AF_INET) return 0;
+    sockaddr_in in{};
+    std::memcpy(&in, address, sizeof in);
+    return ntohl(in.sin_addr.s_addr);
+}
+
+// The broadcast address of an interface's IPv4 network; 0 for none. Where none was set (`ip addr add` without `brd`) it is
+// the last of the network.
+std::uint32_t broadcast_of(const ifaddrs& interface) {
+    if (const auto given = address_in(interface.ifa_broadaddr)) return given;
+    const auto own = address_in(interface.ifa_addr), mask = address_in(interface.ifa_netmask);
+    return own != 0 && mask != 0 && mask != ~std::uint32_t{0} ? own | ~mask : 0;
+}
+
 class UdpBroadcast final : public Broadcast {
   public:
     UdpBroadcast(int fd, std::uint16_t port) : fd_(fd), port_(port) {}
@@ -31,11 +46,7 @@ class UdpBroadcast final : public Broadcast {
         if (getifaddrs(&list) != 0) return;
         for (const auto* item = list; item != nullptr; item = item->ifa_next) {
             const bool broadcasts = (item->ifa_flags & IFF_UP) != 0 && (item->ifa_flags & IFF_BROADCAST) != 0;
-            const auto* address = item->ifa_broadaddr;
-            if (!broadcasts || address == nullptr || address->sa_family != AF_INET) continue;
-            sockaddr_in to{};
-            std::memcpy(&to, address, sizeof to);
-            send_to(ntohl(to.sin_addr.s_addr), datagram);
+            if (const auto to = broadcasts ? broadcast_of(*item) : 0) send_to(to, datagram);
         }
         freeifaddrs(list);
     }
