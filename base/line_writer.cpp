@@ -76,7 +76,7 @@ LineWriter::LineWriter(int fd, std::size_t most_bytes) : state_(std::make_shared
 
 LineWriter::~LineWriter() {
     std::unique_lock lock(state_->mutex);
-    state_->changed.wait_for(lock, 200ms, [this] { return state_->queue.empty() && !state_->writing; });
+    state_->changed.wait_for(lock, 1s, [this] { return state_->queue.empty() && !state_->writing; });
     state_->ending = true;
     state_->changed.notify_all();
 }

@@ -13,7 +13,7 @@ class LineWriter {
   public:
     explicit LineWriter(int fd, std::size_t most_bytes = std::size_t{1} << 20);  // the descriptor stays the caller's
 
-    // Waits 200 ms at most for what is queued; then leaves the thread alone with it.
+    // Waits 1 s at most for what is queued; then leaves the thread alone with it.
     ~LineWriter();
     LineWriter(const LineWriter&) = delete;
     LineWriter& operator=(const LineWriter&) = delete;

@@ -24,6 +24,7 @@ Command down_command();
 Command status_command();
 Command logs_command();
 Command cancel_command();
+Command doctor_command();
 
 std::vector<Command> all_commands();  // in the order of the help
 

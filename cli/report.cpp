@@ -16,9 +16,24 @@ bool looks_like_number(const std::string& cell) {
     return !cell.empty() && cell.find_first_not_of("0123456789.,-/% kMGB") == std::string::npos;
 }
 
+nlohmann::ordered_json top_json(const std::vector<Judged>& top, const std::vector<std::string>& labels) {
+    auto rows = nlohmann::ordered_json::array();
+    for (const auto& judged : top) {
+        auto classes = nlohmann::ordered_json::array();
+        for (const auto& score : judged.scores) {
+            nlohmann::ordered_json entry{{"class", score.place}, {"value", score.value}};
+            if (score.place < labels.size()) entry["name"] = labels[score.place];
+            classes.push_back(std::move(entry));
+        }
+        rows.push_back({{"input", judged.input}, {"classes", std::move(classes)}});
+    }
+    return rows;
+}
+
 }  // namespace
 
-std::string summary_json(const RunSummary& summary) {
+std::string summary_json(const RunSummary& summary, const std::optional<std::vector<Judged>>& top,
+                         const std::vector<std::string>& labels) {
     using nlohmann::ordered_json;
     ordered_json stages = ordered_json::array();
     for (const auto& row : summary.stages)
@@ -51,6 +66,7 @@ std::string summary_json(const RunSummary& summary) {
                          {"replays", summary.replays},
                          {"duplicates_dropped", summary.duplicates_dropped},
                          {"reloads", summary.reloads}};
+    if (top) json["top"] = top_json(*top, labels);
     return json.dump(-1, ' ', false, ordered_json::error_handler_t::replace);
 }
 

@@ -1,13 +1,24 @@
 // A run's summary, for scripts and for people.
 #pragma once
 
+#include <optional>
 #include <string>
+#include <vector>
 
+#include "cli/scores.hpp"
 #include "client/results.hpp"
 
 namespace fard::cli {
 
-std::string summary_json(const RunSummary& summary);  // one object, the contract of `fard submit --json`
+struct Judged {  // the best classes of one result
+    std::string input;
+    std::vector<Score> scores;
+};
+
+// One object, the contract of `fard submit --json`; with the best classes of each result where `top` is asked for, named by
+// `labels` as far as these go.
+std::string summary_json(const RunSummary& summary, const std::optional<std::vector<Judged>>& top = std::nullopt,
+                         const std::vector<std::string>& labels = {});
 std::string summary_text(const RunSummary& summary);  // a few lines and a table of the jobs
 
 // `rows` under `head`, columns aligned; numbers in the cells to the right.

@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <string>
 
-#include "runtime/peer/messages.hpp"
+#include "runtime/peer/messages_client.hpp"
 
 namespace fard::cli {
 

@@ -8,6 +8,8 @@
 #include "cli/array_file.hpp"
 #include "cli/commands.hpp"
 #include "cli/console.hpp"
+#include "cli/jobs_dirs.hpp"
+#include "cli/not_numbers.hpp"
 #include "cli/output_file.hpp"
 #include "cli/output_files.hpp"
 #include "cli/report.hpp"
@@ -32,6 +34,7 @@ CommandSpec spec() {
              {"prepared", "IN.npy", "write what position 0 is fed as one array"},
              {"top", "K", "show the K best classes of each result"},
              {"timeout", "TIME", "give up after TIME: 5s, 2min, or a number of seconds"},
+             {"jobs-dir", "DIR", "where job programs are, for a cluster of its own; may be repeated", true},
              {"node", "ADDRESS", "the node manager to talk to, instead of FARD_NODE or the local cluster"},
              {"json", "", "print the summary as one JSON object"}}};
 }
@@ -41,9 +44,10 @@ struct Request {
     std::vector<std::string> labels;
     std::size_t top = 0;  // 0: none
     bool json = false;
+    bool top_in_json = false;  // it was asked for
     std::uint64_t chunks = 0;  // 0: all
     Api::Limit limit = Api::forever;
-    std::vector<std::filesystem::path> inputs;
+    std::vector<std::filesystem::path> inputs, jobs_dirs;
 };
 
 Result<> check_outputs(const Options& options, const Request& request) {
@@ -84,8 +88,13 @@ Result<Request> read_request(const Options& options) {
     if (!timeout) return fail(timeout.error());
     request.limit = *timeout;
     request.json = options.given("json");
+    request.top_in_json = request.json && options.given("top");
     for (const auto& path : options.texts("input"))
         request.inputs.emplace_back(path);
+    auto jobs_dirs = read_jobs_dirs(options);
+    if (!jobs_dirs) return fail(jobs_dirs.error());
+    request.jobs_dirs = std::move(*jobs_dirs);
+    request.jobs_dirs.insert(request.jobs_dirs.end(), request.app.jobs_dirs.begin(), request.app.jobs_dirs.end());
     if (auto checked = check_outputs(options, request); !checked) return fail(checked.error());
     return request;
 }
@@ -112,15 +121,18 @@ Result<Feed> read_feed(const Request& request, const PackedApp& packed, Progress
     const auto own = std::min<std::uint64_t>(wanted, inputs->size());
     JobData data;
     Feed feed;
+    NotNumbers not_numbers(packed.inputs());
     for (std::size_t i = 0; i < own; ++i) {
         progress.show(fmt::format("preparing input {} of {}", i + 1, own));
         auto input = inputs->at(i);
         if (!input) return fail(input.error());
+        not_numbers.look_at(*input);
         data.chunks.push_back(std::move(input->tensors));
         feed.names.push_back(shortened(std::move(input->where)));
         feed.widest = std::max(feed.widest, feed.names.back().size());
         feed.truths.push_back(input->label);
     }
+    if (const auto remark = not_numbers.remark(); !remark.empty()) note(remark);
     feed.data = data.first(wanted);
     return feed;
 }
@@ -169,6 +181,7 @@ class Watcher {
     }
 
     const std::string& lines() const { return lines_; }
+    const std::vector<Judged>& top() const { return top_; }
     std::size_t right() const { return right_; }
     std::size_t judged() const { return judged_; }
 
@@ -179,7 +192,7 @@ class Watcher {
         for (const auto& tensor : tensors)
             buffers.push_back(tensor.bytes());
         taken_ = output_.append(buffers);
-        if (taken_ && request_.top && !request_.json) taken_ = judge(index, tensors.front());
+        if (taken_ && request_.top && (!request_.json || request_.top_in_json)) taken_ = judge(index, tensors.front());
         if (!taken_) give_up_();
     }
 
@@ -187,6 +200,7 @@ class Watcher {
         const auto scores = top_scores(packed_.outputs().front(), tensor.bytes(), request_.top);
         if (!scores) return fail(scores.error());
         const auto own = index % feed_.names.size();
+        if (request_.json) top_.push_back({feed_.names[own], *scores});
         lines_ += fmt::format("{:<{}}  {}\n", feed_.names[own], feed_.widest,
                               scores_text(*scores, request_.labels));
         if (const auto truth = feed_.truths[own]; truth && !scores->empty()) {
@@ -208,6 +222,7 @@ class Watcher {
     ProgressLine& progress_;
     std::function<void()> give_up_;  // called once, when a result cannot be taken: the rest is of no use
     std::string lines_;
+    std::vector<Judged> top_;
     std::size_t right_ = 0, judged_ = 0;
     Result<> taken_;
     std::mutex mutex_;
@@ -241,6 +256,10 @@ Result<ApiOptions> place_to_run(const Request& request, const Options& options) 
     if (!found) return fail(found.error());
     if (!found->note.empty()) note(found->note);
     place.doors = std::move(found->doors);
+    if (!place.doors.empty() && options.given("jobs-dir"))
+        return fail(Fault::invalid_input,
+                    "--jobs-dir is for a cluster of its own, and one is up; its boards have theirs (`fard up --jobs-dir`, "
+                    "`fardd --jobs-dir`)");
     if (!place.doors.empty()) return place;
     auto fardd = find_fardd();
     if (!fardd) return fail(fardd.error());
@@ -253,13 +272,15 @@ Result<ApiOptions> place_to_run(const Request& request, const Options& options) 
     place.embedded->boards = cluster.boards ? cluster.boards : static_cast<std::uint32_t>(request.app.jobs());
     place.embedded->slots = cluster.slots;
     place.embedded->fardd = std::move(*fardd);
+    place.embedded->jobs_dirs = request.jobs_dirs;
+    if (auto found_all = check_programs(request.app, *place.embedded); !found_all) return fail(found_all.error());
     return place;
 }
 
 void print_outcome(const Request& request, const RunSummary& summary, const Watcher& watcher) {
     if (!summary.note.empty()) note(summary.note);
     if (request.json) {
-        out("{}\n", summary_json(summary));
+        out("{}\n", summary_json(summary, request.top_in_json ? std::optional(watcher.top()) : std::nullopt, request.labels));
         return;
     }
     if (!watcher.lines().empty()) out("{}\n", watcher.lines());

@@ -6,6 +6,7 @@
 #include "base/asio_loop.hpp"
 #include "cli/commands.hpp"
 #include "cli/console.hpp"
+#include "cli/jobs_dirs.hpp"
 #include "client/cluster_files.hpp"
 #include "client/local_cluster.hpp"
 
@@ -18,6 +19,7 @@ CommandSpec spec() {
             {},
             {{"boards", "N", "how many boards (6)"},
              {"slots", "N", "overlays that each board's CPU holds at once (2)"},
+             {"jobs-dir", "DIR", "where job programs are, before fard's own; may be repeated", true},
              {"tcp", "", "tcp on loopback instead of ipc sockets"},
              {"json", "", "print where it is as one JSON object"}}};
 }
@@ -31,6 +33,9 @@ Result<> up(const Options& options) {
     wanted.boards = static_cast<std::uint32_t>(*boards);
     wanted.slots = static_cast<std::uint32_t>(*slots);
     wanted.tcp = options.given("tcp");
+    auto jobs_dirs = read_jobs_dirs(options);
+    if (!jobs_dirs) return fail(jobs_dirs.error());
+    wanted.jobs_dirs = std::move(*jobs_dirs);
     wanted.detached = true;
     wanted.directory = user_cluster_directory();
     auto fardd = find_fardd();
@@ -58,7 +63,7 @@ Result<> up(const Options& options) {
         out("{}\n", json.dump());
         return {};
     }
-    out("{} boards are up in {}; `fard down` takes them down\n", doors.size(),
+    out("{} board{} up in {}; `fard down` takes them down\n", doors.size(), doors.size() == 1 ? " is" : "s are",
                wanted.directory.string());
     return {};
 }

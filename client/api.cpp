@@ -1,6 +1,10 @@
 #include "client/api.hpp"
 
+#include <pwd.h>
+#include <unistd.h>
+
 #include <algorithm>
+#include <array>
 #include <condition_variable>
 #include <csignal>
 #include <deque>
@@ -23,6 +27,17 @@ namespace {
 
 constexpr auto close_limit = 6s;  // for the runs that are still under way
 constexpr auto stop_limit = 3s;   // for the embedded cluster
+
+// Who runs this process, and where: "ann@desk".
+std::string user_and_host() {
+    std::array<char, 65> host{};
+    if (::gethostname(host.data(), host.size() - 1) != 0) host[0] = '?';
+    std::array<char, 1024> buffer{};
+    passwd entry{};
+    passwd* found = nullptr;
+    ::getpwuid_r(::geteuid(), &entry, buffer.data(), buffer.size(), &found);
+    return fmt::format("{}@{}", found ? found->pw_name : std::to_string(::geteuid()), host.data());
+}
 
 std::vector<Frame> share(const std::vector<Frame>& frames) {
     std::vector<Frame> shared;
@@ -93,7 +108,7 @@ struct Api::Impl {
     Result<App*> find(const AppId& id) {  // with the mutex held
         const auto found = apps.find(id);
         if (found == apps.end())
-            return fail(Fault::not_found, "no app {} is registered with this client", id.hex);
+            return fail(Fault::not_found, "no app '{}' is registered with this client", id.hex);
         return &found->second;
     }
     AppId add(std::optional<AppFile> source, bool from_file, PackedApp packed);
@@ -222,6 +237,7 @@ Result<> Api::restart_app(const AppId& id, Limit limit) {
 
 Result<RunId> Api::Impl::submit(const AppId& id, JobData data, RunCallbacks callbacks, Api::Limit limit) {
     SubmissionTerms terms;
+    terms.owner = user_and_host();
     {
         const std::lock_guard lock(mutex);
         if (closed) return fail(Fault::refused, "the Api was closed");

@@ -1,5 +1,6 @@
 #include "client/app_file.hpp"
 
+#include <algorithm>
 #include <limits>
 #include <set>
 
@@ -143,16 +144,23 @@ bool is_plain_file_name(const std::string& name) {
 }
 
 AppFile::Position read_position(const Reading& reading, const toml::table& table) {
-    const TomlSection section(table, "[[pipeline.position]]", {"name", "job", "replicas", "device", "params"},
+    const TomlSection section(table, "[[pipeline.position]]", {"name", "job", "replicas", "device", "board", "params"},
                               reading.problems);
     AppFile::Position position;
     position.name = section.required_text("name");
     position.job = section.text("job").value_or("stage");
+    if (position.job.find('/') != std::string::npos) {  // a path, from the app file
+        const auto program = reading.path(position.job);
+        auto& dirs = reading.app.jobs_dirs;
+        if (std::find(dirs.begin(), dirs.end(), program.parent_path()) == dirs.end()) dirs.push_back(program.parent_path());
+        position.job = program.filename().string();
+    }
     if (!is_plain_file_name(position.job)) {
-        section.complain("job", "must be the plain file name of a program in the boards' jobs directory");
+        section.complain("job", "must be the file name of a program in the boards' jobs directory, or a path to one from the app file");
     }
     position.replicas = static_cast<std::uint32_t>(section.integer("replicas", 1, most_replicas).value_or(1));
     position.device = section.text("device").value_or("");
+    position.board = section.text("board").value_or("");
     position.params = section.settings("params");
     for (const auto& other : reading.app.positions) {
         if (other.name == position.name && !position.name.empty()) {
@@ -230,14 +238,20 @@ Result<AppFile> parse_app_file(std::string_view text, const std::filesystem::pat
 }
 
 Result<AppFile> read_app_file(const std::filesystem::path& file) {
-    auto text = read_whole_file(file, most_file_bytes);
-    if (!text) return fail(text.error());
-    const auto kind = file.extension();
-    if (kind == ".onnx" || kind == ".npy" || text->find('\0') != std::string::npos)
+    const auto wrong_kind = [&](const char* what) {
         return fail(Fault::invalid_input,
                     "{}: is {}, not an app file (TOML); `fard run` and `fard inspect` take a model, docs/app-file.md says "
                     "what an app file holds",
-                    file.string(), kind == ".onnx" ? "a model" : kind == ".npy" ? "an array" : "no text");
+                    file.string(), what);
+    };
+    const auto extension = file.extension();
+    std::error_code ignored;
+    const bool there = std::filesystem::is_regular_file(file, ignored);
+    if (there && extension == ".onnx") return wrong_kind("a model");
+    if (there && extension == ".npy") return wrong_kind("an array");
+    auto text = read_whole_file(file, most_file_bytes);
+    if (!text) return fail(text.error());
+    if (text->find('\0') != std::string::npos) return wrong_kind("no text");
     return parse_app_file(*text, file);
 }
 

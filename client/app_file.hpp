@@ -51,11 +51,13 @@ struct AppFile {
     struct Position {  // [[pipeline.position]]
         std::string name;
         std::string job = "stage";  // a program in the board's jobs directory: a plain file name
+        std::string board;   // the name or a label of the board that it must be on, "" for any
         std::uint32_t replicas = 1;
         std::string device;  // device kind that it needs, "" for any
         std::map<std::string, std::string> params;
     };
     std::vector<Position> positions;  // at least one
+    std::vector<std::filesystem::path> jobs_dirs;  // of job programs that the file names by their paths
     std::chrono::milliseconds chunk_timeout{60'000};
     std::uint64_t window_bytes = 8u << 20;
     std::uint64_t link_bytes = 4u << 20;

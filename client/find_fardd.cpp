@@ -34,6 +34,14 @@ Result<fs::path> find_fardd_from(const fs::path& executable, const std::string& 
     return fail(Fault::not_found, "no program `fardd` in {}; set FARD_LIBEXEC to its directory", looked);
 }
 
+Result<fs::path> find_jobs(const fs::path& fardd) {
+    const auto home = fardd.parent_path();
+    std::error_code ignored;
+    for (const auto& dir : {home / "jobs", home.parent_path() / "libexec/fard/jobs", home.parent_path().parent_path() / "jobs"})
+        if (fs::is_directory(dir, ignored)) return dir;
+    return fail(Fault::not_found, "no job programs beside {}; --jobs-dir names their directory", fardd.string());
+}
+
 Result<fs::path> find_fardd() {
     std::error_code error;
     const auto executable = fs::read_symlink("/proc/self/exe", error);

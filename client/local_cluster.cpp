@@ -127,6 +127,13 @@ struct LocalCluster::Impl {
 };
 
 Result<> LocalCluster::Impl::prepare() {
+    if (options.fardd.empty()) {
+        auto found = find_fardd();
+        if (!found) return fail(found.error());
+        options.fardd = std::move(*found);
+    }
+    if (!options.jobs_dirs.empty())  // the list replaces the one that fardd would find
+        if (const auto own = find_jobs(options.fardd)) options.jobs_dirs.push_back(*own);
     if (options.boards == 0 || options.boards > most_boards)
         return fail(Fault::invalid_input, "a local cluster has 1 to {} boards, not {}", most_boards,
                     options.boards);
@@ -192,6 +199,8 @@ Result<> LocalCluster::Impl::launch_one(Board& board) {
                  cluster,        "--state-dir", (directory / board.name).string(),
                  "--front-door", board.door};
     if (&board != &boards.front()) spec.args.insert(spec.args.end(), {"--seed", boards.front().door});
+    for (const auto& dir : options.jobs_dirs)
+        spec.args.insert(spec.args.end(), {"--jobs-dir", dir.string()});
     if (options.slots) spec.args.insert(spec.args.end(), {"--slots", std::to_string(options.slots)});
     int log = -1;
     if (options.detached) {

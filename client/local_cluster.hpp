@@ -25,13 +25,17 @@ Result<std::filesystem::path> find_fardd();
 Result<std::filesystem::path> find_fardd_from(const std::filesystem::path& executable,
                                               const std::string& libexec);
 
+// The job programs that come with that fardd. Errors: not_found.
+Result<std::filesystem::path> find_jobs(const std::filesystem::path& fardd);
+
 struct LocalClusterOptions {
     std::uint32_t boards = 1;
     std::uint32_t slots = 0;  // per board, 0: the device's own
     bool tcp = false;         // tcp on loopback instead of ipc
     bool detached = false;
     std::filesystem::path directory;  // of a detached cluster
-    std::filesystem::path fardd;
+    std::filesystem::path fardd;                    // empty: find_fardd()
+    std::vector<std::filesystem::path> jobs_dirs;  // searched before the installation's own
     Duration ready_within = std::chrono::seconds(20);
 };
 

@@ -22,6 +22,7 @@ wire::AppSpec outline(const AppFile& app) {
         out.program = position.job;
         out.replicas = position.replicas;
         out.device = position.device;
+        out.board = position.board;
         out.params = position.params;
         spec.positions.push_back(std::move(out));
     }

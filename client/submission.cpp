@@ -87,6 +87,7 @@ void Submission::knock_at(const std::string& door) {
     door_->on_disconnect(guarded([this] { disconnected(); }));
 
     wire::Submit submit{run_, attempt_, ticket_, terms_.app, chunks_.remaining(), {links_->results()}};
+    submit.owner = terms_.owner;
     door_->ask(std::move(submit), terms_.timing.answer,
                guarded([this](Result<wire::Body> answer) { submitted(std::move(answer)); }));
 }
@@ -253,8 +254,9 @@ void Submission::tick() {
     tick_ = loop_.call_at(next_tick_, [this] { tick(); });
     if (now >= terms_.deadline && phase_ != Phase::cancelling)
         return cancel(
-            {Fault::timed_out, fmt::format("the run did not end within its deadline ({} of {} results)",
-                                           chunks_.results(), chunks_.size())});
+            {Fault::timed_out,
+             fmt::format("the run did not end within its deadline ({} of {} results{}{})", chunks_.results(), chunks_.size(),
+                         state_.reason.empty() ? "" : "; ", state_.reason)});
     if (phase_ == Phase::knocking || !door_) return;
     if (slept) heard();
     if (now - heard_ >= terms_.timing.silence)

@@ -43,6 +43,7 @@ struct SubmissionTerms {
     std::map<std::string, std::shared_ptr<const std::string>>
         archives;                           // packages by id, to offer what is missing
     std::vector<std::string> doors;         // front doors, best first
+    std::string owner;                      // who submits it, for people: "ann@desk"
     TimePoint deadline = TimePoint::max();  // of the whole run
     SubmissionTiming timing;
 };

@@ -51,6 +51,7 @@ void keep_freed_memory() {
 }  // namespace
 
 int run_job(int argc, char** argv, const std::function<std::unique_ptr<Job>()>& make) {
+    std::setvbuf(stdout, nullptr, _IOLBF, 0);  // what a job prints is in the log when it prints it
     if (!ControlChannel::usable(job_control_fd)) {
         fmt::print(
             stderr,

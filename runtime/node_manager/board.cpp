@@ -32,6 +32,7 @@ Board::Board(Loop& loop, Courier& courier, OverlayStore& store, PackageFetch& pa
       publish_(std::move(publish_state)),
       runs_(std::move(runs)),
       publish_interval_(options.publish_interval),
+      labels_(options.labels),
       leases_(options.devices,
               {.grant =
                    [this](const PeerId& to, const wire::Grant& grant) {
@@ -159,7 +160,7 @@ void Board::watch_leases() {
 }
 
 wire::BoardState Board::state() const {
-    return {leases_.devices(), leases_.slots_free(), store_.list(), runs_()};
+    return {leases_.devices(), leases_.slots_free(), store_.list(), runs_(), labels_};
 }
 
 void Board::changed() {

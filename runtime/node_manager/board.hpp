@@ -20,6 +20,7 @@ namespace fard {
 struct BoardOptions {
     std::vector<wire::DeviceState> devices;
     JobHostOptions jobs;
+    std::vector<std::string> labels = {};  // what positions may ask for besides the board's name
     Duration publish_interval = std::chrono::seconds(1);
 };
 
@@ -57,6 +58,7 @@ class Board {
     std::function<void(const wire::BoardState&)> publish_;
     std::function<std::uint32_t()> runs_;
     Duration publish_interval_;
+    std::vector<std::string> labels_;
     LeaseTable leases_;
     JobHost jobs_;
     std::map<std::pair<RunId, Epoch>, PeerId> coordinators_;  // of the jobs that are here

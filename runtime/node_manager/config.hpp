@@ -24,6 +24,7 @@ struct Config {
     std::vector<std::filesystem::path> jobs_dirs;
     std::string link_transport;  // "ipc" or "tcp"
     std::string link_address;    // where tcp links are bound, "" with ipc
+    std::vector<std::string> labels;  // what positions may ask for besides the name
     int slots = 2;               // of the CPU device
     int parked_jobs = 8;         // job programs kept loaded, at most
     std::string log_level = "info";

@@ -129,6 +129,8 @@ std::vector<ConfigKey> make_keys() {
          }},
         {"link_transport", Kind::text, "ipc|tcp", "of the data links that jobs here bind (as the front door)",
          one_of(&Config::link_transport, {"ipc", "tcp"})},
+        {"labels", Kind::list, "NAME", "what positions of a pipeline may ask for besides the board's name (none)",
+         [](Config& config, const std::string& value) { return set_name(config.labels.emplace_back(), value); }},
         {"slots", Kind::number, "N", "overlays that the CPU holds at once (2)",
          number(&Config::slots, 1, 1024)},
         {"parked_jobs", Kind::number, "N",
@@ -152,7 +154,7 @@ std::vector<ConfigKey> make_keys() {
 }  // namespace
 
 std::string ConfigKey::option() const {
-    auto text = name == "seeds" ? "seed" : name;
+    auto text = name == "seeds" ? "seed" : name == "labels" ? "label" : name;
     std::ranges::replace(text, '_', '-');
     return text;
 }

@@ -1,9 +1,10 @@
-#include <fmt/core.h>
-#include <spdlog/spdlog.h>
 #include <unistd.h>
+
+#include <cstdio>
 
 #include "base/asio_loop.hpp"
 #include "base/process.hpp"
+#include "base/supervisor.hpp"
 #include "runtime/node_manager/config.hpp"
 #include "runtime/node_manager/logging.hpp"
 #include "runtime/node_manager/node_manager.hpp"
@@ -26,6 +27,7 @@ int answer(const std::string& text) {
 int main(int argc, char** argv) {
     const auto parent = fard::find_parent();
     fard::prepare_process();
+    const auto supervisor = fard::Supervisor::from_environment();
     auto config = fard::read_config({argv + 1, argv + argc});
     if (!config) return complain(config.error());
     if (!config->text.empty()) return answer(config->text);
@@ -37,7 +39,8 @@ int main(int argc, char** argv) {
     loop.on_signals([&](int) { loop.stop(); });
     const auto manager = fard::NodeManager::start(loop, *config, [&] { loop.stop(); });
     if (!manager) return complain(manager.error());
+    supervisor.tell("READY=1\nSTATUS=board " + config->name + " at " + (*manager)->front_door());
     loop.run();
-    spdlog::shutdown();
+    supervisor.tell("STOPPING=1");
     return 0;
 }

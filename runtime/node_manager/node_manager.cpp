@@ -9,6 +9,7 @@
 #include <set>
 
 #include "base/alarm.hpp"
+#include "runtime/node_manager/checkup.hpp"
 #include "runtime/node_manager/cluster_view.hpp"
 #include "runtime/node_manager/coordinator.hpp"
 #include "runtime/node_manager/fingerprint.hpp"
@@ -75,6 +76,7 @@ struct NodeManager::Impl {
     void joined(const wire::Member& member);
     void lost(const wire::Member& member, const std::string& why);
     void refused_at(const std::string& seed, const Error& why);
+    void measure(const wire::Probe& probe, Reply reply);
     wire::Body shut_down();
 
     // In the order in which they are made; they go in the reverse one.
@@ -92,6 +94,7 @@ struct NodeManager::Impl {
     std::unique_ptr<Board> board;
     std::unique_ptr<ClusterView> view;
     std::unique_ptr<Coordinator> coordinator;
+    std::unique_ptr<Prober> prober;
     std::set<std::string> refused_by;  // seeds
     Alarm stop_alarm;
     int parent_fd = -1;
@@ -111,6 +114,7 @@ Result<> NodeManager::Impl::start() {
     if (auto opened = open_sockets(); !opened) return opened;
     make_board();
     make_coordinator();
+    prober = std::make_unique<Prober>(loop, sockets);
     if (auto watched = watch_parent(); !watched) return watched;
     spdlog::info("board {} of cluster {} is at {}", config.name, config.cluster, door->endpoint());
     return say_ready(config.ready_fd, door->endpoint());
@@ -144,7 +148,7 @@ Result<> NodeManager::Impl::open_sockets() {
     options.beacon = config.beacon;
     auto joined = Mesh::start(
         loop, sockets, *door, options,
-        {.joined = [this](const wire::Member& member) { joined(member); },
+        {.joined = [this](const wire::Member& member) { this->joined(member); },
          .lost = [this](const wire::Member& member, const std::string& why) { lost(member, why); },
          .published = [this](const PeerId& from, const wire::BoardState& news) { published(from, news); },
          .refused = [this](const std::string& seed, const Error& why) { refused_at(seed, why); }});
@@ -168,6 +172,7 @@ void NodeManager::Impl::make_board() {
     BoardOptions options{.devices = fingerprint(config.slots), .jobs = {}};
     options.jobs.board = config.name;
     options.jobs.log = &log;
+    options.labels = config.labels;
     options.jobs.link_transport = config.link_transport;
     for (const auto& device : options.devices)
         options.jobs.device_kinds[device.id] = device.kind;
@@ -240,6 +245,12 @@ void NodeManager::Impl::serve_visitor(const PeerId& visitor, const wire::Body& b
         reply(piece ? wire::Body(std::move(*piece)) : wire::Body(refused(piece.error())));
     } else if (const auto* offer = body.as<wire::Offer>()) {
         reply(answer_of(store->take(offer->piece)));
+    } else if (body.is<wire::Check>()) {
+        reply(check_board(config));
+    } else if (const auto* fill = body.as<wire::Fill>()) {
+        reply(filled(*fill));
+    } else if (const auto* probe = body.as<wire::Probe>()) {
+        measure(*probe, std::move(reply));
     } else if (const auto* logs = body.as<wire::Logs>()) {
         auto lines = log.lines(logs->run, logs->after);
         lines.board = config.name;
@@ -276,7 +287,8 @@ void NodeManager::Impl::published(const PeerId& peer, const wire::BoardState& ne
 
 // Two boards of one name work, but people cannot tell them apart.
 void NodeManager::Impl::joined(const wire::Member& member) {
-    if (view) view->joined(member.peer, loop.now());
+    if (!view) return;
+    view->joined(member.peer, loop.now());
     for (const auto& other : mesh->members())
         if (other.peer != member.peer && other.name == member.name)
             log.warn({}, "mesh", "two boards are called '{}': {} and {}; give one of them another --name", member.name,
@@ -291,6 +303,13 @@ void NodeManager::Impl::lost(const wire::Member& member, const std::string& why)
 void NodeManager::Impl::refused_at(const std::string& seed, const Error& why) {
     if (refused_by.insert(seed).second)
         spdlog::error("seed {} refuses this node manager: {}", seed, why.message);
+}
+
+// Ways to members alone: nobody has this board knock at doors of his choice.
+void NodeManager::Impl::measure(const wire::Probe& probe, Reply reply) {
+    for (const auto& member : mesh->members())
+        if (member.front_door == probe.front_door) return prober->probe(probe.front_door, std::move(reply));
+    reply(refused({Fault::not_found, fmt::format("no member of the cluster is at {}", probe.front_door)}));
 }
 
 wire::Body NodeManager::Impl::shut_down() {

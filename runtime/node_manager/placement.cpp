@@ -39,8 +39,14 @@ bool holds(const BoardView& board, const std::string& overlay) {
     return !overlay.empty() && std::ranges::find(board.state.overlays, overlay) != board.state.overlays.end();
 }
 
+// Whether the board has the name or the label that a position asks for.
+bool may_be_on(const BoardView& board, const std::string& wanted) {
+    return wanted.empty() || board.member.name == wanted ||
+           std::ranges::find(board.state.labels, wanted) != board.state.labels.end();
+}
+
 bool fits(const Seat& seat, const wire::PositionSpec& spec) {
-    return seat.left > 0 && (spec.device.empty() || spec.device == seat.device->kind);
+    return seat.left > 0 && (spec.device.empty() || spec.device == seat.device->kind) && may_be_on(*seat.board, spec.board);
 }
 
 // Lower is better; the order of the criteria is the header's.
@@ -60,7 +66,28 @@ void take(std::vector<Seat>& seats, Seat& seat) {
         if (other.board == seat.board) ++other.jobs_on_board;
 }
 
+// What boards can be asked for.
+std::string names_in(const std::vector<Seat>& seats) {
+    std::set<std::string> names;
+    for (const auto& seat : seats) {
+        names.insert("'" + seat.board->member.name + "'");
+        for (const auto& label : seat.board->state.labels)
+            names.insert("'" + label + "'");
+    }
+    return fmt::format("{}", fmt::join(names, ", "));
+}
+
 Error too_few(const wire::AppSpec& app, const wire::PositionSpec& spec, const std::vector<Seat>& seats) {
+    if (!spec.board.empty()) {
+        const bool there = std::ranges::any_of(seats, [&](const Seat& seat) { return may_be_on(*seat.board, spec.board); });
+        if (!there)
+            return {Fault::refused, fmt::format("position '{}' is to be on board '{}', and no board has that name or label; "
+                                                "there are {}",
+                                                spec.name, spec.board, names_in(seats))};
+        return {Fault::refused, fmt::format("position '{}' is to be on board '{}', which has no slot left for it; give it more "
+                                            "slots, or let the position go elsewhere",
+                                            spec.name, spec.board)};
+    }
     std::size_t needed = 0, there = 0;
     for (const auto& position : app.positions)
         if (position.device == spec.device) needed += position.replicas;
@@ -100,11 +127,11 @@ Result<Placement> place_jobs(const wire::AppSpec& app, const std::vector<BoardVi
                              const PeerId& near, const std::set<PeerId>& avoid) {
     auto seats = seats_of(boards, avoid);
     Placement placement;
-    // Positions that ask for a kind choose before those that take any.
-    for (const bool particular : {true, false}) {
+    // Positions that ask for a board choose first, then those that ask for a kind, then those that take any.
+    for (const int choosers : {0, 1, 2}) {
         for (std::uint32_t p = 0; p < app.positions.size(); ++p) {
             const auto& spec = app.positions[p];
-            if (spec.device.empty() == particular) continue;
+            if ((!spec.board.empty() ? 0 : !spec.device.empty() ? 1 : 2) != choosers) continue;
             for (std::uint32_t r = 0; r < spec.replicas; ++r) {
                 Seat* best = nullptr;
                 for (auto& seat : seats)

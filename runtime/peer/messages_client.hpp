@@ -215,4 +215,74 @@ struct LogLines {
     friend bool operator==(const LogLines&, const LogLines&) = default;
 };
 
+// ---- what is wrong, if something is
+
+struct Check {  // answered by CHECKED: what the board finds when it looks at itself
+    static constexpr std::uint16_t type = 72, version = 1;
+    static constexpr std::size_t cap = 1 * kib;
+    static constexpr const char* name = "CHECK";
+    static constexpr auto fields = std::tuple{};
+    friend bool operator==(const Check&, const Check&) = default;
+};
+
+struct CheckRow {
+    std::string level;   // "ok", "warning", "fault"
+    std::string what;    // what was looked at: "open files"
+    std::string text;    // what was found
+    std::string remedy;  // what to do; empty where nothing is
+    static constexpr auto fields = std::tuple{field("level", &CheckRow::level), field("what", &CheckRow::what),
+                                              field("text", &CheckRow::text), field("remedy", &CheckRow::remedy)};
+    friend bool operator==(const CheckRow&, const CheckRow&) = default;
+};
+
+struct Checked {
+    static constexpr std::uint16_t type = 73, version = 1;
+    static constexpr std::size_t cap = 64 * kib;
+    static constexpr const char* name = "CHECKED";
+    std::string board;
+    std::int64_t time_ns = 0;  // the board's clock, since 1970
+    std::vector<CheckRow> rows;
+    static constexpr auto fields = std::tuple{field("board", &Checked::board), field("time_ns", &Checked::time_ns),
+                                              field("rows", &Checked::rows)};
+    friend bool operator==(const Checked&, const Checked&) = default;
+};
+
+struct Fill {  // answered by FILLED, with that many bytes of nothing: to measure a way
+    static constexpr std::uint16_t type = 74, version = 1;
+    static constexpr std::size_t cap = 1 * kib;
+    static constexpr const char* name = "FILL";
+    std::uint64_t bytes = 0;  // at most 1 MiB
+    static constexpr auto fields = std::tuple{field("bytes", &Fill::bytes)};
+    friend bool operator==(const Fill&, const Fill&) = default;
+};
+
+struct Filled {
+    static constexpr std::uint16_t type = 75, version = 1;
+    static constexpr std::size_t cap = 2 * mib;
+    static constexpr const char* name = "FILLED";
+    std::string bytes;
+    static constexpr auto fields = std::tuple{blob("bytes", &Filled::bytes)};
+    friend bool operator==(const Filled&, const Filled&) = default;
+};
+
+struct Probe {  // the answering board asks another front door to FILL; answered by PROBED, or REFUSED with why not
+    static constexpr std::uint16_t type = 76, version = 1;
+    static constexpr std::size_t cap = 4 * kib;
+    static constexpr const char* name = "PROBE";
+    std::string front_door;  // of a member that the answering board knows
+    static constexpr auto fields = std::tuple{field("front_door", &Probe::front_door)};
+    friend bool operator==(const Probe&, const Probe&) = default;
+};
+
+struct Probed {
+    static constexpr std::uint16_t type = 77, version = 1;
+    static constexpr std::size_t cap = 1 * kib;
+    static constexpr const char* name = "PROBED";
+    std::uint64_t small_ns = 0;  // from the question to the answer, with hardly a byte
+    std::uint64_t large_ns = 0;  // the same with 1 MiB
+    static constexpr auto fields =
+        std::tuple{field("small_ns", &Probed::small_ns), field("large_ns", &Probed::large_ns)};
+    friend bool operator==(const Probed&, const Probed&) = default;
+};
+
 }  // namespace fard::wire

@@ -43,10 +43,10 @@ struct RequestKeyHash {
     }
 };
 
-// STATUS, PIECE, NEWS and LOG_LINES, the largest answers, only tell what is there: who repeats the question is told anew.
+// STATUS, PIECE, NEWS, LOG_LINES and FILLED, the largest answers, only tell what is there: who repeats the question is told anew.
 bool worth_remembering(const wire::Body& answer) {
     return !answer.is<wire::Status>() && !answer.is<wire::Piece>() && !answer.is<wire::News>() &&
-           !answer.is<wire::LogLines>();
+           !answer.is<wire::LogLines>() && !answer.is<wire::Filled>();
 }
 
 std::string seconds(Duration duration) {

@@ -16,7 +16,7 @@ namespace fard {
 //
 // A question is sent at once, again after 50 ms, and then in growing intervals of up to 500 ms, until it is
 // answered or its deadline has passed. An answer is remembered for 60 s, but no more than 4,096 of them and
-// 16 MiB; the request that it answers never reaches the handler again in that time. Only STATUS, PIECE, NEWS and LOG_LINES are not
+// 16 MiB; the request that it answers never reaches the handler again in that time. Only STATUS, PIECE, NEWS, LOG_LINES and FILLED are not
 // remembered: a repeated question for them is handled again.
 class Requests final : public Courier {
   public:

@@ -1,16 +1,21 @@
 #include <doctest/doctest.h>
 #include <fcntl.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <chrono>
 #include <csignal>
+#include <cstdlib>
 #include <string>
 
+#include "base/health.hpp"
 #include "base/line_writer.hpp"
 #include "base/owned_fd.hpp"
 #include "base/process.hpp"
+#include "base/supervisor.hpp"
 
 using namespace fard;
 using namespace std::chrono_literals;
@@ -132,4 +137,43 @@ TEST_CASE("a reader that is gone to sleep holds nobody up, and is told what it m
         stuck.write(std::string(100'000, 'y') + "\n");
     }  // its end does not wait for the reader
     ::close(reader);
+}
+
+TEST_CASE("whoever waits for it hears that we are ready, by a path or an abstract name, and our children do not") {
+    for (const std::string name : {"@fard-test-notify", "/tmp/fard-test-notify"}) {
+        const auto own = name + std::to_string(::getpid());
+        const int fd = ::socket(AF_UNIX, SOCK_DGRAM, 0);
+        sockaddr_un address{};
+        address.sun_family = AF_UNIX;
+        own.copy(address.sun_path, own.size());
+        if (own.front() == '@') address.sun_path[0] = 0;
+        const auto size = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + own.size());
+        REQUIRE(::bind(fd, reinterpret_cast<const sockaddr*>(&address), size) == 0);
+        ::setenv("NOTIFY_SOCKET", own.c_str(), 1);
+        const auto supervisor = Supervisor::from_environment();
+        CHECK(std::getenv("NOTIFY_SOCKET") == nullptr);
+        supervisor.tell("READY=1");
+        char text[16] = {};
+        CHECK(::recv(fd, text, sizeof text, MSG_DONTWAIT) == 7);
+        CHECK(std::string(text) == "READY=1");
+        ::close(fd);
+        if (own.front() == '/') ::unlink(own.c_str());
+        supervisor.tell("STOPPING=1");  // nobody listens any more
+    }
+    Supervisor::from_environment().tell("READY=1");  // nobody asked
+}
+
+TEST_CASE("a machine is looked over, and what is wrong has a remedy") {
+    CHECK(check_kernel().level == Finding::Level::fine);
+    CHECK(check_open_files().level != Finding::Level::fault);
+    CHECK(check_writable("tmp", "/tmp").level == Finding::Level::fine);
+    for (const auto& finding : {check_disk("store", "/no/such/place"), check_writable("store", "/no/such/place")}) {
+        CHECK(finding.level == Finding::Level::fault);
+        CHECK(finding.text.find("/no/such/place") != std::string::npos);
+        CHECK_FALSE(finding.remedy.empty());
+    }
+    const auto room = check_disk("store", "/");
+    CHECK(room.text.find("MiB left in /") != std::string::npos);
+    CHECK((room.level == Finding::Level::fine) == room.remedy.empty());
+    CHECK(check_memory().text.find("available") != std::string::npos);
 }

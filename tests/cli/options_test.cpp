@@ -2,9 +2,13 @@
 
 #include <doctest/doctest.h>
 
+#include <chrono>
+#include <cstdlib>
 #include <fstream>
 
 #include "cli/commands.hpp"
+#include "cli/output_file.hpp"
+#include "cli/status_text.hpp"
 
 using namespace fard;
 using namespace fard::cli;
@@ -109,4 +113,81 @@ TEST_CASE("every subcommand and option is in the manual") {
         for (const auto& option : command.spec.options)
             CHECK_MESSAGE(text.find("`--" + option.name) != std::string::npos, option.name);
     }
+}
+
+TEST_CASE("times have units; a number alone counts seconds") {
+    using namespace std::chrono_literals;
+    const auto read = [](const std::string& text) {
+        return parse_options(sample(), {"f", "--count", text})->duration("count", 1ms, std::chrono::hours(1));
+    };
+    CHECK(read("5").value() == 5s);
+    CHECK(read("5s").value() == 5s);
+    CHECK(read("500 ms").value() == 500ms);
+    CHECK(read("2min").value() == 2min);
+    CHECK(read("1h").value() == 1h);
+    for (const auto* wrong : {"", "s", "0", "0ms", "5 parsecs", "1.5s", "-1s", "61min", "99999999999999999999s"}) {
+        const auto time = read(wrong);
+        REQUIRE_MESSAGE(!time, wrong);
+        CHECK(time.error().fault == Fault::invalid_input);
+        CHECK(time.error().message.find("--count " + std::string(wrong)) == 0);
+    }
+    CHECK(parse_options(sample(), {"f"})->duration("count", 7ms, 1h).value() == 7ms);
+}
+
+TEST_CASE("a last argument in brackets may be left out") {
+    CommandSpec spec{"logs", "", {"[RUN]"}, {{"follow", "", "go on"}}};
+    CHECK(parse_options(spec, {})->positionals() == 0);
+    CHECK(parse_options(spec, {"abc", "-f"})->positional(0) == "abc");
+    CHECK(parse_options(spec, {"abc", "-f"})->given("follow"));
+    CHECK_FALSE(parse_options(spec, {"a", "b"}));
+    CHECK(parse_options(spec, {"-h"})->help());
+}
+
+TEST_CASE("what people of other programs type leads on") {
+    for (const std::vector<std::string>& fine : {std::vector<std::string>{"-h"}, {"help"}, {"help", "submit"}, {"version"},
+                                                 {"-V"}, {"submit", "-h"}, {"--json", "submit", "--help"}})
+        CHECK_MESSAGE(dispatch(fine) == 0, fine.front());
+    for (const std::vector<std::string>& wrong : {std::vector<std::string>{"ps"}, {"--node", "x"}, {"--node", "status"},
+                                                  {"help", "ps"}, {"--node", "nonsense", "status"}})
+        CHECK_MESSAGE(dispatch(wrong) == 2, wrong.front());
+}
+
+TEST_CASE("an array goes into an .npy file, and over nothing that is read") {
+    const std::vector<UsedFile> used{{"the app file", "/tmp/app.toml"}, {"an input", "/tmp/in.npy"}, {"", ""}};
+    CHECK(check_output("--output", "/tmp/out.npy", used));
+    CHECK(check_output("--output", "out.npy", used));
+    const auto wrong = [&](const std::string& file) { return check_output("--output", file, used).error().message; };
+    CHECK(wrong("-").find("standard output") != std::string::npos);
+    CHECK(wrong("/tmp/x.csv").find(".npy") != std::string::npos);
+    CHECK(wrong("/tmp/app.toml").find("the app file") != std::string::npos);
+    CHECK(wrong("/tmp/../tmp/in.npy").find("an input") != std::string::npos);
+}
+
+TEST_CASE("a status has people's names in it") {
+    wire::Status status;
+    status.cluster = "lab";
+    for (const auto* name : {"zed1", "zed1", "zed2"}) {
+        wire::BoardRow row;
+        row.member = {PeerId{std::string(32, 'a')}, name, "tcp://10.0.0.1:7000", "", ""};
+        row.age_ms = 200'000;
+        status.boards.push_back(row);
+    }
+    status.lost.push_back({"zed3", "tcp://10.0.0.3:7000", 61'000, "silent for 1.0 s"});
+    wire::RunState run;
+    run.run.hex = std::string(32, 'b');
+    run.app = "kws";
+    run.phase = "running";
+    run.results = 5;
+    run.chunks = 40;
+    run.owner = "ann@desk";
+    run.age_ms = 3'000;
+    run.reason = "one\ntwo";
+    run.places = {{0, 0, "front", "zed1"}, {1, 0, "back", "zed1"}, {1, 1, "back", "zed2"}};
+    status.runs.push_back(run);
+    const auto text = status_text(status);
+    for (const auto* part : {"cluster lab, 3 boards", "zed1 (!)", "zed2  ", "zed3", "lost", "silent for 1.0 s", "61 s ago",
+                             "3 min", "5/40", "ann@desk", "on front zed1, back zed1 zed2", "one; two"})
+        CHECK_MESSAGE(text.find(part) != std::string::npos, part << "\n" << text);
+    CHECK(age_text(119'999) == "119 s");
+    CHECK(age_text(3 * 86'400'000ull) == "3 d");
 }

@@ -3,6 +3,7 @@
 //   throw_at=INDEX  process throws             fail_at=INDEX   process returns an Error
 //   hang_at=INDEX   process never returns      short_at=INDEX  the result has too few bytes
 //   slow_ms=MS      each chunk takes MS        refuse=TEXT     parse_config returns an Error
+//   print=TEXT      prints TEXT on standard output for each chunk
 //   once=FILE       goes wrong only if FILE could be made anew, so once over all attempts
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -11,6 +12,7 @@
 #include <charconv>
 #include <chrono>
 #include <csignal>
+#include <cstdio>
 #include <cstdlib>
 #include <stdexcept>
 #include <thread>
@@ -30,6 +32,8 @@ class Faulty final : public fard::Job {
 
     fard::Result<fard::Chunk> process(fard::Chunk chunk) override {
         std::this_thread::sleep_for(std::chrono::milliseconds(number("slow_ms", 0)));
+        if (const auto text = config().params.find("print"); text != config().params.end())
+            std::puts(text->second.c_str());
         if (is_due("kill_at", chunk)) {
             fmt::print(stderr, "about to be killed by chunk {}\n", chunk.index);
             ::kill(::getpid(), SIGKILL);

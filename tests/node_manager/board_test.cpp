@@ -263,7 +263,7 @@ TEST_CASE("missing packages are fetched before the jobs start, and the lease is 
 TEST_CASE("the state is published each second and after a change") {
     Rig rig;
     REQUIRE(rig.published.size() == 1);
-    CHECK(rig.published[0] == wire::BoardState{{{"cpu0", "soft", 2, true, ""}}, {2}, {}, 7});
+    CHECK(rig.published[0] == wire::BoardState{{{"cpu0", "soft", 2, true, ""}}, {2}, {}, 7, {}});
     rig.loop.run_for(1s);
     CHECK(rig.published.size() == 2);
     rig.lease(run_a, first);

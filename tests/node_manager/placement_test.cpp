@@ -80,3 +80,26 @@ TEST_CASE("an unhealthy device has no slots, and too few slots are refused with 
           std::string::npos);
     CHECK_FALSE(place_jobs(app(1), {}, {"a"}, {}));
 }
+
+TEST_CASE("a position goes to the board that it names, by name or label") {
+    std::vector boards{board("a", 2, 2), board("b", 1, 0), board("c", 2, 2)};
+    boards[2].state.labels = {"camera"};
+    auto spec = app(2);
+    spec.positions[0].board = "camera";
+    spec.positions[1].board = "b";
+    CHECK(boards_of(place_jobs(spec, boards, {"a"}, {}).value()) == "c b ");  // b is full: it is queued for
+
+    spec.positions[0].board = "b";  // which has one slot
+    CHECK(place_jobs(spec, boards, {"a"}, {}).error().message.find("'b', which has no slot left") != std::string::npos);
+    spec.positions[0].board = "zed";
+    const auto nobody = place_jobs(spec, boards, {"a"}, {});
+    CHECK(nobody.error().fault == Fault::refused);
+    CHECK(nobody.error().message.find("there are 'a', 'b', 'c', 'camera'") != std::string::npos);
+}
+
+TEST_CASE("a kind of device that no board has is told apart from too few of them") {
+    auto spec = app(1);
+    spec.positions[0].device = "fpga";
+    const auto refused = place_jobs(spec, {board("a", 2, 2)}, {"a"}, {});
+    CHECK(refused.error().message.find("no board of the cluster has one; there are 'soft'") != std::string::npos);
+}

@@ -99,6 +99,7 @@ TEST_CASE("docs/protocol.md lists the parts that messages share") {
         {"BoardRow", fields_text<wire::BoardRow>()},
         {"LostBoard", fields_text<wire::LostBoard>()},
         {"RunPlace", fields_text<wire::RunPlace>()},
+        {"CheckRow", fields_text<wire::CheckRow>()},
         {"LogLine", fields_text<wire::LogLine>()},
         {"TensorDesc", fields_text<TensorDesc>()},
     };
