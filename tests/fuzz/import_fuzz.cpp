@@ -82,7 +82,7 @@ extern "C" int LLVMFuzzerTestOneInput(const unsigned char* data, std::size_t siz
         require(!model.error().message.empty());
         return 0;
     }
-    layer_table(model->graph());
+    layer_table(model->graph(), model->cut_tensors());
     const bool small = is_small(model->graph());
     if (small) static_cast<void>(run(*model, some_inputs(*model)));
     if (model->graph().nodes.size() < 100) check_cut(*model, small);
