@@ -154,8 +154,10 @@ TEST_CASE("an error names the place, the fault and the likely meaning") {
         {"[[pipeline.position]]\nname = \"q\"",
          "5:1: position in [pipeline] stands there 2 times, but the 0 cuts of [model] make 1 stages"},
         {"[[pipeline.position]]\njob = \"copy\"", "5:1: [[pipeline.position]] needs a key 'name'"},
-        {"[[pipeline.position]]\nname = \"q\"\njob = \"../rm\"",
-         "7:7: job in [[pipeline.position]] must be the plain file name of a program"},
+        {"[[pipeline.position]]\nname = \"q\"\njob = \"../.rm\"",
+         "7:7: job in [[pipeline.position]] must be the file name of a program"},
+        {"[[pipeline.position]]\nname = \"q\"\njob = \"r m\"",
+         "7:7: job in [[pipeline.position]] must be the file name of a program"},
         {"[[pipeline.position]]\nname = \"q\"\nreplicas = 0",
          "7:12: replicas in [[pipeline.position]] must be 1 to 64, not 0"},
         {"[[pipeline.position]]\nname = \"q\"\nparams = { a = [1] }",
@@ -214,4 +216,19 @@ TEST_CASE("a file that is not there, a directory, and label files") {
     std::filesystem::remove(file);
     REQUIRE(labels);
     CHECK(*labels == std::vector<std::string>{"airplane", "automobile", "", "bird"});
+}
+
+TEST_CASE("a job program that is named by its path is looked for where it is") {
+    const std::string text =
+        "[app]\nname = \"a\"\n[[input.tensor]]\nname = \"x\"\nshape = [1]\ntype = \"UINT8\"\n"
+        "[[pipeline.position]]\nname = \"p\"\njob = \"./build/mine\"\nboard = \"zed1\"\n"
+        "[[pipeline.position]]\nname = \"q\"\njob = \"build/../build/other\"\n"
+        "[[pipeline.position]]\nname = \"r\"\njob = \"copy\"\n";
+    const auto app = parse_app_file(text, "/apps/x.toml");
+    REQUIRE_MESSAGE(app, app.error().message);
+    CHECK(app->positions[0].job == "mine");
+    CHECK(app->positions[0].board == "zed1");
+    CHECK(app->positions[1].job == "other");
+    CHECK(app->positions[2].job == "copy");
+    CHECK(app->jobs_dirs == std::vector<std::filesystem::path>{"/apps/build"});
 }
