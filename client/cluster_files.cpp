@@ -12,6 +12,9 @@
 #include <cstdlib>
 #include <cstring>
 #include <fstream>
+#include <iterator>
+#include <map>
+#include <sstream>
 #include <system_error>
 #include <utility>
 
@@ -70,10 +73,22 @@ std::vector<std::string> arguments_of(const fs::path& process) {
     return arguments;
 }
 
+pid_t parent_of(const fs::path& process) {
+    std::ifstream stream(process / "stat");
+    const std::string text((std::istreambuf_iterator<char>(stream)), {});
+    const auto name_end = text.rfind(')');  // the name may hold anything
+    pid_t parent = 0;
+    char state = 0;
+    if (name_end != std::string::npos) std::istringstream(text.substr(name_end + 1)) >> state >> parent;
+    return parent;
+}
+
 // Node managers of this user whose state directory is DIRECTORY/NAME. They say so themselves, whatever has become of their
-// files: whoever starts them may be killed before it has written anything down, and cleaners remove old files.
+// files: whoever starts them may be killed before it has written anything down, and cleaners remove old files. A child that is
+// about to become a job has the same arguments for a moment, and is none.
 std::vector<LivingBoard> boards_by_process(const fs::path& directory) {
     std::vector<LivingBoard> living;
+    std::map<pid_t, pid_t> parents;  // of what was found
     std::error_code error;
     for (auto entry = fs::directory_iterator("/proc", error); !error && entry != fs::directory_iterator();
          entry.increment(error)) {
@@ -86,9 +101,11 @@ std::vector<LivingBoard> boards_by_process(const fs::path& directory) {
         if (option == arguments.end() || option + 1 == arguments.end()) continue;
         const fs::path state(*(option + 1));
         if (fs::path(arguments.front()).filename() != "fardd" || state.parent_path() != directory) continue;
-        if (is_board_name(state.filename().string()))
-            living.push_back({state.filename().string(), static_cast<pid_t>(std::stol(number))});
+        if (!is_board_name(state.filename().string())) continue;
+        living.push_back({state.filename().string(), static_cast<pid_t>(std::stol(number))});
+        parents[living.back().pid] = parent_of(entry->path());
     }
+    std::erase_if(living, [&](const LivingBoard& board) { return parents.contains(parents[board.pid]); });
     return living;
 }
 
@@ -200,7 +217,7 @@ std::vector<LivingBoard> living_boards(const fs::path& directory) {
                                         [&](const LivingBoard& board) { return board.name == process.name; });
         if (known == living.end()) {
             living.push_back(std::move(process));
-        } else {
+        } else if (known->pid == 0) {
             known->pid = process.pid;
         }
     }

@@ -14,6 +14,7 @@
 #include <cstring>
 #include <fstream>
 #include <optional>
+#include <set>
 #include <system_error>
 #include <thread>
 #include <utility>
@@ -33,7 +34,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr auto look_interval = 3ms;     // between two looks at a starting or ending cluster of up to 8 boards
+constexpr auto look_interval = 3ms;     // between two looks at a starting cluster of up to 8 boards
+constexpr auto end_interval = 10ms;     // between two looks at an ending one
 constexpr std::size_t most_boards = 256;
 constexpr auto question_limit = 500ms;  // of one question to a starting node manager
 constexpr int lock_descriptor = 9;      // in a detached node manager
@@ -376,12 +378,14 @@ Result<std::size_t> take_down_cluster(const fs::path& directory, Duration limit)
                     directory.string(), *stranger, (directory / "node.ipc").string());
     if (at_first.empty() && !checked)
         return fail(Fault::unreachable, "no local cluster is up ({} is not there)", directory.string());
-    for (const auto& board : at_first)
-        if (board.pid > 0) ask_to_end(board, directory);
     const auto deadline = std::chrono::steady_clock::now() + limit;
-    auto left = living_boards(directory);
-    for (; !left.empty() && std::chrono::steady_clock::now() < deadline; left = living_boards(directory))
-        std::this_thread::sleep_for(look_interval);
+    std::set<pid_t> asked;
+    auto left = at_first;
+    for (; !left.empty() && std::chrono::steady_clock::now() < deadline; left = living_boards(directory)) {
+        for (const auto& board : left)
+            if (board.pid > 0 && asked.insert(board.pid).second) ask_to_end(board, directory);
+        std::this_thread::sleep_for(end_interval);
+    }
     if (!left.empty())
         return fail(Fault::timed_out,
                     "these node managers did not end within {:.0f} s: {}; `kill -9` ends them",
