@@ -42,8 +42,8 @@ int run_one(const Command& command, const std::vector<std::string>& arguments) {
     const auto options = parse_options(command.spec, arguments);
     if (!options) return complain(who, options.error());
     if (options->help()) {
-        out("{}", help_text(command.spec));
-        return 0;
+        put_out(help_text(command.spec));
+        return end_of_output(who);
     }
     const auto done = command.run(*options);
     if (!done) return complain(who, done.error());

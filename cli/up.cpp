@@ -47,12 +47,18 @@ Result<> up(const Options& options) {
     ProgressLine progress;
     progress.show(fmt::format("bringing up {} boards", wanted.boards));
     std::optional<Result<std::unique_ptr<LocalCluster>>> cluster;
+    LocalCluster::Abort abort;
+    bool interrupted = false;  // before there was anything to abort
+    loop.on_signals([&](int) {
+        interrupted = true;
+        if (abort) abort({Fault::cancelled, "interrupted"});
+    });
     loop.post([&] {
-        auto abort = LocalCluster::start(loop, sockets, wanted, [&](Result<std::unique_ptr<LocalCluster>> started) {
+        abort = LocalCluster::start(loop, sockets, wanted, [&](Result<std::unique_ptr<LocalCluster>> started) {
             cluster = std::move(started);
             loop.stop();
         });
-        loop.on_signals([abort = std::move(abort)](int) { abort({Fault::cancelled, "interrupted"}); });
+        if (interrupted) abort({Fault::cancelled, "interrupted"});
     });
     loop.run();
     progress.wipe();

@@ -120,12 +120,15 @@ Result<Whereabouts> locate(const LocateOptions& options) {
     if (doors.empty()) return Whereabouts{};
     if (auto checked = check_cluster_directory(options.directory, false); !checked)
         return Whereabouts{{}, checked.error().message + "; it is not used"};
-    const auto answer = ask_first(doors, wire::Query{}, options.local_limit);
+    auto answer = ask_first(doors, wire::Query{}, options.local_limit);
+    const bool lives = !answer && (!living_boards(options.directory).empty() || stranger_in(options.directory));
+    if (lives) answer = ask_first(doors, wire::Query{}, options.living_limit);  // it is slow, not gone
     if (!answer)
         return Whereabouts{
             {},
             fmt::format("the local cluster in {} does not answer within {:.1f} s and counts as none",
-                        options.directory.string(), seconds(options.local_limit))};
+                        options.directory.string(),
+                        seconds(lives ? options.local_limit + options.living_limit : options.local_limit))};
     std::stable_partition(doors.begin(), doors.end(), [&](const auto& door) { return door == answer->door; });
     return Whereabouts{std::move(doors), ""};
 }

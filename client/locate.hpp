@@ -22,7 +22,8 @@ struct LocateOptions {
     std::string environment;          // FARD_NODE, "" when it is not set
     std::filesystem::path directory;  // of the user's cluster
     Duration local_limit =
-        std::chrono::milliseconds(300);  // a local cluster answers by then or counts as none
+        std::chrono::milliseconds(300);  // a local cluster answers by then or counts as none,
+    Duration living_limit = std::chrono::milliseconds(3000);  // or by then, while processes of it live
     Duration node_limit = std::chrono::milliseconds(1000);  // a named node answers by then or is unreachable
 };
 LocateOptions locate_options(const std::string& node);  // with the environment and the user's directory
