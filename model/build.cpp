@@ -224,7 +224,8 @@ class Builder {
                                                "Reshape", "Squeeze", "Unsqueeze"};
         const bool bound = node.op == "Slice" && operand <= 2;
         const bool wide = node.op == "Cast" && AttributeReader(node).integer("to", 0) == 7;
-        if (bound || wide || std::ranges::find(moving, node.op) != std::end(moving)) return {};
+        const bool moved = (operand == 0 || node.op == "Concat") && std::ranges::find(moving, node.op) != std::end(moving);
+        if (bound || wide || moved) return {};
         return fail(Fault::unsupported, "reads '{}', which holds {}; fard computes with integers of 32 bits",
                     node.inputs[operand], found->second);
     }
