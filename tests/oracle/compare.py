@@ -8,6 +8,7 @@ unit each is allowed, and counted. What fard refuses is counted by its reason.
 """
 import argparse
 import collections
+import os
 import re
 import struct
 import subprocess
@@ -133,6 +134,7 @@ def main():
     parser.add_argument("--seed", type=int, default=1, help="of the first network")
     parser.add_argument("--keep", type=Path, help="a directory for the models that are wrong")
     options = parser.parse_args()
+    options.count = min(options.count, int(os.environ.get("FARD_TEST_NETWORKS", options.count)))
     counts, failed = collections.Counter(), 0
     with tempfile.TemporaryDirectory() as directory:
         runner = subprocess.Popen([options.runner], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
