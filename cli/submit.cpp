@@ -10,6 +10,7 @@
 #include "cli/console.hpp"
 #include "cli/jobs_dirs.hpp"
 #include "cli/not_numbers.hpp"
+#include "cli/out_of_memory.hpp"
 #include "cli/output_file.hpp"
 #include "cli/output_files.hpp"
 #include "cli/report.hpp"
@@ -292,6 +293,9 @@ void print_outcome(const Request& request, const RunSummary& summary, const Watc
 
 // Everything that can be wrong with the request is found before anything is started.
 Result<> submit(const Options& options) {
+    end_when_out_of_memory(
+        "fard submit: there is not enough memory for so many chunks; give fewer with --chunks or --input, or raise the "
+        "limit (ulimit -v)\n");
     ProgressLine progress;
     auto request = read_request(options);
     if (!request) return fail(request.error());

@@ -39,6 +39,11 @@ std::string user_and_host() {
     return fmt::format("{}@{}", found ? found->pw_name : std::to_string(::geteuid()), host.data());
 }
 
+// `forever`, and whatever else is more than a clock can count, is a year.
+std::chrono::steady_clock::time_point until(Api::Limit limit) {
+    return std::chrono::steady_clock::now() + std::min<Api::Limit>(limit, std::chrono::hours(24 * 365));
+}
+
 std::vector<Frame> share(const std::vector<Frame>& frames) {
     std::vector<Frame> shared;
     shared.reserve(frames.size());
@@ -192,8 +197,8 @@ Result<> Api::Impl::end_runs(const AppId& id, Api::Limit limit) {
         const auto found = apps.find(id);
         return found == apps.end() || found->second.runs == 0;
     };
-    if (changed.wait_for(lock, limit, over)) return {};
-    return fail(Fault::timed_out, "{} runs of app {} did not end within {} ms", apps[id].runs, id.hex,
+    if (changed.wait_until(lock, until(limit), over)) return {};
+    return fail(Fault::timed_out, "{} runs of app {} did not end within {} ms", apps.at(id).runs, id.hex,
                 limit.count());
 }
 
@@ -252,7 +257,7 @@ Result<RunId> Api::Impl::submit(const AppId& id, JobData data, RunCallbacks call
     terms.doors = doors;
     terms.timing = options.timing;
     return on_loop([&] {
-        if (limit != Api::forever) terms.deadline = thread->loop().now() + limit;
+        if (limit != Api::forever) terms.deadline = until(limit);
         auto active = std::make_unique<ActiveRun>();
         active->app = id;
         active->callbacks = std::move(callbacks);
@@ -348,8 +353,7 @@ Result<> Api::set_output_collection(const AppId& app, bool on) {
 Result<std::optional<Output>> Api::consume_output(const AppId& app, Limit wait) {
     if (impl_->thread->is_current() && wait > 0ms) return from_callback("consume_output with a wait");
     std::unique_lock lock(impl_->mutex);
-    const auto deadline =
-        std::chrono::steady_clock::now() + std::min<Limit>(wait, std::chrono::hours(24 * 365));
+    const auto deadline = until(wait);
     while (true) {
         auto found = impl_->find(app);
         if (!found) return fail(found.error());
