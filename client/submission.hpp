@@ -31,6 +31,7 @@ struct SubmissionTiming {
         std::chrono::milliseconds(1500);  // a node manager takes the run by then, or the next is asked
     Duration silence = std::chrono::milliseconds(1500);  // without any sign: the coordinator is lost
     Duration broken = std::chrono::milliseconds(150);    // a broken connection comes back by then
+    Duration link_broken = std::chrono::milliseconds(250);  // then a broken link is the coordinator's loss
     Duration alive = std::chrono::milliseconds(500);     // between two CLIENT_ALIVE
     Duration offer = std::chrono::seconds(20);           // one piece of a package is taken by then
     Duration finish = std::chrono::seconds(15);          // jobs are reaped by then once every result is here
@@ -93,6 +94,8 @@ class Submission {
     void message(const wire::Body& body);
     void run_state(const wire::RunState& state);
     void disconnected();
+    void link_broke(const Error& why);
+    bool connect();  // to where chunks go, once the coordinator has bound it
     void lost(const std::string& why);
     void refused(const Error& why);
     void tick();
@@ -122,6 +125,7 @@ class Submission {
     std::unique_ptr<Door> door_;
     std::string door_name_;
     std::unique_ptr<ClientLinks> links_;
+    bool connected_ = false;  // in this attempt
     wire::RunState state_;  // the last one of this attempt
     std::uint64_t earlier_replays_ = 0, earlier_duplicates_ = 0,
                   earlier_reloads_ = 0;  // of lost coordinators

@@ -64,6 +64,7 @@ class SocketLinks final : public ClientLinks {
         if (!sender) return fail(sender.error());
         inputs_.emplace(std::move(*sender));
         credit_watch_ = inputs_->watch_credit(loop_, [this] {
+            look_at_connections();
             inputs_->poll_credit();
             if (open_) return events_.writable();
             open();
@@ -105,6 +106,13 @@ class SocketLinks final : public ClientLinks {
             events_.result(std::move(**received));
         }
         results_.flush_credit();
+        look_at_connections();
+    }
+
+    void look_at_connections() {
+        if (lost_ || !(results_.lost() || (inputs_ && inputs_->lost()))) return;
+        lost_ = true;
+        events_.broken({Fault::unreachable, "the connection of a link to the coordinator broke"});
     }
 
     Loop& loop_;
@@ -114,7 +122,7 @@ class SocketLinks final : public ClientLinks {
     std::optional<LinkSender> inputs_;
     Events events_;
     std::unique_ptr<Socket::Watch> results_watch_, credit_watch_;  // before the sockets in destruction
-    bool open_ = false;
+    bool open_ = false, lost_ = false;
     Loop::TimerId timer_ = 0;
 };
 

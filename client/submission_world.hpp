@@ -29,7 +29,8 @@ class ClientLinks {
     struct Events {
         std::function<void(Chunk)> result;         // one result chunk came
         std::function<void()> writable;            // send may work now
-        std::function<void(const Error&)> broken;  // the coordinator sent what does not fit
+        // The coordinator sent what does not fit; unreachable: the connection of a link broke.
+        std::function<void(const Error&)> broken;
     };
     virtual ~ClientLinks() = default;
 

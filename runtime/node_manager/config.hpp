@@ -27,6 +27,7 @@ struct Config {
     std::vector<std::string> labels;  // what positions may ask for besides the name
     int slots = 2;               // of the CPU device
     int parked_jobs = 8;         // job programs kept loaded, at most
+    int run_memory = 0;          // MiB that the chunks of all runs coordinated here may take; a quarter of what there is
     std::string log_level = "info";
     bool die_with_parent = false;
     std::string tag;    // says nothing to us: for whoever looks at the process list

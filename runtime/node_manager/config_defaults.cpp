@@ -1,7 +1,9 @@
 // What follows from what was set.
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
+#include <cstdint>
 #include <cstdlib>
 
 #include "runtime/node_manager/config_keys.hpp"
@@ -44,6 +46,13 @@ std::string tcp_host(const std::string& endpoint) {
     return endpoint.substr(6, endpoint.rfind(':') - 6);
 }
 
+// In MiB; enough for a run of default size on any board.
+int quarter_of_memory() {
+    const auto pages = ::sysconf(_SC_PHYS_PAGES), bytes = ::sysconf(_SC_PAGESIZE);
+    const auto mib = pages > 0 && bytes > 0 ? std::int64_t{pages} * bytes / 4 / (1 << 20) : 0;
+    return static_cast<int>(std::clamp<std::int64_t>(mib, 64, 1 << 20));
+}
+
 }  // namespace
 
 Result<> complete_config(Config& config) {
@@ -63,6 +72,7 @@ Result<> complete_config(Config& config) {
     if (config.heartbeat.empty()) config.heartbeat = beside("heartbeat.ipc");
     if (config.link_transport.empty()) config.link_transport = host.empty() ? "ipc" : "tcp";
     if (config.link_transport == "tcp") config.link_address = host.empty() ? "127.0.0.1" : host;
+    if (config.run_memory == 0) config.run_memory = quarter_of_memory();
     if (config.jobs_dirs.empty()) config.jobs_dirs = default_jobs_dirs();
     return {};
 }

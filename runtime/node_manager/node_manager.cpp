@@ -195,9 +195,12 @@ void NodeManager::Impl::make_coordinator() {
         .next_ticket = [this] { return mesh->next_ticket(); },
         .make_ends = [this, place](const RunEndsTerms& terms, ChunkLedger& ledger,
                                    RunEnds::Events events) -> Result<std::unique_ptr<RunEnds>> {
+            std::error_code ignored;  // cleaners of /tmp remove it; binding says what is wrong
+            std::filesystem::create_directories(state->links(), ignored);
             return make_link_ends(loop, sockets, place, terms, ledger, std::move(events));
         },
-        .log = &log});
+        .log = &log,
+        .memory = MemoryBudget(std::uint64_t(config.run_memory) << 20)});
 }
 
 Result<> NodeManager::Impl::watch_parent() {

@@ -1,5 +1,6 @@
 #include "runtime/peer/codec.hpp"
 
+#include <algorithm>
 #include <array>
 #include <cassert>
 #include <limits>
@@ -15,7 +16,7 @@ constexpr unsigned max_depth = 16;         // the deepest message of the table n
 constexpr std::size_t growth = 64;         // decoded bytes allowed for each byte of input
 constexpr std::size_t growth_base = 4096;  // and for any input
 constexpr std::size_t max_rank = 8;        // dimensions of a tensor
-constexpr std::int64_t max_elements = 1LL << 40;
+constexpr std::int64_t max_tensor_bits = (1LL << 32) - 1;  // so that a board of 32 bits can count a tensor's bits
 
 template <typename T>
 constexpr bool is_vector = false;
@@ -294,7 +295,7 @@ class Reader {
         } else if constexpr (std::is_same_v<T, std::map<std::string, std::string>>) {
             return read_params(object, out);
         } else if constexpr (std::is_same_v<T, TensorDesc>) {
-            return read_map(object, out) && check_shape(out.shape);
+            return read_map(object, out) && check_shape(out);
         } else {
             return read_map(object, out);
         }
@@ -375,13 +376,15 @@ class Reader {
         return true;
     }
 
-    bool check_shape(const std::vector<std::int64_t>& shape) {
-        if (shape.size() > max_rank) return wrong("more than 8 dimensions");
+    bool check_shape(const TensorDesc& tensor) {
+        if (tensor.shape.size() > max_rank) return wrong("more than 8 dimensions");
         std::int64_t elements = 1;
-        for (const auto extent : shape) {
-            if (extent < 1 || extent > max_elements / elements) return wrong("an extent out of range");
+        for (const auto extent : tensor.shape) {
+            if (extent < 1 || extent > max_tensor_bits / elements) return wrong("an extent out of range");
             elements *= extent;
         }
+        if (elements > max_tensor_bits / std::max<std::int64_t>(1, tensor.type.wire_bits()))
+            return wrong("a tensor of 512 MiB or more");
         return true;
     }
 

@@ -44,7 +44,7 @@ Result<> LinkTerms::check(const Chunk& chunk) const {
     return {};
 }
 
-std::uint64_t LinkTerms::most_unacknowledged() const {
+std::uint64_t LinkTerms::lead() const {
     return std::max<std::uint64_t>(2, window()) + links::half_window(window()) - 1;
 }
 

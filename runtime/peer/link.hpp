@@ -43,9 +43,9 @@ struct LinkTerms {
     std::uint64_t chunk_bytes() const;  // of one chunk's frames, the header included
     std::uint64_t window() const;       // max(1, budget / chunk bytes): chunks that are on their way
 
-    // The same as a sender counts: the window, at least one chunk on each side, and what the receiver may have
-    // taken without telling.
-    std::uint64_t most_unacknowledged() const;
+    // How many chunks may be sent before the first credit, and how far a credit's limit is usually ahead of what it says
+    // was taken: the window, at least one chunk on each side, and what may then be taken without being told.
+    std::uint64_t lead() const;
 
     // Whether a chunk is what these terms promise. Errors: failed, naming the tensor and both sizes.
     Result<> check(const Chunk& chunk) const;
@@ -65,11 +65,12 @@ class LinkReceiver {
     const wire::LinkEndpoint& endpoint() const;
     const LinkTerms& terms() const;
     bool opened() const;              // LINK_OPEN came and agreed
+    bool lost();                      // a connection broke after that; look now and then, a watch calls for it
     const std::string& from() const;  // who opened it, "" before
 
     // The next chunk, if one is there. Chunks of another epoch or run, malformed messages, and chunks before
-    // LINK_OPEN are dropped and counted. Errors: refused (a LINK_OPEN whose run, epoch or tensors
-    // differ: says what differs), corrupt (a frame of the wrong size).
+    // LINK_OPEN are dropped and counted, and so is a LINK_OPEN of another epoch or run. Errors: invalid_input (a
+    // LINK_OPEN whose tensors differ: says what differs), corrupt (a frame of the wrong size).
     Result<std::optional<Chunk>> receive();
 
     // The same into a chunk whose memory is used again; false: nothing there, and the chunk is empty.
@@ -84,6 +85,8 @@ class LinkReceiver {
     // again.
     void taken();
     bool flush_credit();
+    // The sender may be this many chunks further ahead than usual, from the next credit on (space was made for them).
+    void reserve(std::uint64_t chunks);
     bool credit_due() const;  // sending one was tried and has not succeeded since
 
     std::uint64_t dropped() const;  // stale or malformed messages
@@ -110,6 +113,7 @@ class LinkSender {
 
     // Sends LINK_OPEN when the connection is up; true once it has been sent. Called again until then.
     bool open();
+    bool lost();  // a connection broke after that; look now and then, a watch calls for it
 
     // false: not open yet, the window is used up, or there is no place; the chunk is untouched. The chunk is
     // as its link's terms say (LinkTerms::check).
@@ -119,7 +123,8 @@ class LinkSender {
     std::uint64_t sent() const;       // chunks since the link was opened
     std::uint64_t confirmed() const;  // of these, taken by the receiver
     std::uint64_t unacknowledged() const { return sent() - confirmed(); }
-    bool has_room() const;  // fewer are unacknowledged than may be
+    std::uint64_t limit() const;  // how many may have been sent by now
+    bool has_room() const { return sent() < limit(); }
     const LinkTerms& terms() const;
 
     TimePoint paced_until() const;  // send said false because of the pacer: try again then

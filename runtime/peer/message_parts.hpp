@@ -126,6 +126,20 @@ struct JobStats {  // totals of one job since it started; times in nanoseconds
     friend bool operator==(const JobStats&, const JobStats&) = default;
 };
 
+struct JobProgress {  // how far a job is, as its page says
+    std::uint32_t position = 0;
+    std::uint32_t replica = 0;
+    std::uint8_t step = 0;        // 0: it starts and loads its device, 1: it opens its links, 2: it is linked
+    std::uint64_t unopened = 0;   // bit s: sender s has not opened its link to this job
+    std::uint64_t chunks = 0;     // handed on since it started
+    bool busy = false;            // inside process()
+    static constexpr auto fields =
+        std::tuple{field("position", &JobProgress::position), field("replica", &JobProgress::replica),
+                   field("step", &JobProgress::step), field("unopened", &JobProgress::unopened),
+                   field("chunks", &JobProgress::chunks), field("busy", &JobProgress::busy)};
+    friend bool operator==(const JobProgress&, const JobProgress&) = default;
+};
+
 struct JobReport {  // one row of "stages" in a run's summary
     std::uint32_t position = 0;
     std::uint32_t replica = 0;

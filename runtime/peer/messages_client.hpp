@@ -35,12 +35,10 @@ struct Admitted {
     static constexpr std::size_t cap = 1 * mib;
     static constexpr const char* name = "ADMITTED";
     std::uint64_t ticket = 0;
-    LinkEndpoint inputs;                // where the coordinator waits for the chunks
     std::vector<std::string> missing;   // packages that no board has: the client offers them (OFFER)
     std::vector<Member> members;        // where to go on if this coordinator is lost, this one first
     static constexpr auto fields =
-        std::tuple{field("ticket", &Admitted::ticket), field("inputs", &Admitted::inputs),
-                   field("missing", &Admitted::missing), field("members", &Admitted::members)};
+        std::tuple{field("ticket", &Admitted::ticket), field("missing", &Admitted::missing), field("members", &Admitted::members)};
     friend bool operator==(const Admitted&, const Admitted&) = default;
 };
 
@@ -77,6 +75,8 @@ struct RunState {  // node manager -> client, on change and each 500 ms; also th
     std::string owner;             // as SUBMIT said
     std::uint64_t age_ms = 0;      // since this attempt was taken
     std::vector<RunPlace> places;  // of its jobs, once they have any
+    // Once the run has its places: where the coordinator waits for the chunks.
+    std::vector<LinkEndpoint> ends;
     static constexpr auto fields = std::tuple{
         field("run", &RunState::run), field("epoch", &RunState::epoch), field("phase", &RunState::phase),
         field("app", &RunState::app), field("admitted", &RunState::admitted), field("results", &RunState::results),
@@ -84,7 +84,7 @@ struct RunState {  // node manager -> client, on change and each 500 ms; also th
         field("reloads", &RunState::reloads), field("fault", &RunState::fault), field("reason", &RunState::reason),
         field("jobs", &RunState::jobs), field("members", &RunState::members),
         field("chunks", &RunState::chunks), field("owner", &RunState::owner), field("age_ms", &RunState::age_ms),
-        field("places", &RunState::places)};
+        field("places", &RunState::places), field("ends", &RunState::ends)};
     friend bool operator==(const RunState&, const RunState&) = default;
 };
 

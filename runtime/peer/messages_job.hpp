@@ -65,7 +65,8 @@ struct JobFailed {  // the job's last message when it ends itself with a reason
     static constexpr std::size_t cap = 64 * kib;
     static constexpr const char* name = "JOB_FAILED";
     std::string reason;
-    static constexpr auto fields = std::tuple{field("reason", &JobFailed::reason)};
+    std::uint8_t fault = 10;  // fard::Fault; what of them ends the run: JOB_LOST
+    static constexpr auto fields = std::tuple{field("reason", &JobFailed::reason), field("fault", &JobFailed::fault)};
     friend bool operator==(const JobFailed&, const JobFailed&) = default;
 };
 
@@ -103,15 +104,16 @@ struct LinkOpen {  // the first message on a link
     friend bool operator==(const LinkOpen&, const LinkOpen&) = default;
 };
 
-struct Credit {  // on the reverse pair: chunks taken since the link was opened
+struct Credit {  // on the reverse pair: chunks taken since the link was opened, and how many may have been sent by then
     static constexpr std::uint16_t type = 91, version = 1;
     static constexpr std::size_t cap = 1 * kib;
     static constexpr const char* name = "CREDIT";
     RunId run;
     Epoch epoch;
     std::uint64_t taken = 0;
+    std::uint64_t limit = 0;  // chunks that may be sent since the link was opened
     static constexpr auto fields = std::tuple{field("run", &Credit::run), field("epoch", &Credit::epoch),
-                                              field("taken", &Credit::taken)};
+                                              field("taken", &Credit::taken), field("limit", &Credit::limit)};
     friend bool operator==(const Credit&, const Credit&) = default;
 };
 

@@ -42,10 +42,11 @@ struct BoardState {  // what a board is and how busy it is; a part of NEWS and S
     std::vector<std::string> overlays;      // package ids in the store
     std::uint32_t runs = 0;                 // that this board coordinates
     std::vector<std::string> labels;        // what positions may ask for besides its name
+    std::vector<std::string> programs;      // job programs in its jobs directories
     static constexpr auto fields =
         std::tuple{field("devices", &BoardState::devices), field("slots_free", &BoardState::slots_free),
                    field("overlays", &BoardState::overlays), field("runs", &BoardState::runs),
-                   field("labels", &BoardState::labels)};
+                   field("labels", &BoardState::labels), field("programs", &BoardState::programs)};
     friend bool operator==(const BoardState&, const BoardState&) = default;
 };
 

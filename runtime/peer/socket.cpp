@@ -214,7 +214,7 @@ Socket::Watch::~Watch() {
     state_->stop();
 }
 
-void Socket::Watch::join(std::unique_ptr<Watch> other) {
+void Socket::Watch::join(std::shared_ptr<void> other) {
     joined_.push_back(std::move(other));
 }
 
@@ -357,6 +357,12 @@ int Socket::fd() const {
 
 void* Socket::native() const {
     return impl_->socket;
+}
+
+bool Socket::writable() {
+    const bool writable = (events_of(impl_->socket) & ZMQ_POLLOUT) != 0;
+    impl_->changed();
+    return writable;
 }
 
 std::unique_ptr<Socket::Watch> Socket::watch(Loop& loop, std::function<void()> on_ready) {

@@ -84,6 +84,7 @@ class Socket {
     // Readable when something may have changed since try_receive or try_send last said false.
     int fd() const;
     void* native() const;  // for zmq_poll and monitors
+    bool writable();       // a message would find a place now; looks at what has become of the connections first
 
     // Calls `on_ready` on the loop whenever the socket may have messages (a PUSH or PUB: may take some). The
     // callback drains with try_receive; what it leaves is not announced again until it, or anyone, has called
@@ -108,11 +109,11 @@ class Socket::Watch {
     struct State;
     explicit Watch(std::shared_ptr<State> state);
     ~Watch();
-    void join(std::unique_ptr<Watch> other);  // keeps another watch for as long as this one
+    void join(std::shared_ptr<void> other);  // keeps another watch for as long as this one
 
   private:
     std::shared_ptr<State> state_;
-    std::vector<std::unique_ptr<Watch>> joined_;
+    std::vector<std::shared_ptr<void>> joined_;
 };
 
 struct SocketPolicy {

@@ -28,6 +28,7 @@ struct FakeNode {
     std::optional<std::uint64_t> stops_after;    // results of this node after which it goes silent ...
     bool breaks = false;                         // ... and its connection breaks
     std::optional<std::uint64_t> doubles;        // sends this result twice
+    bool has_places = true;                      // the run is wired as soon as it is admitted
     std::string end = "done";                    // phase that FINISH is answered with
     std::string reason;
     bool finishes = true;  // false: never answers FINISH
@@ -112,9 +113,9 @@ class FakeDoor final : public Door {
             node.attempt = submit->attempt;
             node.run = submit->run;
             reply(wire::Admitted{submit->ticket ? submit->ticket : nodes_.ticket,
-                                 {name_, ""},
                                  node.missing,
                                  nodes_.members(name_)});
+            if (node.has_places) nodes_.tell(name_, nodes_.state(name_, "wired"));
         } else if (const auto* offer = body.as<wire::Offer>()) {
             auto& archive = node.offered[offer->piece.package];
             if (archive.size() == offer->piece.offset) archive += offer->piece.bytes;
@@ -214,6 +215,7 @@ inline wire::RunState FakeNodes::state(const std::string& door, const std::strin
     state.phase = phase;
     state.reason = node.reason;
     state.members = members(door);
+    if (node.has_places || phase == "running") state.ends = {{door, ""}};
     if (phase == "done") state.jobs.push_back({0, 0, "only", "b0", "cpu0", "", {}});
     return state;
 }

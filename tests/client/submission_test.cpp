@@ -318,3 +318,13 @@ TEST_CASE("the client says twice a second that it is there") {
     CHECK(scene.nodes["a"].alive >= 18);
     CHECK(scene.nodes["a"].alive <= 22);
 }
+
+TEST_CASE("chunks are sent once the run has its places, not before") {
+    Scene scene(5);
+    scene.nodes.nodes.at("a").has_places = false;
+    scene.start();
+    scene.loop.run_for(400ms);  // the node says "running" after 500 ms
+    CHECK(scene.nodes.nodes.at("a").chunks.empty());
+    scene.loop.run_for(2s);
+    CHECK(scene.every_result_once_in_order());
+}

@@ -206,7 +206,7 @@ TEST_CASE("a lost job is told to the coordinator of its run") {
     REQUIRE(rig.courier.asked.size() == 1);
     CHECK(rig.courier.asked[0].to == coordinator);
     CHECK(*rig.courier.asked[0].body.as<wire::JobLost>() ==
-          wire::JobLost{{run_a, first, 0, 0}, "b1", false, "signal 9 (SIGKILL)", "last words"});
+          wire::JobLost{{run_a, first, 0, 0}, "b1", false, 0, "signal 9 (SIGKILL)", "last words"});
 }
 
 TEST_CASE("the next wiring kills the jobs of the one before") {
@@ -263,7 +263,7 @@ TEST_CASE("missing packages are fetched before the jobs start, and the lease is 
 TEST_CASE("the state is published each second and after a change") {
     Rig rig;
     REQUIRE(rig.published.size() == 1);
-    CHECK(rig.published[0] == wire::BoardState{{{"cpu0", "soft", 2, true, ""}}, {2}, {}, 7, {}});
+    CHECK(rig.published[0] == wire::BoardState{{{"cpu0", "soft", 2, true, ""}}, {2}, {}, 7, {}, {"copy"}});
     rig.loop.run_for(1s);
     CHECK(rig.published.size() == 2);
     rig.lease(run_a, first);
