@@ -24,7 +24,7 @@ constexpr Duration hello_deadline = 2s;
 constexpr Duration greeting_deadline = 10s;
 constexpr Duration usual_subscription =
     5ms;  // how long a new one takes on one machine; on a slower way PING is repeated
-constexpr Duration sync_deadline = 1s;
+constexpr Duration sync_deadline = 500ms;
 constexpr Duration said_again = 30s;   // that somebody outside the neighbourhood shall hear us
 constexpr Duration heard_for = 60s;    // somebody outside the neighbourhood, after the last request
 constexpr Duration unwanted_for = 5s;  // until a subscription goes: the neighbourhood may change back
@@ -383,6 +383,8 @@ void Mesh::Impl::tell_news() {
     news_timer = loop.call_at(gossip->next(), [this] { tell_news(); });
 }
 
+// While the members still find each other, the other may not count us among its neighbours and not hear us: then its
+// front door does.
 void Mesh::Impl::sync_with(const PeerId& peer) {
     requests->ask(peer, membership->our_sync(), sync_deadline, [this, peer](const Result<wire::Body>& answer) {
         const auto keep = shared_from_this();  // an event may close the mesh
@@ -390,6 +392,8 @@ void Mesh::Impl::sync_with(const PeerId& peer) {
         Membership::Changes changes;
         if (news != nullptr) changes = membership->synced(peer, *news, loop.now());
         gossip->answered(loop.now());
+        const auto* member = membership->find(peer);
+        if (!answer && answer.error().fault == Fault::timed_out && member != nullptr) knock(member->front_door);
         apply(changes);
     });
 }

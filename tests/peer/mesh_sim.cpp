@@ -15,6 +15,7 @@ constexpr int ticks_per_beat = 5;
 constexpr Duration connecting = 5ms;  // until a new connection carries something
 constexpr Duration silence_limit = 1s;
 constexpr Duration patience = 350ms;  // with a peer that another one asks about
+constexpr Duration sync_deadline = 500ms;
 
 // Ethernet (with preamble and gap), IP and TCP with time stamps for each message, and the frames' own headers; what a
 // connection costs until it is up; an acknowledgement.
@@ -287,12 +288,17 @@ void SimMesh::sync(Node& node, const PeerId& with) {
     const auto sums = node.membership.our_sync();
     const auto number = node.number;
     const auto question = ++node.syncs;
-    world_.call_after(1s, [this, &node, question] {  // overdue, if it was not answered
-        if (node.syncs == question) node.gossip.answered(world_.now());
+    world_.call_after(sync_deadline, [this, &node, question, to] {
+        if (node.syncs != question) return;
+        ++node.syncs;
+        node.gossip.answered(world_.now());
+        knock(node, to);
     });
+    if (!node.listeners.contains(to)) return;  // it does not hear us
     tell(node, to, size_of(sums), [this, number, question, sums](Node& at) {
         auto news = at.membership.differences(sums);
         const auto bytes = size_of(news);
+        if (!at.listeners.contains(number)) return;
         tell(at, number, bytes, [this, question, id = at.id,
                                  shared = std::make_shared<wire::News>(std::move(news))](Node& back) {
             if (back.syncs != question) return;
