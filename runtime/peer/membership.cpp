@@ -1,6 +1,7 @@
 #include "runtime/peer/membership.hpp"
 
 #include <algorithm>
+#include <array>
 
 namespace fard {
 namespace {
@@ -19,7 +20,7 @@ constexpr std::size_t most_knocks = 8;           // at a time
 constexpr std::size_t most_welcomed_to = 256;    // members in a WELCOME; SYNC brings the others
 constexpr std::size_t most_overlays = 1024;      // told of one board
 constexpr std::size_t news_bytes = 64u << 10;    // in one message, about
-constexpr std::size_t answer_bytes = 256u << 10;
+constexpr std::size_t answer_bytes = 256u << 10, most_answer_bytes = 1u << 20;  // about
 constexpr unsigned state_part = 1, overlays_part = 2;
 
 bool complete(const wire::Member& member) {
@@ -362,24 +363,28 @@ wire::Sync Membership::our_sync() const {
     return {{roster_.sums().begin(), roster_.sums().end()}};
 }
 
+// Part by part, because an asker that has got all of a part does not ask for it again: so it comes to know all, however
+// many answers that takes.
 wire::News Membership::differences(const wire::Sync& sync) const {
     wire::News news;
     if (sync.sums.size() != Roster::buckets) return news;
-    const auto differs = [&](const PeerId& peer) {
-        const auto bucket = Roster::bucket_of(peer);
-        return sync.sums[bucket] != roster_.sums()[bucket];
+    std::array<std::vector<const wire::Record*>, Roster::buckets> parts;
+    const auto gather = [&](const wire::Record& record) {
+        const auto bucket = Roster::bucket_of(record.member.peer);
+        if (sync.sums[bucket] != roster_.sums()[bucket]) parts[bucket].push_back(&record);
     };
+    for (const auto& [peer, tombstone] : gone_)
+        if (!tombstone.held) gather(tombstone.record);
+    for (const auto& entry : roster_)
+        gather(*entry);
     std::size_t bytes = 0;
-    for (const auto& [peer, tombstone] : gone_) {
-        if (tombstone.held || !differs(peer) || bytes > answer_bytes / 2) continue;
-        bytes += size_of(tombstone.record);
-        news.records.push_back(tombstone.record);
-    }
-    for (const auto& entry : roster_) {
-        if (!differs(entry->member.peer)) continue;
-        bytes += size_of(*entry);
-        if (bytes > answer_bytes && !news.records.empty()) break;
-        news.records.push_back(*entry);
+    for (const auto& part : parts) {
+        for (const auto* record : part) {
+            if (bytes > most_answer_bytes) return news;
+            bytes += size_of(*record);
+            news.records.push_back(*record);
+        }
+        if (bytes > answer_bytes) return news;
     }
     return news;
 }

@@ -283,6 +283,22 @@ TEST_CASE("who knows the same has the same digest; else the differences make the
     CHECK(one.differences({{1, 2, 3}}).records.empty());  // not a SYNC of ours
 }
 
+TEST_CASE("a newcomer to thousands comes to know all of them, a part with each answer") {
+    Us us;
+    std::vector<wire::Record> many;
+    for (int i = 1000; i < 5000; ++i)
+        many.push_back(record(std::to_string(i)));
+    us.synced({}, {many}, t0);
+    Membership newcomer("lab", record("3000a"), {});
+    us.hello(newcomer.our_hello(), t0);
+    newcomer.welcome(us.our_welcome(newcomer.our_hello()), t0);
+    int rounds = 0;
+    for (; newcomer.digest() != us.digest() && rounds < 20; ++rounds)
+        newcomer.synced({"a"}, us.differences(newcomer.our_sync()), t0);
+    CHECK(newcomer.digest() == us.digest());
+    CHECK(rounds > 1);
+}
+
 TEST_CASE("WELCOME is bounded, and begins with those around the guest") {
     Us us;
     std::vector<wire::Record> many;
