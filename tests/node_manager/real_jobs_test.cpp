@@ -64,7 +64,10 @@ struct Pipeline {
             job.position = position;
             job.positions = positions;
             job.device = "cpu0";
-            job.spec = {"p" + std::to_string(position), program, 1, "", "", tensors, tensors, params};
+            job.spec.name = "p" + std::to_string(position);
+            job.spec.program = program;
+            job.spec.inputs = job.spec.outputs = tensors;
+            job.spec.params = params;
             spawn.jobs.push_back(job);
         }
         host->spawn(spawn, {}, [this](Result<wire::Spawned> result) { spawned = std::move(result); });
