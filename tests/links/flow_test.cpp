@@ -71,7 +71,7 @@ TEST_CASE("an outlet for parts gives every chunk to each, once, however unevenly
             }
             fan.receivers[i].flush_credit();
         }
-        return std::ranges::all_of(got, [](std::uint64_t count) { return count == total; });
+        return std::ranges::all_of(got, [&](std::uint64_t count) { return count == total; });
     });
     CHECK(fan.outlet.sent() == total);
     until({}, [&] {

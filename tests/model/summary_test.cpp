@@ -23,7 +23,7 @@ TEST_CASE("the table of layers names each with its shape, type, parameters and M
           "layer     operator  result    type   bytes  parameters   MACs  cut\n"
           "c         Conv      1x40x1x1  UINT6     30         720    720  c\n"
           "f         Flatten   1x40      UINT6     30           0      0  f\n"
-          "y         MatMul    1x10      INT13     17         400    400\n"
+          "y         MatMul    1x10      INT13     20         400    400\n"
           "3 layers                                         1,120  1,120  2 cuts\n");
 }
 
