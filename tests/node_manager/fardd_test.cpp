@@ -291,7 +291,7 @@ TEST_CASE("what cannot be started says why") {
          2,
          "has mode 0755; only its owner may reach it: chmod 700 " + dir("open")},
         {{"--state-dir", dir("file")}, 2, dir("file") + " is not a directory; give another state_dir"},
-        {{"--state-dir", dir("c"), "--front-door", board.door}, 1, "front_door: "},
+        {{"--state-dir", dir("c"), "--front-door", board.door}, 1, "front door: cannot bind " + board.door},
         {{"--state-dir", dir("d"), "--front-door", "tcp://192.0.2.7:5555"}, 1, "or allow it with --insecure"},
         {{"--state-dir", dir("e"), "--ready-fd", "77"}, 2, "cannot write to ready_fd 77"},
     };
