@@ -20,12 +20,13 @@ struct Position {
     std::string name, rest;  // more lines of its table
 };
 
-std::string app(const World& world, const std::vector<Position>& positions, int chunks = 5) {
+std::string app(const World& world, const std::vector<Position>& positions, int chunks = 5,
+                const std::string& file = "app.toml") {
     std::string text = "[app]\nname = \"a\"\n[input]\nrandom_chunks = " + std::to_string(chunks) +
                        "\n[[input.tensor]]\nname = \"bytes\"\nshape = [1, 64]\ntype = \"UINT8\"\n[pipeline]\n";
     for (const auto& position : positions)
         text += "[[pipeline.position]]\nname = \"" + position.name + "\"\n" + position.rest + "\n";
-    return world.files().write("app.toml", text).string();
+    return world.files().write(file, text).string();
 }
 
 Background node_manager(const World& world, const std::string& name, std::vector<std::string> more = {}) {
@@ -152,10 +153,10 @@ TEST_CASE("the doctor looks at every board and every way, and finds what is wron
     const auto alone = world.fard({"doctor", "--json"}).json();
     REQUIRE(alone.is_object());
     world.up(2);
-    const auto outcome = world.fard({"doctor", "--json"});
-    REQUIRE(outcome.json().is_object());
+    const auto found = world.fard({"doctor", "--json"}).json();
+    REQUIRE(found.is_object());
     std::size_t ways = 0, clocks = 0, discoveries = 0;
-    for (const auto& finding : outcome.json()["findings"]) {
+    for (const auto& finding : found["findings"]) {
         ways += finding["what"] == "way";
         clocks += finding["what"] == "clock";
         discoveries += finding["what"] == "discovery" && finding["level"] == "ok";
@@ -182,7 +183,7 @@ TEST_CASE("job programs of one's own: by path in the app file, by --jobs-dir, an
     fs::copy_file(build_root() / "jobs" / "copy", programs / "mine");
     const auto by_path = world.fard({"submit", app(world, {{"p", "job = \"./my jobs/mine\""}}), "--json"});
     CHECK_MESSAGE(by_path.exit_code == 0, by_path.err);
-    const auto by_name = app(world, {{"p", "job = \"mine\""}, {"q", "job = \"copy\""}});
+    const auto by_name = app(world, {{"p", "job = \"mine\""}, {"q", "job = \"copy\""}}, 5, "by_name.toml");
     CHECK(world.fard({"submit", by_name, "--jobs-dir", programs.string()}).exit_code == 0);
     const auto missing = world.fard({"submit", app(world, {{"p", "job = \"stag\""}})});
     CHECK(missing.exit_code == 2);
