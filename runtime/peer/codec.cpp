@@ -446,7 +446,7 @@ template <typename Message>
 std::optional<Body> read_body(Reader& reader, const msgpack::object& object) {
     Message message;
     if (!reader.read_map(object, message)) return std::nullopt;
-    return std::move(message);
+    return Body(std::move(message));
 }
 template <typename Message>
 void write_body(Packer& packer, const Body& body) {
