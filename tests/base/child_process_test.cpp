@@ -243,7 +243,7 @@ TEST_CASE("of a line without an end the beginning is kept") {
 
 TEST_CASE("where the kernel reaps by itself, no exit code is made up") {
     std::signal(SIGCHLD, SIG_IGN);
-    const auto outcome = run(shell("exit 3"));
+    const auto outcome = run(shell("sleep 0.1; exit 3"));  // alive until it is watched
     std::signal(SIGCHLD, SIG_DFL);
     CHECK_FALSE(outcome.exit.clean());
     CHECK(outcome.exit.text().find("SIGCHLD") != std::string::npos);

@@ -73,7 +73,7 @@ TEST_CASE("who computes, moves, or owes nothing does not stand still; large chun
         CHECK_FALSE(moving.check_flow(now, ends));
         idle.heard({job(0, 9), job(1, 9)});
         CHECK_FALSE(idle.check_flow(now, {.fed = 9, .taken = 9, .unopened_sinks = {}}));
-        CHECK(slow.check_flow(now, ends).has_value() == second > 16);
+        CHECK(slow.check_flow(now, ends).has_value() == (second > 16));
     }
 }
 
