@@ -21,7 +21,7 @@
 namespace fard::model {
 namespace {
 
-// Elements that are read and made for constants computed here.
+// Elements that are read and made for constants computed here; beyond these, several for each that the file stores.
 constexpr std::uint64_t max_fold_work = std::uint64_t{1} << 27;
 // Such constants have as many elements as these together: some, and several times what the file stores.
 constexpr std::uint64_t max_folded_elements = std::uint64_t{1} << 18, max_folds_of_stored = 16;
@@ -293,10 +293,12 @@ class Builder {
         if (!many && op == Op::dequantize && !read_by_others_.contains(output.name) &&
             makes_fractions(node.as<DequantizeAttributes>().affine, *operands[0]))
             return add_unmade(std::move(output), node);
-        fold_work_ += work_of(node, operands, output);
-        if (many || fold_work_ > max_fold_work)
+        const auto work = work_of(node, operands, output);
+        const auto most_work = max_fold_work + max_folds_of_stored * stored_elements_;
+        if (many || work > most_work - fold_work_)
             return fail(Fault::unsupported,
                         "computes a constant of too many elements; fold it when the model is exported");
+        fold_work_ += work;
         std::vector<const Values*> values;
         for (const auto* operand : operands)
             values.push_back(&*operand->constant);
@@ -315,7 +317,8 @@ class Builder {
                                  const Tensor& output) {
         std::uint64_t work = output.elements();
         const auto times = [&](std::uint64_t each) {
-            work = each > max_fold_work ? max_fold_work + 1 : work * each;
+            constexpr auto most = std::numeric_limits<std::uint64_t>::max();
+            work = each > 0 && work > most / each ? most : work * each;
         };
         const auto& x = *operands[0];
         if (node.op == Op::conv)
