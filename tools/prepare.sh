@@ -39,12 +39,18 @@ install_missing() {
     "${install[@]}" "${missing[@]}" >&2
 }
 
-# build DIRECTORY SOURCE [MESON OPTION]...: configures once, builds what changed.
+# build DIRECTORY SOURCE TARGET [MESON OPTION]...: configures once, builds what changed and TARGET needs.
 build() {
-    local directory=$1 source=$2
-    shift 2
+    local directory=$1 source=$2 target=$3
+    shift 3
     if [[ ! -f $directory/build.ninja ]]; then
         meson setup "$directory" "$source" "$@" >&2
     fi
-    ninja -C "$directory" --quiet >&2
+    # On a terminal ninja shows one line that counts; elsewhere it would print one for each file.
+    local quiet=(--quiet)
+    [[ -t 2 ]] && quiet=()
+    local steps
+    steps=$(ninja -C "$directory" -n "$target" | tail -n 1 | sed -n 's,^\[[0-9]*/\([0-9]*\)\].*,\1,p')
+    [[ -z $steps ]] || say "Building $target in $directory: $steps steps"
+    ninja -C "$directory" "${quiet[@]}" "$target" >&2
 }
