@@ -68,11 +68,11 @@ void Submission::knock() {
     });
 }
 
-void Submission::knock_at(const std::string& door) {
+void Submission::knock_at(const Address& door) {
     if (!std::exchange(first_, false)) ++attempt_;
     chunks_.next_attempt();
     state_ = {};
-    door_name_ = door;
+    door_name_ = door.endpoint.text();
     report();
     auto knocked = world_.knock(door);
     if (!knocked) return lost(knocked.error().message);
@@ -81,12 +81,12 @@ void Submission::knock_at(const std::string& door) {
                               {.result = guarded([this](Chunk chunk) { take(std::move(chunk)); }),
                                .writable = guarded([this] { feed(); }),
                                .broken = guarded([this](const Error& error) { lost(error.message); })});
-    if (!links) return end(fail_in("no link for the results of run " + run_.hex, links.error()));
+    if (!links) return end(fail_in("no links for run " + run_.hex, links.error()));
     links_ = std::move(*links);
     door_->on_message(guarded([this](const wire::Body& body) { message(body); }));
     door_->on_disconnect(guarded([this] { disconnected(); }));
 
-    wire::Submit submit{run_, attempt_, ticket_, terms_.app, chunks_.remaining(), {links_->results()}};
+    wire::Submit submit{run_, attempt_, ticket_, terms_.app, chunks_.remaining()};
     submit.owner = terms_.owner;
     door_->ask(std::move(submit), terms_.timing.answer,
                guarded([this](Result<wire::Body> answer) { submitted(std::move(answer)); }));
@@ -114,7 +114,7 @@ void Submission::admitted(const wire::Admitted& admitted) {
     refusal_.reset();
     route_.taken(admitted.members);
     state_.phase = "admitted";
-    if (auto connected = links_->connect(admitted.inputs); !connected) return lost(connected.error().message);
+    if (auto connected = links_->connect(admitted.inputs, admitted.results); !connected) return lost(connected.error().message);
     phase_ = Phase::offering;
     report();
     offer(admitted.missing, 0, 0);

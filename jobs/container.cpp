@@ -49,6 +49,15 @@ auto guarded(const char* what, Call call) -> decltype(call()) {
     }
 }
 
+// A job with keys makes its own, so that no secret ever travels. They end with it.
+Identity identity_of(std::uint8_t security) {
+    if (security == 2) {
+        hide_memory();
+        return Identity::keyed(KeyPair::make(), nullptr);
+    }
+    return security == 1 ? Identity::insecure() : Identity::local();
+}
+
 JobConfig config_of(const wire::JobConfig& message) {
     const auto& spec = message.spec;
     JobConfig config{.run = message.job.run,
@@ -103,6 +112,7 @@ Result<wire::JobConfig> Container::await_config() {
 
 Result<> Container::bind_links(const wire::JobConfig& message) {
     config_ = config_of(message);
+    sockets_.emplace(identity_of(message.security));
     in_ = {.run = config_.run,
            .epoch = config_.epoch,
            .tensors = config_.inputs,
@@ -118,7 +128,7 @@ Result<> Container::bind_links(const wire::JobConfig& message) {
                     config_.pipeline.positions);
     wire::JobUp up;
     for (std::uint32_t i = 0; i < message.spec.senders; ++i) {
-        auto receiver = LinkReceiver::bind(sockets_, message.link_transport + ":" + message.link_place, in_);
+        auto receiver = LinkReceiver::bind(*sockets_, message.link_transport + ":" + message.link_place, in_);
         if (!receiver) return fail(receiver.error());
         up.links.push_back(receiver->endpoint());
         receivers_.push_back(std::move(*receiver));
@@ -135,9 +145,11 @@ Result<> Container::load() {
 
 Result<> Container::connect(const wire::JobConnect& message) {
     if (!senders_.empty()) return {};  // a repeated JOB_CONNECT
+    for (std::size_t i = 0; i < receivers_.size() && i < message.senders.size(); ++i)
+        receivers_[i].admit(message.senders[i]);
     const auto name = fmt::format("{}/{}", config_.pipeline.position, config_.pipeline.replica);
     for (const auto& endpoint : message.receivers) {
-        auto sender = LinkSender::connect(sockets_, endpoint, out_, name);
+        auto sender = LinkSender::connect(*sockets_, endpoint, out_, name);
         if (!sender) return fail(sender.error());
         senders_.push_back(std::move(*sender));
     }

@@ -11,6 +11,7 @@
 #include <poll.h>
 
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "jobs/control_channel.hpp"
@@ -63,7 +64,7 @@ class Container {
     Interrupts interrupts_;
     JobPage& page_;
     std::unique_ptr<Job> job_;
-    SocketFactory sockets_;
+    std::optional<SocketFactory> sockets_;  // from JOB_CONFIG on
     JobConfig config_;
     LinkTerms in_, out_;
     std::vector<LinkReceiver> receivers_;

@@ -23,8 +23,6 @@ Result<> check_app(const wire::Submit& submit) {
     const auto& app = submit.app;
     if (submit.run.empty() || app.positions.empty())
         return fail(Fault::invalid_input, "a submission needs a run id and at least one position");
-    if (submit.results.size() != 1)
-        return fail(Fault::invalid_input, "a submission needs one link for its results");
     for (const auto& position : app.positions) {
         if (position.replicas == 0 || position.replicas > 64)
             return fail(Fault::invalid_input, "position '{}' has {} replicas; 1 to 64 are possible",
@@ -88,7 +86,7 @@ Result<> Run::prepare() {
     if (!fits) return fail(fits.error());
 
     auto ends =
-        around_.make_ends({submit_.run, submit_.attempt, submit_.app, submit_.results.front()}, ledger_,
+        around_.make_ends({submit_.run, submit_.attempt, submit_.app, around_.key_of(client_)}, ledger_,
                           {.opened =
                                [this] {
                                    ends_open_ = true;
@@ -100,6 +98,7 @@ Result<> Run::prepare() {
 
     admitted_.ticket = submit_.ticket ? submit_.ticket : around_.next_ticket();
     admitted_.inputs = ends_->inputs();
+    admitted_.results = ends_->results();
     for (const auto& board : boards)
         admitted_.members.push_back(board.member);
     std::set<std::string> missing;
@@ -130,14 +129,14 @@ Result<> Run::prepare() {
 }
 
 // Front doors of the boards that have the package, this one first.
-std::vector<std::string> Run::package_sources(const std::string& package) const {
-    std::vector<std::string> doors;
+std::vector<Address> Run::package_sources(const std::string& package) const {
+    std::vector<Address> doors;
     if (package.empty()) return doors;
     const auto boards = around_.directory.boards();
     for (std::size_t b = 0; b < boards.size(); ++b) {
         const auto& held = boards[b].state.overlays;
         if (b == 0 ? around_.has_package(package) : std::ranges::find(held, package) != held.end())
-            doors.push_back(boards[b].member.front_door);
+            doors.push_back(boards[b].member.door());
     }
     return doors;
 }
@@ -219,7 +218,7 @@ void Run::spawn() {
         wire::Spawn spawn{
             submit_.run, epoch_, submit_.app.name, submit_.app.chunk_timeout_ms, submit_.app.link_bytes,
             {},          {}};
-        std::set<std::string> sources;
+        std::set<Address> sources;
         for (const auto& job : placement_.jobs) {
             if (job.board != board) continue;
             spawn.jobs.push_back(job_spec(job));
@@ -262,19 +261,29 @@ std::vector<wire::LinkEndpoint> Run::links_into(std::uint32_t position, std::uin
     return links;
 }
 
+// The keys of a position's jobs, which send to the next one.
+std::vector<PublicKey> Run::keys_of(std::uint32_t position) const {
+    std::vector<PublicKey> keys;
+    for (std::uint32_t replica = 0; replica < submit_.app.positions[position].replicas; ++replica)
+        keys.push_back(bound_.at({position, replica}).links.front().key);
+    return keys;
+}
+
 void Run::wire_up() {
     phase_ = Phase::wired;
     ends_open_ = jobs_linked_ = false;
-    auto sinks = ends_->bind_sinks(epoch_);
+    const auto last = static_cast<std::uint32_t>(submit_.app.positions.size() - 1);
+    auto sinks = ends_->bind_sinks(epoch_, keys_of(last));
     if (!sinks) return end(Phase::failed, sinks.error());
-    auto make = [this, &sinks](const PeerId& board) {
+    const std::vector<PublicKey> ours{around_.directory.boards().front().member.key};
+    auto make = [this, &sinks, &ours, last](const PeerId& board) {
         wire::Wire wire{submit_.run, epoch_, {}};
-        const auto last = static_cast<std::uint32_t>(submit_.app.positions.size() - 1);
         for (const auto& job : placement_.jobs) {
             if (job.board != board) continue;
             auto receivers = job.position == last ? std::vector{(*sinks)[job.replica]}
                                                   : links_into(job.position + 1, job.replica);
-            wire.jobs.push_back({bound_.at({job.position, job.replica}).job, std::move(receivers)});
+            wire.jobs.push_back({bound_.at({job.position, job.replica}).job, std::move(receivers),
+                                 job.position == 0 ? ours : keys_of(job.position - 1)});
         }
         return wire::Body(std::move(wire));
     };

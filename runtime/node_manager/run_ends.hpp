@@ -16,7 +16,7 @@ struct RunEndsTerms {
     RunId run;
     std::uint32_t attempt = 0;
     wire::AppSpec app;
-    wire::LinkEndpoint client_results;  // where the client waits for results
+    PublicKey client;  // who may connect to the client's two links
 };
 
 class RunEnds {
@@ -29,10 +29,12 @@ class RunEnds {
 
     virtual const wire::LinkEndpoint& inputs()
         const = 0;  // where the coordinator waits for the client's chunks
+    virtual const wire::LinkEndpoint& results() const = 0;  // and for the client, to give it the results
 
     // Binds the sinks of a new wiring, one per job of the last position; the former wiring's links are closed
     // after what had arrived on them was taken.
-    virtual Result<std::vector<wire::LinkEndpoint>> bind_sinks(Epoch epoch) = 0;
+    // `senders`: the keys of these jobs, who alone may connect; empty without keys.
+    virtual Result<std::vector<wire::LinkEndpoint>> bind_sinks(Epoch epoch, const std::vector<PublicKey>& senders) = 0;
     // Connects to the jobs of position 0.
     virtual Result<> connect_feeders(Epoch epoch, const std::vector<wire::LinkEndpoint>& receivers) = 0;
     // Chunks flow from now on (before, only links are opened).

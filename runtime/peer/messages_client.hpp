@@ -21,11 +21,10 @@ struct Submit {  // answered by ADMITTED or REFUSED; repeated with the same atte
     std::uint64_t ticket = 0;       // 0 at the first attempt, else the one that the first coordinator took
     AppSpec app;
     std::uint64_t chunks = 0;       // how many chunks this attempt will carry
-    std::vector<LinkEndpoint> results;  // where the client waits for the results
     std::string owner;              // who submits it, for people: "ann@desk"
     static constexpr auto fields =
         std::tuple{field("run", &Submit::run), field("attempt", &Submit::attempt), field("ticket", &Submit::ticket),
-                   field("app", &Submit::app), field("chunks", &Submit::chunks), field("results", &Submit::results),
+                   field("app", &Submit::app), field("chunks", &Submit::chunks),
                    field("owner", &Submit::owner)};
     friend bool operator==(const Submit&, const Submit&) = default;
 };
@@ -36,10 +35,11 @@ struct Admitted {
     static constexpr const char* name = "ADMITTED";
     std::uint64_t ticket = 0;
     LinkEndpoint inputs;                // where the coordinator waits for the chunks
+    LinkEndpoint results;               // where it waits for the client to fetch the results
     std::vector<std::string> missing;   // packages that no board has: the client offers them (OFFER)
     std::vector<Member> members;        // where to go on if this coordinator is lost, this one first
     static constexpr auto fields =
-        std::tuple{field("ticket", &Admitted::ticket), field("inputs", &Admitted::inputs),
+        std::tuple{field("ticket", &Admitted::ticket), field("inputs", &Admitted::inputs), field("results", &Admitted::results),
                    field("missing", &Admitted::missing), field("members", &Admitted::members)};
     friend bool operator==(const Admitted&, const Admitted&) = default;
 };
@@ -164,9 +164,11 @@ struct Status {
     std::vector<BoardRow> boards;
     std::vector<RunState> runs;  // that the answering board coordinates, and the last ones that ended
     std::vector<LostBoard> lost;  // in the last ten minutes, the latest first
+    bool insecure = false;        // it is bound off loopback without keys
     static constexpr auto fields =
         std::tuple{field("cluster", &Status::cluster), field("protocol", &Status::protocol),
-                   field("boards", &Status::boards), field("runs", &Status::runs), field("lost", &Status::lost)};
+                   field("boards", &Status::boards), field("runs", &Status::runs), field("lost", &Status::lost),
+                   field("insecure", &Status::insecure)};
     friend bool operator==(const Status&, const Status&) = default;
 };
 
@@ -269,7 +271,7 @@ struct Probe {  // the answering board asks another front door to FILL; answered
     static constexpr std::uint16_t type = 76, version = 1;
     static constexpr std::size_t cap = 4 * kib;
     static constexpr const char* name = "PROBE";
-    std::string front_door;  // of a member that the answering board knows
+    Address front_door;  // of a member that the answering board knows
     static constexpr auto fields = std::tuple{field("front_door", &Probe::front_door)};
     friend bool operator==(const Probe&, const Probe&) = default;
 };

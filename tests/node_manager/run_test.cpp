@@ -7,6 +7,7 @@
 
 #include "runtime/node_manager/coordinator.hpp"
 #include "runtime/peer/codec.hpp"
+#include "tests/fakes/endpoints.hpp"
 #include "tests/fakes/sim_loop.hpp"
 
 using namespace fard;
@@ -40,7 +41,7 @@ class FakeBoards final : public Courier, public Directory {
         BoardView view;
         view.member.peer = {name};
         view.member.name = name;
-        view.member.front_door = "ipc:///" + name;
+        view.member.front_door = at(name);
         view.state.devices = {{"cpu0", "soft", slots, true, ""}};
         view.state.slots_free = {slots};
         views.push_back(view);
@@ -68,7 +69,7 @@ class FakeBoards final : public Courier, public Directory {
             wire::Spawned spawned;
             for (const auto& job : spawn->jobs)
                 spawned.jobs.push_back({{spawn->run, spawn->epoch, job.position, job.replica},
-                                        std::vector<wire::LinkEndpoint>(job.senders, {"data", "credit"})});
+                                        std::vector<wire::LinkEndpoint>(job.senders, {at("data"), at("credit"), {}})});
             return spawned;
         }
         if (body.is<wire::Drain>())
@@ -84,7 +85,8 @@ struct FakeEnds final : RunEnds {
         : loop_(loop), events(std::move(events_in)), ledger(ledger_in) {}
     ~FakeEnds() override { *alive = false; }
     const wire::LinkEndpoint& inputs() const override { return endpoint; }
-    Result<std::vector<wire::LinkEndpoint>> bind_sinks(Epoch epoch) override {
+    const wire::LinkEndpoint& results() const override { return endpoint; }
+    Result<std::vector<wire::LinkEndpoint>> bind_sinks(Epoch epoch, const std::vector<PublicKey>&) override {
         epochs.push_back(epoch);
         return std::vector<wire::LinkEndpoint>(64);
     }
@@ -100,7 +102,7 @@ struct FakeEnds final : RunEnds {
     Loop& loop_;
     Events events;
     ChunkLedger& ledger;
-    wire::LinkEndpoint endpoint{"in", "in"};
+    wire::LinkEndpoint endpoint{at("in"), at("in"), {}};
     std::vector<Epoch> epochs;
     bool started = false;
     std::shared_ptr<bool> alive = std::make_shared<bool>(true);
@@ -121,6 +123,7 @@ struct Bench {
          .tell_client = [this](const PeerId&,
                                const wire::Body& body) { told.push_back(*body.as<wire::RunState>()); },
          .next_ticket = [this] { return ++last_ticket; },
+         .key_of = [](const PeerId&) { return PublicKey(); },
          .make_ends =
              [this](const RunEndsTerms&, ChunkLedger& ledger, RunEnds::Events events) {
                  auto made = std::make_unique<FakeEnds>(loop, std::move(events), ledger);
@@ -139,8 +142,7 @@ struct Bench {
         submit.attempt = attempt;
         submit.app.name = "app";
         submit.chunks = 3;
-        submit.results = {{"out", "out"}};
-        TensorDesc tensor{"x", {1, 64}, "NC", DataType::uint(8), "UINT8"};
+            TensorDesc tensor{"x", {1, 64}, "NC", DataType::uint(8), "UINT8"};
         for (std::size_t p = 0; p < positions; ++p) {
             wire::PositionSpec spec;
             spec.name = "p" + std::to_string(p);
