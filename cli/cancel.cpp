@@ -27,7 +27,7 @@ bool has_ended(const wire::RunState& run) {
 }
 
 // The run that the digits begin. Errors: invalid_input (no digits; several runs begin so), not_found.
-Result<RunId> find_run(const std::vector<std::string>& doors, const std::string& digits) {
+Result<RunId> find_run(const std::vector<Address>& doors, const std::string& digits) {
     if (digits.size() > run_digits || digits.find_first_not_of("0123456789abcdef") != std::string::npos)
         return fail(Fault::invalid_input, "'{}' is not a run's id; `fard status` lists the runs", digits);
     const auto status = cluster_status(doors);

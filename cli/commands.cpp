@@ -40,7 +40,8 @@ int run_one(const Command& command, const std::vector<std::string>& arguments) {
 
 std::vector<Command> all_commands() {
     return {submit_command(), run_command(),    inspect_command(), up_command(),
-            down_command(),   status_command(), cancel_command()};
+            down_command(),   status_command(), cancel_command(), init_command(), join_command(),
+            keys_command()};
 }
 
 int dispatch(const std::vector<std::string>& arguments) {

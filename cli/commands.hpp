@@ -23,6 +23,9 @@ Command up_command();
 Command down_command();
 Command status_command();
 Command cancel_command();
+Command init_command();
+Command join_command();
+Command keys_command();
 
 std::vector<Command> all_commands();  // in the order of the help
 

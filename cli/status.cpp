@@ -55,7 +55,7 @@ std::string status_json(const wire::Status& status) {
         }
         boards.push_back({{"name", row.member.name},
                           {"peer", row.member.peer.hex},
-                          {"front_door", row.member.front_door},
+                          {"front_door", row.member.front_door.text()},
                           {"silent_ms", row.silent_ms},
                           {"runs", row.state.runs},
                           {"overlays", row.state.overlays},
@@ -73,6 +73,7 @@ std::string status_json(const wire::Status& status) {
                         {"reason", run.reason}});
     ordered_json json = {{"cluster", status.cluster},
                          {"protocol", status.protocol},
+                         {"insecure", status.insecure},
                          {"boards", std::move(boards)},
                          {"runs", std::move(runs)}};
     return json.dump(-1, ' ', false, ordered_json::error_handler_t::replace);
@@ -83,11 +84,12 @@ std::string status_text(const wire::Status& status) {
     for (const auto& row : status.boards)
         boards.push_back({row.member.name, fmt::format("{}/{}", free_slots(row.state), all_slots(row.state)),
                           std::to_string(row.state.overlays.size()), std::to_string(row.state.runs),
-                          devices_text(row.state), row.member.front_door});
+                          devices_text(row.state), row.member.front_door.text()});
     for (const auto& run : status.runs)
         runs.push_back(
             {run.run.hex, run.app, run.phase, fmt::format("{}/{}", run.results, run.admitted), run.reason});
     auto text = fmt::format("cluster {}, {} boards\n\n", status.cluster, status.boards.size());
+    if (status.insecure) text += "insecure: no keys; who reaches its addresses can read and control everything\n\n";
     text += table_text({"board", "free slots", "overlays", "runs", "devices", "front door"}, boards);
     if (!runs.empty()) text += "\n" + table_text({"run", "app", "phase", "results", "reason"}, runs);
     return text;

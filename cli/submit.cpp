@@ -9,6 +9,7 @@
 #include "cli/array_file.hpp"
 #include "cli/commands.hpp"
 #include "cli/console.hpp"
+#include "cli/out_of_memory.hpp"
 #include "cli/report.hpp"
 #include "cli/scores.hpp"
 #include "client/api.hpp"
@@ -221,6 +222,9 @@ void print_outcome(const Request& request, const RunSummary& summary, const Watc
 
 // Everything that can be wrong with the request is found before anything is started.
 Result<> submit(const Options& options) {
+    end_when_out_of_memory(
+        "fard submit: there is not enough memory for so many chunks; give fewer with --chunks or --input, or raise the "
+        "limit (ulimit -v)\n");
     ProgressLine progress;
     auto request = read_request(options);
     if (!request) return fail(request.error());

@@ -8,10 +8,10 @@
 #include <mutex>
 #include <utility>
 
+#include "client/client_identity.hpp"
 #include "client/locate.hpp"
 #include "client/loop_thread.hpp"
 #include "client/packing.hpp"
-#include "client/private_directory.hpp"
 #include "client/submission_links.hpp"
 
 namespace fard {
@@ -22,6 +22,11 @@ namespace {
 
 constexpr auto close_limit = 6s;  // for the runs that are still under way
 constexpr auto stop_limit = 3s;   // for the embedded cluster
+
+// `forever`, and whatever else is more than a clock can count, is a year.
+std::chrono::steady_clock::time_point until(Api::Limit limit) {
+    return std::chrono::steady_clock::now() + std::min<Api::Limit>(limit, std::chrono::hours(24 * 365));
+}
 
 std::vector<Frame> share(const std::vector<Frame>& frames) {
     std::vector<Frame> shared;
@@ -106,8 +111,9 @@ struct Api::Impl {
     }
 
     ApiOptions options;
-    std::vector<std::string> doors;
-    std::unique_ptr<PrivateDirectory> directory;
+    std::vector<Address> doors;
+    explicit Impl(Identity identity) : sockets(std::move(identity)) {}
+
     SocketFactory sockets;
     std::unique_ptr<LoopThread> thread = std::make_unique<LoopThread>();
     std::unique_ptr<SubmissionWorld> world;
@@ -173,8 +179,8 @@ Result<> Api::Impl::end_runs(const AppId& id, Api::Limit limit) {
         const auto found = apps.find(id);
         return found == apps.end() || found->second.runs == 0;
     };
-    if (changed.wait_for(lock, limit, over)) return {};
-    return fail(Fault::timed_out, "{} runs of app {} did not end within {} ms", apps[id].runs, id.hex,
+    if (changed.wait_until(lock, until(limit), over)) return {};
+    return fail(Fault::timed_out, "{} runs of app {} did not end within {} ms", apps.at(id).runs, id.hex,
                 limit.count());
 }
 
@@ -232,7 +238,7 @@ Result<RunId> Api::Impl::submit(const AppId& id, JobData data, RunCallbacks call
     terms.doors = doors;
     terms.timing = options.timing;
     return on_loop([&] {
-        if (limit != Api::forever) terms.deadline = thread->loop().now() + limit;
+        if (limit != Api::forever) terms.deadline = until(limit);
         auto active = std::make_unique<ActiveRun>();
         active->app = id;
         active->callbacks = std::move(callbacks);
@@ -317,8 +323,7 @@ Result<> Api::set_output_collection(const AppId& app, bool on) {
 Result<std::optional<Output>> Api::consume_output(const AppId& app, Limit wait) {
     if (impl_->thread->is_current() && wait > 0ms) return from_callback("consume_output with a wait");
     std::unique_lock lock(impl_->mutex);
-    const auto deadline =
-        std::chrono::steady_clock::now() + std::min<Limit>(wait, std::chrono::hours(24 * 365));
+    const auto deadline = until(wait);
     while (true) {
         auto found = impl_->find(app);
         if (!found) return fail(found.error());
@@ -336,12 +341,11 @@ Result<std::optional<Output>> Api::consume_output(const AppId& app, Limit wait) 
 // ---- connection
 
 Result<std::unique_ptr<Api>> Api::connect(ApiOptions options) {
-    auto impl = std::make_unique<Impl>();
-    auto directory = PrivateDirectory::make("fard-client");
-    if (!directory) return fail(directory.error());
-    impl->directory = std::move(*directory);
+    auto identity = client_identity();
+    if (!identity) return fail(identity.error());
+    auto impl = std::make_unique<Impl>(std::move(*identity));
     impl->options = std::move(options);
-    impl->world = make_socket_world(impl->thread->loop(), impl->sockets, impl->directory->path());
+    impl->world = make_socket_world(impl->thread->loop(), impl->sockets);
     std::unique_ptr<Api> api(new Api(std::move(impl)));
     auto& self = *api->impl_;
     if (self.options.interrupted)
@@ -379,7 +383,7 @@ Api::~Api() {
     close();
 }
 
-const std::vector<std::string>& Api::doors() const {
+const std::vector<Address>& Api::doors() const {
     return impl_->doors;
 }
 

@@ -70,7 +70,8 @@ std::string tail_of(const fs::path& log) {
 
 struct LocalCluster::Impl {
     struct Board {
-        std::string name, door;
+        std::string name;
+        Address door;
         std::unique_ptr<ChildProcess> child;
         std::optional<ChildExit> exit;
         std::optional<BoardLock> lock;  // until the process has its own
@@ -113,7 +114,7 @@ struct LocalCluster::Impl {
     bool directory_is_ours = false;  // what lies in it was put there by us
     std::string cluster = random_hex(8);
     std::vector<Board> boards;
-    std::vector<std::string> doors;
+    std::vector<Address> doors;
     bool started_well = false;
     Loop::TimerId timer = 0, deadline_timer = 0;
     std::function<void()> stopped;
@@ -152,8 +153,10 @@ Result<> LocalCluster::Impl::name_boards() {
     for (std::size_t i = 0; i < boards.size(); ++i) {
         auto& board = boards[i];
         board.name = fmt::format("b{}", i);
-        board.door = options.tcp ? fmt::format("tcp://127.0.0.1:{}", ports[i])
-                                 : fmt::format("ipc://{}/{}.ipc", directory.string(), board.name);
+        auto endpoint = options.tcp ? Endpoint::tcp("127.0.0.1", ports[i])
+                                    : Endpoint::ipc((directory / (board.name + ".ipc")).string());
+        if (!endpoint) return fail(endpoint.error());
+        board.door = {std::move(*endpoint), {}};
         board.log = directory / (board.name + ".log");
         doors.push_back(board.door);
     }
@@ -172,8 +175,8 @@ Result<> LocalCluster::Impl::launch_one(Board& board) {
     spec.program = options.fardd;
     spec.args = {"--name",       board.name,    "--cluster",
                  cluster,        "--state-dir", (directory / board.name).string(),
-                 "--front-door", board.door};
-    if (&board != &boards.front()) spec.args.insert(spec.args.end(), {"--seed", boards.front().door});
+                 "--front-door", board.door.text()};
+    if (&board != &boards.front()) spec.args.insert(spec.args.end(), {"--seed", boards.front().door.text()});
     if (options.slots) spec.args.insert(spec.args.end(), {"--slots", std::to_string(options.slots)});
     int log = -1;
     if (options.detached) {
@@ -212,7 +215,7 @@ void LocalCluster::Impl::look() {
 void LocalCluster::Impl::ask(Board& board) {
     if (!board.visitor) {
         std::error_code ignored;
-        if (!options.tcp && !fs::exists(board.door.substr(6), ignored)) return;
+        if (!options.tcp && !fs::exists(board.door.endpoint.path(), ignored)) return;
         auto visitor = Visitor::knock(loop, sockets, PeerId{random_hex(16)}, board.door);
         if (!visitor) return finish(visitor.error());
         board.visitor = std::move(*visitor);
@@ -260,7 +263,7 @@ void LocalCluster::Impl::finish(std::optional<Error> error) {
 
 LocalCluster::LocalCluster(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 LocalCluster::~LocalCluster() = default;
-const std::vector<std::string>& LocalCluster::doors() const {
+const std::vector<Address>& LocalCluster::doors() const {
     return impl_->doors;
 }
 
@@ -308,9 +311,9 @@ Result<std::size_t> take_down_cluster(const fs::path& directory, Duration limit)
     }
     const auto at_first = living_boards(directory).size();
     AsioLoop loop;
-    SocketFactory sockets;
+    SocketFactory sockets{Identity::local()};
     std::vector<std::unique_ptr<Visitor>> visitors;
-    for (const auto& door : at_first ? listed_doors(directory) : std::vector<std::string>{}) {
+    for (const auto& door : at_first ? listed_doors(directory) : std::vector<Address>{}) {
         auto visitor = Visitor::knock(loop, sockets, PeerId{random_hex(16)}, door);
         if (!visitor) continue;
         visitors.push_back(std::move(*visitor));

@@ -68,11 +68,12 @@ void Submission::knock() {
     });
 }
 
-void Submission::knock_at(const std::string& door) {
+void Submission::knock_at(const Address& door) {
     if (!std::exchange(first_, false)) ++attempt_;
     chunks_.next_attempt();
+    connected_ = false;
     state_ = {};
-    door_name_ = door;
+    door_name_ = door.endpoint.text();
     report();
     auto knocked = world_.knock(door);
     if (!knocked) return lost(knocked.error().message);
@@ -80,13 +81,13 @@ void Submission::knock_at(const std::string& door) {
     auto links = world_.links({run_, attempt_, terms_.app, door},
                               {.result = guarded([this](Chunk chunk) { take(std::move(chunk)); }),
                                .writable = guarded([this] { feed(); }),
-                               .broken = guarded([this](const Error& error) { lost(error.message); })});
-    if (!links) return end(fail_in("no link for the results of run " + run_.hex, links.error()));
+                               .broken = guarded([this](const Error& error) { link_broke(error); })});
+    if (!links) return end(fail_in("no links for run " + run_.hex, links.error()));
     links_ = std::move(*links);
     door_->on_message(guarded([this](const wire::Body& body) { message(body); }));
     door_->on_disconnect(guarded([this] { disconnected(); }));
 
-    wire::Submit submit{run_, attempt_, ticket_, terms_.app, chunks_.remaining(), {links_->results()}};
+    wire::Submit submit{run_, attempt_, ticket_, terms_.app, chunks_.remaining()};
     door_->ask(std::move(submit), terms_.timing.answer,
                guarded([this](Result<wire::Body> answer) { submitted(std::move(answer)); }));
 }
@@ -113,7 +114,6 @@ void Submission::admitted(const wire::Admitted& admitted) {
     refusal_.reset();
     route_.taken(admitted.members);
     state_.phase = "admitted";
-    if (auto connected = links_->connect(admitted.inputs); !connected) return lost(connected.error().message);
     phase_ = Phase::offering;
     report();
     offer(admitted.missing, 0, 0);
@@ -149,6 +149,7 @@ void Submission::offer(std::vector<std::string> missing, std::size_t which, std:
 void Submission::feed() {
     if (phase_ != Phase::feeding) return;
     if (chunks_.remaining() == 0) return finish();
+    if (!connect()) return;
     while (auto chunk = chunks_.next_to_send()) {
         const auto index = chunk->index;
         chunk->trace.assign(terms_.app.positions.size(), {});
@@ -156,6 +157,15 @@ void Submission::feed() {
         chunks_.sent(index);
         times_.sent(index, loop_.now());
     }
+}
+
+bool Submission::connect() {
+    if (connected_ || state_.ends.size() != 2) return connected_;
+    if (auto connected = links_->connect(state_.ends[0], state_.ends[1]); !connected) {
+        lost(connected.error().message);
+        return false;
+    }
+    return connected_ = true;
 }
 
 void Submission::take(Chunk chunk) {
@@ -212,7 +222,20 @@ void Submission::run_state(const wire::RunState& state) {
         if (phase_ == Phase::cancelling) return end(fail(why_cancelled_));
         if (complete) return end(summary(why.message));
         end(fail(state.phase == "failed" ? why : Error{Fault::cancelled, why.message}));
+    } else if (phase_ == Phase::offering || phase_ == Phase::feeding || phase_ == Phase::finishing) {
+        if (connect()) feed();
     }
+}
+
+// A link whose connection broke has lost chunks, or may have, however soon libzmq connects again. The coordinator may
+// have closed it because the run has ended: then it says so at once.
+void Submission::link_broke(const Error& why) {
+    if (why.fault != Fault::unreachable) return lost(why.message);
+    if (broken_ || (phase_ != Phase::offering && phase_ != Phase::feeding)) return;
+    broken_ = loop_.call_after(terms_.timing.link_broken, [this, why, since = loop_.now()] {
+        broken_ = 0;
+        if (phase_ == Phase::offering || phase_ == Phase::feeding || heard_ <= since) lost(why.message);
+    });
 }
 
 // Asks for a sign of life: the connection may come back at once, and then nothing was lost.

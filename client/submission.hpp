@@ -31,6 +31,7 @@ struct SubmissionTiming {
         std::chrono::milliseconds(1500);  // a node manager takes the run by then, or the next is asked
     Duration silence = std::chrono::milliseconds(1500);  // without any sign: the coordinator is lost
     Duration broken = std::chrono::milliseconds(150);    // a broken connection comes back by then
+    Duration link_broken = std::chrono::milliseconds(250);  // then a broken link is the coordinator's loss
     Duration alive = std::chrono::milliseconds(500);     // between two CLIENT_ALIVE
     Duration offer = std::chrono::seconds(20);           // one piece of a package is taken by then
     Duration finish = std::chrono::seconds(15);          // jobs are reaped by then once every result is here
@@ -42,7 +43,7 @@ struct SubmissionTerms {
     wire::AppSpec app;
     std::map<std::string, std::shared_ptr<const std::string>>
         archives;                           // packages by id, to offer what is missing
-    std::vector<std::string> doors;         // front doors, best first
+    std::vector<Address> doors;         // front doors, best first
     TimePoint deadline = TimePoint::max();  // of the whole run
     SubmissionTiming timing;
 };
@@ -80,7 +81,7 @@ class Submission {
     enum class Phase { knocking, offering, feeding, finishing, cancelling, ended };
 
     void knock();
-    void knock_at(const std::string& door);
+    void knock_at(const Address& door);
     void submitted(Result<wire::Body> answer);
     void admitted(const wire::Admitted& admitted);
     void offer(std::vector<std::string> missing, std::size_t which, std::uint64_t offset);
@@ -92,6 +93,8 @@ class Submission {
     void message(const wire::Body& body);
     void run_state(const wire::RunState& state);
     void disconnected();
+    void link_broke(const Error& why);
+    bool connect();  // to both ends of the run, once its coordinator has bound them
     void lost(const std::string& why);
     void refused(const Error& why);
     void tick();
@@ -121,6 +124,7 @@ class Submission {
     std::unique_ptr<Door> door_;
     std::string door_name_;
     std::unique_ptr<ClientLinks> links_;
+    bool connected_ = false;  // in this attempt
     wire::RunState state_;  // the last one of this attempt
     std::uint64_t earlier_replays_ = 0, earlier_duplicates_ = 0,
                   earlier_reloads_ = 0;  // of lost coordinators

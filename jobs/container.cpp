@@ -6,6 +6,7 @@
 #include <cstdio>
 #include <ctime>
 #include <exception>
+#include <new>
 #include <utility>
 
 #include "runtime/peer/codec.hpp"
@@ -20,6 +21,11 @@ constexpr std::uint64_t at_once_ns =
     3000;  // longer than pushing a chunk and taking one that is there, shorter than waiting for one
 constexpr std::uint64_t credit_interval_ns = 20'000'000;  // between credits for less than half a window
 constexpr std::chrono::milliseconds credit_retry{20};     // where a credit finds no connection
+constexpr std::chrono::milliseconds look_at_least{100};   // between looks while there is nothing to do
+constexpr std::uint64_t link_look_interval_ns = 50'000'000;
+// From a link's loss until the job ends itself. What tore the link may be the run's orderly end, or the end of the
+// neighbour, whose node manager knows more about the cause.
+constexpr std::uint64_t broken_grace_ns = 250'000'000;
 
 std::uint64_t read_clock(clockid_t clock) {
     timespec time{};
@@ -42,11 +48,27 @@ template <typename Call>
 auto guarded(const char* what, Call call) -> decltype(call()) {
     try {
         return call();
+    } catch (const std::bad_alloc&) {
+        return fail(Fault::io, "{} found no memory", what);
     } catch (const std::exception& error) {
         return fail(Fault::failed, "{} threw: {}", what, error.what());
     } catch (...) {
         return fail(Fault::failed, "{} threw something that is no std::exception", what);
     }
+}
+
+// A job with keys makes its own, so that no secret ever travels. They end with it.
+Identity identity_of(std::uint8_t security) {
+    if (security == 2) {
+        hide_memory();
+        return Identity::keyed(KeyPair::make(), nullptr);
+    }
+    return security == 1 ? Identity::insecure() : Identity::local();
+}
+
+// What went wrong with the device or the machine may go well elsewhere; all else would go wrong there, too.
+bool of_the_device(Fault fault) {
+    return fault == Fault::io || fault == Fault::timed_out || fault == Fault::unreachable;
 }
 
 JobConfig config_of(const wire::JobConfig& message) {
@@ -75,8 +97,8 @@ int Container::run() {
     const auto lived = live();
     if (lived) return 0;
     fmt::print(stderr, "{}\n", lived.error().message);
-    if (lived.error().fault == Fault::unreachable) return 1;
-    return control_.tell(wire::JobFailed{lived.error().message}) ? 3 : 1;
+    const wire::JobFailed failed{lived.error().message, static_cast<std::uint8_t>(lived.error().fault)};
+    return control_.tell(failed) ? 3 : 1;  // nobody hears it if the node manager is gone
 }
 
 Result<> Container::live() {
@@ -103,6 +125,7 @@ Result<wire::JobConfig> Container::await_config() {
 
 Result<> Container::bind_links(const wire::JobConfig& message) {
     config_ = config_of(message);
+    sockets_.emplace(identity_of(message.security));
     in_ = {.run = config_.run,
            .epoch = config_.epoch,
            .tensors = config_.inputs,
@@ -117,12 +140,14 @@ Result<> Container::bind_links(const wire::JobConfig& message) {
         return fail(Fault::failed, "there is no position {} in a pipeline of {}", config_.pipeline.position,
                     config_.pipeline.positions);
     wire::JobUp up;
+    std::vector<LinkReceiver> receivers;
     for (std::uint32_t i = 0; i < message.spec.senders; ++i) {
-        auto receiver = LinkReceiver::bind(sockets_, message.link_transport + ":" + message.link_place, in_);
+        auto receiver = LinkReceiver::bind(*sockets_, message.link_transport + ":" + message.link_place, in_);
         if (!receiver) return fail(receiver.error());
         up.links.push_back(receiver->endpoint());
-        receivers_.push_back(std::move(*receiver));
+        receivers.push_back(std::move(*receiver));
     }
+    inlet_ = Inlet(std::move(receivers));
     return control_.tell(up);
 }
 
@@ -130,29 +155,32 @@ Result<> Container::load() {
     const auto start = monotonic_ns();
     auto loaded = guarded("parse_config", [&] { return job_->parse_config(config_); });
     stats_.load_ns = monotonic_ns() - start;
+    if (loaded) show<std::uint64_t>(page_.step, 1);
     return loaded;
 }
 
 Result<> Container::connect(const wire::JobConnect& message) {
-    if (!senders_.empty()) return {};  // a repeated JOB_CONNECT
+    if (!outlet_.empty()) return {};  // a repeated JOB_CONNECT
+    for (std::size_t i = 0; i < inlet_.size() && i < message.senders.size(); ++i)
+        inlet_.admit(i, message.senders[i]);
+    std::vector<LinkSender> senders;
     const auto name = fmt::format("{}/{}", config_.pipeline.position, config_.pipeline.replica);
     for (const auto& endpoint : message.receivers) {
-        auto sender = LinkSender::connect(sockets_, endpoint, out_, name);
+        auto sender = LinkSender::connect(*sockets_, endpoint, out_, name);
         if (!sender) return fail(sender.error());
-        senders_.push_back(std::move(*sender));
+        senders.push_back(std::move(*sender));
     }
+    outlet_ = Outlet(std::move(senders));
     return {};
 }
 
 Result<> Container::settle_links() {
-    bool all_out = !senders_.empty(), all_in = true;
-    for (auto& sender : senders_)
-        all_out = sender.open() && all_out;
-    for (const auto& receiver : receivers_)
-        all_in = all_in && receiver.opened();
+    const bool all_out = !outlet_.empty() && outlet_.open(), all_in = inlet_.opened();
+    show(page_.unopened, inlet_.unopened());
     links_settled_ = all_out && all_in;
     if (linked_ || !all_in) return {};
     linked_ = true;
+    show<std::uint64_t>(page_.step, 2);
     return control_.tell(wire::JobLinked{});
 }
 
@@ -170,12 +198,29 @@ Result<> Container::look_around() {
     look_due_ = false;
     last_look_ = now_ = monotonic_ns();
     realtime_offset_ = read_clock(CLOCK_REALTIME) - now_;
+    show(page_.looked_ns, now_);
+    interrupts_.after(look_at_least);
     for (;;) {
         const auto message = control_.hear(Duration::zero());
         if (!message) return fail(message.error());
-        if (!*message) return {};
+        if (!*message) return draining_ ? Result<>() : look_at_links();
         if (auto obeyed = obey(**message); !obeyed) return obeyed;
     }
+}
+
+// A link whose connection broke may have lost chunks, although libzmq connects again: the run is wired anew.
+Result<> Container::look_at_links() {
+    if (broken_.empty() && now_ - last_link_look_ < link_look_interval_ns) return {};
+    last_link_look_ = now_;
+    if (const auto lost = inlet_.lost(); lost && broken_.empty()) broken_ = "from " + inlet_.link(*lost).from();
+    if (const auto lost = outlet_.lost(); lost && broken_.empty())
+        broken_ = config_.pipeline.position + 1 == config_.pipeline.positions
+                      ? "to the coordinator"
+                      : fmt::format("to {}/{}", config_.pipeline.position + 1, *lost);
+    if (broken_.empty()) return {};
+    if (broken_since_ == 0) broken_since_ = now_;
+    if (now_ - broken_since_ < broken_grace_ns) return {};
+    return fail(Fault::unreachable, "the connection of its link {} broke", broken_);
 }
 
 // ---- chunks
@@ -202,10 +247,9 @@ Result<> Container::pump() {
 
 Result<bool> Container::take() {
     // Replicas tell their senders at once when they are about to be idle, so they do not wait here.
-    const bool from_one = receivers_.size() == 1 && links_settled_ && config_.pipeline.replicas == 1;
-    for (std::size_t tried = 0; tried < receivers_.size() && (streaming_ || !from_one); ++tried) {
-        from_ = from_ + 1 < receivers_.size() ? from_ + 1 : 0;
-        const auto taken = receivers_[from_].receive(chunk_);
+    const bool from_one = inlet_.size() == 1 && links_settled_ && config_.pipeline.replicas == 1;
+    if (streaming_ || !from_one) {
+        const auto taken = inlet_.receive(chunk_);
         if (!taken || *taken) return taken;
     }
     return from_one ? await_chunk() : false;
@@ -229,7 +273,7 @@ void Container::wait(Wait wait) {
 Result<bool> Container::await_chunk() {
     Result<bool> taken = false;
     const auto before = stats_.wait_ns;
-    wait([&] { taken = receivers_[0].await(chunk_); });
+    wait([&] { taken = inlet_.await(chunk_); });
     streaming_ = stats_.wait_ns - before < at_once_ns;
     return taken;
 }
@@ -246,8 +290,8 @@ Result<> Container::compute() {
     const auto finished = now_ = monotonic_ns();
     page_.busy_since_ns.store(0, std::memory_order_relaxed);
     if (!result)
-        return fail(Fault::failed, "{} ({}), chunk {}: {}", config_.name, config_.app, index,
-                    result.error().message);
+        return fail(of_the_device(result.error().fault) ? result.error().fault : Fault::failed,
+                    "{} ({}), chunk {}: {}", config_.name, config_.app, index, result.error().message);
     chunk_ = std::move(*result);
     if (!fits_out()) return fail_in("the result of process", out_.check(chunk_).error());
     chunk_.index = index;
@@ -267,11 +311,10 @@ bool Container::fits_out() const {
 }
 
 bool Container::push() {
-    chosen_ = fewest_unacknowledged(senders_);
-    if (chosen_ == nullptr || !chosen_->open() || !chosen_->send(chunk_)) return false;
+    if (!outlet_.push(chunk_)) return false;
     holding_ = false;
     uncredited_ = true;
-    receivers_[from_].taken();
+    inlet_.taken();
     stats_.bytes_out += chunk_bytes_out_;
     show(page_.bytes_out, stats_.bytes_out);
     show(page_.chunks, ++stats_.chunks);
@@ -286,22 +329,14 @@ void Container::watch(int fd) {
 
 void Container::wait_for_input() {
     polled_.clear();
-    for (const auto& receiver : receivers_)
-        watch(receiver.fd());
-    if (!links_settled_)
-        for (auto& sender : senders_)
-            if (!sender.open()) watch(sender.blocked_fd());
+    inlet_.waits_for([this](int fd) { watch(fd); });
+    if (!links_settled_) outlet_.waits_for_opening([this](int fd) { watch(fd); });
     poll_watched();
 }
 
 void Container::wait_for_credit() {
     polled_.clear();
-    if (chosen_ != nullptr) {
-        watch(chosen_->blocked_fd());
-    } else {
-        for (const auto& sender : senders_)
-            watch(sender.credit_fd());
-    }
+    outlet_.waits_for([this](int fd) { watch(fd); });
     poll_watched();
 }
 
@@ -312,15 +347,12 @@ void Container::poll_watched() {
 // About to be idle with less than half a window taken and not told. With replicas it is told at once, for whoever
 // chooses among them goes by it. Else nobody waits for it, and a timer for it would cost each wait a twentieth.
 void Container::credit_due() {
-    const bool failed = std::ranges::any_of(receivers_, &LinkReceiver::credit_due);
-    if (failed || config_.pipeline.replicas > 1 || now_ - last_credit_ >= credit_interval_ns) flush_credits();
+    if (inlet_.credit_due() || config_.pipeline.replicas > 1 || now_ - last_credit_ >= credit_interval_ns) flush_credits();
 }
 
 void Container::flush_credits() {
     last_credit_ = now_;
-    uncredited_ = false;
-    for (auto& receiver : receivers_)
-        if (!receiver.flush_credit()) uncredited_ = true;
+    uncredited_ = !inlet_.flush_credit();
     if (uncredited_) interrupts_.after(credit_retry);
 }
 

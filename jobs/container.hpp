@@ -11,15 +11,17 @@
 #include <poll.h>
 
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "jobs/control_channel.hpp"
 #include "jobs/interrupts.hpp"
 #include "jobs/job.hpp"
 #include "runtime/peer/body.hpp"
+#include "runtime/peer/inlet.hpp"
 #include "runtime/peer/job_page.hpp"
-#include "runtime/peer/link.hpp"
 #include "runtime/peer/messages_job.hpp"
+#include "runtime/peer/outlet.hpp"
 
 namespace fard {
 
@@ -39,16 +41,17 @@ class Container {
     Result<> load();
     Result<> pump();
 
-    Result<> look_around();  // at the control channel and the clocks
+    Result<> look_around();  // at the control channel, the clocks and the links' connections
+    Result<> look_at_links();
     Result<> obey(const wire::Body& message);
     Result<> connect(const wire::JobConnect& message);
     Result<> settle_links();  // LINK_OPEN out, LINK_OPEN in, JOB_LINKED
 
-    Result<bool> take();  // a chunk into chunk_, from the receivers in turn, or waiting for the only one's
+    Result<bool> take();  // a chunk into chunk_, if one is there, or waiting for it where there is but one link
     Result<bool> await_chunk();
     Result<> compute();  // chunk_ -> process -> chunk_
     bool fits_out() const;
-    bool push();  // chunk_ to the receiver with the fewest unacknowledged chunks
+    bool push();
 
     void wait_for_input();
     void wait_for_credit();
@@ -63,20 +66,20 @@ class Container {
     Interrupts interrupts_;
     JobPage& page_;
     std::unique_ptr<Job> job_;
-    SocketFactory sockets_;
+    std::optional<SocketFactory> sockets_;  // from JOB_CONFIG on
     JobConfig config_;
     LinkTerms in_, out_;
-    std::vector<LinkReceiver> receivers_;
-    std::vector<LinkSender> senders_;
+    Inlet inlet_;
+    Outlet outlet_;
     bool linked_ = false;         // JOB_LINKED is told
     bool links_settled_ = false;  // and every LINK_OPEN of ours is out
+    std::string broken_;          // the link that was lost, "" if none was
+    Nanoseconds broken_since_ = 0;
     bool draining_ = false;
 
     Chunk chunk_;                    // the one that is here; its memory is used again
     bool holding_ = false;           // chunk_ is a result that waits to be pushed
-    std::size_t from_ = 0;           // the receiver that chunk_ came from
     bool streaming_ = false;         // the last chunk was there already: the next one may be, too
-    LinkSender* chosen_ = nullptr;   // where push() failed; nullptr: every window is used up
     std::unique_ptr<Frame> header_;  // chunk_'s, while process() has the rest
     std::vector<TraceStamp> trace_;
 
@@ -88,6 +91,7 @@ class Container {
     std::size_t chunk_bytes_out_ = 0;     // of all of them
     Nanoseconds now_ = 0;                 // CLOCK_MONOTONIC, as last read
     Nanoseconds last_look_ = 0;
+    Nanoseconds last_link_look_ = 0;
     Nanoseconds last_credit_ = 0;  // for less than half a window
     bool look_due_ = true;
     Nanoseconds realtime_offset_ = 0;  // CLOCK_REALTIME - CLOCK_MONOTONIC

@@ -70,8 +70,9 @@ Interrupts::~Interrupts() {
 }
 
 void Interrupts::after(std::chrono::milliseconds delay) {
-    if (running_) return;
-    running_ = true;
+    const auto ends = std::chrono::steady_clock::now() + delay;
+    if (ends_ != std::chrono::steady_clock::time_point{} && ends_ <= ends) return;
+    ends_ = ends;
     set(timer_, delay);
 }
 
@@ -89,7 +90,7 @@ void Interrupts::end() {
 bool Interrupts::take() {
     if (!look(due)) return false;
     put(due, false);
-    running_ = false;
+    ends_ = {};
     return true;
 }
 

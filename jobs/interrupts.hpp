@@ -18,7 +18,7 @@ class Interrupts {
     Interrupts(const Interrupts&) = delete;
     Interrupts& operator=(const Interrupts&) = delete;
 
-    void after(std::chrono::milliseconds delay);  // below 1 s; no effect while such a time runs
+    void after(std::chrono::milliseconds delay);  // below 1 s; no effect while one that ends sooner runs
 
     // Around a wait; begin() says false if there is nothing to wait for: an interrupt is due.
     bool begin();
@@ -29,7 +29,7 @@ class Interrupts {
   private:
     int fd_;
     timer_t timer_{};
-    bool running_ = false;
+    std::chrono::steady_clock::time_point ends_{};  // of the time that runs; the epoch if none does
 };
 
 }  // namespace fard

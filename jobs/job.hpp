@@ -47,12 +47,14 @@ class Job {
   public:
     virtual ~Job() = default;
 
-    // Called once before any chunk. An Error (or an exception) ends the run with its message. An override
-    // calls the base first, which keeps the configuration.
+    // Called once before any chunk. An Error whose fault is failed, invalid_input or unsupported (or an exception)
+    // ends the run with its message; any other one (io, timed_out, corrupt, ...) is this board's trouble, and the
+    // run goes on with another job. An override calls the base first, which keeps the configuration.
     virtual Result<> parse_config(const JobConfig& config);
 
     // One chunk in, one chunk out: a function of the chunk alone (a chunk may be sent again after a loss).
-    // The result keeps the chunk's index. An Error or an exception ends the run.
+    // The result keeps the chunk's index. An Error or an exception ends the run; one whose fault is io, timed_out or
+    // unreachable is the device's or the board's, and the chunk goes to another job.
     virtual Result<Chunk> process(Chunk chunk) = 0;
 
     const JobConfig& config() const { return config_; }

@@ -29,6 +29,7 @@ Board::Board(Loop& loop, Courier& courier, OverlayStore& store, PackageFetch& pa
       courier_(courier),
       store_(store),
       packages_(packages),
+      spawner_(spawner),
       publish_(std::move(publish_state)),
       runs_(std::move(runs)),
       publish_interval_(options.publish_interval),
@@ -56,7 +57,9 @@ bool Board::serve(const PeerId& from, const wire::Body& body, Reply& reply) {
     } else if (const auto* commit = body.as<wire::Commit>()) {
         reply(leases_.commit(from, *commit, now));
     } else if (const auto* renew = body.as<wire::Renew>()) {
-        reply(leases_.renew(from, *renew, now));
+        auto answer = leases_.renew(from, *renew, now);
+        if (auto* standing = answer.as<wire::Reserved>()) standing->jobs = jobs_.progress(renew->run, renew->epoch);
+        reply(std::move(answer));
     } else if (const auto* release = body.as<wire::Release>()) {
         leases_.release(from, *release, now, reply);
     } else if (const auto* spawn_wish = body.as<wire::Spawn>()) {
@@ -160,8 +163,14 @@ void Board::watch_leases() {
     });
 }
 
+void Board::set_devices(std::vector<wire::DeviceState> devices) {
+    leases_.set_devices(std::move(devices), loop_.now());
+    watch_leases();
+    changed();
+}
+
 wire::BoardState Board::state() const {
-    return {leases_.devices(), leases_.slots_free(), store_.list(), runs_()};
+    return {leases_.devices(), leases_.slots_free(), store_.list(), runs_(), spawner_.programs()};
 }
 
 void Board::changed() {

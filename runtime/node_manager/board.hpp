@@ -35,6 +35,7 @@ class Board {
     // under an epoch is not done twice. False: none of them; the reply is untouched.
     bool serve(const PeerId& from, const wire::Body& body, Reply& reply);
 
+    void set_devices(std::vector<wire::DeviceState> devices);  // see LeaseTable::set_devices
     wire::BoardState state() const;
     void changed();  // publishes soon, if the state is another than before
     std::size_t jobs() const { return jobs_.jobs(); }
@@ -54,6 +55,7 @@ class Board {
     Courier& courier_;
     OverlayStore& store_;
     PackageFetch& packages_;
+    JobSpawner& spawner_;
     std::function<void(const wire::BoardState&)> publish_;
     std::function<std::uint32_t()> runs_;
     Duration publish_interval_;

@@ -1,17 +1,20 @@
 #include "runtime/node_manager/chunk_ledger.hpp"
 
+#include <algorithm>
+
 namespace fard {
 
-ChunkLedger::ChunkLedger(std::uint64_t window_bytes, std::uint64_t chunk_bytes)
-    : window_bytes_(window_bytes), chunk_bytes_(chunk_bytes) {}
+ChunkLedger::ChunkLedger(std::uint64_t window_bytes, std::uint64_t chunk_bytes, std::uint64_t chunks)
+    : window_bytes_(window_bytes), chunk_bytes_(std::max<std::uint64_t>(1, chunk_bytes)), chunks_(chunks) {}
 
 bool ChunkLedger::may_admit() const {
-    return entries_.empty() || (entries_.size() + 1) * chunk_bytes_ <= window_bytes_;
+    return entries_.empty() || entries_.size() < window_bytes_ / chunk_bytes_;
 }
 
 bool ChunkLedger::admit(Chunk chunk) {
     const auto index = chunk.index;
-    if (last_admitted_ && index <= *last_admitted_) {
+    const bool no_index = index == std::numeric_limits<std::uint64_t>::max();  // there is none behind it
+    if (no_index || admitted_ >= chunks_ || (last_admitted_ && index <= *last_admitted_)) {
         ++duplicates_;
         return false;
     }

@@ -4,11 +4,13 @@
 //   admit -> unsent -> sent -> result -> handed over -> acknowledged (forgotten)
 //              ^--------+  a loss: every chunk without a result is unsent again
 //
-// Pure bookkeeping; owns the chunks' frames. The bytes of all chunks without an acknowledged result stay
-// within the window (or one chunk, if that alone is larger).
+// Pure bookkeeping; owns the chunks' frames. The bytes of all chunks without an acknowledged result stay within the
+// window (or one chunk, if that alone is larger), each counted as its input or its result, whichever is larger: first
+// the one is held, then the other.
 #pragma once
 
 #include <cstdint>
+#include <limits>
 #include <map>
 #include <optional>
 #include <set>
@@ -19,11 +21,13 @@ namespace fard {
 
 class ChunkLedger {
   public:
-    // `chunk_bytes`: of one input chunk.
-    ChunkLedger(std::uint64_t window_bytes, std::uint64_t chunk_bytes);
+    // `chunk_bytes`: of an input or of a result. `chunks`: how many will be admitted.
+    ChunkLedger(std::uint64_t window_bytes, std::uint64_t chunk_bytes,
+                std::uint64_t chunks = std::numeric_limits<std::uint64_t>::max());
 
     bool may_admit() const;
-    // false: the index was admitted before, or is lower than one that was (clients send in ascending order).
+    // false: the index was admitted before, or is lower than one that was (clients send in ascending order), or there
+    // are more of them than were announced; dropped and counted as a duplicate.
     bool admit(Chunk chunk);
 
     // The lowest chunk that was not sent in this wiring, as another reference to its bytes; nothing if there
@@ -59,7 +63,7 @@ class ChunkLedger {
         bool ever_sent = false;
         bool handed_over = false;
     };
-    std::uint64_t window_bytes_, chunk_bytes_;
+    std::uint64_t window_bytes_, chunk_bytes_, chunks_;
     std::map<std::uint64_t, Entry> entries_;  // admitted and not acknowledged
     std::set<std::uint64_t> unsent_;
     std::optional<std::uint64_t> last_admitted_;

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/result.hpp"
+#include "runtime/peer/resolver.hpp"
 
 namespace fard {
 
@@ -14,17 +15,20 @@ struct Config {
     std::string cluster = "default";  // id: peers of another one are refused
     std::string name;                 // of the board; the host's name
     std::filesystem::path state_dir;  // mode 0700, one node manager's alone
-    std::string front_door;           // endpoints to bind
-    std::string publisher;
-    std::string heartbeat;
-    std::vector<std::string> seeds;  // front doors of members
+    Endpoint front_door;              // to bind
+    Endpoint publisher;
+    Endpoint heartbeat;
+    std::string advertise;  // the address that others use for this board, "" for the front door's
+    std::vector<WrittenAddress> seeds;  // front doors of members
     bool beacon = false;
     bool insecure = false;
+    std::filesystem::path keys;  // a directory of `fard init` or `fard join`; "" for none
     std::vector<std::filesystem::path> jobs_dirs;
     std::string link_transport;  // "ipc" or "tcp"
-    std::string link_address;    // where tcp links are bound, "" with ipc
+    std::string link_address;    // where tcp links are bound, as a link's place has it; "" with ipc
     int slots = 2;               // of the CPU device
     int parked_jobs = 8;         // job programs kept loaded, at most
+    int run_memory = 0;          // MiB that the chunks of all runs coordinated here may take; a quarter of what there is
     std::string log_level = "info";
     bool die_with_parent = false;
     std::string tag;    // says nothing to us: for whoever looks at the process list

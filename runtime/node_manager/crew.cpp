@@ -12,6 +12,11 @@ namespace {
 
 constexpr std::size_t longest_cause = 32 * 1024;  // JOB_LOST holds it and the last words
 
+// What would go wrong with any job of this position on any board; all else may go well with the next one.
+bool is_fatal(Fault fault) {
+    return fault == Fault::failed || fault == Fault::invalid_input || fault == Fault::unsupported;
+}
+
 double seconds(Duration duration) {
     return std::chrono::duration<double>(duration).count();
 }
@@ -23,7 +28,7 @@ Crew::Crew(Around& around, wire::Spawn spawn, std::function<void()> over)
       spawn_(std::move(spawn)),
       over_(std::move(over)),
       deadline_(around.loop),
-      chunk_watch_(around.loop) {}
+      watch_(around.loop) {}
 
 // ---- starting
 
@@ -69,6 +74,7 @@ Result<> Crew::start_member(Member& member, const PackageDirs& package_dirs) {
     if (!spec.spec.overlay.empty()) config.package_dir = package->second.string();
     config.device_kind = kind->second;
     config.link_transport = around_.options.link_transport;
+    config.security = around_.options.security;
     config.link_place = member.process->link_place();
     config.link_bytes = spawn_.link_bytes;
     return member.process->tell(config);
@@ -79,6 +85,8 @@ void Crew::check_up() {
         return;
     up_ = true;
     deadline_.clear();
+    watched_ = around_.loop.now();
+    watch_jobs();
     wire::Spawned spawned;
     for (const auto& member : members_)
         spawned.jobs.push_back({member->key, member->links});
@@ -119,13 +127,12 @@ void Crew::wire(const wire::Wire& wire, WireDone done) {
     wire_done_ = std::move(done);
     for (const auto& job : wire.jobs) {
         auto& member = *find(job.job);
-        if (auto told = member.process->tell(wire::JobConnect{job.receivers}); !told) return end_wire(told);
+        if (auto told = member.process->tell(wire::JobConnect{job.receivers, job.senders}); !told) return end_wire(told);
     }
     deadline_.set(around_.options.link_limit, [this] {
         end_wire(fail(Fault::timed_out, "not linked within {:g} s: {}", seconds(around_.options.link_limit),
                       describe_those([](const Member& member) { return !member.linked; })));
     });
-    watch_chunks();
     check_linked();
 }
 
@@ -155,7 +162,7 @@ void Crew::said(Member& member, const wire::Body& body) {
         member.linked = true;
         check_linked();
     } else if (const auto* failed = body.as<wire::JobFailed>()) {
-        member.failure = failed->reason.substr(0, longest_cause);
+        member.failure = {static_cast<Fault>(failed->fault), failed->reason.substr(0, longest_cause)};
         member.impatience = std::make_unique<Alarm>(around_.loop);
         member.impatience->set(around_.options.last_words_limit, [&member] {
             if (member.process) member.process->kill();
@@ -170,10 +177,12 @@ void Crew::exited(Member& member, const ChildExit& exit, const std::string& last
     member.process.reset();
     member.impatience.reset();
     if (!ended_ && !drain_done_) {
-        const auto cause = member.failure              ? *member.failure
+        const auto cause = member.failure              ? member.failure->message
                            : member.killed_for.empty() ? exit.text()
                                                        : member.killed_for;
-        around_.lost({member.key, around_.options.board, member.failure.has_value(), cause, last_words});
+        const auto fault = member.failure ? static_cast<std::uint8_t>(member.failure->fault) : std::uint8_t{0};
+        around_.lost({member.key, around_.options.board, member.failure && is_fatal(member.failure->fault), fault,
+                      cause, last_words});
         const Error error{Fault::failed, describe(member) + ": " + cause};
         end_wire(fail(error));
         if (!up_) fail_spawn(error);
@@ -181,17 +190,60 @@ void Crew::exited(Member& member, const ChildExit& exit, const std::string& last
     check_reaped();
 }
 
-// Kills a job that holds one chunk for too long.
-void Crew::watch_chunks() {
+void Crew::watch_jobs() {
+    if (ended_) return;
+    const auto now = around_.loop.now();
     const auto limit = std::chrono::milliseconds(spawn_.chunk_timeout_ms);
-    if (limit == 0ms || ended_) return;
+    const auto interval = limit == 0ms ? Duration(1s) : std::clamp<Duration>(limit / 10, 5ms, 1s);
+    const bool overslept = now - watched_ > interval + 500ms;  // then the jobs may have slept with us
+    watched_ = now;
     for (const auto& member : members_) {
-        const auto busy = member->process ? member->process->busy() : std::nullopt;
-        if (!busy || around_.loop.now() - busy->since <= limit || !member->killed_for.empty()) continue;
-        member->killed_for = fmt::format("held chunk {} for more than {:g} s", busy->chunk, seconds(limit));
-        member->process->kill();
+        if (!member->process) continue;
+        if (limit != 0ms) watch_chunk(*member);
+        watch_life(*member, overslept);
     }
-    chunk_watch_.set(std::clamp<Duration>(limit / 10, 5ms, 1s), [this] { watch_chunks(); });
+    watch_.set(interval, [this] { watch_jobs(); });
+}
+
+// Kills a job that holds one chunk for too long.
+void Crew::watch_chunk(Member& member) {
+    const auto limit = std::chrono::milliseconds(spawn_.chunk_timeout_ms);
+    const auto busy = member.process->busy();
+    if (busy && around_.loop.now() - busy->since > limit)
+        kill_for(member, fmt::format("held chunk {} for more than {:g} s", busy->chunk, seconds(limit)));
+}
+
+// Kills a job that was stopped, or does nothing outside of process(), where it looks around many times a second (its
+// memory is on a disk, say).
+void Crew::watch_life(Member& member, bool overslept) {
+    const auto now = around_.loop.now();
+    const auto signs = member.process->signs();
+    const bool elsewhere = signs.step == 0 || member.process->busy() || member.failure;
+    if ((elsewhere && !signs.stopped) || overslept || signs.looked_ns != member.looked_ns) {
+        member.looked_ns = signs.looked_ns;
+        member.looked = now;
+    } else if (now - member.looked > around_.options.life_limit) {
+        kill_for(member, fmt::format("{} for {:g} s",
+                                     signs.stopped ? "was stopped" : "gave no sign of life outside of process()",
+                                     seconds(around_.options.life_limit)));
+    }
+}
+
+void Crew::kill_for(Member& member, std::string why) {
+    if (!member.killed_for.empty()) return;
+    member.killed_for = std::move(why);
+    member.process->kill();
+}
+
+std::vector<wire::JobProgress> Crew::progress() const {
+    std::vector<wire::JobProgress> jobs;
+    for (const auto& member : members_) {
+        if (!member->process) continue;
+        const auto signs = member->process->signs();
+        jobs.push_back({member->key.position, member->key.replica, signs.step, signs.unopened,
+                        member->process->totals().chunks, member->process->busy().has_value()});
+    }
+    return jobs;
 }
 
 // ---- ending
@@ -218,7 +270,7 @@ void Crew::kill(std::function<void()> reaped) {
 void Crew::kill_all() {
     ended_ = true;
     deadline_.clear();
-    chunk_watch_.clear();
+    watch_.clear();
     for (const auto& member : members_) {
         if (member->process) member->process->kill();
     }
@@ -230,7 +282,7 @@ void Crew::check_reaped() {
     if (alive() > 0 || !(ended_ || drain_done_) || !over_) return;
     ended_ = true;
     deadline_.clear();
-    chunk_watch_.clear();
+    watch_.clear();
     const bool killed = !reaped_.empty();
     around_.later([drained = std::exchange(drain_done_, nullptr), report = report(),
                    spawned = std::exchange(spawn_done_, nullptr), error = spawn_error_,

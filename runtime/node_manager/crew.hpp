@@ -40,6 +40,7 @@ class Crew {
     void drain(DrainDone done);
     void kill(std::function<void()> reaped);
     std::size_t alive() const;
+    std::vector<wire::JobProgress> progress() const;
 
   private:
     struct Member {
@@ -49,10 +50,12 @@ class Crew {
         bool up = false;
         bool linked = false;
         std::vector<wire::LinkEndpoint> links;
-        std::optional<std::string> failure;  // what JOB_FAILED said
+        std::optional<Error> failure;  // what JOB_FAILED said
         std::string killed_for;              // why we killed it alone
         std::optional<wire::JobStats> stats;
         std::unique_ptr<Alarm> impatience;  // after JOB_FAILED
+        std::uint64_t looked_ns = 0;        // its last sign of life outside of process(), and when we saw it
+        TimePoint looked;
     };
 
     Result<> start_member(Member& member, const PackageDirs& package_dirs);
@@ -62,7 +65,10 @@ class Crew {
     void check_up();
     void check_linked();
     void check_reaped();
-    void watch_chunks();
+    void watch_jobs();
+    void watch_chunk(Member& member);
+    void watch_life(Member& member, bool overslept);
+    void kill_for(Member& member, std::string why);
     void fail_spawn(Error error);
     void end_wire(Result<> result);
     void kill_all();
@@ -84,7 +90,8 @@ class Crew {
     DrainDone drain_done_;
     std::vector<std::function<void()>> reaped_;
     Alarm deadline_;  // of the step that is under way
-    Alarm chunk_watch_;
+    Alarm watch_;
+    TimePoint watched_;
 };
 
 }  // namespace fard

@@ -79,6 +79,11 @@ void JobHost::kill(const RunId& run, Epoch up_to, std::function<void()> reaped) 
     impl_->later(one_less);
 }
 
+std::vector<wire::JobProgress> JobHost::progress(const RunId& run, Epoch epoch) const {
+    const auto* crew = impl_->find(run, epoch);
+    return crew ? crew->progress() : std::vector<wire::JobProgress>{};
+}
+
 std::size_t JobHost::jobs() const {
     std::size_t count = 0;
     for (const auto& [key, crew] : impl_->crews)

@@ -27,9 +27,11 @@ struct JobHostOptions {
     std::string board;                                // name, for JOB_CONFIG and reports
     std::map<std::string, std::string> device_kinds;  // by device id
     std::string link_transport = "ipc";               // "ipc" or "tcp"
+    std::uint8_t security = 0;                        // as JOB_CONFIG has it
     Duration up_limit = std::chrono::seconds(10);     // from spawn until every job is up
     Duration link_limit =
-        std::chrono::seconds(30);  // from WIRE until every job is linked (it loads its device)
+        std::chrono::seconds(75);  // from WIRE until every job is linked (it loads its device)
+    Duration life_limit = std::chrono::seconds(4);  // without a sign of life outside of process(), until SIGKILL
     Duration drain_limit = std::chrono::seconds(5);              // from DRAIN until SIGKILL
     Duration last_words_limit = std::chrono::milliseconds(500);  // from JOB_FAILED until SIGKILL
 };
@@ -64,6 +66,9 @@ class JobHost {
     void kill(const RunId& run, Epoch up_to, std::function<void()> reaped);
 
     std::size_t jobs() const;  // processes that are not reaped
+
+    // How far the jobs of one epoch are; those that were lost are left out.
+    std::vector<wire::JobProgress> progress(const RunId& run, Epoch epoch) const;
 
   private:
     struct Impl;

@@ -11,6 +11,7 @@
 #include <cerrno>
 #include <cstring>
 #include <new>
+#include <set>
 #include <utility>
 
 #include "runtime/node_manager/parked_jobs.hpp"
@@ -22,6 +23,7 @@ namespace fard {
 namespace {
 
 constexpr int channel_bytes = 2 * 1024 * 1024;  // asked of the kernel, so that the largest JOB_CONFIG fits
+constexpr std::size_t most_programs = 1024;  // that a board tells of
 constexpr std::size_t longest_from_job = 128 * 1024;  // the caps of JOB_UP and JOB_FAILED are 64 KiB
 
 bool is_program_name(const std::string& name) {
@@ -64,13 +66,27 @@ class Page {
     JobPage* page_ = nullptr;
 };
 
+// The state in /proc/PID/stat is the letter behind the command, which may hold anything but ends with the last ')'.
+bool is_stopped(pid_t pid) {
+    std::array<char, 512> text{};
+    const int fd = ::open(fmt::format("/proc/{}/stat", pid).c_str(), O_RDONLY | O_CLOEXEC);
+    if (fd < 0) return false;
+    const auto got = ::read(fd, text.data(), text.size());
+    ::close(fd);
+    const std::string_view words(text.data(), got > 0 ? static_cast<std::size_t>(got) : 0);
+    const auto end = words.rfind(')');
+    if (end == std::string_view::npos || end + 2 >= words.size()) return false;
+    return words[end + 2] == 'T' || words[end + 2] == 't';
+}
+
 // A directory for one job's sockets; a job that is killed cannot remove them itself.
 class LinkPlace {
   public:
     explicit LinkPlace(std::string place, bool is_directory)
         : place_(std::move(place)), owned_(is_directory) {
         std::error_code ignored;  // the job says what is wrong when it cannot bind there
-        if (owned_) std::filesystem::create_directory(place_, ignored);
+        // Its parent, too: cleaners of /tmp remove directories that were empty for long.
+        if (owned_) std::filesystem::create_directories(place_, ignored);
     }
     LinkPlace(LinkPlace&& other) noexcept
         : place_(std::move(other.place_)), owned_(std::exchange(other.owned_, false)) {}
@@ -128,6 +144,11 @@ class RealJob final : public JobProcess {
         const auto since = (*page_).busy_since_ns.load(std::memory_order_acquire);
         if (since == 0) return std::nullopt;
         return Busy{TimePoint(std::chrono::nanoseconds(since)), (*page_).busy_index.load()};
+    }
+
+    Signs signs() const override {
+        return {(*page_).looked_ns, static_cast<std::uint8_t>((*page_).step), (*page_).unopened,
+                is_stopped(child_->pid())};
     }
 
     wire::JobStats totals() const override {
@@ -227,6 +248,23 @@ class ProcessSpawner final : public JobSpawner {
         return job;
     }
 
+    // Read anew when a directory has changed, because it is asked for at every change of the board's state.
+    std::vector<std::string> programs() override {
+        std::vector<std::filesystem::file_time_type> times;
+        std::error_code ignored;
+        for (const auto& dir : options_.jobs_dirs)
+            times.push_back(std::filesystem::last_write_time(dir, ignored));
+        if (times == programs_of_ && !times.empty()) return programs_;
+        std::set<std::string> names;
+        for (const auto& dir : options_.jobs_dirs)
+            for (const auto& entry : std::filesystem::directory_iterator(dir, ignored))
+                if (const auto name = entry.path().filename().string(); names.size() < most_programs && find(name))
+                    names.insert(name);
+        programs_of_ = std::move(times);
+        programs_.assign(names.begin(), names.end());
+        return programs_;
+    }
+
   private:
     Result<std::filesystem::path> find(const std::string& program) const {
         if (!is_program_name(program))
@@ -247,6 +285,8 @@ class ProcessSpawner final : public JobSpawner {
     ProcessSpawnerOptions options_;
     ParkedJobs parked_;
     std::uint64_t last_place_ = 0;
+    std::vector<std::string> programs_;
+    std::vector<std::filesystem::file_time_type> programs_of_;  // when the directories had changed last
 };
 
 }  // namespace

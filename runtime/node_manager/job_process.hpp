@@ -33,10 +33,18 @@ class JobProcess {
         std::uint64_t chunk = 0;
     };
 
+    struct Signs {  // of its life and its links, as its page has them
+        std::uint64_t looked_ns = 0;  // another value each time that it has looked at its control channel
+        std::uint8_t step = 0;        // as in wire::JobProgress, like the next one
+        std::uint64_t unopened = 0;
+        bool stopped = false;  // by a signal or a debugger, as the kernel says
+    };
+
     virtual ~JobProcess() = default;
     virtual Result<> tell(const wire::Body& body) = 0;  // errors: io (it does not take messages any more)
     virtual void kill() = 0;
     virtual std::optional<Busy> busy() const = 0;
+    virtual Signs signs() const = 0;
     virtual wire::JobStats totals() const = 0;          // as its page has them now
     virtual const std::string& link_place() const = 0;  // JOB_CONFIG's link_place
 };
@@ -48,6 +56,7 @@ class JobSpawner {
     // not_found (no such program: says where it was looked for), io.
     virtual Result<std::unique_ptr<JobProcess>> spawn(const std::string& program,
                                                       JobProcess::Events events) = 0;
+    virtual std::vector<std::string> programs() = 0;  // that spawn() would start, in order
 };
 
 struct ProcessSpawnerOptions {

@@ -1,6 +1,7 @@
 #include "runtime/node_manager/leases.hpp"
 
 #include <algorithm>
+#include <cassert>
 #include <utility>
 
 #include "runtime/peer/courier.hpp"
@@ -229,12 +230,34 @@ void LeaseTable::forget_runs(TimePoint now) {
     }
 }
 
+// ---- devices
+
+bool LeaseTable::can_hold(const Counts& slots) const {
+    for (std::size_t d = 0; d < slots.size(); ++d)
+        if (slots[d] > (devices_[d].healthy ? devices_[d].slots : 0)) return false;
+    return true;
+}
+
+void LeaseTable::set_devices(std::vector<wire::DeviceState> devices, TimePoint now) {
+    assert(std::ranges::equal(devices, devices_, {}, &wire::DeviceState::id, &wire::DeviceState::id));
+    expire(now);
+    devices_ = std::move(devices);
+    for (auto at = claims_.begin(); at != claims_.end();) {
+        auto run = (at++)->second;  // drop_claim erases it
+        if (can_hold(run->second.claim->slots)) continue;
+        drop_claim(run);
+        note_if_idle(run, now);
+    }
+    settle();
+    flush();
+}
+
 // ---- what people and tests see
 
 std::vector<std::uint32_t> LeaseTable::slots_free() const {
     std::vector<std::uint32_t> free(devices_.size(), 0);
     for (std::size_t d = 0; d < free.size(); ++d) {
-        if (devices_[d].healthy) free[d] = devices_[d].slots - used_[d];
+        if (devices_[d].healthy) free[d] = devices_[d].slots - std::min(devices_[d].slots, used_[d]);
     }
     return free;
 }

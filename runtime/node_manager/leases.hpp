@@ -78,6 +78,9 @@ class LeaseTable {
     void expire(TimePoint now);
     std::optional<TimePoint> next_expiry() const;
 
+    // Devices as they are now: the same ids in the same order; health, slots and details may be others. Reservations that
+    // need what is not there any more are ended, with their jobs; their coordinators hear of it when they renew.
+    void set_devices(std::vector<wire::DeviceState> devices, TimePoint now);
     const std::vector<wire::DeviceState>& devices() const { return devices_; }
     std::vector<std::uint32_t> slots_free() const;  // one per device, in the order of devices()
 
@@ -135,6 +138,7 @@ class LeaseTable {
     };
     using Runs = std::map<RunId, Run>;
 
+    bool can_hold(const Counts& slots) const;
     Result<Counts> fit(const std::vector<wire::SlotRequest>& slots) const;
     Result<> check_epoch(const Run& run, const RunId& id, Epoch epoch) const;
     Result<Claim*> own_claim(const PeerId& from, const RunId& id, Epoch epoch);

@@ -1,9 +1,19 @@
 #include <algorithm>
 
+#include "base/alarm.hpp"
 #include "runtime/node_manager/run_ends.hpp"
+#include "runtime/peer/inlet.hpp"
+#include "runtime/peer/outlet.hpp"
 
 namespace fard {
 namespace {
+
+using namespace std::chrono_literals;
+
+// From a link's loss until it is told: what tore it may be the end of a job or of the client, and who saw that knows
+// more about the cause.
+constexpr auto link_grace = 250ms;
+constexpr auto client_grace = 1s;
 
 // Moves whatever can move whenever a descriptor says that something may have changed. Events are posted,
 // never called from within a socket's callback, because their handlers close sockets.
@@ -16,7 +26,9 @@ class LinkEnds final : public RunEnds {
           place_(std::move(place)),
           terms_(terms),
           ledger_(ledger),
-          events_(std::move(events)) {}
+          events_(std::move(events)),
+          link_alarm_(loop),
+          client_alarm_(loop) {}
 
     ~LinkEnds() override {
         *alive_ = false;
@@ -25,51 +37,42 @@ class LinkEnds final : public RunEnds {
         inputs_watch_.reset();
     }
 
-    Result<> bind_client_side() {
-        const auto& app = terms_.app;
-        auto inputs = LinkReceiver::bind(
-            sockets_, place_, link_terms({terms_.attempt, 0}, app.positions.front().inputs, app.link_bytes));
-        if (!inputs) return fail(inputs.error());
-        inputs_ = std::move(*inputs);
-        auto results = LinkSender::connect(
-            sockets_, terms_.client_results,
-            link_terms({terms_.attempt, 0}, app.positions.back().outputs, app.window_bytes), "coordinator");
-        if (!results) return fail(results.error());
-        results_ = std::move(*results);
-        inputs_watch_ = inputs_->watch(loop_, [this] { pump(); });
-        results_watch_ = results_->watch_credit(loop_, [this] { pump(); });
-        pump();
-        return {};
+    std::vector<wire::LinkEndpoint> client_ends() const override {
+        if (!results_) return {};
+        return {inputs_->endpoint(), results_->endpoint()};
     }
 
-    const wire::LinkEndpoint& inputs() const override { return inputs_->endpoint(); }
-
-    Result<std::vector<wire::LinkEndpoint>> bind_sinks(Epoch epoch) override {
+    Result<std::vector<wire::LinkEndpoint>> bind_sinks(Epoch epoch, const std::vector<PublicKey>& senders) override {
         unwire();
+        if (!results_)
+            if (auto bound = bind_client_side(); !bound) return fail(bound.error());
         const auto& last = terms_.app.positions.back();
         std::vector<wire::LinkEndpoint> endpoints;
+        std::vector<LinkReceiver> sinks;
         for (std::uint32_t replica = 0; replica < last.replicas; ++replica) {
             auto sink =
                 LinkReceiver::bind(sockets_, place_, link_terms(epoch, last.outputs, terms_.app.link_bytes));
             if (!sink) return fail(sink.error());
+            if (replica < senders.size()) sink->admit(senders[replica]);
             endpoints.push_back(sink->endpoint());
-            sinks_.push_back(std::move(*sink));
+            sinks.push_back(std::move(*sink));
         }
-        for (auto& sink : sinks_)
-            sink_watches_.push_back(sink.watch(loop_, [this] { pump(); }));
+        sinks_ = Inlet(std::move(sinks));
+        sinks_watch_ = sinks_.watch(loop_, [this] { pump(); });
         return endpoints;
     }
 
     Result<> connect_feeders(Epoch epoch, const std::vector<wire::LinkEndpoint>& receivers) override {
         const auto& first = terms_.app.positions.front();
+        std::vector<LinkSender> feeders;
         for (const auto& receiver : receivers) {
             auto feeder = LinkSender::connect(
                 sockets_, receiver, link_terms(epoch, first.inputs, terms_.app.link_bytes), "coordinator");
             if (!feeder) return fail(feeder.error());
-            feeders_.push_back(std::move(*feeder));
+            feeders.push_back(std::move(*feeder));
         }
-        for (auto& feeder : feeders_)
-            feeder_watches_.push_back(feeder.watch_credit(loop_, [this] { pump(); }));
+        feeders_ = Outlet(std::move(feeders));
+        feeders_watch_ = feeders_.watch(loop_, [this] { pump(); });
         announced_ = false;
         pump();
         return {};
@@ -81,12 +84,40 @@ class LinkEnds final : public RunEnds {
     }
 
     void unwire() override {
-        if (!sinks_.empty()) take_results();
+        take_results();
         close_wiring();
         hand_over();
     }
 
+    RunWatch::Ends standing() const override {
+        RunWatch::Ends ends;
+        ends.fed = feeders_.sent();
+        ends.taken = sinks_.count();
+        for (std::uint32_t replica = 0; replica < sinks_.size(); ++replica)
+            if (!sinks_.link(replica).opened()) ends.unopened_sinks.push_back(replica);
+        ends.client_open = results_open_ && inputs_ && inputs_->opened();
+        return ends;
+    }
+
   private:
+    Result<> bind_client_side() {
+        const auto& app = terms_.app;
+        auto inputs = LinkReceiver::bind(
+            sockets_, place_, link_terms({terms_.attempt, 0}, app.positions.front().inputs, app.link_bytes));
+        if (!inputs) return fail(inputs.error());
+        inputs_ = std::move(*inputs);
+        auto results = LinkSender::bind(
+            sockets_, place_, link_terms({terms_.attempt, 0}, app.positions.back().outputs, app.window_bytes),
+            "coordinator");
+        if (!results) return fail(results.error());
+        results_ = std::move(*results);
+        inputs_->admit(terms_.client);
+        results_->admit(terms_.client);
+        inputs_watch_ = inputs_->watch(loop_, [this] { pump(); });
+        results_watch_ = results_->watch_credit(loop_, [this] { pump(); });
+        return {};
+    }
+
     LinkTerms link_terms(Epoch epoch, const std::vector<TensorDesc>& tensors, std::uint64_t budget) const {
         return {terms_.run, epoch, tensors, "", static_cast<std::uint32_t>(terms_.app.positions.size()),
                 budget};
@@ -94,24 +125,23 @@ class LinkEnds final : public RunEnds {
 
     void close_wiring() {
         started_ = false;
-        sink_watches_.clear();
-        feeder_watches_.clear();
-        sinks_.clear();
-        feeders_.clear();
+        link_alarm_.clear();
+        sinks_watch_.reset();
+        feeders_watch_.reset();
+        sinks_ = {};
+        feeders_ = {};
     }
 
     // A sender's LINK_OPEN leaves once its connection is up, which its watch announces. The run's own deadlines
     // bound it.
     void open_links() {
         results_open_ = results_->open();
-        feeders_open_ = true;
-        for (auto& feeder : feeders_)
-            feeders_open_ = feeder.open() && feeders_open_;
+        feeders_open_ = feeders_.open();
     }
 
     void announce_opened() {
         if (announced_ || feeders_.empty() || !results_open_ || !feeders_open_) return;
-        if (!std::ranges::all_of(sinks_, [](const LinkReceiver& sink) { return sink.opened(); })) return;
+        if (!sinks_.opened()) return;
         announced_ = true;
         post(events_.opened);
     }
@@ -123,10 +153,26 @@ class LinkEnds final : public RunEnds {
         hand_over();
         admit();
         feed();
-        for (auto& sink : sinks_)
-            sink.flush_credit();
+        sinks_.flush_credit();
         inputs_->flush_credit();
         announce_opened();
+        look_at_connections();
+    }
+
+    void look_at_connections() {
+        if (!link_alarm_.is_set() && sinks_.lost())
+            tell_loss(link_alarm_, link_grace, events_.link_lost, "the connection of a link from the last position broke");
+        if (!link_alarm_.is_set() && feeders_.lost())
+            tell_loss(link_alarm_, link_grace, events_.link_lost, "the connection of a link to position 0 broke");
+        if (!client_lost_ && (inputs_->lost() || results_->lost())) {
+            client_lost_ = true;
+            tell_loss(client_alarm_, client_grace, events_.client_lost, "the connection of a link to the client broke");
+        }
+    }
+
+    static void tell_loss(Alarm& alarm, Duration grace, const std::function<void(const Error&)>& event,
+                          const char* what) {
+        alarm.set(grace, [event, what] { event({Fault::unreachable, what}); });
     }
 
     void acknowledge() {
@@ -135,14 +181,13 @@ class LinkEnds final : public RunEnds {
     }
 
     void take_results() {
-        for (auto& sink : sinks_) {
-            while (true) {
-                auto chunk = sink.receive();
-                if (!chunk) return broken("a result", chunk.error());
-                if (!*chunk) break;
-                ledger_.result(std::move(**chunk));
-                sink.taken();
-            }
+        while (true) {
+            Chunk chunk;
+            const auto received = sinks_.receive(chunk);
+            if (!received) return unfit(received.error());
+            if (!*received) return;
+            ledger_.result(std::move(chunk));
+            sinks_.taken();
         }
     }
 
@@ -167,15 +212,17 @@ class LinkEnds final : public RunEnds {
 
     void feed() {
         if (!started_) return;
-        for (auto& feeder : feeders_)
-            feeder.poll_credit();
-        while (auto* feeder = fewest_unacknowledged(feeders_)) {
-            auto chunk = ledger_.next_to_send();
-            if (!chunk) return;
+        feeders_.poll_credit();
+        while (auto chunk = ledger_.next_to_send()) {
             const auto index = chunk->index;
-            if (!feeder->send(*chunk)) return;
+            if (!feeders_.push(*chunk)) return;
             ledger_.sent(index);
         }
+    }
+
+    void unfit(const Error& error) {
+        Error told{error.fault, "a result: " + error.message};
+        post([this, told] { events_.link_lost(told); });
     }
 
     void broken(const std::string& what, const Error& error) {
@@ -199,11 +246,13 @@ class LinkEnds final : public RunEnds {
 
     std::optional<LinkReceiver> inputs_;
     std::optional<LinkSender> results_;
-    std::vector<LinkReceiver> sinks_;
-    std::vector<LinkSender> feeders_;
+    Inlet sinks_;     // from the last position
+    Outlet feeders_;  // to position 0
     std::unique_ptr<Socket::Watch> inputs_watch_, results_watch_;
-    std::vector<std::unique_ptr<Socket::Watch>> sink_watches_, feeder_watches_;
+    std::unique_ptr<Socket::Watch> sinks_watch_, feeders_watch_;
+    Alarm link_alarm_, client_alarm_;
     bool results_open_ = false, feeders_open_ = false, started_ = false, announced_ = false;
+    bool client_lost_ = false;
 };
 
 }  // namespace
@@ -211,9 +260,7 @@ class LinkEnds final : public RunEnds {
 Result<std::unique_ptr<RunEnds>> make_link_ends(Loop& loop, SocketFactory& sockets, const std::string& place,
                                                 const RunEndsTerms& terms, ChunkLedger& ledger,
                                                 RunEnds::Events events) {
-    auto ends = std::make_unique<LinkEnds>(loop, sockets, place, terms, ledger, std::move(events));
-    if (auto bound = ends->bind_client_side(); !bound) return fail(bound.error());
-    return ends;
+    return std::make_unique<LinkEnds>(loop, sockets, place, terms, ledger, std::move(events));
 }
 
 }  // namespace fard

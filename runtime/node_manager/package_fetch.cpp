@@ -10,7 +10,7 @@ namespace fard {
 struct PackageFetch::Fetching {
     Fetching(Loop& loop, std::string package) : id(std::move(package)), deadline(loop) {}
     std::string id;
-    std::vector<std::string> sources;
+    std::vector<Address> sources;
     std::size_t tried = 0;  // sources that were begun with
     std::unique_ptr<PieceSource> source;
     PieceAssembly pieces;
@@ -25,7 +25,7 @@ PackageFetch::PackageFetch(Loop& loop, OverlayStore& store, KnockAtSource knock,
 
 PackageFetch::~PackageFetch() = default;
 
-void PackageFetch::fetch(const std::string& id, const std::vector<std::string>& sources,
+void PackageFetch::fetch(const std::string& id, const std::vector<Address>& sources,
                          std::function<void(Result<>)> done) {
     auto& fetching = under_way_[id];
     const bool fresh = !fetching;
@@ -57,7 +57,7 @@ void PackageFetch::next_source(Fetching& fetching) {
             return next_piece(fetching);
         }
         fetching.report +=
-            fmt::format("{}{}: {}", fetching.report.empty() ? "" : "; ", door, source.error().message);
+            fmt::format("{}{}: {}", fetching.report.empty() ? "" : "; ", door.endpoint, source.error().message);
     }
     end(fetching, fail(fetching.fault, "no board could give package {}: {}", fetching.id,
                        fetching.report.empty() ? "none that has it was named" : fetching.report));
@@ -85,7 +85,7 @@ void PackageFetch::source_failed(Fetching& fetching, const Error& error) {
     if (error.fault == Fault::corrupt) fetching.fault = Fault::corrupt;
     if (error.fault == Fault::io) fetching.fault = Fault::io;  // our own disk, most likely
     fetching.report += fmt::format("{}{}: {}", fetching.report.empty() ? "" : "; ",
-                                   fetching.sources[fetching.tried - 1], error.message);
+                                   fetching.sources[fetching.tried - 1].endpoint, error.message);
     next_source(fetching);
 }
 

@@ -23,7 +23,7 @@ class PieceSource {
     virtual void ask(const wire::Fetch& fetch, Duration deadline,
                      std::function<void(Result<wire::Piece>)> answer) = 0;
 };
-using KnockAtSource = std::function<Result<std::unique_ptr<PieceSource>>(const std::string& front_door)>;
+using KnockAtSource = std::function<Result<std::unique_ptr<PieceSource>>(const Address& front_door)>;
 
 // The real sources: front doors of other node managers. `self` is who asks.
 KnockAtSource front_door_sources(Loop& loop, SocketFactory& sockets);
@@ -42,7 +42,7 @@ class PackageFetch {
     // Brings the package into the store, trying the sources in order; what is being fetched already is waited
     // for (its sources first, then these). `done` is called from the loop. Errors: timed_out, corrupt (no
     // source has it as its id says), unreachable; they name every source and what came of it.
-    void fetch(const std::string& id, const std::vector<std::string>& sources,
+    void fetch(const std::string& id, const std::vector<Address>& sources,
                std::function<void(Result<>)> done);
 
     std::size_t under_way() const { return under_way_.size(); }

@@ -36,45 +36,150 @@ bool holds(const BoardView& board, const std::string& overlay) {
     return !overlay.empty() && std::ranges::find(board.state.overlays, overlay) != board.state.overlays.end();
 }
 
+bool has_program(const BoardView& board, const std::string& program) {
+    return program.empty() ||
+           std::ranges::find(board.state.programs, program) != board.state.programs.end();
+}
+
+bool could_fit(const Seat& seat, const wire::PositionSpec& spec) {
+    return (spec.device.empty() || spec.device == seat.device->kind) && has_program(*seat.board, spec.program);
+}
+
 bool fits(const Seat& seat, const wire::PositionSpec& spec) {
-    return seat.left > 0 && (spec.device.empty() || spec.device == seat.device->kind);
+    return seat.left > 0 && could_fit(seat, spec);
 }
 
 // Lower is better; the order of the criteria is the header's.
 auto rank(const Seat& seat, const wire::PositionSpec& spec, bool wants_near, const PeerId& near) {
     return std::tuple{seat.avoided,
                       seat.free <= 0,
-                      seat.jobs_on_board,
                       !holds(*seat.board, spec.overlay),
+                      seat.jobs_on_board,
                       wants_near && seat.board->member.peer != near,
                       seat.board_order};
 }
 
-void take(std::vector<Seat>& seats, Seat& seat) {
-    --seat.left;
-    --seat.free;
-    for (auto& other : seats)
-        if (other.board == seat.board) ++other.jobs_on_board;
-}
-
-Error too_few(const wire::AppSpec& app, const wire::PositionSpec& spec, const std::vector<Seat>& seats) {
+Error too_few(const wire::AppSpec& app, const wire::PositionSpec& spec, const std::vector<Seat>& seats,
+              const std::vector<BoardView>& boards) {
     std::size_t needed = 0, there = 0;
     for (const auto& position : app.positions)
         if (position.device == spec.device) needed += position.replicas;
-    std::set<std::size_t> boards;
+    std::set<std::size_t> with_slots;
     for (const auto& seat : seats)
-        if (spec.device.empty() || spec.device == seat.device->kind) {
+        if (could_fit(seat, spec)) {
             there += seat.device->slots;
-            boards.insert(seat.board_order);
+            with_slots.insert(seat.board_order);
         }
+    const auto having = std::ranges::count_if(
+        boards, [&](const BoardView& board) { return has_program(board, spec.program); });
+    if (having == 0)
+        return {Fault::not_found,
+                fmt::format("position '{}' of app '{}' needs the job program '{}', which none of the {} board(s) has; "
+                            "put it into a directory of their jobs_dirs",
+                            spec.name, app.name, spec.program, boards.size())};
     const std::string kind = spec.device.empty() ? "device" : "'" + spec.device + "' device";
-    return {
-        Fault::refused,
-        fmt::format(
-            "app '{}' needs {} {} slots at once, the cluster has {} on {} board(s): no place for position "
-            "'{}'; start more node managers, give them more slots, or use fewer positions or replicas",
-            app.name, needed, kind, there, boards.size(), spec.name)};
+    const auto without = static_cast<std::ptrdiff_t>(boards.size()) - having;
+    return {Fault::refused,
+            fmt::format("app '{}' needs {} {} slots at once, the cluster has {} on {} board(s){}: no place for "
+                        "position '{}'; start more node managers, give them more slots, or use fewer positions or "
+                        "replicas",
+                        app.name, needed, kind, there, with_slots.size(),
+                        without > 0 ? fmt::format(" that have its program '{}'", spec.program) : "", spec.name)};
 }
+
+// The places of one run, found job by job. Devices that keep boards apart make it a search: what fits best for one job
+// may leave nothing for its neighbour.
+class Search {
+  public:
+    Search(const wire::AppSpec& app, const std::vector<BoardView>& boards, const PeerId& near,
+           const Misgivings& misgivings)
+        : app_(app), boards_(boards), near_(near), misgivings_(misgivings), seats_(seats_of(boards, misgivings.boards)) {
+        // Positions that ask for a kind choose before those that take any.
+        for (const bool particular : {true, false})
+            for (std::uint32_t p = 0; p < app.positions.size(); ++p)
+                for (std::uint32_t r = 0; r < app.positions[p].replicas; ++r)
+                    if (app.positions[p].device.empty() != particular) jobs_.emplace_back(p, r);
+    }
+
+    Result<Placement> run() {
+        const bool found = !misgivings_.apart.empty() && settle(0);
+        if (!found)
+            for (taken_.clear(), seats_ = seats_of(boards_, misgivings_.boards); taken_.size() < jobs_.size();) {
+                const auto candidates = candidates_for(jobs_[taken_.size()]);
+                if (candidates.empty()) return fail(too_few(app_, spec(jobs_[taken_.size()]), seats_, boards_));
+                take(*candidates.front(), 1);
+                taken_.push_back(candidates.front());
+            }
+        Placement placement;
+        for (std::size_t j = 0; j < jobs_.size(); ++j)
+            placement.jobs.push_back({jobs_[j].first, jobs_[j].second, taken_[j]->board->member.peer,
+                                      taken_[j]->device->id});
+        std::ranges::sort(placement.jobs, {}, [](const PlacedJob& job) {
+            return std::pair{job.position, job.replica};
+        });
+        return placement;
+    }
+
+  private:
+    using Job = std::pair<std::uint32_t, std::uint32_t>;  // position, replica
+    static constexpr int most_tries = 20'000;             // then boards that should be apart are taken
+
+    const wire::PositionSpec& spec(const Job& job) const { return app_.positions[job.first]; }
+
+    std::vector<Seat*> candidates_for(const Job& job) {
+        std::vector<Seat*> candidates;
+        for (auto& seat : seats_)
+            if (fits(seat, spec(job))) candidates.push_back(&seat);
+        std::ranges::stable_sort(candidates, {}, [&](const Seat* seat) {
+            return rank(*seat, spec(job), job.first == 0, near_);
+        });
+        return candidates;
+    }
+
+    // Places this job and those after it such that no two neighbours are to be kept apart.
+    bool settle(std::size_t at) {
+        if (at == jobs_.size()) return true;
+        for (auto* seat : candidates_for(jobs_[at])) {
+            if (++tries_ > most_tries) return false;
+            if (meets_apart(jobs_[at], *seat)) continue;
+            take(*seat, 1);
+            taken_.push_back(seat);
+            if (settle(at + 1)) return true;
+            taken_.pop_back();
+            take(*seat, -1);
+        }
+        return false;
+    }
+
+    bool meets_apart(const Job& job, const Seat& seat) const {
+        const auto& board = seat.board->member.peer;
+        const bool at_an_end = job.first == 0 || job.first + 1 == app_.positions.size();
+        if (at_an_end && misgivings_.are_apart(board, near_)) return true;
+        for (std::size_t j = 0; j < taken_.size(); ++j) {
+            const auto p = jobs_[j].first;
+            if ((p + 1 == job.first || p == job.first + 1) &&
+                misgivings_.are_apart(board, taken_[j]->board->member.peer))
+                return true;
+        }
+        return false;
+    }
+
+    void take(Seat& seat, int jobs) {
+        seat.left -= jobs;
+        seat.free -= jobs;
+        for (auto& other : seats_)
+            if (other.board == seat.board) other.jobs_on_board += jobs;
+    }
+
+    const wire::AppSpec& app_;
+    const std::vector<BoardView>& boards_;
+    const PeerId& near_;
+    const Misgivings& misgivings_;
+    std::vector<Seat> seats_;
+    std::vector<Job> jobs_;     // in the order in which they choose
+    std::vector<Seat*> taken_;  // by the first of them
+    int tries_ = 0;
+};
 
 }  // namespace
 
@@ -85,31 +190,17 @@ std::map<PeerId, std::vector<wire::SlotRequest>> Placement::by_board() const {
     return boards;
 }
 
+void Misgivings::keep_apart(const PeerId& one, const PeerId& other) {
+    if (one != other) apart.insert(std::minmax(one, other));
+}
+
+bool Misgivings::are_apart(const PeerId& one, const PeerId& other) const {
+    return apart.contains(std::minmax(one, other));
+}
+
 Result<Placement> place_jobs(const wire::AppSpec& app, const std::vector<BoardView>& boards,
-                             const PeerId& near, const std::set<PeerId>& avoid) {
-    auto seats = seats_of(boards, avoid);
-    Placement placement;
-    // Positions that ask for a kind choose before those that take any.
-    for (const bool particular : {true, false}) {
-        for (std::uint32_t p = 0; p < app.positions.size(); ++p) {
-            const auto& spec = app.positions[p];
-            if (spec.device.empty() == particular) continue;
-            for (std::uint32_t r = 0; r < spec.replicas; ++r) {
-                Seat* best = nullptr;
-                for (auto& seat : seats)
-                    if (fits(seat, spec) &&
-                        (!best || rank(seat, spec, p == 0, near) < rank(*best, spec, p == 0, near)))
-                        best = &seat;
-                if (!best) return fail(too_few(app, spec, seats));
-                take(seats, *best);
-                placement.jobs.push_back({p, r, best->board->member.peer, best->device->id});
-            }
-        }
-    }
-    std::ranges::sort(placement.jobs, {}, [](const PlacedJob& job) {
-        return std::pair{job.position, job.replica};
-    });
-    return placement;
+                             const PeerId& near, const Misgivings& misgivings) {
+    return Search(app, boards, near, misgivings).run();
 }
 
 }  // namespace fard

@@ -3,6 +3,7 @@
 
 #include <map>
 #include <set>
+#include <utility>
 #include <vector>
 
 #include "base/result.hpp"
@@ -23,12 +24,20 @@ struct Placement {
     std::map<PeerId, std::vector<wire::SlotRequest>> by_board() const;
 };
 
-// Places every job on a slot of a healthy device of the right kind. Per job, in this order: a board with a
-// slot that is free now; a board that holds the overlay; the board with the fewest jobs of this run; `near`
-// (for position 0); the boards' order. Busy slots are used when the free ones do not suffice: the run then
-// queues there. Boards in `avoid` are used only if it does not work without them. Errors: refused, saying how
-// many slots of which kind are there and how many the run needs.
+// What a run has met with so far. Both are kept to if the boards that are there allow it.
+struct Misgivings {
+    std::set<PeerId> boards;                     // something failed there: the last ones to be taken
+    std::set<std::pair<PeerId, PeerId>> apart;   // no chunk came through between these two, the lower id first
+    void keep_apart(const PeerId& one, const PeerId& other);
+    bool are_apart(const PeerId& one, const PeerId& other) const;
+};
+
+// Places every job on a slot of a healthy device of the right kind, on a board that has its program. Per job, in this
+// order: a board with a slot that is free now; a board that holds the overlay; the board with the fewest jobs of this
+// run; `near` (for position 0), which is where chunks come from and results go; the boards' order. Busy slots are used
+// when the free ones do not suffice: the run then queues there. Errors: refused, saying how many slots of which kind
+// are there and how many the run needs; not_found, if no board has a program.
 Result<Placement> place_jobs(const wire::AppSpec& app, const std::vector<BoardView>& boards,
-                             const PeerId& near, const std::set<PeerId>& avoid);
+                             const PeerId& near, const Misgivings& misgivings);
 
 }  // namespace fard

@@ -233,6 +233,7 @@ void Reserver::Impl::renewed(const PeerId& id, Board& board, Result<wire::Body> 
         if (const auto* standing = answer->as<wire::Reserved>()) {
             heard(board, standing->granted, standing->decision);
             advance();
+            if (phase_ == Phase::firm && events_.progress) events_.progress(id, standing->jobs);
         }
         return;
     }

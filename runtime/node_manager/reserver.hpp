@@ -44,6 +44,8 @@ class Reserver {
         // attempt must end; nothing is renewed or committed any more. release() may still be called.
         std::function<void(const Error& why)> overslept;
         std::function<void(const std::string& why)> waiting;  // queued, for people; when this changes
+        // How far the jobs of this epoch are on a board, each second. May be left out.
+        std::function<void(const PeerId& board, const std::vector<wire::JobProgress>& jobs)> progress = nullptr;
     };
 
     Reserver(Loop& loop, Courier& courier, RunId run, std::uint64_t ticket, Events events);

@@ -15,16 +15,19 @@ constexpr auto tell_interval = 500ms;
 constexpr auto client_grace = 10s;
 constexpr auto packages_grace = 60s;  // for a client to offer what no board has
 constexpr auto spawn_deadline = 20s;  // fetching packages, starting jobs
-constexpr auto wire_deadline = 40s;   // loading devices, opening links
+constexpr auto wire_deadline = 90s;   // loading devices, opening links: longer than the boards wait
 constexpr auto drain_deadline = 10s;
 constexpr int most_losses = 3;
+constexpr int most_breaks = 12;
+constexpr auto break_pause = 50ms;       // before the next wiring, times the breaks since the last new result
+constexpr auto places_grace = 10s;       // for slots that are about to return
+constexpr auto places_interval = 100ms;  // between two looks for them
+constexpr auto client_near = 1200ms;     // a client that was heard within it is there
 
 Result<> check_app(const wire::Submit& submit) {
     const auto& app = submit.app;
     if (submit.run.empty() || app.positions.empty())
         return fail(Fault::invalid_input, "a submission needs a run id and at least one position");
-    if (submit.results.size() != 1)
-        return fail(Fault::invalid_input, "a submission needs one link for its results");
     for (const auto& position : app.positions) {
         if (position.replicas == 0 || position.replicas > 64)
             return fail(Fault::invalid_input, "position '{}' has {} replicas; 1 to 64 are possible",
@@ -42,8 +45,13 @@ Result<> check_app(const wire::Submit& submit) {
 
 // Trying another board or another moment cannot help against these.
 bool is_final(Fault fault) {
-    return fault == Fault::invalid_input || fault == Fault::unsupported || fault == Fault::not_found ||
-           fault == Fault::corrupt;
+    return fault == Fault::invalid_input || fault == Fault::unsupported;
+}
+
+// What the window is counted in: a chunk is held as an input first, then as a result.
+std::uint64_t bytes_of_chunk(const wire::AppSpec& app) {
+    if (app.positions.empty()) return 1;
+    return std::max(wire_bytes(app.positions.front().inputs), wire_bytes(app.positions.back().outputs));
 }
 
 }  // namespace
@@ -61,14 +69,16 @@ Run::Run(RunSurroundings& surroundings, PeerId client, const wire::Submit& submi
       submit_(submit),
       on_end_(std::move(on_end)),
       epoch_{submit.attempt, 0},
-      ledger_(submit.app.window_bytes,
-              submit.app.positions.empty() ? 1 : wire_bytes(submit.app.positions[0].inputs)),
+      ledger_(submit.app.window_bytes, bytes_of_chunk(submit.app), submit.chunks),
+      watch_(submit_.app),
+      place_alarm_(surroundings.loop),
       client_heard_(surroundings.loop.now()),
       packages_heard_(client_heard_) {}
 
 Run::~Run() {
     *alive_ = false;
     around_.loop.cancel(tick_);
+    if (!admitted_.members.empty()) around_.memory.give_back(ticket());
 }
 
 Result<std::unique_ptr<Run>> Run::start(RunSurroundings& surroundings, PeerId client,
@@ -83,22 +93,30 @@ Result<> Run::prepare() {
     const auto boards = around_.directory.boards();
     if (boards.empty())
         return fail(Fault::refused, "this node manager does not know its own devices yet; try again");
+    // A client that comes with a later attempt has been admitted before: its run waits for the boards to return.
     const auto fits = place_jobs(submit_.app, boards, boards.front().member.peer, {});
-    if (!fits) return fail(fits.error());
+    if (!fits && submit_.attempt == 0) return fail(fits.error());
+
+    if (memory() > around_.memory.bytes())
+        return fail(Fault::refused,
+                    "app '{}' may have {} bytes of chunks under way at its coordinator, and board {} gives {} to all runs "
+                    "together; make the app's window or link budget smaller, or the board's run_memory larger",
+                    submit_.app.name, memory(), boards.front().member.name, around_.memory.bytes());
 
     auto ends =
-        around_.make_ends({submit_.run, submit_.attempt, submit_.app, submit_.results.front()}, ledger_,
+        around_.make_ends({submit_.run, submit_.attempt, submit_.app, around_.key_of(client_)}, ledger_,
                           {.opened =
                                [this] {
                                    ends_open_ = true;
                                    check_wired();
                                },
-                           .broken = [this](const Error& error) { end(Phase::failed, error); }});
+                           .broken = [this](const Error& error) { end(Phase::failed, error); },
+                           .link_lost = [this](const Error& error) { broke(error.message); },
+                           .client_lost = [this](const Error&) { client_link_lost_ = true; }});
     if (!ends) return fail(ends.error());
     ends_ = std::move(*ends);
 
     admitted_.ticket = submit_.ticket ? submit_.ticket : around_.next_ticket();
-    admitted_.inputs = ends_->inputs();
     for (const auto& board : boards)
         admitted_.members.push_back(board.member);
     std::set<std::string> missing;
@@ -117,7 +135,8 @@ Result<> Run::prepare() {
                 [this](const std::string& why) {
                     waiting_for_ = why;
                     tell();
-                }});
+                },
+            .progress = [this](const PeerId&, const std::vector<wire::JobProgress>& jobs) { watch_.heard(jobs); }});
     // Not at once: the answer to the submission goes out first.
     later([this] { place(); });
     tick_ = around_.loop.call_after(tell_interval, [this] { tick(); });
@@ -125,16 +144,23 @@ Result<> Run::prepare() {
 }
 
 // Front doors of the boards that have the package, this one first.
-std::vector<std::string> Run::package_sources(const std::string& package) const {
-    std::vector<std::string> doors;
+std::vector<Address> Run::package_sources(const std::string& package) const {
+    std::vector<Address> doors;
     if (package.empty()) return doors;
     const auto boards = around_.directory.boards();
     for (std::size_t b = 0; b < boards.size(); ++b) {
         const auto& held = boards[b].state.overlays;
         if (b == 0 ? around_.has_package(package) : std::ranges::find(held, package) != held.end())
-            doors.push_back(boards[b].member.front_door);
+            doors.push_back(boards[b].member.door());
     }
     return doors;
+}
+
+// The window, and what lies in the sockets towards the first and from the last position.
+std::uint64_t Run::memory() const {
+    const auto& app = submit_.app;
+    const auto links = std::uint64_t{app.positions.front().replicas} + app.positions.back().replicas;
+    return std::max(app.window_bytes, bytes_of_chunk(app)) + links * (app.link_bytes / 2);
 }
 
 bool Run::complete() const {
@@ -154,20 +180,40 @@ void Run::package_stored() {
 
 void Run::place() {
     if (over()) return;
+    place_alarm_.clear();
     phase_ = Phase::admitted;
     waiting_for_packages_ = !packages_ready();
     if (waiting_for_packages_) {
         waiting_for_ = "packages from the client";
         return;
     }
+    if (!around_.memory.take(ticket(), memory())) {
+        waiting_for_ = fmt::format("memory: the chunks of other runs take the {} bytes that this node manager gives them",
+                                   around_.memory.bytes());
+        place_alarm_.set(places_interval, [this] { place(); });
+        return;
+    }
+    if (place_now()) reserver_->reserve(epoch_, placement_.by_board());
+}
+
+// Boards that are away for a moment come back, so too few slots end the run only if they stay too few.
+bool Run::place_now() {
     const auto boards = around_.directory.boards();
-    std::set<PeerId> avoid;
-    for (const auto& [board, why] : avoided_)
-        avoid.insert(board);
-    auto placement = place_jobs(submit_.app, boards, boards.front().member.peer, avoid);
-    if (!placement) return end(Phase::failed, placement.error());
-    placement_ = std::move(*placement);
-    reserver_->reserve(epoch_, placement_.by_board());
+    auto placement = place_jobs(submit_.app, boards, boards.front().member.peer, misgivings_);
+    if (placement) {
+        placement_ = std::move(*placement);
+        placeless_since_.reset();
+        return true;
+    }
+    const auto now = around_.loop.now();
+    if (!placeless_since_) placeless_since_ = now;
+    if (now - *placeless_since_ >= places_grace) {
+        end(Phase::failed, placement.error());
+        return false;
+    }
+    waiting_for_ = "slots: " + placement.error().message;
+    place_alarm_.set(places_interval, [this] { place(); });
+    return false;
 }
 
 // Asks every board of the placement the same step; `then` runs once all have answered well. An answer that
@@ -213,7 +259,7 @@ void Run::spawn() {
         wire::Spawn spawn{
             submit_.run, epoch_, submit_.app.name, submit_.app.chunk_timeout_ms, submit_.app.link_bytes,
             {},          {}};
-        std::set<std::string> sources;
+        std::set<Address> sources;
         for (const auto& job : placement_.jobs) {
             if (job.board != board) continue;
             spawn.jobs.push_back(job_spec(job));
@@ -256,19 +302,31 @@ std::vector<wire::LinkEndpoint> Run::links_into(std::uint32_t position, std::uin
     return links;
 }
 
+// The keys of a position's jobs, which send to the next one.
+std::vector<PublicKey> Run::keys_of(std::uint32_t position) const {
+    std::vector<PublicKey> keys;
+    for (std::uint32_t replica = 0; replica < submit_.app.positions[position].replicas; ++replica)
+        keys.push_back(bound_.at({position, replica}).links.front().key);
+    return keys;
+}
+
 void Run::wire_up() {
     phase_ = Phase::wired;
     ends_open_ = jobs_linked_ = false;
-    auto sinks = ends_->bind_sinks(epoch_);
-    if (!sinks) return end(Phase::failed, sinks.error());
-    auto make = [this, &sinks](const PeerId& board) {
+    watch_.begin(around_.loop.now());
+    const auto last = static_cast<std::uint32_t>(submit_.app.positions.size() - 1);
+    auto sinks = ends_->bind_sinks(epoch_, keys_of(last));
+    if (!sinks) return broke("no place for the results at the coordinator: " + sinks.error().message);
+    tell();
+    const std::vector<PublicKey> ours{around_.directory.boards().front().member.key};
+    auto make = [this, &sinks, &ours, last](const PeerId& board) {
         wire::Wire wire{submit_.run, epoch_, {}};
-        const auto last = static_cast<std::uint32_t>(submit_.app.positions.size() - 1);
         for (const auto& job : placement_.jobs) {
             if (job.board != board) continue;
             auto receivers = job.position == last ? std::vector{(*sinks)[job.replica]}
                                                   : links_into(job.position + 1, job.replica);
-            wire.jobs.push_back({bound_.at({job.position, job.replica}).job, std::move(receivers)});
+            wire.jobs.push_back({bound_.at({job.position, job.replica}).job, std::move(receivers),
+                                 job.position == 0 ? ours : keys_of(job.position - 1)});
         }
         return wire::Body(std::move(wire));
     };
@@ -279,12 +337,13 @@ void Run::wire_up() {
             check_wired();
         });
     if (auto fed = ends_->connect_feeders(epoch_, links_into(0, 0)); !fed)
-        return end(Phase::failed, fed.error());
+        return broke("no way from the coordinator to position 0: " + fed.error().message);
 }
 
 void Run::check_wired() {
     if (over() || phase_ != Phase::wired || !jobs_linked_ || !ends_open_) return;
     phase_ = Phase::running;
+    watch_.begin(around_.loop.now());
     tell();
     ends_->start();
     if (!finish_replies_.empty()) drain();
@@ -365,7 +424,11 @@ wire::Body Run::job_lost(const PeerId& board, const wire::JobLost& lost) {
             {Fault::failed,
              fmt::format("position {} ('{}') on board {}: {}", lost.job.position,
                          submit_.app.positions[lost.job.position].name, board_name(board), what)});
+    } else if (lost.fault == static_cast<std::uint8_t>(Fault::unreachable)) {
+        broke(fmt::format("position {} ('{}') on board {}: {}", lost.job.position,
+                          submit_.app.positions[lost.job.position].name, board_name(board), what));
     } else {
+        if (lost.fault != 0) misgivings_.boards.insert(board);  // what it said is about its board
         rewire({lost.job.position}, board, what);
     }
     return wire::Done{};
@@ -384,14 +447,13 @@ void Run::on_board_fault(const PeerId& board, const Error& error, const std::str
     const auto text = fmt::format("{} on board {}: {}", step, board_name(board), error.message);
     if (error.fault == Fault::cancelled) return end(Phase::lost, {Fault::cancelled, text});
     if (is_final(error.fault)) return end(Phase::failed, {error.fault, text});
-    avoided_[board] = text;
+    misgivings_.boards.insert(board);
     rewire(positions_on(board), board, text);
 }
 
 // The next wiring: new places, new jobs, new endpoints; chunks without a result are sent again.
 void Run::rewire(const std::vector<std::uint32_t>& positions, const PeerId& board, const std::string& why) {
-    if (ledger_.results() > results_at_loss_) losses_.clear();
-    results_at_loss_ = ledger_.results();
+    note_results();
     for (const auto position : positions) {
         if (++losses_[position] < most_losses) continue;
         return end(Phase::failed,
@@ -401,15 +463,78 @@ void Run::rewire(const std::vector<std::uint32_t>& positions, const PeerId& boar
                                 position, submit_.app.positions[position].name, most_losses,
                                 board_name(board), why)});
     }
-    waiting_for_ = fmt::format("position {} was lost ({}); starting again",
-                               positions.empty() ? 0 : positions.front(), why);
+    next_wiring(fmt::format("position {} was lost ({}); starting again",
+                            positions.empty() ? 0 : positions.front(), why));
+    place();
+}
+
+void Run::note_results() {
+    if (ledger_.results() > results_at_loss_) {
+        losses_.clear();
+        breaks_ = 0;
+    }
+    results_at_loss_ = ledger_.results();
+}
+
+void Run::next_wiring(const std::string& why) {
+    waiting_for_ = why;
     ++epoch_.wiring;
     phase_ = Phase::admitted;
     ends_->unwire();
     ledger_.rewire();
+    placement_ = {};
     bound_.clear();
+    place_alarm_.clear();
     tell();
-    place();
+}
+
+// No board and no job is to blame for it as far as one can see; it may come again.
+void Run::broke(const std::string& why) {
+    if (over() || phase_ == Phase::draining || complete()) return;
+    note_results();
+    if (++breaks_ > most_breaks)
+        return end(Phase::failed,
+                   {Fault::failed, fmt::format("the run was wired {} times without a new result; the last time: {}",
+                                               most_breaks, why)});
+    next_wiring(why + "; starting again");
+    place_alarm_.set(break_pause * (breaks_ - 1), [this] { place(); });
+}
+
+// ---- what stands still
+
+void Run::stands_still(const RunWatch::Standstill& standstill) {
+    if (standstill.client) return end(Phase::failed, {Fault::unreachable, standstill.what});
+    const auto from = board_of(standstill.from), to = board_of(standstill.to);
+    auto why = standstill.what;
+    if (standstill.between && from == to) {
+        misgivings_.boards.insert(to);
+        why += fmt::format(" (both on board {})", board_name(to));
+    } else if (standstill.between) {
+        misgivings_.keep_apart(from, to);
+        why += fmt::format(" (between boards {} and {})", board_name(from), board_name(to));
+    }
+    broke(why);
+}
+
+PeerId Run::board_of(const std::optional<RunWatch::Job>& job) const {
+    if (job)
+        for (const auto& placed : placement_.jobs)
+            if (placed.position == job->first && placed.replica == job->second) return placed.board;
+    return self();
+}
+
+void Run::watch_progress() {
+    const auto now = around_.loop.now();
+    std::optional<RunWatch::Standstill> standstill;
+    if (phase_ == Phase::wired) standstill = watch_.check_links(now, ends_->standing());
+    if (phase_ == Phase::running && !complete()) standstill = watch_.check_flow(now, ends_->standing());
+    if (standstill && !over()) stands_still(*standstill);
+}
+
+// A client that lives and has lost a link goes on with its next attempt, when it hears that this one is over.
+void Run::watch_client() {
+    if (client_link_lost_ && !over() && phase_ != Phase::draining && around_.loop.now() - client_heard_ < client_near)
+        end(Phase::lost, {Fault::unreachable, "a link to the client was lost"});
 }
 
 void Run::client_alive(const PeerId& client) {
@@ -426,6 +551,8 @@ void Run::tick() {
         return end(Phase::failed,
                    {Fault::timed_out, "the client did not offer the packages that no board has within 60 s"});
     if (waiting_for_packages_ && phase_ == Phase::admitted && packages_ready()) place();
+    watch_client();
+    watch_progress();
     tell();
 }
 
@@ -450,6 +577,7 @@ wire::RunState Run::state() const {
         state.reason = waiting_for_;
     }
     if (phase_ == Phase::done) state.jobs = reports_;
+    state.ends = ends_->client_ends();
     for (const auto& board : around_.directory.boards())
         state.members.push_back(board.member);
     return state;

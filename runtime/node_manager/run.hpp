@@ -5,7 +5,8 @@
 //         \         <-------+---------+  (a loss: next wiring)
 //          +----> failed | cancelled | lost  from any of them
 //
-// `admitted`: packages and places are waited for. `placed`: every lease is firm, jobs are being spawned.
+// `admitted`: packages and places are waited for; where too few slots are left, they are for some seconds, since boards
+// return. `placed`: every lease is firm, jobs are being spawned.
 // `wired`: links are being opened. `lost`: this attempt ended without fault of the run (leases lost to a
 // higher attempt, or this process slept); the client goes on with the next attempt elsewhere.
 #pragma once
@@ -18,12 +19,15 @@
 #include <string>
 #include <vector>
 
+#include "base/alarm.hpp"
 #include "base/loop.hpp"
 #include "runtime/node_manager/chunk_ledger.hpp"
 #include "runtime/node_manager/directory.hpp"
+#include "runtime/node_manager/memory_budget.hpp"
 #include "runtime/node_manager/placement.hpp"
 #include "runtime/node_manager/reserver.hpp"
 #include "runtime/node_manager/run_ends.hpp"
+#include "runtime/node_manager/run_watch.hpp"
 #include "runtime/peer/courier.hpp"
 #include "runtime/peer/messages_client.hpp"
 
@@ -37,8 +41,10 @@ struct RunSurroundings {
     std::function<bool(const std::string& package)> has_package;                    // in this board's store
     std::function<void(const PeerId& client, const wire::Body& body)> tell_client;  // dropped if it is gone
     std::function<std::uint64_t()> next_ticket;
+    std::function<PublicKey(const PeerId& client)> key_of;  // of a client; empty without keys
     std::function<Result<std::unique_ptr<RunEnds>>(const RunEndsTerms&, ChunkLedger&, RunEnds::Events)>
         make_ends;
+    MemoryBudget memory;
 };
 
 class Run {
@@ -55,6 +61,7 @@ class Run {
 
     void finish(Reply reply);
     void cancel(const std::string& why, Reply reply);
+    const PeerId& client() const { return client_; }
     void client_alive(const PeerId& client);
 
     wire::Body grant(const PeerId& board, const wire::Grant& grant);
@@ -80,6 +87,17 @@ class Run {
     void end(Phase phase, Error why);
 
     void rewire(const std::vector<std::uint32_t>& positions, const PeerId& board, const std::string& why);
+    void next_wiring(const std::string& why);
+    void note_results();
+    void broke(const std::string& why);  // what nobody in particular is to blame for, or only this once
+    void stands_still(const RunWatch::Standstill& standstill);
+    void watch_progress();
+    void watch_client();
+    bool place_now();
+    std::uint64_t memory() const;  // that its chunks may take here, in bytes
+    Ticket ticket() const { return {admitted_.ticket, submit_.run}; }
+    PeerId board_of(const std::optional<RunWatch::Job>& job) const;
+    const PeerId& self() const { return admitted_.members.front().peer; }
     bool complete() const;  // every chunk of this attempt has its result: a loss costs nothing any more
     void later(std::function<void()> callback);
     void on_board_fault(const PeerId& board, const Error& error, const std::string& step);
@@ -96,7 +114,8 @@ class Run {
     bool current(Epoch epoch) const { return epoch == epoch_ && !over(); }
     std::vector<std::uint32_t> positions_on(const PeerId& board) const;
     std::string board_name(const PeerId& board) const;
-    std::vector<std::string> package_sources(const std::string& package) const;
+    std::vector<Address> package_sources(const std::string& package) const;
+    std::vector<PublicKey> keys_of(std::uint32_t position) const;
     std::vector<wire::LinkEndpoint> links_into(std::uint32_t position, std::uint32_t sender) const;
 
     RunSurroundings& around_;
@@ -116,17 +135,22 @@ class Run {
     std::unique_ptr<RunEnds> ends_;
     std::unique_ptr<Reserver> reserver_;
     Placement placement_;
-    std::map<PeerId, std::string> avoided_;                                    // boards that failed this run
+    Misgivings misgivings_;
+    RunWatch watch_;
+    Alarm place_alarm_;
+    std::optional<TimePoint> placeless_since_;  // there are too few slots
     std::map<std::pair<std::uint32_t, std::uint32_t>, wire::JobBound> bound_;  // (position, replica)
     std::size_t answers_missing_ = 0;  // boards that have not answered this step
     bool ends_open_ = false, jobs_linked_ = false;
     bool waiting_for_packages_ = false;
 
     std::map<std::uint32_t, int> losses_;  // per position, since the last new result
+    int breaks_ = 0;                       // of links, and standstills, since the last new result
     std::uint64_t results_at_loss_ = 0;
     std::vector<wire::JobReport> reports_;
     std::vector<Reply> finish_replies_, cancel_replies_;
     TimePoint client_heard_, packages_heard_;
+    bool client_link_lost_ = false;
     Loop::TimerId tick_ = 0;
     std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);  // for callbacks that outlive the run
 };

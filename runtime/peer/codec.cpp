@@ -1,5 +1,6 @@
 #include "runtime/peer/codec.hpp"
 
+#include <algorithm>
 #include <array>
 #include <cassert>
 #include <limits>
@@ -15,7 +16,7 @@ constexpr unsigned max_depth = 16;         // the deepest message of the table n
 constexpr std::size_t growth = 64;         // decoded bytes allowed for each byte of input
 constexpr std::size_t growth_base = 4096;  // and for any input
 constexpr std::size_t max_rank = 8;        // dimensions of a tensor
-constexpr std::int64_t max_elements = 1LL << 40;
+constexpr std::int64_t max_tensor_bits = (1LL << 32) - 1;  // so that a board of 32 bits can count a tensor's bits
 
 template <typename T>
 constexpr bool is_vector = false;
@@ -111,6 +112,10 @@ void write(Packer& packer, const T& value) {
     } else if constexpr (std::is_same_v<T, std::string>) {
         write_text(packer, value);
     } else if constexpr (std::is_same_v<T, PeerId> || std::is_same_v<T, RunId>) {
+        write_text(packer, value.hex);
+    } else if constexpr (std::is_same_v<T, Endpoint>) {
+        write_text(packer, value.text());
+    } else if constexpr (std::is_same_v<T, PublicKey>) {
         write_text(packer, value.hex);
     } else if constexpr (std::is_same_v<T, Epoch>) {
         packer.pack_array(2).pack(value.attempt).pack(value.wiring);
@@ -283,6 +288,13 @@ class Reader {
             if (!text || !(text->empty() || is_id(*text))) return wrong("expected 32 hex digits");
             out.hex.assign(*text);
             return true;
+        } else if constexpr (std::is_same_v<T, Endpoint>) {
+            return read_endpoint(object, out);
+        } else if constexpr (std::is_same_v<T, PublicKey>) {
+            const auto text = text_of(object);
+            if (!text || !(text->empty() || is_public_key(*text))) return wrong("expected 64 hex digits");
+            out.hex.assign(*text);
+            return true;
         } else if constexpr (std::is_same_v<T, Epoch>) {
             if (object.type != msgpack::type::ARRAY || object.via.array.size != 2)
                 return wrong("expected two integers");
@@ -294,7 +306,7 @@ class Reader {
         } else if constexpr (std::is_same_v<T, std::map<std::string, std::string>>) {
             return read_params(object, out);
         } else if constexpr (std::is_same_v<T, TensorDesc>) {
-            return read_map(object, out) && check_shape(out.shape);
+            return read_map(object, out) && check_shape(out);
         } else {
             return read_map(object, out);
         }
@@ -321,6 +333,18 @@ class Reader {
                                             : std::string_view(object.via.bin.ptr, object.via.bin.size);
         }
         return std::nullopt;
+    }
+
+    // A place to connect to, or none.
+    bool read_endpoint(const msgpack::object& object, Endpoint& out) {
+        const auto text = text_of(object);
+        if (!text) return wrong("expected an endpoint");
+        if (text->empty()) return out = Endpoint(), true;
+        auto endpoint = Endpoint::parse_remote(*text);
+        if (!endpoint) return wrong("not an endpoint that can be connected to");
+        if (!afford(text->size())) return false;
+        out = std::move(*endpoint);
+        return true;
     }
 
     template <typename T>
@@ -375,13 +399,15 @@ class Reader {
         return true;
     }
 
-    bool check_shape(const std::vector<std::int64_t>& shape) {
-        if (shape.size() > max_rank) return wrong("more than 8 dimensions");
+    bool check_shape(const TensorDesc& tensor) {
+        if (tensor.shape.size() > max_rank) return wrong("more than 8 dimensions");
         std::int64_t elements = 1;
-        for (const auto extent : shape) {
-            if (extent < 1 || extent > max_elements / elements) return wrong("an extent out of range");
+        for (const auto extent : tensor.shape) {
+            if (extent < 1 || extent > max_tensor_bits / elements) return wrong("an extent out of range");
             elements *= extent;
         }
+        if (elements > max_tensor_bits / std::max<std::int64_t>(1, tensor.type.wire_bits()))
+            return wrong("a tensor of 512 MiB or more");
         return true;
     }
 
@@ -408,8 +434,10 @@ std::size_t held_by(const T& value) {
         return bytes;
     } else if constexpr (std::is_integral_v<T> || std::is_same_v<T, Epoch> || std::is_same_v<T, DataType>) {
         return 0;
-    } else if constexpr (std::is_same_v<T, PeerId> || std::is_same_v<T, RunId>) {
+    } else if constexpr (std::is_same_v<T, PeerId> || std::is_same_v<T, RunId> || std::is_same_v<T, PublicKey>) {
         return value.hex.capacity();
+    } else if constexpr (std::is_same_v<T, Endpoint>) {
+        return value.text().capacity();
     } else {
         return std::apply(
             [&](const auto&... fields) { return (std::size_t{0} + ... + held_by(value.*fields.member)); },

@@ -22,6 +22,7 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr Duration tick_interval = 50ms;
+constexpr unsigned anyone = 0b01110;  // Role: nodes, users, readers
 constexpr std::uint64_t never_heard_ms = 1ull << 40;
 // A stopped peer shall not find many stale pings when it wakes.
 constexpr SocketOptions short_queue{.high_water_mark = 16, .max_frame_bytes = 4096};
@@ -34,9 +35,9 @@ std::uint64_t milliseconds(Duration duration) {
 }  // namespace
 
 struct Heartbeat::Impl {
-    Impl(SocketFactory& the_sockets, PeerId the_self, HeartbeatOptions the_options, Lost the_lost,
+    Impl(std::unique_ptr<SocketFactory> the_sockets, PeerId the_self, HeartbeatOptions the_options, Lost the_lost,
          Socket the_router)
-        : sockets(the_sockets),
+        : sockets(std::move(the_sockets)),
           self(std::move(the_self)),
           options(std::move(the_options)),
           lost(std::move(the_lost)),
@@ -45,8 +46,9 @@ struct Heartbeat::Impl {
 
     // One connection to a peer's heartbeat ROUTER.
     struct Connection {
-        explicit Connection(Socket the_socket) : socket(std::move(the_socket)) {}
+        Connection(Socket the_socket, PeerId the_peer) : socket(std::move(the_socket)), peer(std::move(the_peer)) {}
         Socket socket;
+        PeerId peer;
         std::unique_ptr<Socket::Watch> watch;
         std::unique_ptr<ConnectionMonitor> monitor;
     };
@@ -74,16 +76,16 @@ struct Heartbeat::Impl {
 
     // Without a socket the peer is only heard by its own pings.
     std::unique_ptr<Connection> connect(const wire::Member& member) {
-        auto socket = sockets.make(SocketKind::dealer, short_queue);
+        auto socket = sockets->make(SocketKind::dealer, short_queue);
         if (!socket) return nullptr;
         set_reconnect(*socket, 20ms, 250ms);
-        auto connection = std::make_unique<Connection>(std::move(*socket));
+        auto connection = std::make_unique<Connection>(std::move(*socket), member.peer);
         auto monitor = ConnectionMonitor::watch(
-            loop, sockets, connection->socket,
+            loop, *sockets, connection->socket,
             [this, peer = member.peer](ConnectionMonitor::Event event) { on_event(peer, event); });
         if (!monitor) return nullptr;
         connection->monitor = std::move(*monitor);
-        if (!connection->socket.connect(member.heartbeat)) return nullptr;
+        if (!connection->socket.connect(Address{member.heartbeat, member.key})) return nullptr;
         connection->watch = connection->socket.watch(loop, [this, raw = connection.get()] { drain(*raw); });
         return connection;
     }
@@ -211,8 +213,14 @@ struct Heartbeat::Impl {
                 answer(message[0], *ping);
             else
                 drop({Fault::unsupported, fmt::format("{} is no heartbeat", wire::name_of(decoded->body))});
-            heard(decoded->envelope.from);
+            if (proved(decoded->envelope.from, message[1].user())) heard(decoded->envelope.from);
         }
+    }
+
+    // Whether who sent it holds the key of the peer that it says to be.
+    bool proved(const PeerId& peer, std::string_view key) const {
+        const auto found = peers.find(peer);
+        return found == peers.end() || found->second.member.key.hex == key;
     }
 
     void answer(const Frame& routing_id, const wire::Ping& ping) {
@@ -242,15 +250,15 @@ struct Heartbeat::Impl {
                 const auto silent = std::min(pong->silent_ms, never_heard_ms);
                 liveness.report(pong->about, std::chrono::milliseconds(silent), loop.now());
             }
-            heard(decoded->envelope.from);  // last: it may end a fresh connection
+            if (decoded->envelope.from == connection.peer) heard(decoded->envelope.from);  // last: it may end a fresh connection
         }
     }
 
-    SocketFactory& sockets;
+    std::unique_ptr<SocketFactory> sockets;  // a context of its own: nothing else may hold up its I/O thread
     const PeerId self;
     const HeartbeatOptions options;
     const Lost lost;
-    std::string endpoint;
+    Endpoint endpoint;
     AsioLoop loop;
     Socket router;
     std::unique_ptr<Socket::Watch> router_watch;
@@ -266,14 +274,15 @@ struct Heartbeat::Impl {
     std::thread thread;
 };
 
-Result<std::unique_ptr<Heartbeat>> Heartbeat::start(SocketFactory& sockets, PeerId self,
+Result<std::unique_ptr<Heartbeat>> Heartbeat::start(const Identity& identity, PeerId self,
                                                     HeartbeatOptions options, Lost lost) {
+    auto sockets = std::make_unique<SocketFactory>(identity);
     auto router =
-        sockets.make(SocketKind::router, SocketOptions{.high_water_mark = 256, .max_frame_bytes = 4096});
+        sockets->make(SocketKind::router, SocketOptions{.high_water_mark = 256, .max_frame_bytes = 4096});
     if (!router) return fail(std::move(router).error());
-    auto bound = router->bind(options.endpoint);
+    auto bound = router->bind(options.endpoint, {.roles = anyone, .keys = {}});
     if (!bound) return fail_in("heartbeat", bound.error());
-    auto impl = std::make_unique<Impl>(sockets, std::move(self), std::move(options), std::move(lost),
+    auto impl = std::make_unique<Impl>(std::move(sockets), std::move(self), std::move(options), std::move(lost),
                                        std::move(*router));
     impl->endpoint = std::move(*bound);
     impl->loop.post([raw = impl.get()] { raw->begin(); });
@@ -295,7 +304,7 @@ Heartbeat::~Heartbeat() {
     impl_->thread.join();
 }
 
-const std::string& Heartbeat::endpoint() const {
+const Endpoint& Heartbeat::endpoint() const {
     return impl_->endpoint;
 }
 
@@ -304,6 +313,9 @@ void Heartbeat::add(const wire::Member& member) {
 }
 void Heartbeat::remove(const PeerId& peer) {
     impl_->loop.post([raw = impl_.get(), peer] { raw->remove(peer); });
+}
+void Heartbeat::cut_connections() {
+    impl_->loop.post([raw = impl_.get()] { raw->router.cut_connections(); });
 }
 void Heartbeat::suspect(const PeerId& peer) {
     impl_->loop.post([raw = impl_.get(), peer] {

@@ -12,7 +12,7 @@
 namespace fard {
 
 struct HeartbeatOptions {
-    std::string endpoint;  // to bind
+    Endpoint endpoint;  // to bind
     Duration interval = std::chrono::milliseconds(250);
     Duration silence_limit = std::chrono::milliseconds(1000);
 };
@@ -24,14 +24,16 @@ class Heartbeat {
     // Called on the heartbeat's thread. `ended`: nobody listens at its endpoint any more; else it is silent.
     using Lost = std::function<void(const PeerId&, const std::string& why, bool ended)>;
 
-    static Result<std::unique_ptr<Heartbeat>> start(SocketFactory& sockets, PeerId self,
+    static Result<std::unique_ptr<Heartbeat>> start(const Identity& identity, PeerId self,
                                                     HeartbeatOptions options, Lost lost);
     ~Heartbeat();  // joins the thread; `lost` is not called any more
 
-    const std::string& endpoint() const;  // as others connect to it
+    const Endpoint& endpoint() const;  // as others connect to it
     void add(const wire::Member& member);
     void remove(const PeerId& peer);
     void suspect(const PeerId& peer);  // another peer has lost it: if it is silent for us too, so have we
+
+    void cut_connections();            // who may connect comes back
 
     Duration silent_for(const PeerId& peer) const;  // since it was heard; max() if it is not known
     DropLog::Counters counters() const;

@@ -10,7 +10,7 @@
 namespace fard {
 
 struct JobPage {
-    static constexpr std::uint64_t current_version = 1;
+    static constexpr std::uint64_t current_version = 2;
 
     std::atomic<std::uint64_t> version;  // current_version, written by the node manager
     std::atomic<std::uint64_t>
@@ -20,6 +20,10 @@ struct JobPage {
     std::atomic<std::uint64_t> compute_ns;  // inside process()
     std::atomic<std::uint64_t> wait_ns;     // waiting for input or for credit
     std::atomic<std::uint64_t> bytes_out;
+    std::atomic<std::uint64_t> looked_ns;  // CLOCK_MONOTONIC when it last looked at its control channel; outside of
+                                           // process() it does so ten times a second, if it is not stopped
+    std::atomic<std::uint64_t> step;       // 0: loading its device, 1: opening its links, 2: linked
+    std::atomic<std::uint64_t> unopened;   // bit s: sender s has not opened its link to this job
 };
 
 static_assert(std::atomic<std::uint64_t>::is_always_lock_free, "a JobPage is shared between processes");

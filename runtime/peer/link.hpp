@@ -43,9 +43,9 @@ struct LinkTerms {
     std::uint64_t chunk_bytes() const;  // of one chunk's frames, the header included
     std::uint64_t window() const;       // max(1, budget / chunk bytes): chunks that are on their way
 
-    // The same as a sender counts: the window, at least one chunk on each side, and what the receiver may have
-    // taken without telling.
-    std::uint64_t most_unacknowledged() const;
+    // How many chunks may be sent before the first credit, and how far a credit's limit is usually ahead of what it says
+    // was taken: the window, at least one chunk on each side, and what may then be taken without being told.
+    std::uint64_t lead() const;
 
     // Whether a chunk is what these terms promise. Errors: failed, naming the tensor and both sizes.
     Result<> check(const Chunk& chunk) const;
@@ -53,23 +53,27 @@ struct LinkTerms {
 
 class LinkReceiver {
   public:
-    // `place`: "ipc:DIRECTORY" (two new socket files there, removed at destruction) or "tcp:ADDRESS" (free
-    // ports). `pacer` (may be nullptr) outlives the receiver. Errors: io, refused, invalid_input (terms that
+    // `place`: "ipc:DIRECTORY" (two new socket files there, removed at destruction), "tcp:ADDRESS" (free ports) or
+    // "tcp:ADDRESS,ADVERTISED" (where others connect to ADVERTISED). `pacer` (may be nullptr) outlives the receiver. Errors: io, refused, invalid_input (terms that
     // no link can have).
     static Result<LinkReceiver> bind(SocketFactory& sockets, const std::string& place, LinkTerms terms,
                                      Pacer* pacer = nullptr);
+    // The other way round: to a sender that is bound. Errors: io, invalid_input.
+    static Result<LinkReceiver> connect(SocketFactory& sockets, const wire::LinkEndpoint& endpoint, LinkTerms terms);
     LinkReceiver(LinkReceiver&&) noexcept;
     LinkReceiver& operator=(LinkReceiver&&) noexcept;
     ~LinkReceiver();
 
     const wire::LinkEndpoint& endpoint() const;
+    void admit(const PublicKey& sender);  // who may connect to a bound one; without keys of no effect
     const LinkTerms& terms() const;
     bool opened() const;              // LINK_OPEN came and agreed
+    bool lost();                      // a connection broke after that; look now and then, a watch calls for it
     const std::string& from() const;  // who opened it, "" before
 
     // The next chunk, if one is there. Chunks of another epoch or run, malformed messages, and chunks before
-    // LINK_OPEN are dropped and counted. Errors: refused (a LINK_OPEN whose run, epoch or tensors
-    // differ: says what differs), corrupt (a frame of the wrong size).
+    // LINK_OPEN are dropped and counted, and so is a LINK_OPEN of another epoch or run. Errors: invalid_input (a
+    // LINK_OPEN whose tensors differ: says what differs), corrupt (a frame of the wrong size).
     Result<std::optional<Chunk>> receive();
 
     // The same into a chunk whose memory is used again; false: nothing there, and the chunk is empty.
@@ -84,6 +88,8 @@ class LinkReceiver {
     // again.
     void taken();
     bool flush_credit();
+    // The sender may be this many chunks further ahead than usual, from the next credit on (space was made for them).
+    void reserve(std::uint64_t chunks);
     bool credit_due() const;  // sending one was tried and has not succeeded since
 
     std::uint64_t dropped() const;  // stale or malformed messages
@@ -95,7 +101,9 @@ class LinkReceiver {
 
   private:
     struct Impl;
+    struct Making;
     explicit LinkReceiver(std::unique_ptr<Impl> impl);
+    static Result<Making> make(SocketFactory& sockets, const LinkTerms& terms, bool bound);
     std::unique_ptr<Impl> impl_;
 };
 
@@ -104,12 +112,19 @@ class LinkSender {
     // `from`: "client", "coordinator", or "position/replica". `pacer` (may be nullptr) outlives the sender.
     static Result<LinkSender> connect(SocketFactory& sockets, const wire::LinkEndpoint& endpoint,
                                       LinkTerms terms, std::string from, Pacer* pacer = nullptr);
+    // The other way round: waits at `place` (as LinkReceiver::bind) for its receiver. Errors: io, refused,
+    // invalid_input.
+    static Result<LinkSender> bind(SocketFactory& sockets, const std::string& place, LinkTerms terms, std::string from);
     LinkSender(LinkSender&&) noexcept;
     LinkSender& operator=(LinkSender&&) noexcept;
     ~LinkSender();
 
+    const wire::LinkEndpoint& endpoint() const;  // of both sockets
+    void admit(const PublicKey& receiver);       // as LinkReceiver::admit
+
     // Sends LINK_OPEN when the connection is up; true once it has been sent. Called again until then.
     bool open();
+    bool lost();  // a connection broke after that; look now and then, a watch calls for it
 
     // false: not open yet, the window is used up, or there is no place; the chunk is untouched. The chunk is
     // as its link's terms say (LinkTerms::check).
@@ -119,7 +134,8 @@ class LinkSender {
     std::uint64_t sent() const;       // chunks since the link was opened
     std::uint64_t confirmed() const;  // of these, taken by the receiver
     std::uint64_t unacknowledged() const { return sent() - confirmed(); }
-    bool has_room() const;  // fewer are unacknowledged than may be
+    std::uint64_t limit() const;  // how many may have been sent by now
+    bool has_room() const { return sent() < limit(); }
     const LinkTerms& terms() const;
 
     TimePoint paced_until() const;  // send said false because of the pacer: try again then
@@ -137,7 +153,9 @@ class LinkSender {
 
   private:
     struct Impl;
+    struct Making;
     explicit LinkSender(std::unique_ptr<Impl> impl);
+    static Result<Making> make(SocketFactory& sockets, const LinkTerms& terms, bool bound);
     std::unique_ptr<Impl> impl_;
 };
 

@@ -3,17 +3,21 @@
 
 #include "runtime/peer/link.hpp"
 #include "runtime/peer/link_frames.hpp"
+#include "runtime/peer/link_watch.hpp"
 
 namespace fard {
 
 struct LinkReceiver::Impl {
-    Impl(LinkTerms agreed, HeaderForm headers, Socket data_socket, Socket credit_socket, Pacer* charged_by)
+    Impl(LinkTerms agreed, HeaderForm headers, Socket data_socket, Socket credit_socket,
+         links::LinkWatch connections, Pacer* charged_by)
         : terms(std::move(agreed)),
           form(std::move(headers)),
           half(links::half_window(terms.window())),
+          lead(terms.lead()),
           sizes(terms.tensor_bytes()),
           data(std::move(data_socket)),
           credit(std::move(credit_socket)),
+          watch(std::move(connections)),
           pacer(charged_by) {}
 
     Result<bool> take(Chunk& chunk, Socket::Wait wait);
@@ -24,14 +28,17 @@ struct LinkReceiver::Impl {
     LinkTerms terms;
     HeaderForm form;
     std::uint64_t half;
+    std::uint64_t lead;
     std::vector<std::size_t> sizes;  // bytes of each tensor
     Socket data;
     Socket credit;
+    links::LinkWatch watch;
     wire::LinkEndpoint endpoint;
     bool opened = false;
     std::string from;
     std::uint64_t taken = 0;
     std::uint64_t credited = 0;  // of these, told to the sender
+    bool reserved = false;       // a larger lead has not been told
     bool credit_due = false;     // telling it failed: its connection is not up yet, or it does not read
     std::uint64_t dropped = 0;
     Pacer* pacer;
@@ -44,45 +51,46 @@ LinkReceiver::LinkReceiver(LinkReceiver&&) noexcept = default;
 LinkReceiver& LinkReceiver::operator=(LinkReceiver&&) noexcept = default;
 LinkReceiver::~LinkReceiver() = default;
 
-// ---- binding
+// ---- making one
 
-namespace {
-
-struct Places {
-    std::string data, credit;
+struct LinkReceiver::Making {
+    HeaderForm form;
+    Socket data, credit;
+    links::LinkWatch watch;
 };
 
-Result<Places> places_in(const std::string& place) {
-    const auto colon = place.find(':');
-    const auto transport = place.substr(0, colon);
-    const auto where = colon == std::string::npos ? std::string() : place.substr(colon + 1);
-    if (where.empty() || (transport != "ipc" && transport != "tcp"))
-        return fail(Fault::invalid_input,
-                    "'{}' is no place for a link (expected ipc:DIRECTORY or tcp:ADDRESS)", place);
-    if (transport == "tcp") return Places{"tcp://" + where + ":0", "tcp://" + where + ":0"};
-    const auto stem = "ipc://" + where + "/" + random_hex(8);
-    return Places{stem + ".d", stem + ".c"};
-}
-
-}  // namespace
-
-Result<LinkReceiver> LinkReceiver::bind(SocketFactory& sockets, const std::string& place, LinkTerms terms,
-                                        Pacer* pacer) {
-    const auto places = places_in(place);
-    if (!places) return fail(places.error());
+Result<LinkReceiver::Making> LinkReceiver::make(SocketFactory& sockets, const LinkTerms& terms, bool bound) {
     auto form = HeaderForm::of(terms.run, terms.epoch, terms.tensors, terms.positions);
     if (!form) return fail(form.error());
     auto data = sockets.make(SocketKind::pull, links::data_options(terms, terms.window()));
     if (!data) return fail(data.error());
     auto credit = sockets.make(SocketKind::push, links::credit_options());
     if (!credit) return fail(credit.error());
-    const auto data_at = data->bind(places->data);
-    if (!data_at) return fail(data_at.error());
-    const auto credit_at = credit->bind(places->credit);
-    if (!credit_at) return fail(credit_at.error());
-    auto impl = std::make_unique<Impl>(std::move(terms), std::move(*form), std::move(*data),
-                                       std::move(*credit), pacer);
-    impl->endpoint = {*data_at, *credit_at};
+    auto watch = links::LinkWatch::on(sockets, *data, *credit, bound);
+    if (!watch) return fail(watch.error());
+    return Making{std::move(*form), std::move(*data), std::move(*credit), std::move(*watch)};
+}
+
+Result<LinkReceiver> LinkReceiver::bind(SocketFactory& sockets, const std::string& place, LinkTerms terms,
+                                        Pacer* pacer) {
+    auto made = make(sockets, terms, true);
+    if (!made) return fail(made.error());
+    auto endpoint = links::bind_pair(sockets, place, made->data, made->credit);
+    if (!endpoint) return fail(endpoint.error());
+    auto impl = std::make_unique<Impl>(std::move(terms), std::move(made->form), std::move(made->data),
+                                       std::move(made->credit), std::move(made->watch), pacer);
+    impl->endpoint = std::move(*endpoint);
+    return LinkReceiver(std::move(impl));
+}
+
+Result<LinkReceiver> LinkReceiver::connect(SocketFactory& sockets, const wire::LinkEndpoint& endpoint, LinkTerms terms) {
+    auto made = make(sockets, terms, false);
+    if (!made) return fail(made.error());
+    if (auto connected = made->credit.connect(Address{endpoint.credit, endpoint.key}); !connected) return fail(connected.error());
+    if (auto connected = made->data.connect(Address{endpoint.data, endpoint.key}); !connected) return fail(connected.error());
+    auto impl = std::make_unique<Impl>(std::move(terms), std::move(made->form), std::move(made->data),
+                                       std::move(made->credit), std::move(made->watch), nullptr);
+    impl->endpoint = endpoint;
     return LinkReceiver(std::move(impl));
 }
 
@@ -95,15 +103,8 @@ std::string describe(const TensorDesc& tensor) {
                        tensor.layout.empty() ? "no layout" : tensor.layout, tensor.declared);
 }
 
-std::string describe(Epoch epoch) {
-    return fmt::format("{}.{}", epoch.attempt, epoch.wiring);
-}
-
-// What a LINK_OPEN says otherwise than our terms; empty if it agrees.
+// What a LINK_OPEN of this link says otherwise than our terms; empty if it agrees.
 std::string difference(const wire::LinkOpen& open, const LinkTerms& terms) {
-    if (open.run != terms.run) return fmt::format("it is of run {}, not {}", open.run.hex, terms.run.hex);
-    if (open.epoch != terms.epoch)
-        return fmt::format("it is of epoch {}, not {}", describe(open.epoch), describe(terms.epoch));
     if (open.tensors.size() != terms.tensors.size())
         return fmt::format("it sends {} tensors, expected {}", open.tensors.size(), terms.tensors.size());
     for (std::size_t i = 0; i < open.tensors.size(); ++i)
@@ -118,14 +119,16 @@ std::string difference(const wire::LinkOpen& open, const LinkTerms& terms) {
 Result<> LinkReceiver::Impl::take_open(std::string_view bytes) {
     const auto decoded = wire::decode(bytes);
     const auto* open = decoded ? decoded->body.as<wire::LinkOpen>() : nullptr;
-    if (open == nullptr) {
+    // Ports are used again, and a sender of an old wiring tries to connect for as long as it lives.
+    if (open == nullptr || open->run != terms.run || open->epoch != terms.epoch) {
         ++dropped;
         return {};
     }
     if (const auto differs = difference(*open, terms); !differs.empty())
-        return fail(Fault::refused, "the link from {} does not fit: {}", open->from, differs);
+        return fail(Fault::invalid_input, "the link from {} does not fit: {}", open->from, differs);
     opened = true;
     from = open->from;
+    watch.opened_by_peer();
     return {};
 }
 
@@ -211,11 +214,12 @@ Result<std::optional<Chunk>> LinkReceiver::receive() {
 // ---- credit
 
 bool LinkReceiver::Impl::flush() {
-    if (taken == credited) return true;
+    if (taken == credited && !reserved) return true;
     Message message;
-    message.emplace_back(wire::encode({}, wire::Credit{terms.run, terms.epoch, taken}));
+    message.emplace_back(wire::encode({}, wire::Credit{terms.run, terms.epoch, taken, taken + lead}));
     const bool sent = credit.try_send(message);
     if (sent) credited = taken;
+    if (sent) reserved = false;
     credit_due = !sent;
     return sent;
 }
@@ -228,11 +232,21 @@ bool LinkReceiver::flush_credit() {
     return impl_->flush();
 }
 
+void LinkReceiver::reserve(std::uint64_t chunks) {
+    impl_->lead += chunks;
+    impl_->reserved = true;
+}
+
 bool LinkReceiver::credit_due() const {
     return impl_->credit_due;
 }
 
 // ---- the rest
+
+void LinkReceiver::admit(const PublicKey& sender) {
+    impl_->data.admit({sender});
+    impl_->credit.admit({sender});
+}
 
 const wire::LinkEndpoint& LinkReceiver::endpoint() const {
     return impl_->endpoint;
@@ -242,6 +256,9 @@ const LinkTerms& LinkReceiver::terms() const {
 }
 bool LinkReceiver::opened() const {
     return impl_->opened;
+}
+bool LinkReceiver::lost() {
+    return impl_->watch.lost();
 }
 const std::string& LinkReceiver::from() const {
     return impl_->from;
@@ -260,7 +277,8 @@ void* LinkReceiver::native() const {
 }
 
 std::unique_ptr<Socket::Watch> LinkReceiver::watch(Loop& loop, std::function<void()> on_ready) {
-    auto watch = impl_->data.watch(loop, std::move(on_ready));
+    auto watch = impl_->data.watch(loop, on_ready);
+    watch->join(impl_->watch.watch(loop, std::move(on_ready)));
     watch->join(impl_->credit.watch(loop, [impl = impl_.get()] {
         if (impl->credit_due) impl->flush();
     }));

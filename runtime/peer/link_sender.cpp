@@ -4,18 +4,20 @@
 
 #include "runtime/peer/link.hpp"
 #include "runtime/peer/link_frames.hpp"
+#include "runtime/peer/link_watch.hpp"
 
 namespace fard {
 
 struct LinkSender::Impl {
     Impl(LinkTerms agreed, std::string name, HeaderForm headers, Socket data_socket, Socket credit_socket,
-         Pacer* charged_by)
+         links::LinkWatch connections, Pacer* charged_by)
         : terms(std::move(agreed)),
           from(std::move(name)),
           form(std::move(headers)),
-          most_unacknowledged(terms.most_unacknowledged()),
+          limit(terms.lead()),
           data(std::move(data_socket)),
           credit(std::move(credit_socket)),
+          watch(std::move(connections)),
           pacer(charged_by) {}
 
     bool paid();
@@ -26,9 +28,11 @@ struct LinkSender::Impl {
     LinkTerms terms;
     std::string from;
     HeaderForm form;
-    std::uint64_t most_unacknowledged;
+    std::uint64_t limit;
     Socket data;
     Socket credit;
+    links::LinkWatch watch;
+    wire::LinkEndpoint endpoint;
     bool opened = false;
     bool used_up = false;  // why send said false last: the window, not the connection
     std::uint64_t sent = 0;
@@ -44,28 +48,71 @@ LinkSender::LinkSender(LinkSender&&) noexcept = default;
 LinkSender& LinkSender::operator=(LinkSender&&) noexcept = default;
 LinkSender::~LinkSender() = default;
 
-Result<LinkSender> LinkSender::connect(SocketFactory& sockets, const wire::LinkEndpoint& endpoint,
-                                       LinkTerms terms, std::string from, Pacer* pacer) {
+struct LinkSender::Making {
+    HeaderForm form;
+    Socket data, credit;
+    links::LinkWatch watch;
+};
+
+Result<LinkSender::Making> LinkSender::make(SocketFactory& sockets, const LinkTerms& terms, bool bound) {
     auto form = HeaderForm::of(terms.run, terms.epoch, terms.tensors, terms.positions);
     if (!form) return fail(form.error());
     auto data = sockets.make(SocketKind::push, links::data_options(terms, terms.window()));
     if (!data) return fail(data.error());
     auto credit = sockets.make(SocketKind::pull, links::credit_options());
     if (!credit) return fail(credit.error());
-    if (auto connected = credit->connect(endpoint.credit); !connected) return fail(connected.error());
-    if (auto connected = data->connect(endpoint.data); !connected) return fail(connected.error());
-    return LinkSender(std::make_unique<Impl>(std::move(terms), std::move(from), std::move(*form),
-                                             std::move(*data), std::move(*credit), pacer));
+    auto watch = links::LinkWatch::on(sockets, *data, *credit, bound);
+    if (!watch) return fail(watch.error());
+    return Making{std::move(*form), std::move(*data), std::move(*credit), std::move(*watch)};
+}
+
+Result<LinkSender> LinkSender::connect(SocketFactory& sockets, const wire::LinkEndpoint& endpoint,
+                                       LinkTerms terms, std::string from, Pacer* pacer) {
+    auto made = make(sockets, terms, false);
+    if (!made) return fail(made.error());
+    if (auto connected = made->credit.connect(Address{endpoint.credit, endpoint.key}); !connected) return fail(connected.error());
+    if (auto connected = made->data.connect(Address{endpoint.data, endpoint.key}); !connected) return fail(connected.error());
+    auto impl = std::make_unique<Impl>(std::move(terms), std::move(from), std::move(made->form),
+                                       std::move(made->data), std::move(made->credit), std::move(made->watch), pacer);
+    impl->endpoint = endpoint;
+    return LinkSender(std::move(impl));
+}
+
+Result<LinkSender> LinkSender::bind(SocketFactory& sockets, const std::string& place, LinkTerms terms,
+                                    std::string from) {
+    auto made = make(sockets, terms, true);
+    if (!made) return fail(made.error());
+    auto endpoint = links::bind_pair(sockets, place, made->data, made->credit);
+    if (!endpoint) return fail(endpoint.error());
+    auto impl = std::make_unique<Impl>(std::move(terms), std::move(from), std::move(made->form),
+                                       std::move(made->data), std::move(made->credit), std::move(made->watch), nullptr);
+    impl->endpoint = std::move(*endpoint);
+    return LinkSender(std::move(impl));
+}
+
+void LinkSender::admit(const PublicKey& receiver) {
+    impl_->data.admit({receiver});
+    impl_->credit.admit({receiver});
+}
+
+const wire::LinkEndpoint& LinkSender::endpoint() const {
+    return impl_->endpoint;
 }
 
 bool LinkSender::open() {
     if (impl_->opened) return true;
+    if (!impl_->data.writable() || impl_->watch.stale()) return false;
     Message message;
     const auto& terms = impl_->terms;
     message.emplace_back(
         wire::encode({}, wire::LinkOpen{terms.run, terms.epoch, impl_->from, terms.tensors, terms.overlay}));
     impl_->opened = impl_->data.try_send(message);
+    if (impl_->opened) impl_->watch.open();
     return impl_->opened;
+}
+
+bool LinkSender::lost() {
+    return impl_->watch.lost();
 }
 
 // ---- chunks
@@ -111,6 +158,7 @@ void LinkSender::Impl::take_credit(std::string_view bytes) {
     const auto* told = decoded ? decoded->body.as<wire::Credit>() : nullptr;
     if (told == nullptr || told->run != terms.run || told->epoch != terms.epoch) return;
     if (told->taken > confirmed && told->taken <= sent) confirmed = told->taken;
+    limit = std::max(limit, told->limit);
 }
 
 void LinkSender::Impl::poll_credit() {
@@ -130,8 +178,8 @@ std::uint64_t LinkSender::sent() const {
 std::uint64_t LinkSender::confirmed() const {
     return impl_->confirmed;
 }
-bool LinkSender::has_room() const {
-    return unacknowledged() < impl_->most_unacknowledged;
+std::uint64_t LinkSender::limit() const {
+    return impl_->limit;
 }
 const LinkTerms& LinkSender::terms() const {
     return impl_->terms;
@@ -157,7 +205,8 @@ void* LinkSender::native_credit() const {
 
 std::unique_ptr<Socket::Watch> LinkSender::watch_credit(Loop& loop, std::function<void()> on_ready) {
     auto watch = impl_->credit.watch(loop, on_ready);
-    watch->join(impl_->data.watch(loop, std::move(on_ready)));
+    watch->join(impl_->data.watch(loop, on_ready));
+    watch->join(impl_->watch.watch(loop, std::move(on_ready)));
     return watch;
 }
 

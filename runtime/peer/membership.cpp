@@ -19,13 +19,34 @@ bool complete(const wire::Member& member) {
            !member.heartbeat.empty();
 }
 
+// Where it says to be reached must be a place for us as well: a board that others reach over a network takes nobody who
+// names sockets of this machine, which a stranger could make it connect to.
+bool is_within_reach(const wire::Member& member, const wire::Member& self) {
+    return self.front_door.is_on_this_machine() ||
+           (!member.front_door.is_on_this_machine() && !member.publisher.is_on_this_machine() &&
+            !member.heartbeat.is_on_this_machine());
+}
+
+// Two processes cannot have bound the same endpoint.
+bool in_place_of(const wire::Member& a, const wire::Member& b) {
+    return a.publisher == b.publisher || a.heartbeat == b.heartbeat;
+}
+
 }  // namespace
 
-Membership::Membership(std::string cluster, wire::Member self, std::vector<std::string> seeds)
+Membership::Membership(std::string cluster, wire::Member self, const std::vector<Address>& seeds)
     : cluster_(std::move(cluster)), self_(std::move(self)) {
-    for (const auto& seed : seeds) {
-        if (seed != self_.front_door) doors_[seed] = {.seed = true, .pause = shortest_pause};
-    }
+    for (const auto& seed : seeds)
+        add_seed(seed);
+}
+
+void Membership::add_seed(const Address& seed) {
+    if (seed.endpoint == self_.front_door) return;
+    auto& door = doors_[seed.endpoint];
+    door.key = seed.key;
+    if (std::exchange(door.seed, true)) return;
+    door.next = {};
+    door.pause = shortest_pause;
 }
 
 Result<Membership::Changes> Membership::hello(const wire::Hello& hello, TimePoint now) {
@@ -40,6 +61,16 @@ Result<Membership::Changes> Membership::hello(const wire::Hello& hello, TimePoin
                     self_.name, self_.front_door, wire::protocol_version, hello.protocol);
     }
     if (!complete(hello.member)) return fail(Fault::invalid_input, "HELLO without an id or an endpoint");
+    if (!is_within_reach(hello.member, self_))
+        return fail(Fault::refused,
+                    "board {} at {} cannot reach board {} at {}, {}, {}; give it addresses that other machines reach",
+                    self_.name, self_.front_door, hello.member.name, hello.member.front_door,
+                    hello.member.publisher, hello.member.heartbeat);
+    if (admits_ && !admits_(hello.member))
+        return fail(Fault::refused, "board {} has no key that board {} takes from a node", hello.member.name, self_.name);
+    if (hello.member.peer != self_.peer && in_place_of(hello.member, self_))
+        return fail(Fault::refused, "board {} names the endpoints of board {}, which are taken", hello.member.name,
+                    self_.name);
     Changes changes;
     if (hello.member.peer != self_.peer) add(hello.member, true, now, changes);
     return changes;
@@ -61,7 +92,7 @@ Membership::Changes Membership::gossip(const PeerId& from, const wire::Gossip& g
         add(member, false, now, changes);
     }
     if (const auto* member = find(from); member != nullptr && !knows_us)
-        knock_soon(member->front_door, now, try_found_for);
+        knock_soon(member->door(), now, try_found_for);
     return changes;
 }
 
@@ -76,7 +107,7 @@ Membership::Changes Membership::lost(const PeerId& peer, const std::string& why,
     Changes changes;
     const auto found = members_.find(peer);
     if (found == members_.end()) return changes;
-    const auto front_door = found->second.front_door;
+    const auto front_door = found->second.door();
     bury(peer, why, now, changes);
     if (may_return) knock_soon(front_door, now, try_lost_for);
     return changes;
@@ -84,16 +115,19 @@ Membership::Changes Membership::lost(const PeerId& peer, const std::string& why,
 
 void Membership::add(const wire::Member& member, bool by_itself, TimePoint now, Changes& changes) {
     if (!complete(member) || member.peer == self_.peer || members_.contains(member.peer)) return;
+    if (!is_within_reach(member, self_) || in_place_of(member, self_)) return;
+    if (admits_ && !admits_(member)) return;
     expire(now);
     if (gone_.contains(member.peer) && !by_itself) return;
     if (members_.size() >= most_members) return;
-    // Two processes cannot have bound the same endpoint: the one that we know is no more. Only the newcomer
-    // itself may say so, because gossip can be older than what we know.
-    for (const auto& [id, known] : std::map(members_)) {
-        if (known.publisher != member.publisher && known.heartbeat != member.heartbeat) continue;
-        if (!by_itself) return;
+    // Of two in one place the one that we know is no more. Only the newcomer itself may say so, because gossip can be
+    // older than what we know.
+    std::vector<PeerId> replaced;
+    for (const auto& [id, known] : members_)
+        if (in_place_of(known, member)) replaced.push_back(id);
+    if (!replaced.empty() && !by_itself) return;
+    for (const auto& id : replaced)
         bury(id, "another process took its place", now, changes);
-    }
     gone_.erase(member.peer);
     members_[member.peer] = member;
     changes.push_back({Change::Kind::joined, member, ""});
@@ -110,8 +144,9 @@ void Membership::expire(TimePoint now) {
     std::erase_if(gone_, [&](const auto& entry) { return entry.second.forgotten <= now; });
 }
 
-void Membership::knock_soon(const std::string& front_door, TimePoint now, Duration duration) {
-    auto& door = doors_[front_door];
+void Membership::knock_soon(const Address& front_door, TimePoint now, Duration duration) {
+    auto& door = doors_[front_door.endpoint];
+    door.key = front_door.key;
     if (door.until <= now) {
         door.next = now;
         door.pause = shortest_pause;
@@ -119,33 +154,37 @@ void Membership::knock_soon(const std::string& front_door, TimePoint now, Durati
     door.until = std::max(door.until, now + duration);
 }
 
-bool Membership::at_home(const std::string& front_door) const {
+bool Membership::at_home(const Endpoint& front_door) const {
+    const auto door = doors_.find(front_door);
+    if (door != doors_.end() && (members_.contains(door->second.home) || door->second.home == self_.peer)) return true;
     return std::any_of(members_.begin(), members_.end(),
                        [&](const auto& entry) { return entry.second.front_door == front_door; });
 }
 
-void Membership::add_door(const std::string& front_door, TimePoint now) {
-    if (front_door != self_.front_door && !at_home(front_door)) knock_soon(front_door, now, try_found_for);
+void Membership::add_door(const Address& front_door, TimePoint now) {
+    if (front_door.endpoint == self_.front_door || at_home(front_door.endpoint)) return;
+    if (doors_.size() >= most_members && !doors_.contains(front_door.endpoint)) return;
+    knock_soon(front_door, now, try_found_for);
 }
 
-void Membership::answered(const std::string& front_door) {
+void Membership::answered(const Endpoint& front_door, const PeerId& peer) {
     const auto found = doors_.find(front_door);
     if (found == doors_.end()) return;
     if (found->second.seed)
-        found->second = {.seed = true, .pause = shortest_pause};
+        found->second = {.key = found->second.key, .seed = true, .home = peer, .pause = shortest_pause};
     else
         doors_.erase(found);
 }
 
-std::vector<std::string> Membership::knocks(TimePoint now) {
+std::vector<Address> Membership::knocks(TimePoint now) {
     std::erase_if(doors_, [&](const auto& entry) { return !entry.second.seed && entry.second.until <= now; });
-    std::vector<std::string> due;
+    std::vector<Address> due;
     for (auto& [front_door, door] : doors_) {
         const bool wanted = door.until > now || !at_home(front_door);
         if (!wanted || door.next > now) continue;
         door.next = now + door.pause;
         door.pause = std::min(door.pause * 2, longest_pause);
-        due.push_back(front_door);
+        due.push_back({front_door, door.key});
     }
     return due;
 }
@@ -154,7 +193,7 @@ wire::Hello Membership::our_hello() const {
     return {cluster_, wire::protocol_version, self_};
 }
 wire::Welcome Membership::our_welcome() const {
-    return {members()};
+    return {members(), {}};
 }
 
 wire::Gossip Membership::our_gossip(TimePoint now) {

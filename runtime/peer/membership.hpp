@@ -7,6 +7,7 @@
 // HELLO to it.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <string>
 #include <vector>
@@ -19,7 +20,10 @@ namespace fard {
 
 class Membership {
   public:
-    Membership(std::string cluster, wire::Member self, std::vector<std::string> seeds);
+    Membership(std::string cluster, wire::Member self, const std::vector<Address>& seeds);
+
+    // Whom else than by the rules here: nobody of whom it says false becomes a member.
+    void admit_by(std::function<bool(const wire::Member&)> admits) { admits_ = std::move(admits); }
 
     struct Change {
         enum class Kind { joined, lost } kind;
@@ -44,9 +48,11 @@ class Membership {
 
     // Front doors to say HELLO at now: seeds that are not among the members, lost members that may only have
     // been cut off, and who forgot us. Each is named again after a pause that grows from 250 ms to 5 s.
-    std::vector<std::string> knocks(TimePoint now);
-    void add_door(const std::string& front_door, TimePoint now);  // found by a beacon; tried for 10 s
-    void answered(const std::string& front_door);                 // with WELCOME: not to be knocked at soon
+    std::vector<Address> knocks(TimePoint now);
+    void add_seed(const Address& front_door);
+    void add_door(const Address& front_door, TimePoint now);  // found by a beacon; tried for 10 s
+    // With the WELCOME of `peer`: not to be knocked at while that is a member, whatever address it gives itself.
+    void answered(const Endpoint& front_door, const PeerId& peer);
 
     const wire::Member& self() const { return self_; }
     std::vector<wire::Member> members() const;           // self first
@@ -60,22 +66,25 @@ class Membership {
         TimePoint forgotten;
     };
     struct Door {
+        PublicKey key;
         bool seed = false;  // to be knocked at whenever its board is no member
+        PeerId home;        // who answered there last
         TimePoint until{};  // and until then in any case
         TimePoint next{};   // not before this
         Duration pause{};   // from the next knock to the one after
     };
-    bool at_home(const std::string& front_door) const;  // its board is a member
+    bool at_home(const Endpoint& front_door) const;  // its board is a member
     void add(const wire::Member& member, bool by_itself, TimePoint now, Changes& changes);
     void bury(const PeerId& peer, const std::string& why, TimePoint now, Changes& changes);
-    void knock_soon(const std::string& front_door, TimePoint now, Duration duration);
+    void knock_soon(const Address& front_door, TimePoint now, Duration duration);
     void expire(TimePoint now);
 
+    std::function<bool(const wire::Member&)> admits_;
     std::string cluster_;
     wire::Member self_;
     std::map<PeerId, wire::Member> members_;  // without self
     std::map<PeerId, Tombstone> gone_;
-    std::map<std::string, Door> doors_;
+    std::map<Endpoint, Door> doors_;
 };
 
 }  // namespace fard

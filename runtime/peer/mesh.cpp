@@ -3,11 +3,13 @@
 #include <spdlog/spdlog.h>
 
 #include <map>
+#include <set>
 #include <optional>
 
 #include "runtime/peer/beacon.hpp"
 #include "runtime/peer/codec.hpp"
 #include "runtime/peer/heartbeat.hpp"
+#include "runtime/peer/key_ring.hpp"
 #include "runtime/peer/membership.hpp"
 #include "runtime/peer/monitor.hpp"
 
@@ -17,6 +19,8 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr const char* everyone = "all";
+constexpr unsigned nodes = 1u << static_cast<unsigned>(Role::node);
+constexpr Duration closed_for = 3s;  // at most, at the start: until a seed has said which keys were revoked
 constexpr Duration tick_interval = 250ms;
 constexpr Duration gossip_interval = 1s;
 constexpr Duration hello_deadline = 2s;
@@ -25,8 +29,16 @@ constexpr Duration usual_subscription =
     5ms;  // how long a new one takes on one machine; on a slower way PING is repeated
 constexpr Duration farewell = 100ms;  // how long the process may wait for LEAVE to go out
 
-Result<> check_reachable(const std::string& what, const std::string& endpoint) {
-    if (endpoint.starts_with("tcp://0.0.0.0:") || endpoint.starts_with("tcp://[::]:")) {
+constexpr Duration name_deadline = 5s;      // of one look at a seed's name
+constexpr Duration name_pause = 5s;         // until the next, while its board is not found
+constexpr int failures_to_tell = 2;         // in a row, then a seed's silence is logged
+
+Endpoint advertised(const Endpoint& bound, const std::string& address) {
+    return bound.is_tcp() && !address.empty() ? Endpoint::tcp(address, bound.port()).value_or(bound) : bound;
+}
+
+Result<> check_reachable(const std::string& what, const Endpoint& endpoint) {
+    if (endpoint.is_wildcard()) {
         return fail(Fault::invalid_input,
                     "{} is bound to {}, where others cannot connect; bind it to this board's own address",
                     what, endpoint);
@@ -39,15 +51,24 @@ Result<> check_reachable(const std::string& what, const std::string& endpoint) {
 // The parts: Membership decides who belongs, Heartbeat (its own thread) who lives, Requests repeats and
 // answers; this class carries their messages and turns their decisions into connections and events.
 struct Mesh::Impl : std::enable_shared_from_this<Mesh::Impl> {
+    // What one member publishes.
+    struct Subscription {
+        Subscription(PeerId whose, Socket its_socket) : peer(std::move(whose)), socket(std::move(its_socket)) {}
+        PeerId peer;
+        Socket socket;
+        std::unique_ptr<Socket::Watch> watch;
+        bool ended = false;
+    };
+
     Impl(Loop& the_loop, SocketFactory& the_sockets, FrontDoor& the_door, MeshOptions the_options,
-         Events the_events, Socket the_publisher, Socket the_subscriber)
+         Events the_events, Socket the_publisher)
         : loop(the_loop),
           sockets(the_sockets),
           door(the_door),
           options(std::move(the_options)),
           events(std::move(the_events)),
           publisher(std::move(the_publisher)),
-          subscriber(std::move(the_subscriber)) {}
+          ring(the_sockets.identity().ring()) {}
 
     Result<> open(const PeerId& self_id);
     void begin();
@@ -62,16 +83,21 @@ struct Mesh::Impl : std::enable_shared_from_this<Mesh::Impl> {
     void answer_hello(const wire::Body& body, const Reply& reply);
     void tick();
     void knock_where_due();
-    void knock(const std::string& front_door);
-    void on_knocked(const std::string& front_door, Result<wire::Body> answer);
+    void knock(const Address& front_door);
+    void on_knocked(const Endpoint& front_door, Result<wire::Body> answer);
+    void unanswered(const Endpoint& front_door, const Error& why);
+    void find_seed(const WrittenAddress& seed);
     void gossip();
 
     // ---- what comes and goes
     void post(const std::string& topic, const wire::Envelope& envelope, const wire::Body& body);
     void post_state(const std::string& topic, const wire::Body& state);
     void carry(const PeerId& to, const wire::Envelope& envelope, const wire::Body& body);
-    void drain();
-    void take(const Message& message);
+    void subscribe(const wire::Member& member);
+    void drain(const std::shared_ptr<Subscription>& from);
+    void take(const PeerId& sender, const Message& message);
+    Result<> allow(const std::vector<wire::AllowedKey>& keys);
+    bool admits(const wire::Member& member) const;
     void take_state(const PeerId& from, const wire::Body& body);
     void take_request(const PeerId& from, const wire::Body& body, Reply reply);
 
@@ -84,11 +110,15 @@ struct Mesh::Impl : std::enable_shared_from_this<Mesh::Impl> {
     std::optional<Membership> membership;
     std::optional<Requests> requests;
     std::shared_ptr<const RequestHandler> handler;
-    Socket publisher, subscriber;
-    std::unique_ptr<Socket::Watch> watch;
+    Socket publisher;
+    std::shared_ptr<KeyRing> ring;                                     // null without keys
+    std::map<PeerId, std::shared_ptr<Subscription>> subscriptions;  // so that each message is known by its connection
     std::unique_ptr<Heartbeat> heartbeat;
     std::unique_ptr<LanBeacon> beacon;
-    std::map<std::string, std::unique_ptr<Visitor>> knocking;  // by front door
+    std::map<Endpoint, std::unique_ptr<Visitor>> knocking;  // by front door
+    std::map<Endpoint, int> failures;                       // of seeds, in a row
+    std::set<Endpoint> seeds;                               // as far as their names are resolved
+    std::optional<Resolver> resolver;
     std::map<std::size_t, wire::Body> published;               // the last of each kind
     Loop::TimerId timer = 0;
     TimePoint next_gossip{};
@@ -98,12 +128,9 @@ struct Mesh::Impl : std::enable_shared_from_this<Mesh::Impl> {
 };
 
 Result<> Mesh::Impl::open(const PeerId& self_id) {
-    auto bound = publisher.bind(options.publisher);
+    auto bound = publisher.bind(options.publisher, {.roles = nodes, .keys = {}});
     if (!bound) return fail_in("publisher", bound.error());
     set_linger(publisher, farewell);
-    set_reconnect(subscriber, 10ms, 250ms);
-    subscriber.subscribe(everyone);
-    subscriber.subscribe(self_id.hex);
 
     const auto on_lost = [this](const PeerId& peer, const std::string& why, bool ended) {
         loop.post([weak = weak_from_this(), peer, why, ended] {
@@ -113,18 +140,32 @@ Result<> Mesh::Impl::open(const PeerId& self_id) {
         });
     };
     auto started = Heartbeat::start(
-        sockets, self_id, {options.heartbeat, options.heartbeat_interval, options.silence_limit}, on_lost);
+        sockets.identity(), self_id, {options.heartbeat, options.heartbeat_interval, options.silence_limit}, on_lost);
     if (!started) return fail(std::move(started).error());
     heartbeat = std::move(*started);
 
-    self = {self_id, options.name, door.endpoint(), *bound, heartbeat->endpoint()};
+    self = {self_id,
+            options.name,
+            advertised(door.endpoint(), options.advertise),
+            advertised(*bound, options.advertise),
+            advertised(heartbeat->endpoint(), options.advertise),
+            sockets.identity().key()};
     return check_reachable("the front door", self.front_door)
         .and_then([&] { return check_reachable("the publisher", self.publisher); })
         .and_then([&] { return check_reachable("the heartbeat", self.heartbeat); });
 }
 
 void Mesh::Impl::begin() {
-    membership.emplace(options.cluster, self, options.seeds);
+    membership.emplace(options.cluster, self, std::vector<Address>{});
+    membership->admit_by([this](const wire::Member& member) { return admits(member); });
+    if (ring) published[wire::Allowed::type] = wire::Allowed{ring->keys()};
+    if (ring && !options.seeds.empty()) {
+        ring->set_open(false);
+        loop.call_after(closed_for, [ring = ring] { ring->set_open(true); });
+    }
+    resolver.emplace(loop);
+    for (const auto& seed : options.seeds)
+        find_seed(seed);
     requests.emplace(loop, self.peer,
                      [this](const PeerId& to, const wire::Envelope& envelope, const wire::Body& body) {
                          carry(to, envelope, body);
@@ -135,7 +176,6 @@ void Mesh::Impl::begin() {
     });
     door.serve_hello(
         [this](const PeerId&, const wire::Body& body, const Reply& reply) { answer_hello(body, reply); });
-    watch = subscriber.watch(loop, [this] { drain(); });
     timer = loop.call_at(loop.now(), [this] { tick(); });
 }
 
@@ -146,7 +186,8 @@ void Mesh::Impl::close() {
     door.serve_hello(nullptr);
     beacon.reset();
     knocking.clear();
-    watch.reset();
+    resolver.reset();
+    subscriptions.clear();
     heartbeat.reset();
     requests.reset();
 }
@@ -168,9 +209,7 @@ void Mesh::Impl::apply(const Membership::Changes& changes) {
 
 void Mesh::Impl::welcome_in(const wire::Member& member) {
     spdlog::info("mesh: board {} joined", member.name);
-    if (const auto connected = subscriber.connect(member.publisher); !connected) {
-        spdlog::error("mesh: board {}: {}", member.name, connected.error().message);
-    }
+    subscribe(member);
     heartbeat->add(member);
     greet(member.peer);
     if (events.joined) events.joined(member);
@@ -178,7 +217,10 @@ void Mesh::Impl::welcome_in(const wire::Member& member) {
 
 void Mesh::Impl::see_off(const wire::Member& member, const std::string& why) {
     spdlog::warn("mesh: board {} is gone: {}", member.name, why);
-    subscriber.disconnect(member.publisher);
+    if (auto subscription = subscriptions.extract(member.peer); !subscription.empty()) {
+        subscription.mapped()->ended = true;
+        loop.post([last = subscription.mapped()] {});  // it may be calling us
+    }
     heartbeat->remove(member.peer);
     requests->forget(member.peer, why);
     if (!closed && events.lost) events.lost(member, why);
@@ -210,7 +252,9 @@ void Mesh::Impl::answer_hello(const wire::Body& body, const Reply& reply) {
         return reply(refused(changes.error()));
     }
     door.witness(requests->lamport());
-    reply(membership->our_welcome());
+    auto welcome = membership->our_welcome();
+    if (ring) welcome.keys = ring->keys();
+    reply(std::move(welcome));
     apply(*changes);
 }
 
@@ -225,23 +269,53 @@ void Mesh::Impl::knock_where_due() {
         knock(front_door);
 }
 
-void Mesh::Impl::knock(const std::string& front_door) {
-    if (knocking.contains(front_door)) return;
-    auto visitor = Visitor::knock(loop, sockets, self.peer, front_door);
-    if (!visitor) return spdlog::error("mesh: seed {}: {}", front_door, visitor.error().message);
-    auto& place = knocking[front_door] = std::move(*visitor);
-    place->ask(membership->our_hello(), hello_deadline, [this, front_door](Result<wire::Body> answer) {
-        const auto keep = shared_from_this();  // an event may close the mesh
-        on_knocked(front_door, std::move(answer));
+// Seeds in digits are known at once. A name is looked up until it is known: name servers may be switched on later than
+// boards.
+void Mesh::Impl::find_seed(const WrittenAddress& seed) {
+    if (!seed.endpoint().empty()) {
+        seeds.insert(seed.endpoint());
+        return membership->add_seed({seed.endpoint(), seed.key()});
+    }
+    resolver->resolve(seed, name_deadline, [this, seed](Result<std::vector<Address>> found) {
+        if (found) {
+            for (const auto& address : *found) {
+                seeds.insert(address.endpoint);
+                membership->add_seed(address);
+            }
+            return knock_where_due();
+        }
+        spdlog::warn("mesh: seed {}: {}; it is tried again", seed.text(), found.error().message);
+        loop.call_after(name_pause, [weak = weak_from_this(), seed] {
+            const auto impl = weak.lock();
+            if (impl && !impl->closed) impl->find_seed(seed);
+        });
     });
 }
 
-void Mesh::Impl::on_knocked(const std::string& front_door, Result<wire::Body> answer) {
+void Mesh::Impl::knock(const Address& front_door) {
+    const auto& endpoint = front_door.endpoint;
+    if (knocking.contains(endpoint)) return;
+    auto visitor = Visitor::knock(loop, sockets, self.peer, front_door);
+    if (!visitor) return spdlog::error("mesh: seed {}: {}", endpoint, visitor.error().message);
+    auto& place = knocking[endpoint] = std::move(*visitor);
+    place->ask(membership->our_hello(), hello_deadline, [this, endpoint](Result<wire::Body> answer) {
+        const auto keep = shared_from_this();  // an event may close the mesh
+        on_knocked(endpoint, std::move(answer));
+    });
+}
+
+// A seed's silence is told once it is no coincidence, and its end.
+void Mesh::Impl::unanswered(const Endpoint& front_door, const Error& why) {
+    spdlog::debug("mesh: {}", why.message);
+    if (seeds.contains(front_door) && ++failures[front_door] == failures_to_tell)
+        spdlog::warn("mesh: seed {} does not answer; is a node manager running there? It is tried again", front_door);
+}
+
+void Mesh::Impl::on_knocked(const Endpoint& front_door, Result<wire::Body> answer) {
     const auto visitor = std::move(knocking.at(front_door));
     knocking.erase(front_door);
     if (!answer) {
-        spdlog::debug("mesh: {}", answer.error().message);
-        if (answer.error().fault != Fault::refused) return;
+        if (answer.error().fault != Fault::refused) return unanswered(front_door, answer.error());
         spdlog::error("mesh: refused by {}: {}", front_door, answer.error().message);
         if (events.refused) events.refused(front_door, answer.error());
         return;
@@ -249,7 +323,13 @@ void Mesh::Impl::on_knocked(const std::string& front_door, Result<wire::Body> an
     const auto* welcome = answer->as<wire::Welcome>();
     if (welcome == nullptr) return;
     requests->witness(visitor->lamport());
-    membership->answered(front_door);
+    if (ring) {
+        if (const auto taken = allow(welcome->keys); !taken) spdlog::error("mesh: {}", taken.error().message);
+        ring->set_open(true);
+    }
+    if (auto failed = failures.extract(front_door); !failed.empty() && failed.mapped() >= failures_to_tell)
+        spdlog::info("mesh: seed {} answers", front_door);
+    membership->answered(front_door, welcome->members.empty() ? PeerId() : welcome->members.front().peer);
     apply(membership->welcome(*welcome, loop.now()));
 }
 
@@ -284,19 +364,35 @@ void Mesh::Impl::carry(const PeerId& to, const wire::Envelope& envelope, const w
     });
 }
 
-void Mesh::Impl::drain() {
-    const auto keep = shared_from_this();  // a callback may close the mesh
-    Message message;
-    while (!closed && subscriber.try_receive(message))
-        take(message);
+void Mesh::Impl::subscribe(const wire::Member& member) {
+    auto socket = sockets.make(SocketKind::sub);
+    if (!socket) return spdlog::error("mesh: board {}: {}", member.name, socket.error().message);
+    set_reconnect(*socket, 10ms, 250ms);
+    socket->subscribe(everyone);
+    socket->subscribe(self.peer.hex);
+    if (const auto connected = socket->connect(Address{member.publisher, member.key}); !connected)
+        return spdlog::error("mesh: board {}: {}", member.name, connected.error().message);
+    auto made = std::make_shared<Subscription>(member.peer, std::move(*socket));
+    made->watch = made->socket.watch(loop, [this, weak = std::weak_ptr(made)] {
+        if (const auto subscription = weak.lock()) drain(subscription);
+    });
+    subscriptions[member.peer] = std::move(made);
 }
 
-void Mesh::Impl::take(const Message& message) {
+void Mesh::Impl::drain(const std::shared_ptr<Subscription>& from) {
+    const auto keep = shared_from_this();  // a callback may close the mesh
+    Message message;
+    while (!closed && !from->ended && from->socket.try_receive(message))
+        take(from->peer, message);
+}
+
+// `sender` is whose publisher the message came from.
+void Mesh::Impl::take(const PeerId& sender, const Message& message) {
     if (message.size() != 2) return drops.note(loop.now(), {Fault::corrupt, "not a topic and a message"});
     const auto decoded = wire::decode(message[1].text());
     if (!decoded) return drops.note(loop.now(), decoded.error());
     const auto& envelope = decoded->envelope;
-    if (envelope.from == self.peer || membership->find(envelope.from) == nullptr) {
+    if (envelope.from != sender || membership->find(sender) == nullptr) {
         ++strangers;
         return;
     }
@@ -320,7 +416,40 @@ void Mesh::Impl::take_state(const PeerId& from, const wire::Body& body) {
         return apply(changes);
     }
     if (body.is<wire::Leave>()) return apply(membership->leave(from, loop.now()));
+    if (const auto* allowed = body.as<wire::Allowed>()) {
+        if (const auto taken = allow(allowed->keys); !taken) spdlog::error("mesh: {}", taken.error().message);
+        return;
+    }
     if (events.published) events.published(from, body);
+}
+
+// ---- keys
+
+bool Mesh::Impl::admits(const wire::Member& member) const {
+    if (!ring) return member.key.empty();
+    return belongs_to(member.peer, member.key) && ring->role_of(member.key) == Role::node;
+}
+
+Result<> Mesh::Impl::allow(const std::vector<wire::AllowedKey>& keys) {
+    if (!ring) return {};
+    const auto merged = ring->merge(keys);
+    if (!merged) return fail(merged.error());
+    if (!merged->changed) return {};
+    published[wire::Allowed::type] = wire::Allowed{ring->keys()};
+    post_state(everyone, published[wire::Allowed::type]);
+    if (merged->revoked.empty()) return {};
+    for (const auto& key : merged->revoked) {
+        spdlog::warn("mesh: the key {} is revoked", key.brief());
+        for (const auto& member : membership->members())
+            if (member.key == key && member.peer != self.peer)
+                apply(membership->lost(member.peer, "its key was revoked", false, loop.now()));
+        if (closed) return {};
+    }
+    door.cut_connections();
+    publisher.cut_connections();
+    heartbeat->cut_connections();
+    if (events.revoked) events.revoked(merged->revoked);
+    return {};
 }
 
 void Mesh::Impl::take_request(const PeerId& from, const wire::Body& body, Reply reply) {
@@ -334,10 +463,8 @@ Result<std::unique_ptr<Mesh>> Mesh::start(Loop& loop, SocketFactory& sockets, Fr
                                           MeshOptions options, Events events) {
     auto publisher = sockets.make(SocketKind::pub);
     if (!publisher) return fail(std::move(publisher).error());
-    auto subscriber = sockets.make(SocketKind::sub);
-    if (!subscriber) return fail(std::move(subscriber).error());
     auto impl = std::make_shared<Impl>(loop, sockets, door, std::move(options), std::move(events),
-                                       std::move(*publisher), std::move(*subscriber));
+                                       std::move(*publisher));
     if (auto opened = impl->open(door.self()); !opened) return fail(std::move(opened).error());
     impl->begin();
     if (impl->options.beacon) {
@@ -351,7 +478,7 @@ Result<std::unique_ptr<Mesh>> Mesh::start(Loop& loop, SocketFactory& sockets, Fr
             loop, std::move(*broadcast),
             wire::Beacon{impl->options.cluster, wire::protocol_version, self.peer, self.front_door},
             [raw = impl.get()](const wire::Beacon& found) {
-                raw->membership->add_door(found.front_door, raw->loop.now());
+                raw->membership->add_door({found.front_door, {}}, raw->loop.now());
             });
     }
     return std::unique_ptr<Mesh>(new Mesh(std::move(impl)));
@@ -391,6 +518,10 @@ void Mesh::ask(const PeerId& to, wire::Body body, Duration deadline, Answer answ
 
 void Mesh::serve(RequestHandler handler) {
     impl_->handler = std::make_shared<const RequestHandler>(std::move(handler));
+}
+
+Result<> Mesh::allow(const std::vector<wire::AllowedKey>& keys) {
+    return impl_->allow(keys);
 }
 
 std::uint64_t Mesh::next_ticket() {

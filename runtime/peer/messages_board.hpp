@@ -34,12 +34,14 @@ struct Reserve {  // answered by RESERVED or REFUSED (epoch or round too low, ne
 
 struct Reserved {  // how the reservation stands: its slots are held, or it is queued (a GRANT follows when they are)
     static constexpr std::uint16_t type = 31, version = 1;
-    static constexpr std::size_t cap = 1 * kib;
+    static constexpr std::size_t cap = 64 * kib;
     static constexpr const char* name = "RESERVED";
     bool granted = false;
     std::uint64_t decision = 0;
+    std::vector<JobProgress> jobs;  // of that epoch, in the answer to RENEW
     static constexpr auto fields =
-        std::tuple{field("granted", &Reserved::granted), field("decision", &Reserved::decision)};
+        std::tuple{field("granted", &Reserved::granted), field("decision", &Reserved::decision),
+                   field("jobs", &Reserved::jobs)};
     friend bool operator==(const Reserved&, const Reserved&) = default;
 };
 
@@ -111,7 +113,7 @@ struct Spawn {  // under a firm lease of the same epoch; answered by SPAWNED or 
     std::uint64_t chunk_timeout_ms = 0;
     std::uint64_t link_bytes = 0;
     std::vector<JobSpec> jobs;
-    std::vector<std::string> sources;  // front doors that hold the packages, best first
+    std::vector<Address> sources;  // front doors that hold the packages, best first
     static constexpr auto fields = std::tuple{
         field("run", &Spawn::run), field("epoch", &Spawn::epoch), field("app", &Spawn::app),
         field("chunk_timeout_ms", &Spawn::chunk_timeout_ms), field("link_bytes", &Spawn::link_bytes),
@@ -138,7 +140,9 @@ struct Spawned {  // answer to SPAWN, once all its jobs are up and bound
 struct JobWire {  // where one job pushes to
     JobKey job;
     std::vector<LinkEndpoint> receivers;  // in the receivers' replica order
-    static constexpr auto fields = std::tuple{field("job", &JobWire::job), field("receivers", &JobWire::receivers)};
+    std::vector<PublicKey> senders;       // who may connect to its own links, in their order; none without keys
+    static constexpr auto fields = std::tuple{field("job", &JobWire::job), field("receivers", &JobWire::receivers),
+                                              field("senders", &JobWire::senders)};
     friend bool operator==(const JobWire&, const JobWire&) = default;
 };
 
@@ -179,11 +183,13 @@ struct JobLost {  // board -> coordinator: a job ended before DRAIN; answered by
     static constexpr const char* name = "JOB_LOST";
     JobKey job;
     std::string board;
-    bool fatal = false;      // process() threw or the job refused its configuration: the run ends, no next wiring
+    bool fatal = false;      // process() failed, or nothing could do what is asked: the run ends, no next wiring
+    std::uint8_t fault = 0;  // fard::Fault, as the job said it; 0 if it said nothing
     std::string cause;       // "signal 9 (SIGKILL)", "exit code 3", "threw: ...", "held chunk 17 for more than 60 s"
     std::string last_words;  // the last lines of its standard error
     static constexpr auto fields = std::tuple{field("job", &JobLost::job), field("board", &JobLost::board),
-                                              field("fatal", &JobLost::fatal), field("cause", &JobLost::cause),
+                                              field("fatal", &JobLost::fatal), field("fault", &JobLost::fault),
+                                              field("cause", &JobLost::cause),
                                               field("last_words", &JobLost::last_words)};
     friend bool operator==(const JobLost&, const JobLost&) = default;
 };

@@ -21,10 +21,9 @@ struct Submit {  // answered by ADMITTED or REFUSED; repeated with the same atte
     std::uint64_t ticket = 0;       // 0 at the first attempt, else the one that the first coordinator took
     AppSpec app;
     std::uint64_t chunks = 0;       // how many chunks this attempt will carry
-    std::vector<LinkEndpoint> results;  // where the client waits for the results
     static constexpr auto fields =
         std::tuple{field("run", &Submit::run), field("attempt", &Submit::attempt), field("ticket", &Submit::ticket),
-                   field("app", &Submit::app), field("chunks", &Submit::chunks), field("results", &Submit::results)};
+                   field("app", &Submit::app), field("chunks", &Submit::chunks)};
     friend bool operator==(const Submit&, const Submit&) = default;
 };
 
@@ -33,12 +32,10 @@ struct Admitted {
     static constexpr std::size_t cap = 1 * mib;
     static constexpr const char* name = "ADMITTED";
     std::uint64_t ticket = 0;
-    LinkEndpoint inputs;                // where the coordinator waits for the chunks
     std::vector<std::string> missing;   // packages that no board has: the client offers them (OFFER)
     std::vector<Member> members;        // where to go on if this coordinator is lost, this one first
     static constexpr auto fields =
-        std::tuple{field("ticket", &Admitted::ticket), field("inputs", &Admitted::inputs),
-                   field("missing", &Admitted::missing), field("members", &Admitted::members)};
+        std::tuple{field("ticket", &Admitted::ticket), field("missing", &Admitted::missing), field("members", &Admitted::members)};
     friend bool operator==(const Admitted&, const Admitted&) = default;
 };
 
@@ -60,12 +57,14 @@ struct RunState {  // node manager -> client, on change and each 500 ms; also th
     std::string reason;            // why it waits, failed, or was cancelled
     std::vector<JobReport> jobs;   // with phase done: one row per job
     std::vector<Member> members;   // kept current
+    // Once the run has its places: where the coordinator waits for the chunks, and where it gives the results.
+    std::vector<LinkEndpoint> ends;
     static constexpr auto fields = std::tuple{
         field("run", &RunState::run), field("epoch", &RunState::epoch), field("phase", &RunState::phase),
         field("app", &RunState::app), field("admitted", &RunState::admitted), field("results", &RunState::results),
         field("replays", &RunState::replays), field("duplicates", &RunState::duplicates),
         field("reloads", &RunState::reloads), field("fault", &RunState::fault), field("reason", &RunState::reason),
-        field("jobs", &RunState::jobs), field("members", &RunState::members)};
+        field("jobs", &RunState::jobs), field("members", &RunState::members), field("ends", &RunState::ends)};
     friend bool operator==(const RunState&, const RunState&) = default;
 };
 
@@ -133,9 +132,11 @@ struct Status {
     std::uint32_t protocol = protocol_version;
     std::vector<BoardRow> boards;
     std::vector<RunState> runs;  // that the answering board coordinates, and the last ones that ended
+    bool insecure = false;       // it is bound off loopback without keys
     static constexpr auto fields =
         std::tuple{field("cluster", &Status::cluster), field("protocol", &Status::protocol),
-                   field("boards", &Status::boards), field("runs", &Status::runs)};
+                   field("boards", &Status::boards), field("runs", &Status::runs),
+                   field("insecure", &Status::insecure)};
     friend bool operator==(const Status&, const Status&) = default;
 };
 

@@ -24,13 +24,15 @@ struct JobConfig {  // the first message to a new job
     std::string package_dir;      // where the overlay lies unpacked and verified, "" if none
     std::string device_kind;      // of the reserved device
     std::string link_transport;   // "ipc" or "tcp"
-    std::string link_place;       // ipc: the directory for sockets; tcp: the address to bind
+    std::string link_place;       // ipc: the directory for sockets; tcp: as LinkPlace has it
     std::uint64_t link_bytes = 0; // byte budget of each link
+    std::uint8_t security = 0;    // of the links: 0 on this machine alone, 1 anywhere without keys, 2 with keys of the job's own
     static constexpr auto fields = std::tuple{
         field("job", &JobConfig::job), field("app", &JobConfig::app), field("board", &JobConfig::board),
         field("spec", &JobConfig::spec), field("package_dir", &JobConfig::package_dir),
         field("device_kind", &JobConfig::device_kind), field("link_transport", &JobConfig::link_transport),
-        field("link_place", &JobConfig::link_place), field("link_bytes", &JobConfig::link_bytes)};
+        field("link_place", &JobConfig::link_place), field("link_bytes", &JobConfig::link_bytes),
+        field("security", &JobConfig::security)};
     friend bool operator==(const JobConfig&, const JobConfig&) = default;
 };
 
@@ -48,7 +50,9 @@ struct JobConnect {  // where to push; the job connects and opens its links
     static constexpr std::size_t cap = 64 * kib;
     static constexpr const char* name = "JOB_CONNECT";
     std::vector<LinkEndpoint> receivers;
-    static constexpr auto fields = std::tuple{field("receivers", &JobConnect::receivers)};
+    std::vector<PublicKey> senders;  // who may connect to each of the job's own links
+    static constexpr auto fields =
+        std::tuple{field("receivers", &JobConnect::receivers), field("senders", &JobConnect::senders)};
     friend bool operator==(const JobConnect&, const JobConnect&) = default;
 };
 
@@ -65,7 +69,8 @@ struct JobFailed {  // the job's last message when it ends itself with a reason
     static constexpr std::size_t cap = 64 * kib;
     static constexpr const char* name = "JOB_FAILED";
     std::string reason;
-    static constexpr auto fields = std::tuple{field("reason", &JobFailed::reason)};
+    std::uint8_t fault = 10;  // fard::Fault; what of them ends the run: JOB_LOST
+    static constexpr auto fields = std::tuple{field("reason", &JobFailed::reason), field("fault", &JobFailed::fault)};
     friend bool operator==(const JobFailed&, const JobFailed&) = default;
 };
 
@@ -103,15 +108,16 @@ struct LinkOpen {  // the first message on a link
     friend bool operator==(const LinkOpen&, const LinkOpen&) = default;
 };
 
-struct Credit {  // on the reverse pair: chunks taken since the link was opened
+struct Credit {  // on the reverse pair: chunks taken since the link was opened, and how many may have been sent by then
     static constexpr std::uint16_t type = 91, version = 1;
     static constexpr std::size_t cap = 1 * kib;
     static constexpr const char* name = "CREDIT";
     RunId run;
     Epoch epoch;
     std::uint64_t taken = 0;
+    std::uint64_t limit = 0;  // chunks that may be sent since the link was opened
     static constexpr auto fields = std::tuple{field("run", &Credit::run), field("epoch", &Credit::epoch),
-                                              field("taken", &Credit::taken)};
+                                              field("taken", &Credit::taken), field("limit", &Credit::limit)};
     friend bool operator==(const Credit&, const Credit&) = default;
 };
 

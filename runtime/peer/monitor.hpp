@@ -4,21 +4,43 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "runtime/peer/socket.hpp"
 
 namespace fard {
 
+enum class ConnectionEvent {
+    accepted,      // a bound socket: somebody connects, the handshake follows
+    connected,     // the handshake is done
+    disconnected,  // a connection broke: the other process ended, closed it, or the network said so; also of one
+                   // whose handshake failed
+    refused,       // an attempt to connect (again) failed: nobody listens there
+};
+
+// What has happened to a socket's connections, for who looks now and then. One for each socket; goes before the
+// socket.
+class ConnectionLog {
+  public:
+    static Result<ConnectionLog> open(SocketFactory& sockets, Socket& socket);
+    ConnectionLog(ConnectionLog&& other) noexcept;
+    ConnectionLog& operator=(ConnectionLog&& other) noexcept;
+    ~ConnectionLog();
+
+    std::optional<ConnectionEvent> next();  // in the order of their happening; nothing if there is no more
+    int fd() const;                         // readable when there may be more than next() has said
+
+  private:
+    ConnectionLog(void* watched, void* pair) : watched_(watched), pair_(pair) {}
+    void* watched_ = nullptr;
+    void* pair_ = nullptr;
+};
+
 // Watches one connecting socket. Lives on the socket's loop; goes before the socket.
 class ConnectionMonitor {
   public:
-    enum class Event {
-        connected,     // the handshake is done
-        disconnected,  // an established connection broke: the other process ended, closed it, or the network
-                       // said so
-        refused,       // an attempt to connect (again) failed: nobody listens there
-    };
+    enum class Event { connected, disconnected, refused };  // as of ConnectionEvent
     using Handler = std::function<void(Event)>;
 
     static Result<std::unique_ptr<ConnectionMonitor>> watch(Loop& loop, SocketFactory& sockets,

@@ -12,6 +12,7 @@
 #include "runtime/peer/messages_client.hpp"
 #include "runtime/peer/messages_mesh.hpp"
 #include "tests/client/virtual_loop.hpp"
+#include "tests/fakes/endpoints.hpp"
 
 namespace fard::test {
 
@@ -28,6 +29,7 @@ struct FakeNode {
     std::optional<std::uint64_t> stops_after;    // results of this node after which it goes silent ...
     bool breaks = false;                         // ... and its connection breaks
     std::optional<std::uint64_t> doubles;        // sends this result twice
+    bool has_places = true;                      // the run is wired as soon as it is admitted
     std::string end = "done";                    // phase that FINISH is answered with
     std::string reason;
     bool finishes = true;  // false: never answers FINISH
@@ -50,7 +52,7 @@ class FakeNodes final : public SubmissionWorld {
             nodes[door];
     }
     FakeNode& operator[](const std::string& door) { return nodes.at(door); }
-    Result<std::unique_ptr<Door>> knock(const std::string& door) override;
+    Result<std::unique_ptr<Door>> knock(const Address& door) override;
     Result<std::unique_ptr<ClientLinks>> links(const ClientLinksTerms& terms,
                                                ClientLinks::Events events) override;
 
@@ -112,9 +114,9 @@ class FakeDoor final : public Door {
             node.attempt = submit->attempt;
             node.run = submit->run;
             reply(wire::Admitted{submit->ticket ? submit->ticket : nodes_.ticket,
-                                 {name_, ""},
                                  node.missing,
                                  nodes_.members(name_)});
+            if (node.has_places) nodes_.tell(name_, nodes_.state(name_, "wired"));
         } else if (const auto* offer = body.as<wire::Offer>()) {
             auto& archive = node.offered[offer->piece.package];
             if (archive.size() == offer->piece.offset) archive += offer->piece.bytes;
@@ -149,8 +151,7 @@ class FakeLinks final : public ClientLinks {
         ++nodes_.open_links;
     }
     ~FakeLinks() override { --nodes_.open_links; }
-    const wire::LinkEndpoint& results() const override { return results_; }
-    Result<> connect(const wire::LinkEndpoint&) override {
+    Result<> connect(const wire::LinkEndpoint&, const wire::LinkEndpoint&) override {
         nodes_.loop.call_after(1ms, [events = events_] { events->writable(); });
         return {};
     }
@@ -184,17 +185,21 @@ class FakeLinks final : public ClientLinks {
     FakeNodes& nodes_;
     std::string door_;
     std::shared_ptr<Events> events_;
-    wire::LinkEndpoint results_{"results", "credit"};
     std::shared_ptr<int> in_flight_ = std::make_shared<int>(0);
     TimePoint busy_until_{};
 };
 
-inline Result<std::unique_ptr<Door>> FakeNodes::knock(const std::string& door) {
-    return std::make_unique<FakeDoor>(*this, door);
+// "a", of ipc:///a
+inline std::string name_of(const Address& door) {
+    return door.endpoint.text().substr(std::string("ipc:///").size());
+}
+
+inline Result<std::unique_ptr<Door>> FakeNodes::knock(const Address& door) {
+    return std::make_unique<FakeDoor>(*this, name_of(door));
 }
 inline Result<std::unique_ptr<ClientLinks>> FakeNodes::links(const ClientLinksTerms& terms,
                                                              ClientLinks::Events events) {
-    return std::make_unique<FakeLinks>(*this, terms.door, std::move(events));
+    return std::make_unique<FakeLinks>(*this, name_of(terms.door), std::move(events));
 }
 inline void FakeNodes::tell(const std::string& door, const wire::Body& body) {
     loop.call_after(0ms, [visit = visits.at(door), body] {
@@ -214,13 +219,14 @@ inline wire::RunState FakeNodes::state(const std::string& door, const std::strin
     state.phase = phase;
     state.reason = node.reason;
     state.members = members(door);
+    if (node.has_places || phase == "running") state.ends = {{at(door), {}, {}}, {at(door), {}, {}}};
     if (phase == "done") state.jobs.push_back({0, 0, "only", "b0", "cpu0", "", {}});
     return state;
 }
 inline std::vector<wire::Member> FakeNodes::members(const std::string& first) const {
-    std::vector<wire::Member> list{{PeerId{first}, first, first, "", ""}};
+    std::vector<wire::Member> list{{PeerId{first}, first, at(first), {}, {}, {}}};
     for (const auto& [door, node] : nodes)
-        if (door != first) list.push_back({PeerId{door}, door, door, "", ""});
+        if (door != first) list.push_back({PeerId{door}, door, at(door), {}, {}, {}});
     return list;
 }
 

@@ -12,7 +12,8 @@ namespace {
 // A submission of `count` one-byte chunks to three node managers a, b, c, and what came of it.
 struct Scene {
     explicit Scene(std::uint64_t count, std::vector<std::string> doors = {"a"}) {
-        terms.doors = std::move(doors);
+        for (const auto& door : doors)
+            terms.doors.push_back(address_at(door));
         terms.app.name = "echo";
         terms.app.positions.resize(1);
         chunks = count;
@@ -317,4 +318,14 @@ TEST_CASE("the client says twice a second that it is there") {
     scene.run();
     CHECK(scene.nodes["a"].alive >= 18);
     CHECK(scene.nodes["a"].alive <= 22);
+}
+
+TEST_CASE("chunks are sent once the run has its places, not before") {
+    Scene scene(5);
+    scene.nodes.nodes.at("a").has_places = false;
+    scene.start();
+    scene.loop.run_for(400ms);  // the node says "running" after 500 ms
+    CHECK(scene.nodes.nodes.at("a").chunks.empty());
+    scene.loop.run_for(2s);
+    CHECK(scene.every_result_once_in_order());
 }

@@ -4,6 +4,7 @@
 #include <signal.h>
 
 #include <algorithm>
+#include <cstdlib>
 #include <random>
 #include <thread>
 
@@ -84,6 +85,53 @@ TEST_CASE("a job that never returns is killed at chunk_timeout, and three times 
     CHECK(outcome.err.find("held chunk 7") != std::string::npos);
     CHECK(outcome.took.count() < 12);
     CHECK(eventually([&] { return boards_free(world); }, 5s));
+}
+
+TEST_CASE("a job that is stopped while it waits for chunks is lost, and the run goes on without it") {
+    World world;
+    world.up(2, {"--slots", "4"});
+    const auto app = world.files().write("slow.toml", slow_app(1, 30, 100) +
+                                                          "[[pipeline.position]]\nname = \"next\"\njob = \"copy\"\n");
+    const auto got = world.files().path() / "got.npy", fed = world.files().path() / "fed.npy";
+    auto run = world.start({"submit", app.string(), "--output", got.string(), "--prepared", fed.string(), "--json"});
+    pid_t waiting = 0;
+    REQUIRE(eventually(
+        [&] {
+            for (const auto job : world.jobs())
+                if (read_file("/proc/" + std::to_string(job) + "/comm") == "copy\n") waiting = job;
+            return waiting != 0;
+        },
+        5s));
+    std::this_thread::sleep_for(500ms);
+    kill(waiting, SIGSTOP);
+    const auto outcome = run.wait(60s);
+    CAPTURE(outcome.err);
+    CHECK(outcome.exit_code == 0);
+    CHECK(read_file(got) == read_file(fed));
+    CHECK(outcome.json()["replays"] > 0);
+}
+
+TEST_CASE("connections of links that are reset: every result once, in order, bit-identical") {
+    World world;
+    world.up(3, {"--tcp"});
+    const auto app = world.files().write("slow.toml", slow_app(3, 10, 150));
+    const auto got = world.files().path() / "got.npy", fed = world.files().path() / "fed.npy";
+    auto run = world.start({"submit", app.string(), "--output", got.string(), "--prepared", fed.string(), "--json"});
+    REQUIRE(eventually([&] { return world.jobs().size() == 3; }, 5s));
+    for (int round = 0; round < 3; ++round) {
+        std::this_thread::sleep_for(400ms);
+        const auto jobs = world.jobs();
+        if (jobs.empty()) break;
+        const auto command = "ss -tnpH state established | grep -w pid=" + std::to_string(jobs[round % jobs.size()]) +
+                             " | head -1 | { read -r _ _ from to _; ss -KH src $from dst $to | grep -q .; }";
+        if (std::system(command.c_str()) != 0) MESSAGE("no connection was reset: it takes root, ss and its kernel option");
+    }
+    const auto outcome = run.wait(60s);
+    CAPTURE(outcome.err);
+    CHECK(outcome.exit_code == 0);
+    CHECK(outcome.json()["chunks_out"] == 150);
+    CHECK(read_file(got) == read_file(fed));
+    CHECK(eventually([&] { return boards_free(world); }, 8s));
 }
 
 TEST_CASE("jobs and boards killed in the middle: every result once, in order, bit-identical") {

@@ -80,7 +80,7 @@ struct Bench {
     std::string reason() { return job.hear<wire::JobFailed>().value().reason; }
 
     LinkDir dir;
-    SocketFactory sockets;
+    SocketFactory sockets{Identity::local()};
     wire::JobConfig config;
     LinkTerms terms;
     DrivenJob job;
@@ -125,7 +125,7 @@ TEST_CASE("a credit that finds no connection is sent when there is one, though n
     Bench bench("copy");
     const auto links = bench.job.hear<wire::JobUp>().value().links;
     wire::LinkEndpoint deaf = links[0];
-    deaf.credit += "nobody";
+    deaf.credit = Endpoint::parse(deaf.credit.text() + "nobody").value();
     bench.out.push_back(LinkSender::connect(bench.sockets, deaf, bench.terms, "0/0").value());
     bench.in.push_back(LinkReceiver::bind(bench.sockets, bench.dir.place(), bench.terms).value());
     REQUIRE(bench.job.tell(wire::JobConnect{{bench.in[0].endpoint()}}));
@@ -165,7 +165,7 @@ TEST_CASE("when nobody takes its results a job takes no more chunks, and still d
     Bench bench("copy");
     bench.wire();
     // On each of the two links at least a window, by the sockets' marks, and no more than may be unacknowledged.
-    const std::uint64_t window = bench.terms.window(), most = bench.terms.most_unacknowledged();
+    const std::uint64_t window = bench.terms.window(), most = bench.terms.lead();
     std::uint64_t sent = 0;
     auto chunk = chunk_of(0, bench.terms);
     const auto deadline = std::chrono::steady_clock::now() + 1s;
@@ -244,6 +244,41 @@ TEST_CASE("a neighbour that does not fit ends the job with what differs") {
     auto sender = LinkSender::connect(bench.sockets, up.links[0], bench.terms, "0/0").value();
     until({sender.fd()}, [&] { return sender.open(); });
     CHECK(bench.reason().starts_with("the link from 0/0 does not fit: its tensor 0 is 'x' UINT8 1x10x10x10"));
+}
+
+TEST_CASE("a job that loses a link says so and ends, unless it is told to drain meanwhile") {
+    for (const bool before : {false, true}) {
+        for (const bool drained : {false, true}) {
+            CAPTURE(before);
+            CAPTURE(drained);
+            Bench bench("copy");
+            bench.wire();
+            bench.send(0);
+            CHECK(bench.receive().index == 0);
+            CHECK(bench.job.page().step == 2);
+            (before ? bench.out.clear() : bench.in.clear());
+            if (drained) {
+                REQUIRE(bench.job.tell(wire::JobDrain{}));
+                CHECK(bench.job.hear<wire::JobDrained>().value().stats.chunks == 1);
+                CHECK(bench.job.wait() == 0);
+                continue;
+            }
+            const auto failed = bench.job.hear<wire::JobFailed>().value();
+            CHECK(failed.fault == static_cast<std::uint8_t>(Fault::unreachable));
+            CHECK(failed.reason == std::string("the connection of its link ") + (before ? "from 0/0" : "to 2/0") + " broke");
+            CHECK(WEXITSTATUS(bench.job.wait()) == 3);
+        }
+    }
+}
+
+TEST_CASE("the page tells which links are not open, and that the job is not stopped") {
+    Bench bench("copy", {}, 2, 1);
+    const auto up = bench.job.hear<wire::JobUp>().value();
+    bench.out.push_back(LinkSender::connect(bench.sockets, up.links[0], bench.terms, "0/0").value());
+    until({bench.out[0].fd()}, [&] { return bench.out[0].open(); });
+    until({}, [&] { return bench.job.page().step == 1 && bench.job.page().unopened == 2; });
+    const std::uint64_t looked = bench.job.page().looked_ns;
+    until({}, [&] { return bench.job.page().looked_ns != looked; });
 }
 
 TEST_CASE("started by hand, a job says what it is") {

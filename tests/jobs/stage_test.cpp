@@ -76,7 +76,7 @@ LinkTerms terms_of(const wire::JobConfig& config, const std::vector<TensorDesc>&
 
 TEST_CASE("a stage job computes what the reference computes, and says how long loading took") {
     LinkDir dir;
-    SocketFactory sockets;
+    SocketFactory sockets{Identity::local()};
     const auto package = classifier(dir.path / "package");
     const auto config = stage_config(package, dir);
     auto job = DrivenJob::start(under("FARD_BUILD_ROOT", "jobs/stage")).value();

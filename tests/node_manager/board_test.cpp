@@ -5,6 +5,7 @@
 #include "runtime/peer/codec.hpp"
 #include "runtime/peer/messages_client.hpp"
 #include "runtime/peer/messages_job.hpp"
+#include "tests/fakes/endpoints.hpp"
 #include "tests/fakes/sim_loop.hpp"
 #include "tests/node_manager/fake_jobs.hpp"
 #include "tests/overlays/scratch.hpp"
@@ -37,9 +38,9 @@ struct Rig {
     FakeSpawner spawner{loop};
     std::unique_ptr<OverlayStore> store =
         OverlayStore::open(loop, scratch / "store", [this](const std::string&) { board->changed(); }).value();
-    std::vector<std::string> doors_knocked;
+    std::vector<Address> doors_knocked;
     std::function<void(Result<wire::Piece>)> piece_answer;
-    PackageFetch packages{loop, *store, [this](const std::string& door) { return knock(door); }};
+    PackageFetch packages{loop, *store, [this](const Address& door) { return knock(door); }};
     std::vector<wire::BoardState> published;
     std::optional<Board> board;
 
@@ -52,7 +53,7 @@ struct Rig {
             [] { return std::uint32_t{7}; });
     }
 
-    Result<std::unique_ptr<PieceSource>> knock(const std::string& door) {
+    Result<std::unique_ptr<PieceSource>> knock(const Address& door) {
         struct Source final : PieceSource {
             explicit Source(Rig& the_rig) : rig(the_rig) {}
             void ask(const wire::Fetch&, Duration, std::function<void(Result<wire::Piece>)> answer) override {
@@ -97,11 +98,11 @@ struct Rig {
         job.spec.name = "first";
         job.spec.program = "copy";
         job.spec.overlay = overlay;
-        return {run, epoch, "app", 60'000, 4096, {job}, {"ipc://source"}};
+        return {run, epoch, "app", 60'000, 4096, {job}, {address_at("source")}};
     }
     std::shared_ptr<std::optional<wire::Body>> start(const RunId& run, Epoch epoch) {
         auto answer = request(spawn_message(run, epoch));
-        spawner.jobs.back()->say(wire::JobUp{{{"a", "b"}}});
+        spawner.jobs.back()->say(wire::JobUp{{{at("a"), at("b"), {}}}});
         loop.run_ready();
         return answer;
     }
@@ -123,7 +124,7 @@ TEST_CASE("jobs are started under a firm lease, and their slots are free once th
     REQUIRE(spawned->has_value());
     const auto& bound = (**spawned).as<wire::Spawned>()->jobs;
     REQUIRE(bound.size() == 1);
-    const auto wired = rig.request(wire::Wire{run_a, first, {{bound[0].job, {{"c", "d"}}}}});
+    const auto wired = rig.request(wire::Wire{run_a, first, {{bound[0].job, {{at("c"), at("d"), {}}}}}});
     CHECK_FALSE(wired->has_value());
     rig.spawner.jobs[0]->say(wire::JobLinked{});
     rig.loop.run_ready();
@@ -206,7 +207,7 @@ TEST_CASE("a lost job is told to the coordinator of its run") {
     REQUIRE(rig.courier.asked.size() == 1);
     CHECK(rig.courier.asked[0].to == coordinator);
     CHECK(*rig.courier.asked[0].body.as<wire::JobLost>() ==
-          wire::JobLost{{run_a, first, 0, 0}, "b1", false, "signal 9 (SIGKILL)", "last words"});
+          wire::JobLost{{run_a, first, 0, 0}, "b1", false, 0, "signal 9 (SIGKILL)", "last words"});
 }
 
 TEST_CASE("the next wiring kills the jobs of the one before") {
@@ -228,7 +229,7 @@ TEST_CASE("missing packages are fetched before the jobs start, and the lease is 
     const auto bytes = archive(*package).value();
     rig.lease(run_a, first);
     auto spawned = rig.request(rig.spawn_message(run_a, first, package->id));
-    CHECK(rig.doors_knocked == std::vector<std::string>{"ipc://source"});
+    CHECK(rig.doors_knocked == std::vector{address_at("source")});
     CHECK(rig.spawner.jobs.empty());
 
     SUBCASE("it comes") {
@@ -247,7 +248,7 @@ TEST_CASE("missing packages are fetched before the jobs start, and the lease is 
         rig.piece_answer(fail(Fault::not_found, "no such package"));
         rig.loop.run_ready();
         REQUIRE(spawned->has_value());
-        CHECK((**spawned).as<wire::Refused>()->reason.find("ipc://source: no such package") !=
+        CHECK((**spawned).as<wire::Refused>()->reason.find("ipc:///source: no such package") !=
               std::string::npos);
     }
     SUBCASE("the lease ends meanwhile") {
@@ -263,7 +264,7 @@ TEST_CASE("missing packages are fetched before the jobs start, and the lease is 
 TEST_CASE("the state is published each second and after a change") {
     Rig rig;
     REQUIRE(rig.published.size() == 1);
-    CHECK(rig.published[0] == wire::BoardState{{{"cpu0", "soft", 2, true, ""}}, {2}, {}, 7});
+    CHECK(rig.published[0] == wire::BoardState{{{"cpu0", "soft", 2, true, ""}}, {2}, {}, 7, {"copy"}});
     rig.loop.run_for(1s);
     CHECK(rig.published.size() == 2);
     rig.lease(run_a, first);

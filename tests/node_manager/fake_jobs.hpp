@@ -20,6 +20,7 @@ struct FakeJob {
     bool dies_when_killed = true;
     bool takes_messages = true;
     std::optional<JobProcess::Busy> busy;
+    JobProcess::Signs signs;
     wire::JobStats totals;
     std::string place = "/run/links/0";
 
@@ -51,6 +52,8 @@ class FakeSpawner final : public JobSpawner {
         return std::make_unique<Process>(loop_, std::move(job));
     }
 
+    std::vector<std::string> programs() override { return {"copy"}; }
+
     std::size_t alive() const {
         std::size_t count = 0;
         for (const auto& job : jobs)
@@ -76,6 +79,7 @@ class FakeSpawner final : public JobSpawner {
             loop_.post([job = job_] { job->exit({-1, 9}, "killed"); });
         }
         std::optional<Busy> busy() const override { return job_->busy; }
+        Signs signs() const override { return job_->signs; }
         wire::JobStats totals() const override { return job_->totals; }
         const std::string& link_place() const override { return job_->place; }
 

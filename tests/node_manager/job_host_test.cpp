@@ -3,6 +3,7 @@
 #include <doctest/doctest.h>
 
 #include "runtime/peer/messages_job.hpp"
+#include "tests/fakes/endpoints.hpp"
 #include "tests/fakes/sim_loop.hpp"
 #include "tests/node_manager/fake_jobs.hpp"
 
@@ -52,7 +53,7 @@ struct Rig {
     }
     void all_up() {
         for (const auto& job : spawner.jobs) {
-            if (job->alive) job->say(wire::JobUp{{{"ipc://data" + job->place, "ipc://credit"}}});
+            if (job->alive) job->say(wire::JobUp{{{at("data" + job->place), at("credit"), {}}}});
         }
         loop.run_ready();
     }
@@ -63,7 +64,7 @@ struct Rig {
     void wire_all() {
         std::vector<wire::JobWire> jobs;
         for (const auto& bound : spawned->value().jobs)
-            jobs.push_back({bound.job, {{"ipc://next", "ipc://back"}}});
+            jobs.push_back({bound.job, {{at("next"), at("back"), {}}}});
         wire(jobs);
     }
     void running(std::vector<wire::JobSpec> jobs) {
@@ -107,19 +108,19 @@ TEST_CASE("a crew's life: spawned, wired, drained, reaped") {
     CHECK(config->link_bytes == 4096);
     CHECK(rig.spawner.jobs[0]->last<wire::JobConfig>()->package_dir.empty());
 
-    rig.spawner.jobs[0]->say(wire::JobUp{{{"a", "b"}}});
+    rig.spawner.jobs[0]->say(wire::JobUp{{{at("a"), at("b"), {}}}});
     rig.loop.run_ready();
     CHECK_FALSE(rig.spawned);  // not before all are up
-    rig.spawner.jobs[1]->say(wire::JobUp{{{"c", "d"}}});
+    rig.spawner.jobs[1]->say(wire::JobUp{{{at("c"), at("d"), {}}}});
     rig.loop.run_ready();
     REQUIRE(rig.spawned);
-    CHECK(rig.spawned->value().jobs == std::vector<wire::JobBound>{{{run, first, 0, 0}, {{"a", "b"}}},
-                                                                   {{run, first, 1, 2}, {{"c", "d"}}}});
+    CHECK(rig.spawned->value().jobs == std::vector<wire::JobBound>{{{run, first, 0, 0}, {{at("a"), at("b"), {}}}},
+                                                                   {{run, first, 1, 2}, {{at("c"), at("d"), {}}}}});
 
     rig.spawner.jobs[0]->say(wire::JobLinked{});  // may come before WIRE
     rig.wire_all();
     CHECK(rig.spawner.jobs[1]->last<wire::JobConnect>()->receivers ==
-          std::vector<wire::LinkEndpoint>{{"ipc://next", "ipc://back"}});
+          std::vector<wire::LinkEndpoint>{{at("next"), at("back"), {}}});
     CHECK_FALSE(rig.wired);
     rig.spawner.jobs[1]->say(wire::JobLinked{});
     rig.loop.run_ready();
@@ -180,7 +181,7 @@ TEST_CASE("jobs that cannot be started fail the spawn, and none of it is left") 
 TEST_CASE("a job that is not up in time is named, and all are killed") {
     Rig rig;
     rig.spawn({job_spec(0, 0), job_spec(1, 0), job_spec(1, 1)});
-    rig.spawner.jobs[0]->say(wire::JobUp{{{"a", "b"}}});
+    rig.spawner.jobs[0]->say(wire::JobUp{{{at("a"), at("b"), {}}}});
     rig.loop.run_for(9999ms);
     CHECK_FALSE(rig.spawned);
     rig.loop.run_for(1ms);
@@ -199,7 +200,7 @@ TEST_CASE("a job that ends before it is up is lost, and fails the spawn") {
     rig.loop.run_ready();
     REQUIRE(rig.lost.size() == 1);
     CHECK(rig.lost[0] ==
-          wire::JobLost{{run, first, 1, 0}, "b1", false, "signal 11 (SIGSEGV)", "segfault in stage"});
+          wire::JobLost{{run, first, 1, 0}, "b1", false, 0, "signal 11 (SIGSEGV)", "segfault in stage"});
     REQUIRE(rig.spawned);
     CHECK(rig.spawned->error().fault == Fault::failed);
     CHECK(rig.spawned->error().message == "position 1 replica 0 ('p1'): signal 11 (SIGSEGV)");
@@ -223,8 +224,12 @@ TEST_CASE("a job that says why it ends is fatal, with its last words") {
     CHECK(rig.lost.empty());  // until it is gone
     rig.spawner.jobs[0]->exit({1, 0}, "std::out_of_range");
     REQUIRE(rig.lost.size() == 1);
-    CHECK(rig.lost[0] ==
-          wire::JobLost{{run, first, 0, 0}, "b1", true, "threw: out of range", "std::out_of_range"});
+    CHECK(rig.lost[0] == wire::JobLost{{run, first, 0, 0},
+                                       "b1",
+                                       true,
+                                       static_cast<std::uint8_t>(Fault::failed),
+                                       "threw: out of range",
+                                       "std::out_of_range"});
     CHECK(rig.host->jobs() == 1);  // the other goes on
 
     rig.spawner.jobs[1]->say(
@@ -256,6 +261,58 @@ TEST_CASE("a job that holds one chunk too long is killed and lost") {
     CHECK_FALSE(rig.spawner.jobs[1]->killed);
 }
 
+TEST_CASE("only what any job would fail at is fatal") {
+    Rig rig;
+    std::vector<wire::JobSpec> specs;
+    for (std::uint32_t fault = 1; fault <= 10; ++fault)
+        specs.push_back(job_spec(0, fault));
+    rig.running(specs);
+    for (std::uint8_t fault = 1; fault <= 10; ++fault) {
+        rig.spawner.jobs[fault - 1]->say(wire::JobFailed{"why", fault});
+        rig.spawner.jobs[fault - 1]->exit({3, 0});
+        const auto meant = static_cast<Fault>(fault);
+        CHECK(rig.lost.back().fault == fault);
+        CHECK(rig.lost.back().fatal ==
+              (meant == Fault::failed || meant == Fault::invalid_input || meant == Fault::unsupported));
+    }
+    CHECK(rig.lost.size() == 10);
+}
+
+TEST_CASE("a job that gives no sign of life outside of process() is killed and lost") {
+    Rig rig;
+    rig.running({job_spec(0, 0), job_spec(1, 0), job_spec(2, 0), job_spec(3, 0), job_spec(4, 0)});
+    auto& jobs = rig.spawner.jobs;
+    for (auto& job : jobs)
+        job->signs = {1, 2, 0};
+    jobs[1]->busy = JobProcess::Busy{rig.loop.now(), 1};
+    jobs[2]->signs.step = 0;  // it loads its device
+    jobs[4]->signs.stopped = true;
+    jobs[4]->busy = JobProcess::Busy{rig.loop.now(), 1};
+    for (std::uint64_t look = 2; look < 80; ++look) {
+        jobs[3]->signs.looked_ns = look;
+        rig.loop.run_for(100ms);
+        if (look < 40) CHECK_FALSE(jobs[0]->killed);
+    }
+    REQUIRE(rig.lost.size() == 2);
+    CHECK(rig.lost[0].job.position == 0);
+    CHECK(rig.lost[0].cause == "gave no sign of life outside of process() for 4 s");
+    CHECK_FALSE(rig.lost[0].fatal);
+    CHECK(rig.lost[1].job.position == 4);
+    CHECK(rig.lost[1].cause == "was stopped for 4 s");
+}
+
+TEST_CASE("how far jobs are is what their pages say") {
+    Rig rig;
+    rig.running({job_spec(0, 0), job_spec(1, 0)});
+    rig.spawner.jobs[1]->signs = {1, 1, 4};
+    rig.spawner.jobs[1]->totals.chunks = 7;
+    rig.spawner.jobs[1]->busy = JobProcess::Busy{rig.loop.now(), 8};
+    const auto progress = rig.host->progress(run, first);
+    REQUIRE(progress.size() == 2);
+    CHECK(progress[1] == wire::JobProgress{1, 0, 1, 4, 7, true});
+    CHECK(rig.host->progress(run, {1, 1}).empty());
+}
+
 TEST_CASE("wiring that does not fit is refused") {
     Rig rig;
     rig.wire({});
@@ -264,7 +321,7 @@ TEST_CASE("wiring that does not fit is refused") {
     rig.wire({});
     CHECK(rig.wired->error().message == "its jobs are not up yet");
     rig.all_up();
-    const wire::JobWire one{{run, first, 0, 0}, {{"a", "b"}}}, two{{run, first, 1, 0}, {{"a", "b"}}};
+    const wire::JobWire one{{run, first, 0, 0}, {{at("a"), at("b"), {}}}}, two{{run, first, 1, 0}, {{at("a"), at("b"), {}}}};
     rig.wire({one});
     CHECK(rig.wired->error().message == "WIRE names 1 jobs, this board runs 2");
     rig.wire({one, one});
@@ -274,11 +331,11 @@ TEST_CASE("wiring that does not fit is refused") {
     rig.wired.reset();
     rig.wire({one, two});
     CHECK_FALSE(rig.wired);
-    rig.loop.run_for(30s);
+    rig.loop.run_for(75s);
     REQUIRE(rig.wired);
     CHECK(rig.wired->error().fault == Fault::timed_out);
     CHECK(rig.wired->error().message ==
-          "not linked within 30 s: position 0 replica 0 ('p0'), position 1 replica 0 ('p1')");
+          "not linked within 75 s: position 0 replica 0 ('p0'), position 1 replica 0 ('p1')");
     rig.wire({one, two});
     CHECK(rig.wired->error().message == "its jobs are wired already");
 }

@@ -444,3 +444,32 @@ TEST_CASE("nothing but RESERVE creates a lease") {
     CHECK(starts_with(board.reserve("5", "a"), "refused: run 5 has released"));  // overtaken by the RELEASE
     CHECK(board.reserve("5", "a", {1, 2}) == "granted");
 }
+
+TEST_CASE("a device that becomes unhealthy ends what needs it, and is given anew when it is well again") {
+    Board board;
+    board.spawn("1", "a");
+    board.make_firm("2", "b");
+    CHECK(board.reserve("3", "a") == "queued");
+    std::vector<wire::DeviceState> devices = board.table.devices();
+    devices[0].healthy = false;
+    devices[0].detail = "its DMA is wedged";
+    devices[2].healthy = true;
+    board.table.set_devices(devices, board.now);
+    CHECK(board.take_log() == "end 1 1; ");
+    CHECK(board.free() == Slots{0, 1, 1});
+    CHECK(starts_with(board.renew("1"), "refused: "));
+    CHECK(starts_with(board.renew("3"), "refused: "));
+    CHECK(board.renew("2") == "granted");
+    CHECK(board.reserve("4", "a") == "refused: device 'a' is unhealthy: its DMA is wedged");
+    board.reap("1");
+    CHECK(board.reserve("5", "x") == "granted");
+    devices[0].healthy = true;
+    devices[1].slots = 1;
+    board.table.set_devices(devices, board.now);
+    CHECK(board.free() == Slots{1, 0, 0});
+    CHECK(board.reserve("4", "a", {1, 2}) == "granted");
+    devices[1].slots = 0;
+    board.table.set_devices(devices, board.now);
+    CHECK(starts_with(board.renew("2"), "refused: "));
+    CHECK(board.free() == Slots{0, 0, 0});
+}

@@ -5,6 +5,7 @@
 #include <fstream>
 
 #include "runtime/node_manager/package_fetch.hpp"
+#include "tests/fakes/endpoints.hpp"
 #include "tests/fakes/sim_loop.hpp"
 #include "tests/overlays/scratch.hpp"
 
@@ -54,12 +55,12 @@ struct FakeSources {
         std::function<void(Result<wire::Piece>)> answer;
     };
     std::vector<Asked> asked;
-    std::string shut_door = "shut";
+    Address shut_door = address_at("shut");
 
     KnockAtSource knock() {
-        return [this](const std::string& door) -> Result<std::unique_ptr<PieceSource>> {
+        return [this](const Address& door) -> Result<std::unique_ptr<PieceSource>> {
             if (door == shut_door) return fail(Fault::unreachable, "the door is shut");
-            return std::make_unique<Source>(*this, door);
+            return std::make_unique<Source>(*this, door.endpoint.path().substr(1));
         };
     }
     void answer(Result<wire::Piece> piece) {
@@ -215,7 +216,7 @@ TEST_CASE("a missing package is fetched piece by piece, once for all who want it
     PackageFetch fetch(rig.loop, *rig.store, sources.knock());
     int done = 0;
     for (int asker = 0; asker < 2; ++asker) {
-        fetch.fetch(sample.id, {"ipc://one"}, [&](const Result<>& result) {
+        fetch.fetch(sample.id, {address_at("one")}, [&](const Result<>& result) {
             CHECK(result);
             ++done;
         });
@@ -241,13 +242,13 @@ TEST_CASE("the next source is tried when one fails, and the error names them all
     PackageFetch fetch(rig.loop, *rig.store, sources.knock());
     Result<> result;
     const auto begin = [&] {
-        fetch.fetch(sample.id, {"shut", "ipc://a", "ipc://b"},
+        fetch.fetch(sample.id, {address_at("shut"), address_at("a"), address_at("b")},
                     [&](Result<> end) { result = std::move(end); });
         rig.loop.run_ready();
-        CHECK(sources.asked.back().door == "ipc://a");
+        CHECK(sources.asked.back().door == "a");
         sources.answer(sample.piece(0));
         sources.answer(fail(Fault::timed_out, "no answer"));  // half way
-        CHECK(sources.asked.back().door == "ipc://b");
+        CHECK(sources.asked.back().door == "b");
         CHECK(sources.asked.back().fetch.offset == 0);  // nothing of a source that failed is trusted
     };
     begin();
@@ -258,7 +259,7 @@ TEST_CASE("the next source is tried when one fails, and the error names them all
     std::filesystem::remove_all(rig.scratch / "store");
     rig.reopen();
     PackageFetch again(rig.loop, *rig.store, sources.knock());
-    again.fetch(sample.id, {"shut", "ipc://b"}, [&](Result<> end) { result = std::move(end); });
+    again.fetch(sample.id, {address_at("shut"), address_at("b")}, [&](Result<> end) { result = std::move(end); });
     rig.loop.run_ready();
     auto wrong = sample.piece(0);
     wrong.bytes[700] ^= 1;
@@ -267,7 +268,7 @@ TEST_CASE("the next source is tried when one fails, and the error names them all
     sources.answer(sample.piece(2));
     REQUIRE_FALSE(result);
     CHECK(result.error().fault == Fault::corrupt);
-    CHECK(result.error().message.find("shut: the door is shut; ipc://b: ") != std::string::npos);
+    CHECK(result.error().message.find("shut: the door is shut; ipc:///b: ") != std::string::npos);
     CHECK_FALSE(rig.store->has(sample.id));
 }
 
@@ -277,7 +278,7 @@ TEST_CASE("a fetch without sources, with a wrong answer, or too slow ends with a
     FakeSources sources;
     PackageFetch fetch(rig.loop, *rig.store, sources.knock());
     Result<> result;
-    const auto begin = [&](const std::vector<std::string>& doors) {
+    const auto begin = [&](const std::vector<Address>& doors) {
         result = {};
         fetch.fetch(sample.id, doors, [&](Result<> end) { result = std::move(end); });
         rig.loop.run_ready();
@@ -285,10 +286,10 @@ TEST_CASE("a fetch without sources, with a wrong answer, or too slow ends with a
     begin({});
     CHECK(result.error().message ==
           fmt::format("no board could give package {}: none that has it was named", sample.id));
-    begin({"ipc://a"});
+    begin({address_at("a")});
     sources.answer(sample.piece(1));  // not the one that was asked for
     CHECK(result.error().fault == Fault::corrupt);
-    begin({"ipc://a"});
+    begin({address_at("a")});
     sources.answer(sample.piece(0));
     rig.loop.run_for(9s);
     REQUIRE_FALSE(result);

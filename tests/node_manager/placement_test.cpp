@@ -57,10 +57,52 @@ TEST_CASE("a board that holds the overlay is preferred among free ones") {
     CHECK(boards_of(place_jobs(spec, boards, {"a"}, {}).value()) == "b ");
 }
 
+TEST_CASE("the overlay comes before spreading the jobs") {
+    std::vector boards{board("a", 2, 2), board("b", 2, 2)};
+    boards[1].state.overlays = {"hash"};
+    auto spec = app(2);
+    spec.positions[0].overlay = spec.positions[1].overlay = "hash";
+    CHECK(boards_of(place_jobs(spec, boards, {"a"}, {}).value()) == "b b ");
+}
+
+TEST_CASE("a board without the program is passed over; with none that has it, it is named") {
+    std::vector boards{board("a", 2, 2), board("b", 2, 2)};
+    boards[1].state.programs = {"copy", "stage"};
+    auto spec = app(2);
+    for (auto& position : spec.positions)
+        position.program = "stage";
+    CHECK(boards_of(place_jobs(spec, boards, {"a"}, {}).value()) == "b b ");
+    spec.positions.push_back(spec.positions.back());
+    const auto too_few = place_jobs(spec, boards, {"a"}, {});
+    REQUIRE_FALSE(too_few);
+    CHECK(too_few.error().message.find("2 on 1 board(s) that have its program 'stage'") != std::string::npos);
+    spec.positions[1].program = "elsewhere";
+    const auto nobody = place_jobs(spec, boards, {"a"}, {});
+    REQUIRE_FALSE(nobody);
+    CHECK(nobody.error().fault == Fault::not_found);
+    CHECK(nobody.error().message.find("the job program 'elsewhere', which none of the 2 board(s) has") !=
+          std::string::npos);
+}
+
+TEST_CASE("boards that no chunk came through between are no neighbours, where that is possible") {
+    const std::vector boards{board("a", 1, 1), board("b", 1, 1), board("c", 1, 1), board("d", 1, 1)};
+    Misgivings misgivings;
+    misgivings.keep_apart({"c"}, {"b"});
+    CHECK(boards_of(place_jobs(app(3), boards, {"a"}, misgivings).value()) == "a b d ");
+    misgivings.keep_apart({"b"}, {"d"});
+    misgivings.keep_apart({"c"}, {"d"});
+    CHECK(boards_of(place_jobs(app(3), boards, {"a"}, misgivings).value()) == "b a c ");
+    CHECK(boards_of(place_jobs(app(4), boards, {"a"}, misgivings).value()) == "a b c d ");  // it is not
+    misgivings.keep_apart({"a"}, {"b"});  // the coordinator is the neighbour of both ends
+    CHECK(boards_of(place_jobs(app(1), boards, {"a"}, misgivings).value()) == "a ");
+    CHECK(boards_of(place_jobs(app(2), {boards[0], boards[1], boards[2]}, {"a"}, misgivings).value()) == "a c ");
+}
+
 TEST_CASE("boards to avoid are a last resort") {
     const std::vector boards{board("a", 2, 2), board("b", 1, 1)};
-    CHECK(boards_of(place_jobs(app(1), boards, {"a"}, {{"a"}}).value()) == "b ");
-    CHECK(boards_of(place_jobs(app(2), boards, {"a"}, {{"a"}}).value()) == "b a ");
+    const Misgivings misgivings{.boards = {{"a"}}, .apart = {}};
+    CHECK(boards_of(place_jobs(app(1), boards, {"a"}, misgivings).value()) == "b ");
+    CHECK(boards_of(place_jobs(app(2), boards, {"a"}, misgivings).value()) == "b a ");
 }
 
 TEST_CASE("a position that needs a kind of device gets it before those that take any") {

@@ -35,7 +35,7 @@ struct Pipeline {
     Scratch scratch;
     AsioLoop loop;
     Script script{loop};
-    SocketFactory sockets;
+    SocketFactory sockets{Identity::local()};
     std::unique_ptr<JobSpawner> spawner;
     std::optional<JobHost> host;
     std::optional<Result<wire::Spawned>> spawned;

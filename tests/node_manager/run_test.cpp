@@ -7,6 +7,7 @@
 
 #include "runtime/node_manager/coordinator.hpp"
 #include "runtime/peer/codec.hpp"
+#include "tests/fakes/endpoints.hpp"
 #include "tests/fakes/sim_loop.hpp"
 
 using namespace fard;
@@ -40,9 +41,10 @@ class FakeBoards final : public Courier, public Directory {
         BoardView view;
         view.member.peer = {name};
         view.member.name = name;
-        view.member.front_door = "ipc:///" + name;
+        view.member.front_door = at(name);
         view.state.devices = {{"cpu0", "soft", slots, true, ""}};
         view.state.slots_free = {slots};
+        view.state.programs = {"copy"};
         views.push_back(view);
     }
 
@@ -68,7 +70,7 @@ class FakeBoards final : public Courier, public Directory {
             wire::Spawned spawned;
             for (const auto& job : spawn->jobs)
                 spawned.jobs.push_back({{spawn->run, spawn->epoch, job.position, job.replica},
-                                        std::vector<wire::LinkEndpoint>(job.senders, {"data", "credit"})});
+                                        std::vector<wire::LinkEndpoint>(job.senders, {at("data"), at("credit"), {}})});
             return spawned;
         }
         if (body.is<wire::Drain>())
@@ -83,8 +85,11 @@ struct FakeEnds final : RunEnds {
     FakeEnds(Loop& loop, Events events_in, ChunkLedger& ledger_in)
         : loop_(loop), events(std::move(events_in)), ledger(ledger_in) {}
     ~FakeEnds() override { *alive = false; }
-    const wire::LinkEndpoint& inputs() const override { return endpoint; }
-    Result<std::vector<wire::LinkEndpoint>> bind_sinks(Epoch epoch) override {
+    std::vector<wire::LinkEndpoint> client_ends() const override {
+        if (epochs.empty()) return {};
+        return {endpoint, endpoint};
+    }
+    Result<std::vector<wire::LinkEndpoint>> bind_sinks(Epoch epoch, const std::vector<PublicKey>&) override {
         epochs.push_back(epoch);
         return std::vector<wire::LinkEndpoint>(64);
     }
@@ -96,13 +101,15 @@ struct FakeEnds final : RunEnds {
     }
     void start() override { started = true; }
     void unwire() override { started = false; }
+    RunWatch::Ends standing() const override { return ends; }
 
     Loop& loop_;
     Events events;
     ChunkLedger& ledger;
-    wire::LinkEndpoint endpoint{"in", "in"};
+    wire::LinkEndpoint endpoint{at("in"), at("in"), {}};
     std::vector<Epoch> epochs;
     bool started = false;
+    RunWatch::Ends ends;
     std::shared_ptr<bool> alive = std::make_shared<bool>(true);
 };
 
@@ -121,6 +128,7 @@ struct Bench {
          .tell_client = [this](const PeerId&,
                                const wire::Body& body) { told.push_back(*body.as<wire::RunState>()); },
          .next_ticket = [this] { return ++last_ticket; },
+         .key_of = [](const PeerId&) { return PublicKey(); },
          .make_ends =
              [this](const RunEndsTerms&, ChunkLedger& ledger, RunEnds::Events events) {
                  auto made = std::make_unique<FakeEnds>(loop, std::move(events), ledger);
@@ -139,8 +147,7 @@ struct Bench {
         submit.attempt = attempt;
         submit.app.name = "app";
         submit.chunks = 3;
-        submit.results = {{"out", "out"}};
-        TensorDesc tensor{"x", {1, 64}, "NC", DataType::uint(8), "UINT8"};
+            TensorDesc tensor{"x", {1, 64}, "NC", DataType::uint(8), "UINT8"};
         for (std::size_t p = 0; p < positions; ++p) {
             wire::PositionSpec spec;
             spec.name = "p" + std::to_string(p);
@@ -181,6 +188,7 @@ struct Bench {
         return {{{"run"}, epoch, position, 0},
                 "b",
                 fatal,
+                0,
                 fatal ? "threw: bad chunk" : "signal 9 (SIGKILL)",
                 "last words"};
     }
@@ -259,7 +267,7 @@ TEST_CASE("a job that throws ends the run at once") {
     CHECK(bench.reason().find("position 1 ('p1') on board b: threw: bad chunk") == 0);
 }
 
-TEST_CASE("a lost board's jobs go elsewhere; with too few slots left the run fails at once and says so") {
+TEST_CASE("a lost board's jobs go elsewhere; with too few slots left the run waits for some, then says so") {
     Bench bench{"a", "b", "c"};
     bench.submit(bench.submission(3));
     bench.live(100ms);
@@ -272,9 +280,26 @@ TEST_CASE("a lost board's jobs go elsewhere; with too few slots left the run fai
     bench.boards.remove("c");
     bench.boards.silent.insert("c");
     bench.coordinator.board_lost({"c"}, "killed");
-    bench.live(200ms);
+    bench.live(5s);
+    CHECK(bench.phase() == "admitted");
+    CHECK(bench.reason().find("slots: app 'app' needs 3 device slots at once") == 0);
+    bench.live(6s);
     CHECK(bench.phase() == "failed");
     CHECK(bench.reason().find("needs 3 device slots at once, the cluster has 2") != std::string::npos);
+}
+
+TEST_CASE("a run goes on when a board is back within some seconds") {
+    Bench bench{"a", "b"};
+    bench.submit(bench.submission(3));
+    bench.live(100ms);
+    bench.boards.remove("b");
+    bench.coordinator.board_lost({"b"}, "its cable was out");
+    bench.live(4s);
+    CHECK(bench.phase() == "admitted");
+    bench.boards.add("b");
+    bench.live(300ms);
+    CHECK(bench.phase() == "running");
+    CHECK(bench.ends->epochs == std::vector<Epoch>{{0, 0}, {0, 1}});
 }
 
 TEST_CASE("more positions than slots are refused at the door") {
@@ -338,14 +363,89 @@ TEST_CASE("the same attempt again is the same submission, a higher one replaces 
     CHECK(bench.ends->epochs == std::vector<Epoch>{{2, 0}});
 }
 
-TEST_CASE("a job program that a board does not have ends the run with the board's words") {
+TEST_CASE("a board that cannot start the jobs is passed over, whatever keeps it from it") {
+    for (const auto fault : {Fault::not_found, Fault::io, Fault::corrupt, Fault::timed_out}) {
+        CAPTURE(static_cast<int>(fault));
+        Bench bench{"a", "b"};
+        bench.boards.instead["b SPAWN"] =
+            wire::Refused{static_cast<std::uint8_t>(fault), "no job program 'x', or no descriptors"};
+        bench.submit(bench.submission(2));
+        bench.live(200ms);
+        CHECK(bench.phase() == "running");
+        CHECK(bench.boards.count("b SPAWN") == 1);
+    }
     Bench bench{"a", "b"};
-    bench.boards.instead["b SPAWN"] =
-        wire::Refused{static_cast<std::uint8_t>(Fault::not_found), "no job program 'x'"};
+    bench.boards.instead["b SPAWN"] = wire::Refused{static_cast<std::uint8_t>(Fault::unsupported), "no such kernels"};
     bench.submit(bench.submission(2));
     bench.live(200ms);
     CHECK(bench.phase() == "failed");
-    CHECK(bench.reason() == "starting jobs on board b: no job program 'x'");
+    CHECK(bench.reason() == "starting jobs on board b: no such kernels");
+}
+
+TEST_CASE("a program that no board has is refused at the door") {
+    Bench bench{"a", "b"};
+    auto submission = bench.submission(2);
+    submission.app.positions[1].program = "elsewhere";
+    const auto answer = bench.submit(submission);
+    const auto* refused = answer.as<wire::Refused>();
+    REQUIRE(refused != nullptr);
+    CHECK(refused->fault == static_cast<std::uint8_t>(Fault::not_found));
+    CHECK(refused->reason.find("'elsewhere', which none of the 2 board(s) has") != std::string::npos);
+}
+
+TEST_CASE("a link that a job lost starts the next wiring, and is nobody's loss") {
+    Bench bench{"a", "b"};
+    auto submission = bench.submission(2);
+    submission.chunks = 100;
+    bench.submit(submission);
+    auto lost = bench.loss(1, {0, 0});
+    lost.fault = static_cast<std::uint8_t>(Fault::unreachable);
+    for (std::uint32_t wiring = 0; wiring < 12; ++wiring) {
+        bench.live(1s);
+        CHECK(bench.phase() == "running");
+        lost.job.epoch = {0, wiring};
+        bench.coordinator.job_lost({"b"}, lost);
+    }
+    bench.live(1s);
+    CHECK(bench.phase() == "running");
+    lost.job.epoch = {0, 12};
+    bench.coordinator.job_lost({"b"}, lost);
+    bench.live(1s);
+    CHECK(bench.phase() == "failed");
+    CHECK(bench.reason().find("was wired 12 times without a new result") != std::string::npos);
+}
+
+TEST_CASE("a lost link of the coordinator's own is the same; a lost link to the client is this attempt's end") {
+    Bench bench{"a", "b"};
+    bench.submit(bench.submission(2));
+    bench.live(100ms);
+    bench.ends->events.link_lost({Fault::unreachable, "the connection broke"});
+    bench.live(200ms);
+    CHECK(bench.phase() == "running");
+    CHECK(bench.ends->epochs == std::vector<Epoch>{{0, 0}, {0, 1}});
+    bench.ends->events.client_lost({Fault::unreachable, "the connection broke"});
+    bench.live(600ms);
+    CHECK(bench.phase() == "lost");
+}
+
+TEST_CASE("boards between which no chunk comes through are no neighbours in the next wiring") {
+    Bench bench{"a", "b", "c"};
+    for (auto& view : bench.boards.views)
+        view.state.devices[0].slots = 1;
+    auto submission = bench.submission(2);
+    submission.chunks = 100;
+    bench.boards.instead["a RENEW"] = wire::Reserved{true, 0, {{0, 0, 2, 0, 5, false}}};
+    bench.boards.instead["b RENEW"] = wire::Reserved{true, 0, {{1, 0, 2, 0, 3, false}}};
+    bench.submit(submission);
+    bench.live(200ms);
+    bench.ends->ends = {.fed = 7, .taken = 3, .unopened_sinks = {}, .client_open = true};
+    bench.live(5s);
+    CHECK(bench.phase() == "running");
+    CHECK(bench.ends->epochs.size() == 1);
+    bench.live(4s);
+    CHECK(bench.ends->epochs.size() == 2);
+    CHECK(bench.boards.count("c SPAWN") == 1);
+    CHECK(bench.boards.count("b SPAWN") == 1);
 }
 
 TEST_CASE("a loss after the last result costs nothing") {
@@ -360,4 +460,45 @@ TEST_CASE("a loss after the last result costs nothing") {
     bench.live(100ms);
     CHECK(final.as<wire::RunState>()->phase == "done");
     CHECK(bench.boards.count("a SPAWN") == 1);
+}
+
+TEST_CASE("a run that waits for its places has no ends yet, and tells of them when it has") {
+    Bench bench{"a", "b"};
+    bench.boards.instead["b RESERVE"] = wire::Reserved{false, 1, {}};
+    bench.submit(bench.submission(2));
+    bench.live(1s);
+    CHECK(bench.phase() == "admitted");
+    for (const auto& state : bench.told)
+        CHECK(state.ends.empty());
+    bench.coordinator.grant({"b"}, {{"run"}, {0, 0}, 2});
+    bench.live(100ms);
+    CHECK(bench.phase() == "running");
+    CHECK(std::ranges::any_of(bench.told, [](const wire::RunState& state) {
+        return state.phase == "wired" && state.ends.size() == 2;
+    }));
+}
+
+TEST_CASE("runs share the memory of their coordinator; one that wants more than all of it is refused") {
+    Bench bench{"a", "b"};
+    auto submission = bench.submission(2);
+    submission.app.window_bytes = 900u << 20;
+    submission.app.link_bytes = 1u << 20;
+    CHECK(bench.submit(submission).as<wire::Admitted>() != nullptr);
+    auto second = submission;
+    second.run = {"second"};
+    bench.submit(second);
+    bench.live(200ms);
+    CHECK(bench.phase() == "running");
+    CHECK(bench.boards.count("a SPAWN") == 1);
+    CHECK(bench.coordinator.states().at(1).reason.find("memory: ") == 0);
+    bench.coordinator.cancel({{"run"}, false}, [](const wire::Body&) {});
+    bench.live(300ms);
+    CHECK(bench.boards.count("a SPAWN") == 2);
+    auto third = submission;
+    third.run = {"third"};
+    third.app.window_bytes = 2000u << 20;
+    const auto answer = bench.submit(third);
+    const auto* refused = answer.as<wire::Refused>();
+    REQUIRE(refused != nullptr);
+    CHECK(refused->reason.find("run_memory") != std::string::npos);
 }

@@ -15,6 +15,7 @@
 #include "runtime/peer/beacon.hpp"
 #include "runtime/peer/messages_board.hpp"
 #include "runtime/peer/messages_client.hpp"
+#include "tests/fakes/endpoints.hpp"
 #include "tests/peer/real_loop.hpp"
 
 using namespace fard;
@@ -23,22 +24,23 @@ using namespace std::chrono_literals;
 namespace {
 
 MeshOptions options_of(const SocketDirectory& directory, const std::string& name,
-                       std::vector<std::string> seeds) {
+                       const std::vector<Endpoint>& seeds) {
     MeshOptions options;
     options.cluster = "lab";
     options.name = name;
     options.publisher = directory.endpoint(name + ".pub");
     options.heartbeat = directory.endpoint(name + ".beat");
-    options.seeds = std::move(seeds);
+    for (const auto& seed : seeds)
+        options.seeds.push_back(WrittenAddress::parse(seed.text()).value());
     return options;
 }
 
-const std::string any_port = "tcp://127.0.0.1:0";
+const Endpoint any_port = at("tcp://127.0.0.1:0");
 
 // One node manager's network half.
 struct Board {
     Board(Loop& loop, SocketFactory& sockets, const SocketDirectory& directory, const std::string& name,
-          std::vector<std::string> seeds = {}, const std::string& cluster = "lab", bool tcp = false) {
+          std::vector<Endpoint> seeds = {}, const std::string& cluster = "lab", bool tcp = false) {
         auto opened = FrontDoor::open(loop, sockets, PeerId{random_hex(16)},
                                       tcp ? any_port : directory.endpoint(name + ".door"));
         if (!opened) throw std::runtime_error(opened.error().message);
@@ -56,7 +58,7 @@ struct Board {
                      lost_why = why;
                  },
              .published = [this](const PeerId& from, const wire::Body& state) { states[from] = state; },
-             .refused = [this](const std::string&, const Error& why) { refused = why.message; }});
+             .refused = [this](const Endpoint&, const Error& why) { refused = why.message; }});
         if (!started) throw std::runtime_error(started.error().message);
         mesh = std::move(*started);
         mesh->serve([this](const PeerId& from, const wire::Body& body, const Reply& reply) {
@@ -83,12 +85,12 @@ struct Board {
 
 struct Lab {
     Lab() { spdlog::set_level(spdlog::level::err); }
-    Board& add(const std::string& name, std::vector<std::string> seeds = {},
+    Board& add(const std::string& name, std::vector<Endpoint> seeds = {},
                const std::string& cluster = "lab") {
         boards.push_back(std::make_unique<Board>(loop, sockets, directory, name, std::move(seeds), cluster));
         return *boards.back();
     }
-    std::string door(const std::string& name) const { return directory.endpoint(name + ".door"); }
+    Endpoint door(const std::string& name) const { return directory.endpoint(name + ".door"); }
     bool all_see(std::size_t count) const {
         return std::all_of(boards.begin(), boards.end(),
                            [&](const auto& board) { return board->size() == count; });
@@ -96,14 +98,14 @@ struct Lab {
 
     SocketDirectory directory;
     AsioLoop loop;
-    SocketFactory sockets;
+    SocketFactory sockets{Identity::local()};
     std::vector<std::unique_ptr<Board>> boards;
 };
 
 // A board in a process of its own. To be made before this process has threads.
 class BoardProcess {
   public:
-    BoardProcess(const SocketDirectory& directory, const std::string& name, std::vector<std::string> seeds,
+    BoardProcess(const SocketDirectory& directory, const std::string& name, std::vector<Endpoint> seeds,
                  bool tcp = false) {
         pid_ = fork();
         REQUIRE(pid_ >= 0);
@@ -111,7 +113,7 @@ class BoardProcess {
         prctl(PR_SET_PDEATHSIG, SIGKILL);
         spdlog::set_level(spdlog::level::off);
         AsioLoop loop;
-        SocketFactory sockets;
+        SocketFactory sockets{Identity::local()};
         Board board(loop, sockets, directory, name, std::move(seeds), "lab", tcp);
         loop.run();
         _exit(0);
@@ -225,7 +227,7 @@ TEST_CASE("a killed process is noticed at once, and pending questions to it end"
     BoardProcess victim(directory, "v", {directory.endpoint("a.door")});
     BoardProcess other(directory, "w", {directory.endpoint("a.door")});
     AsioLoop loop;
-    SocketFactory sockets;
+    SocketFactory sockets{Identity::local()};
     Board a(loop, sockets, directory, "a");
     REQUIRE(run_until(loop, [&] { return a.size() == 3; }));
     run_until(
@@ -249,11 +251,11 @@ TEST_CASE("the same over tcp: joined, asked, killed, noticed") {
     SocketDirectory directory;
     BoardProcess victim(directory, "v", {directory.endpoint("a.door")}, true);
     AsioLoop loop;
-    SocketFactory sockets;
+    SocketFactory sockets{Identity::local()};
     Board a(loop, sockets, directory, "a");
     REQUIRE(run_until(loop, [&] { return a.size() == 2; }));
     const auto member = a.mesh->members()[1];
-    CHECK(member.publisher.starts_with("tcp://127.0.0.1:"));
+    CHECK(member.publisher.text().starts_with("tcp://127.0.0.1:"));
     std::optional<Result<wire::Body>> result;
     a.mesh->ask(member.peer, wire::Query{}, 10s,
                 [&](Result<wire::Body> answer) { result = std::move(answer); });
@@ -275,7 +277,7 @@ TEST_CASE(
     BoardProcess victim(directory, "v", {directory.endpoint("a.door")});
     BoardProcess other(directory, "w", {directory.endpoint("a.door")});
     AsioLoop loop;
-    SocketFactory sockets;
+    SocketFactory sockets{Identity::local()};
     Board a(loop, sockets, directory, "a");
     REQUIRE(run_until(loop, [&] { return a.size() == 3; }));
     run_until(
@@ -301,7 +303,7 @@ TEST_CASE("with no second peer a silent one is probed over a fresh connection") 
     SocketDirectory directory;
     BoardProcess victim(directory, "v", {directory.endpoint("a.door")});
     AsioLoop loop;
-    SocketFactory sockets;
+    SocketFactory sockets{Identity::local()};
     Board a(loop, sockets, directory, "a");
     REQUIRE(run_until(loop, [&] { return a.size() == 2; }));
     const auto stopped_at = loop.now();
@@ -316,7 +318,7 @@ TEST_CASE("a board whose loop is busy for seconds is never taken for dead") {
     SocketDirectory directory;
     BoardProcess watcher(directory, "v", {directory.endpoint("a.door")});
     AsioLoop loop;
-    SocketFactory sockets;
+    SocketFactory sockets{Identity::local()};
     Board a(loop, sockets, directory, "a");
     REQUIRE(run_until(loop, [&] { return a.size() == 2; }));
     const auto until = loop.now() + 3s;
@@ -335,9 +337,10 @@ TEST_CASE("rubbish on the mesh and at the heartbeat is dropped, counted, and end
                             "fake",
                             lab.door("fake"),
                             lab.directory.endpoint("fake.pub"),
-                            lab.directory.endpoint("fake.beat")};
+                            lab.directory.endpoint("fake.beat"),
+                            {}};
     REQUIRE(impostor->bind(fake.publisher).has_value());
-    auto visitor = Visitor::knock(lab.loop, lab.sockets, fake.peer, lab.door("a"));
+    auto visitor = Visitor::knock(lab.loop, lab.sockets, fake.peer, {lab.door("a"), {}});
     std::optional<Result<wire::Body>> welcome;
     (*visitor)->ask(wire::Hello{"lab", wire::protocol_version, fake}, 5s,
                     [&](Result<wire::Body> answer) { welcome = std::move(answer); });
@@ -370,15 +373,14 @@ TEST_CASE("rubbish on the mesh and at the heartbeat is dropped, counted, and end
 
 TEST_CASE("an endpoint that others cannot connect to is refused at the start") {
     Lab lab;
-    const SocketFactory unused;
-    SocketFactory open(SocketPolicy{.insecure = true});
+    SocketFactory open(Identity::insecure());
     auto door = FrontDoor::open(lab.loop, open, PeerId{random_hex(16)}, lab.door("x"));
     auto options = options_of(lab.directory, "x", {});
-    options.publisher = "tcp://0.0.0.0:0";
+    options.publisher = at("tcp://0.0.0.0:0");
     const auto mesh = Mesh::start(lab.loop, open, **door, options, {});
     REQUIRE_FALSE(mesh.has_value());
     CHECK(mesh.error().fault == Fault::invalid_input);
-    options.publisher = "tcp://192.0.2.1:0";
+    options.publisher = at("tcp://192.0.2.1:0");
     CHECK_FALSE(Mesh::start(lab.loop, lab.sockets, **door, options, {}).has_value());
 }
 
@@ -392,7 +394,7 @@ TEST_CASE("boards on one machine find each other by UDP broadcast, without seeds
         beacons.push_back(std::make_unique<LanBeacon>(
             lab.loop, std::move(*broadcast),
             wire::Beacon{
-                "lab", wire::protocol_version, {std::string(32, digit)}, std::string("tcp://door-") + digit},
+                "lab", wire::protocol_version, {std::string(32, digit)}, at(std::string("tcp://10.0.0.") + digit + ":1")},
             [&](const wire::Beacon&) { ++found; }));
     }
     CHECK(run_until(

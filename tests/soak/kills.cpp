@@ -12,21 +12,22 @@
 
 #include <algorithm>
 #include <boost/program_options.hpp>
-#include <condition_variable>
 #include <cstdio>
-#include <mutex>
 #include <random>
 #include <thread>
 
 #include "client/api.hpp"
 #include "client/inputs.hpp"
 #include "tests/e2e/harness.hpp"
+#include "tests/soak/watch.hpp"
 
 namespace {
 
 using namespace fard;
 using namespace std::chrono_literals;
-using Clock = std::chrono::steady_clock;
+using soak::Clock;
+using soak::text_of;
+using soak::Watch;
 
 struct Settings {
     int runs = 200;
@@ -43,64 +44,6 @@ struct Stage {
     std::unique_ptr<Api> api;
     AppId app;
     std::vector<pid_t> boards;  // in the order of their start: the first one coordinates
-};
-
-std::string text_of(const std::vector<Frame>& tensors) {
-    std::string text;
-    for (const auto& tensor : tensors)
-        text += tensor.text();
-    return text;
-}
-
-// One run's results and the moments that matter, gathered on the Api's thread.
-class Watch {
-  public:
-    RunCallbacks callbacks() {
-        return {.result = [this](std::uint64_t index,
-                                 const std::vector<Frame>& tensors) { result(index, tensors); },
-                .progress = [this](const Progress& progress) { phase(progress); },
-                .ended =
-                    [this](Result<RunSummary> summary) {
-                        const std::lock_guard lock(mutex_);
-                        summary_ = std::move(summary);
-                        ended_.notify_all();
-                    }};
-    }
-
-    bool wait_for_end(Clock::duration limit) {
-        std::unique_lock lock(mutex_);
-        return ended_.wait_for(lock, limit, [this] { return summary_.has_value(); });
-    }
-    void killed() {
-        const std::lock_guard lock(mutex_);
-        killed_ = Clock::now();
-    }
-    Result<RunSummary> summary() const { return *summary_; }
-    const std::vector<std::pair<std::uint64_t, std::string>>& results() const { return results_; }
-    // From the kill to the first result of the next wiring or attempt.
-    std::optional<double> recovery_ms() const {
-        if (!recovered_ || !killed_) return std::nullopt;
-        return std::chrono::duration<double, std::milli>(*recovered_ - *killed_).count();
-    }
-
-  private:
-    void result(std::uint64_t index, const std::vector<Frame>& tensors) {
-        const std::lock_guard lock(mutex_);
-        if (again_ && !recovered_) recovered_ = Clock::now();
-        results_.emplace_back(index, text_of(tensors));
-    }
-    void phase(const Progress& progress) {
-        const std::lock_guard lock(mutex_);
-        if (killed_ && progress.phase != "running" && progress.phase != "draining") left_ = true;
-        if (left_ && progress.phase == "running") again_ = true;
-    }
-
-    std::mutex mutex_;
-    std::condition_variable ended_;
-    std::optional<Result<RunSummary>> summary_;
-    std::vector<std::pair<std::uint64_t, std::string>> results_;
-    std::optional<Clock::time_point> killed_, recovered_;
-    bool left_ = false, again_ = false;
 };
 
 class Campaign {
@@ -205,7 +148,7 @@ class Campaign {
         const bool sleeper = settings_.victim == "sleeper";
         std::thread waker;
         if (victim > 0) {
-            watch.killed();
+            watch.hit();
             kill(victim, sleeper ? SIGSTOP : SIGKILL);
         }
         if (sleeper) {
@@ -241,15 +184,7 @@ class Campaign {
         if (!ended) return wrong(number, "it did not end within 200 s");
         const auto summary = watch.summary();
         if (!summary) return wrong(number, summary.error().message);
-        const auto& results = watch.results();
-        if (results.size() != expected_.size())
-            return wrong(number,
-                         std::to_string(results.size()) + " results of " + std::to_string(expected_.size()));
-        for (std::size_t i = 0; i < results.size(); ++i) {
-            if (results[i].first != i) return wrong(number, "result " + std::to_string(i) + " out of order");
-            if (results[i].second != expected_[i])
-                return wrong(number, "result " + std::to_string(i) + " differs");
-        }
+        if (const auto what = watch.difference(expected_); !what.empty()) return wrong(number, what);
         with_replays_ += summary->replays > 0;
         const auto recovery = watch.recovery_ms();
         if (recovery) recoveries_.push_back(*recovery);

@@ -1,0 +1,106 @@
+#include "runtime/peer/inlet.hpp"
+
+#include <algorithm>
+#include <cassert>
+
+namespace fard {
+
+Inlet::Inlet(std::vector<LinkReceiver> links, From from) : links_(std::move(links)), from_(from) {}
+
+Result<bool> Inlet::receive(Chunk& chunk) {
+    if (from_ == From::join) return join(chunk);
+    for (std::size_t tried = 0; tried < links_.size(); ++tried) {
+        turn_ = turn_ + 1 < links_.size() ? turn_ + 1 : 0;
+        const auto received = links_[turn_].receive(chunk);
+        if (!received || *received) return received;
+    }
+    return false;
+}
+
+Result<bool> Inlet::await(Chunk& chunk) {
+    assert(links_.size() == 1);
+    turn_ = 0;
+    return links_.front().await(chunk);
+}
+
+// Takes what is there of every link, then the complete chunk of the lowest index.
+Result<bool> Inlet::join(Chunk& chunk) {
+    for (std::size_t i = 0; i < links_.size(); ++i) {
+        for (Chunk part;;) {
+            const auto received = links_[i].receive(part);
+            if (!received) return received;
+            if (!*received) break;
+            auto& parts = waiting_[part.index];
+            parts.chunks.resize(links_.size());
+            if (parts.chunks[i].tensors.empty()) ++parts.there;
+            parts.chunks[i] = std::exchange(part, {});
+        }
+    }
+    const auto complete = std::ranges::find_if(
+        waiting_, [this](const auto& entry) { return entry.second.there == links_.size(); });
+    if (complete == waiting_.end()) {
+        chunk.tensors.clear();
+        return false;
+    }
+    auto parts = std::move(complete->second.chunks);
+    waiting_.erase(complete);
+    chunk = std::move(parts.front());
+    for (std::size_t i = 1; i < parts.size(); ++i)
+        for (auto& tensor : parts[i].tensors)
+            chunk.tensors.push_back(std::move(tensor));
+    return true;
+}
+
+void Inlet::taken() {
+    ++taken_;
+    if (from_ == From::any) return links_[turn_].taken();
+    for (auto& link : links_)
+        link.taken();
+}
+
+bool Inlet::flush_credit() {
+    bool all = true;
+    for (auto& link : links_)
+        all = link.flush_credit() && all;
+    return all;
+}
+
+bool Inlet::credit_due() const {
+    return std::ranges::any_of(links_, &LinkReceiver::credit_due);
+}
+
+std::uint64_t Inlet::unopened() const {
+    std::uint64_t bits = 0;
+    for (std::size_t i = 0; i < std::min<std::size_t>(64, links_.size()); ++i)
+        if (!links_[i].opened()) bits |= std::uint64_t{1} << i;
+    return bits;
+}
+
+bool Inlet::opened() const {
+    return std::ranges::all_of(links_, &LinkReceiver::opened);
+}
+
+std::optional<std::size_t> Inlet::lost() {
+    for (std::size_t i = 0; i < links_.size(); ++i)
+        if (links_[i].lost()) return i;
+    return std::nullopt;
+}
+
+void Inlet::waits_for(const std::function<void(int fd)>& wait) const {
+    for (const auto& link : links_)
+        wait(link.fd());
+}
+
+std::unique_ptr<Socket::Watch> Inlet::watch(Loop& loop, const std::function<void()>& on_ready) {
+    std::unique_ptr<Socket::Watch> all;
+    for (auto& link : links_) {
+        auto watch = link.watch(loop, on_ready);
+        if (all)
+            all->join(std::move(watch));
+        else
+            all = std::move(watch);
+    }
+    return all;
+}
+
+}  // namespace fard

@@ -1,0 +1,99 @@
+#include "runtime/peer/outlet.hpp"
+
+#include <algorithm>
+
+namespace fard {
+
+Outlet::Outlet(std::vector<LinkSender> links, To to) : links_(std::move(links)), to_(to) {}
+
+bool Outlet::open() {
+    bool all = true;
+    for (auto& link : links_)
+        all = link.open() && all;
+    return all;
+}
+
+bool Outlet::push(Chunk& chunk) {
+    if (to_ == To::each) return push_to_each(chunk);
+    chosen_ = fewest_unacknowledged(links_);
+    return chosen_ != nullptr && chosen_->open() && chosen_->send(chunk);
+}
+
+bool Outlet::push_to_each(Chunk& chunk) {
+    if (owed_.empty()) owed_.assign(links_.size(), true);
+    bool all = true;
+    for (std::size_t i = 0; i < links_.size(); ++i) {
+        if (!owed_[i]) continue;
+        auto copy = chunk.share();  // of the references; the bytes are one
+        owed_[i] = !(links_[i].open() && links_[i].send(copy));
+        all = all && !owed_[i];
+    }
+    if (all) owed_.clear();
+    return all;
+}
+
+void Outlet::poll_credit() {
+    for (auto& link : links_)
+        link.poll_credit();
+}
+
+namespace {
+
+template <typename Count>
+std::uint64_t over(const std::vector<LinkSender>& links, Outlet::To to, Count count) {
+    std::uint64_t all = 0, least = links.empty() ? 0 : count(links.front());
+    for (const auto& link : links) {
+        all += count(link);
+        least = std::min(least, count(link));
+    }
+    return to == Outlet::To::any ? all : least;
+}
+
+}  // namespace
+
+std::uint64_t Outlet::sent() const {
+    return over(links_, to_, [](const LinkSender& link) { return link.sent(); });
+}
+
+std::uint64_t Outlet::confirmed() const {
+    return over(links_, to_, [](const LinkSender& link) { return link.confirmed(); });
+}
+
+bool Outlet::has_room() const {
+    if (to_ == To::any) return std::ranges::any_of(links_, &LinkSender::has_room);
+    for (std::size_t i = 0; i < links_.size(); ++i)
+        if ((owed_.empty() || owed_[i]) && !links_[i].has_room()) return false;
+    return true;
+}
+
+std::optional<std::size_t> Outlet::lost() {
+    for (std::size_t i = 0; i < links_.size(); ++i)
+        if (links_[i].lost()) return i;
+    return std::nullopt;
+}
+
+void Outlet::waits_for(const std::function<void(int fd)>& wait) const {
+    if (chosen_ != nullptr) return wait(chosen_->blocked_fd());
+    for (std::size_t i = 0; i < links_.size(); ++i)
+        if (to_ == To::any || owed_.empty() || owed_[i])
+            wait(to_ == To::any ? links_[i].credit_fd() : links_[i].blocked_fd());
+}
+
+void Outlet::waits_for_opening(const std::function<void(int fd)>& wait) {
+    for (auto& link : links_)
+        if (!link.open()) wait(link.blocked_fd());
+}
+
+std::unique_ptr<Socket::Watch> Outlet::watch(Loop& loop, const std::function<void()>& on_ready) {
+    std::unique_ptr<Socket::Watch> all;
+    for (auto& link : links_) {
+        auto watch = link.watch_credit(loop, on_ready);
+        if (all)
+            all->join(std::move(watch));
+        else
+            all = std::move(watch);
+    }
+    return all;
+}
+
+}  // namespace fard
