@@ -17,7 +17,8 @@ Parent find_parent();
 
 // Opens /dev/null for each of the descriptors 0, 1 and 2 that is closed (else a socket would take the number, and a
 // message for people would go into it); lets no signal be blocked in this thread; gives SIGCHLD its default, so that
-// children can be waited for; ignores SIGPIPE, so that a reader that goes away is an error of writing. Called before
+// children can be waited for; ignores SIGPIPE and SIGXFSZ, so
+// that a reader that goes away and a file that is too large are errors of writing. Called before
 // any thread is started.
 void prepare_process();
 
