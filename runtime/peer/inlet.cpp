@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cassert>
 
+#include "runtime/peer/watch_each.hpp"
+
 namespace fard {
 
 Inlet::Inlet(std::vector<LinkReceiver> links, From from) : links_(std::move(links)), from_(from) {}
@@ -92,15 +94,7 @@ void Inlet::waits_for(const std::function<void(int fd)>& wait) const {
 }
 
 std::unique_ptr<Socket::Watch> Inlet::watch(Loop& loop, const std::function<void()>& on_ready) {
-    std::unique_ptr<Socket::Watch> all;
-    for (auto& link : links_) {
-        auto watch = link.watch(loop, on_ready);
-        if (all)
-            all->join(std::move(watch));
-        else
-            all = std::move(watch);
-    }
-    return all;
+    return watch_each(links_, [&](auto& link) { return link.watch(loop, on_ready); });
 }
 
 }  // namespace fard

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "runtime/peer/watch_each.hpp"
+
 namespace fard {
 
 Outlet::Outlet(std::vector<LinkSender> links, To to) : links_(std::move(links)), to_(to) {}
@@ -85,15 +87,7 @@ void Outlet::waits_for_opening(const std::function<void(int fd)>& wait) {
 }
 
 std::unique_ptr<Socket::Watch> Outlet::watch(Loop& loop, const std::function<void()>& on_ready) {
-    std::unique_ptr<Socket::Watch> all;
-    for (auto& link : links_) {
-        auto watch = link.watch_credit(loop, on_ready);
-        if (all)
-            all->join(std::move(watch));
-        else
-            all = std::move(watch);
-    }
-    return all;
+    return watch_each(links_, [&](auto& link) { return link.watch_credit(loop, on_ready); });
 }
 
 }  // namespace fard
