@@ -2,7 +2,6 @@
 
 #include <utility>
 
-#include "client/private_directory.hpp"
 #include "model/model.hpp"
 #include "overlays/package.hpp"
 
@@ -29,19 +28,16 @@ wire::AppSpec outline(const AppFile& app) {
     return spec;
 }
 
-// One stage as a package in `dir`; gives its id and its archive.
-Result<std::pair<std::string, std::string>> pack_stage(const std::filesystem::path& dir,
-                                                       const std::string& name, const model::Stage& stage) {
+// One stage as a package; gives its id and its archive.
+Result<PackedArchive> pack_stage(const std::string& name, model::Stage& stage) {
     Manifest manifest;
     manifest.name = name;
     manifest.inputs = stage.inputs;
     manifest.outputs = stage.outputs;
     manifest.layers = stage.layers;
-    const auto package = Package::write(dir, std::move(manifest), {{"stage.onnx", stage.onnx}});
-    if (!package) return fail(package.error());
-    auto bytes = archive(*package);
-    if (!bytes) return fail(bytes.error());
-    return std::pair{package->id, std::move(*bytes)};
+    std::map<std::string, std::string> files;
+    files.emplace("stage.onnx", std::move(stage.onnx));
+    return pack_archive(std::move(manifest), std::move(files));
 }
 
 Result<> pack_stages(const AppFile& app, PackedApp& packed) {
@@ -49,18 +45,15 @@ Result<> pack_stages(const AppFile& app, PackedApp& packed) {
     if (!network) return fail(network.error());
     auto stages = model::cut(*network, app.model->cuts);
     if (!stages) return fail_in(app.file.string(), stages.error());
-    auto directory = PrivateDirectory::make("fard-pack");
-    if (!directory) return fail(directory.error());
     for (std::size_t i = 0; i < stages->size(); ++i) {
         auto& stage = (*stages)[i];
         auto& position = packed.spec.positions[i];
-        auto made =
-            pack_stage((*directory)->path() / std::to_string(i), app.name + "." + position.name, stage);
+        auto made = pack_stage(app.name + "." + position.name, stage);
         if (!made) return fail_in(fmt::format("packing {} of {}", position.name, app.name), made.error());
-        position.overlay = made->first;
+        position.overlay = made->id;
         position.inputs = std::move(stage.inputs);
         position.outputs = std::move(stage.outputs);
-        packed.archives.emplace(made->first, std::make_shared<const std::string>(std::move(made->second)));
+        packed.archives.emplace(made->id, std::make_shared<const std::string>(std::move(made->bytes)));
     }
     return {};
 }

@@ -25,8 +25,7 @@ struct PackedApp {
 };
 
 // Loads the model, cuts it at the app's tensors and packs each stage for its position. Errors: those of
-// Model::load and cut, naming the app file for a wrong cut; io (the temporary directory; nothing is left in
-// it).
+// Model::load and cut, naming the app file for a wrong cut.
 Result<PackedApp> pack_app(const AppFile& app);
 
 }  // namespace fard

@@ -11,12 +11,6 @@ namespace fard {
 
 using namespace std::chrono_literals;
 
-namespace {
-
-constexpr std::size_t piece_bytes = wire::mib;
-
-}  // namespace
-
 Submission::Submission(Loop& loop, SubmissionWorld& world, SubmissionTerms terms, SubmissionChunks chunks,
                        Events events)
     : loop_(loop),
@@ -50,8 +44,13 @@ void Submission::leave() {
     ++*generation_;
     loop_.cancel(std::exchange(broken_, 0));
     if (!door_ && !links_) return;
-    auto leaving = std::make_shared<std::pair<std::unique_ptr<Door>, std::unique_ptr<ClientLinks>>>(
-        std::move(door_), std::move(links_));
+    struct Leaving {
+        std::unique_ptr<PackageOffer> offer;
+        std::unique_ptr<Door> door;
+        std::unique_ptr<ClientLinks> links;
+    };
+    auto leaving =
+        std::make_shared<Leaving>(Leaving{std::move(offer_), std::move(door_), std::move(links_)});
     loop_.post([leaving] {});
 }
 
@@ -117,34 +116,36 @@ void Submission::admitted(const wire::Admitted& admitted) {
     state_.phase = "admitted";
     phase_ = Phase::offering;
     report();
-    offer(admitted.missing, 0, 0);
+    offer_ = std::make_unique<PackageOffer>(
+        loop_, terms_.archives, terms_.timing.offer,
+        [this](wire::Body body, Duration deadline, Answer answer) {
+            door_->ask(std::move(body), deadline,
+                       guarded([this, answer = std::move(answer)](Result<wire::Body> answered) {
+                           heard();
+                           answer(std::move(answered));
+                       }));
+        },
+        PackageOffer::Events{.done = guarded([this] { offered(); }),
+                             .failed = guarded([this](const Error& why) { offer_failed(why); })});
+    offer_->want(admitted.missing);
 }
 
-// Piece after piece, package after package, each once the one before was taken.
-void Submission::offer(std::vector<std::string> missing, std::size_t which, std::uint64_t offset) {
-    if (which == missing.size()) {
-        phase_ = Phase::feeding;
-        return feed();
-    }
-    const auto found = terms_.archives.find(missing[which]);
-    if (found == terms_.archives.end())
-        return cancel({Fault::not_found,
-                       fmt::format("the node manager asks for package {}, which app '{}' does not have",
-                                   missing[which], terms_.app.name)});
-    const auto& archive = *found->second;
-    const auto size = std::min<std::uint64_t>(piece_bytes, archive.size() - offset);
-    wire::Offer piece{{missing[which], offset, archive.size(), archive.substr(offset, size)}};
-    const bool last = offset + size == archive.size();
-    door_->ask(std::move(piece), terms_.timing.offer,
-               guarded([this, missing = std::move(missing), which, next = offset + size,
-                        last](const Result<wire::Body>& answer) {
-                   heard();
-                   if (phase_ != Phase::offering) return;
-                   if (!answer && answer.error().fault != Fault::corrupt)
-                       return lost("package " + missing[which] + ": " + answer.error().message);
-                   if (!answer) return cancel(answer.error());
-                   offer(missing, last ? which + 1 : which, last ? 0 : next);
-               }));
+void Submission::offered() {
+    if (phase_ != Phase::offering) return;  // what was lost later and offered again
+    phase_ = Phase::feeding;
+    feed();
+}
+
+// A node manager whose disk is full is no reason to give up while there are others; but each is tried twice at most.
+void Submission::offer_failed(const Error& why) {
+    if (phase_ != Phase::offering && phase_ != Phase::feeding) return;
+    if (why.fault == Fault::not_found)
+        return cancel({why.fault, fmt::format("{}, which app '{}' does not have", why.message, terms_.app.name)});
+    if (why.fault == Fault::corrupt) return cancel(why);
+    const Error said{why.fault, fmt::format("the packages of '{}' at {}: {}", terms_.app.name, door_name_, why.message)};
+    const bool gone = why.fault == Fault::unreachable || why.fault == Fault::timed_out;
+    if (!gone && !offers_refused_.insert(door_name_).second) return cancel(said);
+    lost(said.message);
 }
 
 void Submission::feed() {
@@ -209,6 +210,8 @@ void Submission::run_state(const wire::RunState& state) {
     if (state.run != run_ || state.epoch.attempt != attempt_ || phase_ == Phase::ended) return;
     state_ = state;
     if (phase_ != Phase::knocking) route_.members(state.members);
+    if (offer_ && (phase_ == Phase::offering || phase_ == Phase::feeding) && !state.missing.empty())
+        offer_->want(state.missing);
     report();
     const bool complete = chunks_.remaining() == 0;
     const Error why{state.fault ? static_cast<Fault>(state.fault) : Fault::failed,

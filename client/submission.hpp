@@ -14,10 +14,12 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
 #include "base/loop.hpp"
+#include "client/package_offer.hpp"
 #include "client/results.hpp"
 #include "client/submission_chunks.hpp"
 #include "client/submission_route.hpp"
@@ -85,7 +87,8 @@ class Submission {
     void knock_at(const std::string& door);
     void submitted(Result<wire::Body> answer);
     void admitted(const wire::Admitted& admitted);
-    void offer(std::vector<std::string> missing, std::size_t which, std::uint64_t offset);
+    void offered();
+    void offer_failed(const Error& why);
     void feed();
     void take(Chunk chunk);
     void finish();
@@ -126,6 +129,8 @@ class Submission {
     std::string door_name_;
     std::unique_ptr<ClientLinks> links_;
     bool connected_ = false;  // in this attempt
+    std::unique_ptr<PackageOffer> offer_;
+    std::set<std::string> offers_refused_;  // doors whose node managers could not take the packages
     wire::RunState state_;  // the last one of this attempt
     std::uint64_t earlier_replays_ = 0, earlier_duplicates_ = 0,
                   earlier_reloads_ = 0;  // of lost coordinators

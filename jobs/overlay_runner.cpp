@@ -30,7 +30,7 @@ OverlayRunner::OverlayRunner(Package package, std::unique_ptr<Device> device)
 Result<OverlayRunner> OverlayRunner::load(const JobConfig& config) {
     if (config.package_dir.empty())
         return fail(Fault::invalid_input, "position '{}' of {} names no overlay", config.name, config.app);
-    auto package = Package::open(config.package_dir);
+    auto package = Package::open_verified(config.package_dir);  // the node manager has read every byte of it
     if (!package) return fail(package.error());
     if (auto same = same_tensors("input", package->manifest.inputs, config.inputs); !same)
         return fail(same.error());

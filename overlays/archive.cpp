@@ -1,9 +1,13 @@
-// Packages as plain, uncompressed tar. libarchive is called here and nowhere else.
+// Packages as plain, uncompressed tar. libarchive reads them, here and nowhere else.
 #include <archive.h>
 #include <archive_entry.h>
 
+#include <functional>
 #include <memory>
+#include <optional>
+#include <set>
 
+#include "overlays/archive_layout.hpp"
 #include "overlays/archive_members.hpp"
 #include "overlays/files.hpp"
 #include "overlays/package.hpp"
@@ -13,34 +17,14 @@ namespace fs = std::filesystem;
 namespace {
 
 constexpr const char* manifest_name = "overlay.toml";
+constexpr std::uint64_t max_manifest_bytes = std::uint64_t{4} << 20;
 constexpr std::size_t max_members = 1000;
 
 using Reader = std::unique_ptr<struct archive, decltype(&archive_read_free)>;
-using Writer = std::unique_ptr<struct archive, decltype(&archive_write_free)>;
-using Entry = std::unique_ptr<struct archive_entry, decltype(&archive_entry_free)>;
-
-la_ssize_t append_to_string(struct archive*, void* out, const void* bytes, std::size_t count) {
-    static_cast<std::string*>(out)->append(static_cast<const char*>(bytes), count);
-    return static_cast<la_ssize_t>(count);
-}
 
 tl::unexpected<Error> library_error(struct archive* archive, const char* doing) {
     const char* reason = archive_error_string(archive);
     return fail(Fault::corrupt, "{} a package archive: {}", doing, reason ? reason : "unknown reason");
-}
-
-// Appends a file; nothing of the machine or the day goes into its header.
-Result<> append_member(struct archive* writer, const std::string& name, std::string_view bytes) {
-    const Entry entry(archive_entry_new(), archive_entry_free);
-    archive_entry_set_pathname(entry.get(), name.c_str());
-    archive_entry_set_filetype(entry.get(), AE_IFREG);
-    archive_entry_set_perm(entry.get(), 0644);
-    archive_entry_set_mtime(entry.get(), 0, 0);
-    archive_entry_set_size(entry.get(), static_cast<la_int64_t>(bytes.size()));
-    if (archive_write_header(writer, entry.get()) != ARCHIVE_OK) return library_error(writer, "writing");
-    if (archive_write_data(writer, bytes.data(), bytes.size()) != static_cast<la_ssize_t>(bytes.size()))
-        return library_error(writer, "writing");
-    return {};
 }
 
 Result<> check_member(struct archive_entry* entry, std::size_t archive_bytes) {
@@ -60,17 +44,72 @@ Result<> check_member(struct archive_entry* entry, std::size_t archive_bytes) {
     return {};
 }
 
-Result<std::string> read_member(struct archive* reader, struct archive_entry* entry) {
-    std::string bytes(static_cast<std::size_t>(archive_entry_size(entry)), '\0');
-    std::size_t filled = 0;
-    while (filled < bytes.size()) {
-        const auto count = archive_read_data(reader, bytes.data() + filled, bytes.size() - filled);
+// Hands over a member's bytes, block by block.
+Result<> for_each_block(struct archive* reader, struct archive_entry* entry,
+                        const std::function<Result<>(std::uint64_t offset, std::string_view bytes)>& take) {
+    const auto size = static_cast<std::uint64_t>(archive_entry_size(entry));
+    std::string block(std::min<std::uint64_t>(size, std::uint64_t{1} << 18), '\0');
+    for (std::uint64_t offset = 0; offset < size;) {
+        const auto count =
+            archive_read_data(reader, block.data(), std::min<std::uint64_t>(block.size(), size - offset));
         if (count < 0) return library_error(reader, "reading");
         if (count == 0)
             return fail(Fault::corrupt, "the package archive ends inside {}", archive_entry_pathname(entry));
-        filled += static_cast<std::size_t>(count);
+        const std::string_view bytes(block.data(), static_cast<std::size_t>(count));
+        if (auto taken = take(offset, bytes); !taken) return taken;
+        offset += bytes.size();
     }
-    return bytes;
+    return {};
+}
+
+// Goes through the members of an archive that is open; `member` reads each with for_each_block.
+using TakeMember = std::function<Result<>(const std::string& name, struct archive_entry* entry)>;
+Result<> for_each_member(struct archive* reader, std::uint64_t archive_bytes, const TakeMember& member) {
+    std::set<std::string> names;
+    for (;;) {
+        struct archive_entry* entry = nullptr;
+        const int code = archive_read_next_header(reader, &entry);
+        if (code == ARCHIVE_EOF) return {};
+        if (code != ARCHIVE_OK) return library_error(reader, "reading");
+        if (auto checked = check_member(entry, archive_bytes); !checked) return checked;
+        if (names.size() == max_members)
+            return fail(Fault::corrupt, "the package archive has more than {} members", max_members);
+        const std::string name = archive_entry_pathname(entry);
+        if (!names.insert(name).second) return fail(Fault::corrupt, "the package archive holds {} twice", name);
+        if (auto taken = member(name, entry); !taken) return taken;
+    }
+}
+
+// libarchive's way of reading from a ReadArchive, one block after the other.
+struct Stream {
+    const ReadArchive& read;
+    std::uint64_t total;
+    std::uint64_t offset = 0;
+    std::string block;
+    std::optional<Error> error;
+};
+la_ssize_t next_block(struct archive*, void* state, const void** bytes) {
+    auto& stream = *static_cast<Stream*>(state);
+    const auto left = std::min<std::uint64_t>(stream.total - stream.offset, std::uint64_t{1} << 18);
+    if (left == 0) return 0;
+    auto block = stream.read(stream.offset, left);
+    if (!block || block->size() != left) {
+        stream.error = block ? Error{Fault::corrupt, "the archive is shorter than it was said to be"} : block.error();
+        return -1;
+    }
+    stream.block = std::move(*block);
+    stream.offset += stream.block.size();
+    *bytes = stream.block.data();
+    return static_cast<la_ssize_t>(stream.block.size());
+}
+
+Result<std::string> whole_archive(const std::map<std::string, std::string>& contents,
+                                  const std::map<std::string, std::uint64_t>& sizes) {
+    const ArchiveLayout layout(sizes);
+    return layout.read(0, layout.total(),
+                       [&](const std::string& name, std::uint64_t offset, std::size_t bytes) {
+                           return Result<std::string>(contents.at(name).substr(offset, bytes));
+                       });
 }
 
 }  // namespace
@@ -81,62 +120,128 @@ Result<ArchiveMembers> read_archive_members(std::string_view bytes) {
     if (archive_read_open_memory(reader.get(), bytes.data(), bytes.size()) != ARCHIVE_OK)
         return library_error(reader.get(), "reading");
     ArchiveMembers files;
-    for (;;) {
-        struct archive_entry* entry = nullptr;
-        const int code = archive_read_next_header(reader.get(), &entry);
-        if (code == ARCHIVE_EOF) return files;
-        if (code != ARCHIVE_OK) return library_error(reader.get(), "reading");
-        if (auto checked = check_member(entry, bytes.size()); !checked) return fail(checked.error());
-        if (files.size() == max_members)
-            return fail(Fault::corrupt, "the package archive has more than {} members", max_members);
-        auto content = read_member(reader.get(), entry);
-        if (!content) return fail(content.error());
-        if (!files.emplace(archive_entry_pathname(entry), std::move(*content)).second)
-            return fail(Fault::corrupt, "the package archive holds {} twice", archive_entry_pathname(entry));
-    }
+    const auto read = for_each_member(
+        reader.get(), bytes.size(), [&](const std::string& name, struct archive_entry* entry) {
+            auto& content = files[name];
+            return for_each_block(reader.get(), entry, [&](std::uint64_t, std::string_view block) {
+                content += block;
+                return Result<>();
+            });
+        });
+    if (!read) return fail(read.error());
+    return files;
 }
 
-Result<Manifest> verify_archive_members(const ArchiveMembers& files, const std::string& id) {
-    const auto toml = files.find(manifest_name);
-    if (toml == files.end()) return fail(Fault::corrupt, "the package archive has no {}", manifest_name);
-    if (sha256_hex(toml->second) != id)
-        return fail(Fault::corrupt, "the package archive is {}, not {}", sha256_hex(toml->second), id);
-    auto manifest = Manifest::parse(toml->second, "overlay.toml of package " + id);
-    if (!manifest) return manifest;
-    for (const auto& [name, hash] : manifest->files) {
-        const auto file = files.find(name);
-        if (file == files.end()) return fail(Fault::corrupt, "the package archive {} lacks {}", id, name);
-        if (sha256_hex(file->second) != hash)
+namespace {
+
+// Holds what an archive's files hash to against its manifest.
+Result<> verify_sums(const Manifest& manifest, const std::map<std::string, std::string>& sums,
+                     const std::string& id) {
+    for (const auto& [name, hash] : manifest.files) {
+        const auto file = sums.find(name);
+        if (file == sums.end()) return fail(Fault::corrupt, "the package archive {} lacks {}", id, name);
+        if (file->second != hash)
             return fail(Fault::corrupt, "{} in the package archive {} does not have the manifest's SHA-256",
                         name, id);
     }
-    for (const auto& [name, content] : files)
-        if (name != manifest_name && !manifest->files.contains(name))
+    for (const auto& [name, sum] : sums)
+        if (name != manifest_name && !manifest.files.contains(name))
             return fail(Fault::corrupt, "the package archive {} holds {}, which its manifest does not list",
                         id, name);
+    return {};
+}
+
+Result<Manifest> verified_manifest(const std::optional<std::string>& toml, const std::string& id) {
+    if (!toml) return fail(Fault::corrupt, "the package archive has no {}", manifest_name);
+    if (sha256_hex(*toml) != id)
+        return fail(Fault::corrupt, "the package archive is {}, not {}", sha256_hex(*toml), id);
+    return Manifest::parse(*toml, "overlay.toml of package " + id);
+}
+
+}  // namespace
+
+Result<Manifest> verify_archive_members(const ArchiveMembers& files, const std::string& id) {
+    const auto toml = files.find(manifest_name);
+    auto manifest = verified_manifest(
+        toml == files.end() ? std::nullopt : std::optional<std::string>(toml->second), id);
+    if (!manifest) return manifest;
+    std::map<std::string, std::string> sums;
+    for (const auto& [name, content] : files)
+        sums[name] = sha256_hex(content);
+    if (auto verified = verify_sums(*manifest, sums, id); !verified) return fail(verified.error());
     return manifest;
 }
 
+Result<std::map<std::string, std::uint64_t>> unpack_archive_to(const ReadArchive& read, std::uint64_t total,
+                                                               const std::string& id,
+                                                               const WriteMember& write) {
+    const Reader reader(archive_read_new(), archive_read_free);
+    archive_read_support_format_tar(reader.get());
+    Stream stream{read, total, 0, {}, {}};
+    std::map<std::string, std::string> sums;
+    std::map<std::string, std::uint64_t> sizes;
+    std::optional<std::string> toml;
+    if (archive_read_open(reader.get(), &stream, nullptr, next_block, nullptr) != ARCHIVE_OK)
+        return stream.error ? fail(*stream.error) : library_error(reader.get(), "reading");
+    const auto member = [&](const std::string& name, struct archive_entry* entry) -> Result<> {
+        const auto size = static_cast<std::uint64_t>(archive_entry_size(entry));
+        if (name == manifest_name && size > max_manifest_bytes)
+            return fail(Fault::corrupt, "{} of the package archive is larger than {} bytes", name,
+                        max_manifest_bytes);
+        if (name == manifest_name) toml.emplace();
+        Sha256 sum;
+        sizes[name] = size;
+        if (size == 0)
+            if (auto made = write(name, 0, ""); !made) return made;
+        auto taken = for_each_block(reader.get(), entry, [&](std::uint64_t offset, std::string_view bytes) {
+            sum.update(bytes);
+            if (name == manifest_name) *toml += bytes;
+            return write(name, offset, bytes);
+        });
+        sums[name] = sum.hex();
+        return taken;
+    };
+    if (auto taken = for_each_member(reader.get(), total, member); !taken)
+        return fail(stream.error ? *stream.error : taken.error());
+    const auto manifest = verified_manifest(toml, id);
+    if (!manifest) return fail(manifest.error());
+    if (auto verified = verify_sums(*manifest, sums, id); !verified) return fail(verified.error());
+    return sizes;
+}
+
 Result<std::string> archive(const Package& package) {
-    std::string out;
-    const Writer writer(archive_write_new(), archive_write_free);
-    archive_write_set_format_ustar(writer.get());
-    archive_write_set_bytes_per_block(writer.get(), 0);
-    if (archive_write_open(writer.get(), &out, nullptr, append_to_string, nullptr) != ARCHIVE_OK)
-        return library_error(writer.get(), "writing");
+    std::map<std::string, std::string> contents;
+    std::map<std::string, std::uint64_t> sizes;
     ArchiveMembers names = package.manifest.files;
-    names.emplace(manifest_name, package.id);  // std::map keeps the members in the order of their names
+    names.emplace(manifest_name, package.id);
     for (const auto& [name, hash] : names) {
-        const auto bytes = read_regular_file(package.dir / name, UINT64_MAX);
+        auto bytes = read_regular_file(package.dir / name, UINT64_MAX);
         if (!bytes) return fail_in("archiving a package", bytes.error());
         if (sha256_hex(*bytes) != hash)
             return fail(Fault::corrupt, "{} changed since the package was opened",
                         (package.dir / name).string());
-        if (auto appended = append_member(writer.get(), name, *bytes); !appended)
-            return fail(appended.error());
+        sizes[name] = bytes->size();
+        contents[name] = std::move(*bytes);
     }
-    if (archive_write_close(writer.get()) != ARCHIVE_OK) return library_error(writer.get(), "writing");
-    return out;
+    return whole_archive(contents, sizes);
+}
+
+Result<PackedArchive> pack_archive(Manifest manifest, std::map<std::string, std::string> files) {
+    manifest.files.clear();
+    std::map<std::string, std::uint64_t> sizes;
+    for (const auto& [name, bytes] : files) {
+        manifest.files[name] = sha256_hex(bytes);
+        sizes[name] = bytes.size();
+    }
+    auto toml = manifest.to_toml();
+    if (auto checked = Manifest::parse(toml, "the manifest of " + manifest.name); !checked)
+        return fail(checked.error());
+    const auto id = sha256_hex(toml);
+    sizes[manifest_name] = toml.size();
+    files[manifest_name] = std::move(toml);
+    auto bytes = whole_archive(files, sizes);
+    if (!bytes) return fail(bytes.error());
+    return PackedArchive{id, std::move(*bytes)};
 }
 
 Result<Package> unpack_archive(std::string_view bytes, const std::string& id, const fs::path& dir) {

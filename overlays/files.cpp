@@ -1,7 +1,6 @@
 #include "overlays/files.hpp"
 
 #include <fcntl.h>
-#include <sodium/crypto_hash_sha256.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -35,14 +34,6 @@ class Descriptor {
 
 std::string system_error() {
     return std::strerror(errno);
-}
-
-std::string hex(std::span<const unsigned char> bytes) {
-    std::string text;
-    text.reserve(bytes.size() * 2);
-    for (const auto byte : bytes)
-        fmt::format_to(std::back_inserter(text), "{:02x}", byte);
-    return text;
 }
 
 // Feeds a regular file's bytes to `take`, block by block.
@@ -108,12 +99,6 @@ bool is_package_file_name(std::string_view name) {
     return !name.empty() && name.size() <= 100 && name.front() != '.' && std::ranges::all_of(name, allowed);
 }
 
-std::string sha256_hex(std::string_view bytes) {
-    std::array<unsigned char, crypto_hash_sha256_BYTES> digest;
-    crypto_hash_sha256(digest.data(), reinterpret_cast<const unsigned char*>(bytes.data()), bytes.size());
-    return hex(digest);
-}
-
 Result<std::string> read_regular_file(const fs::path& file, std::uint64_t max_bytes) {
     std::string bytes;
     auto read = for_each_block(file, max_bytes, [&](std::span<const unsigned char> block) {
@@ -124,15 +109,12 @@ Result<std::string> read_regular_file(const fs::path& file, std::uint64_t max_by
 }
 
 Result<std::string> sha256_of_file(const fs::path& file) {
-    crypto_hash_sha256_state state;
-    crypto_hash_sha256_init(&state);
+    Sha256 sum;
     auto read = for_each_block(file, UINT64_MAX, [&](std::span<const unsigned char> block) {
-        crypto_hash_sha256_update(&state, block.data(), block.size());
+        sum.update({reinterpret_cast<const char*>(block.data()), block.size()});
     });
     if (!read) return fail(read.error());
-    std::array<unsigned char, crypto_hash_sha256_BYTES> digest;
-    crypto_hash_sha256_final(&state, digest.data());
-    return hex(digest);
+    return sum.hex();
 }
 
 Result<> write_directory(const fs::path& dir, const std::map<std::string, std::string_view>& files) {

@@ -3,12 +3,14 @@
 #pragma once
 
 #include <filesystem>
+#include <functional>
 #include <map>
 #include <string>
 #include <vector>
 
 #include "base/result.hpp"
 #include "base/tensor_desc.hpp"
+#include "overlays/sha256.hpp"
 
 namespace fard {
 
@@ -38,6 +40,10 @@ struct Package {
     // invalid_input.
     static Result<Package> open(const std::filesystem::path& dir);
 
+    // The same without reading any file but the manifest: of a directory whose files were verified already,
+    // and that nobody else may write to. Errors: not_found, invalid_input.
+    static Result<Package> open_verified(const std::filesystem::path& dir);
+
     // Writes a new package directory: the files' contents by name, their hashes and the manifest. `dir` must
     // not exist; on an error nothing is left of it.
     static Result<Package> write(const std::filesystem::path& dir, Manifest manifest,
@@ -52,6 +58,21 @@ Result<std::string> archive(const Package& package);
 Result<Package> unpack_archive(std::string_view bytes, const std::string& id,
                                const std::filesystem::path& dir);
 
-std::string sha256_hex(std::string_view bytes);
+// The same from any place to any place, block by block, so that neither the archive nor a file of it is ever
+// in memory as a whole. What was written is a package only if this succeeds: hashes are compared at the end.
+// Returns the files' sizes. Errors: corrupt, invalid_input, those of `read` and `write`.
+using ReadArchive = std::function<Result<std::string>(std::uint64_t offset, std::size_t bytes)>;
+using WriteMember =
+    std::function<Result<>(const std::string& name, std::uint64_t offset, std::string_view bytes)>;
+Result<std::map<std::string, std::uint64_t>> unpack_archive_to(const ReadArchive& read, std::uint64_t total,
+                                                               const std::string& id,
+                                                               const WriteMember& write);
+
+// A package that never touches a disk: its id, and its archive as archive() makes it.
+struct PackedArchive {
+    std::string id;
+    std::string bytes;
+};
+Result<PackedArchive> pack_archive(Manifest manifest, std::map<std::string, std::string> files);
 
 }  // namespace fard

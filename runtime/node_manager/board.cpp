@@ -2,6 +2,8 @@
 
 #include <spdlog/spdlog.h>
 
+#include <set>
+
 #include "runtime/peer/messages_mesh.hpp"
 
 namespace fard {
@@ -10,7 +12,14 @@ namespace {
 
 constexpr Duration notice_deadline =
     std::chrono::seconds(3);  // GRANT, WOUNDED: the coordinator asks again anyway
+constexpr Duration fetch_interest = std::chrono::seconds(60);  // of a SPAWN in a package that it needs
 constexpr Duration loss_deadline = std::chrono::seconds(10);  // JOB_LOST
+
+// A package that cannot be had here and now is no verdict on the run: another board, or the client, may have it.
+Error of_a_package(Error error) {
+    if (error.fault != Fault::io && error.fault != Fault::refused) error.fault = Fault::unreachable;
+    return error;
+}
 
 }  // namespace
 
@@ -20,6 +29,7 @@ struct Board::PendingSpawn {
     Reply reply;
     std::size_t missing = 1;  // packages that are being fetched, and the loop that starts them
     std::optional<Error> error;
+    std::vector<OverlayStore::Hold> holds;
 };
 
 Board::Board(Loop& loop, Courier& courier, OverlayStore& store, PackageFetch& packages, JobSpawner& spawner,
@@ -93,9 +103,11 @@ void Board::spawn(const PeerId& from, const wire::Spawn& spawn, Reply reply) {
     std::set<std::string> asked;
     for (const auto& job : spawn.jobs) {
         const auto& overlay = job.spec.overlay;
-        if (overlay.empty() || !asked.insert(overlay).second || store_.path(overlay)) continue;
+        if (overlay.empty() || !asked.insert(overlay).second) continue;
+        pending->holds.push_back(store_.hold(overlay));
+        if (store_.path(overlay)) continue;
         ++pending->missing;
-        packages_.fetch(overlay, spawn.sources, one_less);
+        packages_.fetch(overlay, spawn.sources, fetch_interest, one_less);
     }
     one_less({});
 }
@@ -104,18 +116,19 @@ void Board::packages_ready(const std::shared_ptr<PendingSpawn>& pending) {
     const auto& spawn = pending->spawn;
     const auto now = loop_.now();
     leases_.expire(now);
-    if (pending->error) return pending->reply(refused(*pending->error));
+    if (pending->error) return pending->reply(refused(of_a_package(*pending->error)));
     if (auto may = leases_.may_spawn(spawn.run, spawn.epoch, now); !may)
         return pending->reply(refused(may.error()));
     std::map<std::string, std::filesystem::path> dirs;
     for (const auto& job : spawn.jobs) {
         if (job.spec.overlay.empty()) continue;
-        auto dir = store_.path(job.spec.overlay);
-        if (!dir) return pending->reply(refused(dir.error()));
+        const auto dir = store_.path(job.spec.overlay);
+        if (!dir)
+            return pending->reply(refused({Fault::unreachable, "package " + job.spec.overlay + " has gone meanwhile"}));
         dirs[job.spec.overlay] = *dir;
     }
     leases_.jobs_started(spawn.run, spawn.epoch);
-    coordinators_[{spawn.run, spawn.epoch}] = pending->from;
+    started_[{spawn.run, spawn.epoch}] = {pending->from, std::move(pending->holds)};
     jobs_.spawn(spawn, dirs, [this, pending](Result<wire::Spawned> spawned) {
         if (spawned) return pending->reply(std::move(*spawned));
         end_jobs(pending->spawn.run, pending->spawn.epoch,
@@ -134,7 +147,7 @@ void Board::drain(const wire::Drain& drain, Reply reply) {
 // Kills what is left of them, and frees their slots once all are reaped.
 void Board::end_jobs(const RunId& run, Epoch up_to, std::function<void()> then) {
     jobs_.kill(run, up_to, [this, run, up_to, then = std::move(then)] {
-        std::erase_if(coordinators_, [&](const auto& entry) {
+        std::erase_if(started_, [&](const auto& entry) {
             return entry.first.first == run && entry.first.second <= up_to;
         });
         leases_.jobs_ended(run, up_to, loop_.now());
@@ -145,9 +158,9 @@ void Board::end_jobs(const RunId& run, Epoch up_to, std::function<void()> then) 
 }
 
 void Board::job_lost(const wire::JobLost& lost) {
-    const auto coordinator = coordinators_.find({lost.job.run, lost.job.epoch});
-    if (coordinator == coordinators_.end()) return;
-    courier_.ask(coordinator->second, lost, loss_deadline, [](auto) {});
+    const auto started = started_.find({lost.job.run, lost.job.epoch});
+    if (started == started_.end()) return;
+    courier_.ask(started->second.coordinator, lost, loss_deadline, [](auto) {});
 }
 
 // ---- time

@@ -63,7 +63,11 @@ class Board {
     std::vector<std::string> labels_;
     LeaseTable leases_;
     JobHost jobs_;
-    std::map<std::pair<RunId, Epoch>, PeerId> coordinators_;  // of the jobs that are here
+    struct Started {  // jobs of one run and epoch
+        PeerId coordinator;
+        std::vector<OverlayStore::Hold> packages;
+    };
+    std::map<std::pair<RunId, Epoch>, Started> started_;
     wire::BoardState published_;
     bool publishing_ = false;  // is posted
     Alarm expiry_, publish_alarm_;

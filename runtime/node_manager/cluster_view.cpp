@@ -18,16 +18,6 @@ std::uint64_t milliseconds(Duration duration) {
 
 }  // namespace
 
-std::vector<std::string> ClusterView::heard(const PeerId& board, const wire::BoardState& state) {
-    auto& known = states_[board];
-    std::vector<std::string> fresh;
-    for (const auto& package : state.overlays) {
-        if (std::ranges::find(known.overlays, package) == known.overlays.end()) fresh.push_back(package);
-    }
-    known = state;
-    return fresh;
-}
-
 std::vector<BoardView> ClusterView::boards() const {
     std::vector<BoardView> views{{mesh_.self(), board_.state()}};
     for (const auto& member : mesh_.members()) {

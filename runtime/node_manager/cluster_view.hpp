@@ -17,8 +17,7 @@ class ClusterView final : public Directory {
   public:
     ClusterView(const Mesh& mesh, const Board& board, TimePoint started) : mesh_(mesh), board_(board), started_(started) {}
 
-    // Returns the packages that the board did not have before.
-    std::vector<std::string> heard(const PeerId& board, const wire::BoardState& state);
+    void heard(const PeerId& board, const wire::BoardState& state) { states_[board] = state; }
     void joined(const PeerId& board, TimePoint now) { since_.emplace(board, now); }
     void lost(const wire::Member& board, const std::string& why, TimePoint now);
 

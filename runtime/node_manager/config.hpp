@@ -14,7 +14,8 @@ namespace fard {
 struct Config {
     std::string cluster = "default";  // id: peers of another one are refused
     std::string name;                 // of the board; the host's name
-    std::filesystem::path state_dir;  // mode 0700, one node manager's alone
+    std::filesystem::path state_dir;    // what outlives the process: packages; mode 0700, one node manager's alone
+    std::filesystem::path runtime_dir;  // sockets; the same
     std::string front_door;           // endpoints to bind
     std::string publisher;
     std::string heartbeat;
@@ -25,6 +26,7 @@ struct Config {
     std::string link_transport;  // "ipc" or "tcp"
     std::string link_address;    // where tcp links are bound, "" with ipc
     std::vector<std::string> labels;  // what positions may ask for besides the name
+    std::uint64_t store_limit = 0;  // bytes of all overlay packages; 0: half of what the disk has for them
     int slots = 2;               // of the CPU device
     int parked_jobs = 8;         // job programs kept loaded, at most
     int run_memory = 0;          // MiB that the chunks of all runs coordinated here may take; a quarter of what there is

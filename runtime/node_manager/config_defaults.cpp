@@ -14,9 +14,9 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// A link's socket: STATE_DIR/links/NUMBER/16 hex digits.c, within the 107 bytes that a socket's path may
+// A link's socket: RUNTIME_DIR/links/NUMBER/16 hex digits.c, within the 107 bytes that a socket's path may
 // have.
-constexpr std::size_t longest_state_dir = 70;
+constexpr std::size_t longest_runtime_dir = 70;
 
 std::string host_name() {
     std::array<char, 65> name{};
@@ -24,10 +24,21 @@ std::string host_name() {
     return name.data();
 }
 
+fs::path below_variable(const char* variable, const char* below) {
+    const char* dir = std::getenv(variable);
+    return dir && *dir == '/' ? fs::path(dir) / below : fs::path();
+}
+
+fs::path default_runtime_dir() {
+    const auto runtime = below_variable("XDG_RUNTIME_DIR", "fard");
+    return runtime.empty() ? fs::path(fmt::format("/tmp/fard-{}", ::getuid())) : runtime;
+}
+
+// On a disk, where packages do not take memory and outlive a restart.
 fs::path default_state_dir() {
-    const char* runtime = std::getenv("XDG_RUNTIME_DIR");
-    if (runtime && *runtime == '/') return fs::path(runtime) / "fard";
-    return fmt::format("/tmp/fard-{}", ::getuid());
+    if (const auto state = below_variable("XDG_STATE_HOME", "fard"); !state.empty()) return state;
+    if (::getuid() == 0) return "/var/lib/fard";
+    return below_variable("HOME", ".local/state/fard");
 }
 
 // Installed beside us as libexec/fard/jobs, or in the build tree that we were built in.
@@ -57,16 +68,20 @@ int quarter_of_memory() {
 
 Result<> complete_config(Config& config) {
     if (config.name.empty()) config.name = host_name();
+    if (config.runtime_dir.empty())
+        config.runtime_dir = config.state_dir.empty() ? default_runtime_dir() : config.state_dir;
     if (config.state_dir.empty()) config.state_dir = default_state_dir();
-    if (config.state_dir.string().size() > longest_state_dir)
+    if (config.state_dir.empty()) config.state_dir = config.runtime_dir;  // a user without a home
+    if (config.runtime_dir.string().size() > longest_runtime_dir)
         return fail(Fault::invalid_input,
-                    "state_dir: {} is too long for sockets to lie in it (at most {} bytes)",
-                    config.state_dir.string(), longest_state_dir);
-    const auto in_state = [&](const char* name) { return "ipc://" + (config.state_dir / name).string(); };
-    if (config.front_door.empty()) config.front_door = in_state("node.ipc");
+                    "{}: {} is too long for sockets to lie in it (at most {} bytes); give a runtime_dir",
+                    config.runtime_dir == config.state_dir ? "state_dir" : "runtime_dir",
+                    config.runtime_dir.string(), longest_runtime_dir);
+    const auto in_runtime = [&](const char* name) { return "ipc://" + (config.runtime_dir / name).string(); };
+    if (config.front_door.empty()) config.front_door = in_runtime("node.ipc");
     const auto host = tcp_host(config.front_door);
     const auto beside = [&](const char* name) {
-        return host.empty() ? in_state(name) : fmt::format("tcp://{}:0", host);
+        return host.empty() ? in_runtime(name) : fmt::format("tcp://{}:0", host);
     };
     if (config.publisher.empty()) config.publisher = beside("publisher.ipc");
     if (config.heartbeat.empty()) config.heartbeat = beside("heartbeat.ipc");

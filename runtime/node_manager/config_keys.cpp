@@ -95,6 +95,24 @@ Result<> set_absolute(std::filesystem::path& into, const std::string& value) {
     return {};
 }
 
+// "4GiB", "500 MB", "1048576".
+Result<> set_size(std::uint64_t& into, const std::string& value) {
+    static constexpr std::pair<const char*, std::uint64_t> units[] = {
+        {"", 1},          {"B", 1},          {"kB", 1'000},    {"MB", 1'000'000},        {"GB", 1'000'000'000},
+        {"KiB", 1 << 10}, {"MiB", 1 << 20}, {"GiB", 1 << 30}, {"TB", 1'000'000'000'000}};
+    std::uint64_t number = 0;
+    const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), number);
+    std::string unit(end, value.data() + value.size());
+    unit.erase(0, unit.find_first_not_of(' ') == std::string::npos ? unit.size() : unit.find_first_not_of(' '));
+    for (const auto& [name, bytes] : units) {
+        if (error != std::errc() || unit != name) continue;
+        if (number == 0 || number > (std::uint64_t{1} << 62) / bytes) break;
+        into = number * bytes;
+        return {};
+    }
+    return fail(Fault::invalid_input, "'{}' is not a size (a whole number and B, kB, MB, GB, TB, KiB, MiB or GiB)", value);
+}
+
 std::vector<ConfigKey> make_keys() {
     return {
         {"cluster", Kind::text, "ID", "cluster id; node managers of another one are refused (default)",
@@ -102,8 +120,12 @@ std::vector<ConfigKey> make_keys() {
         {"name", Kind::text, "NAME", "the board's name (the host's name)",
          [](Config& config, const std::string& value) { return set_name(config.name, value); }},
         {"state_dir", Kind::text, "DIR",
-         "where sockets and overlay packages are kept, mode 0700 ($XDG_RUNTIME_DIR/fard, else /tmp/fard-UID)",
+         "where overlay packages are kept, mode 0700, on a disk ($XDG_STATE_HOME/fard, else /var/lib/fard of root, "
+         "~/.local/state/fard of others)",
          [](Config& config, const std::string& value) { return set_absolute(config.state_dir, value); }},
+        {"runtime_dir", Kind::text, "DIR",
+         "where sockets are, mode 0700 (state_dir if that is given, else $XDG_RUNTIME_DIR/fard or /tmp/fard-UID)",
+         [](Config& config, const std::string& value) { return set_absolute(config.runtime_dir, value); }},
         {"front_door", Kind::text, "ENDPOINT",
          "where clients and joining node managers knock (ipc, node.ipc in state_dir)",
          endpoint(&Config::front_door)},
@@ -131,6 +153,10 @@ std::vector<ConfigKey> make_keys() {
          one_of(&Config::link_transport, {"ipc", "tcp"})},
         {"labels", Kind::list, "NAME", "what positions of a pipeline may ask for besides the board's name (none)",
          [](Config& config, const std::string& value) { return set_name(config.labels.emplace_back(), value); }},
+        {"store_limit", Kind::text, "SIZE",
+         "of all overlay packages that are kept, as 500MB or 4GiB; the least used ones go first (half of what the disk "
+         "has for them)",
+         [](Config& config, const std::string& value) { return set_size(config.store_limit, value); }},
         {"slots", Kind::number, "N", "overlays that the CPU holds at once (2)",
          number(&Config::slots, 1, 1024)},
         {"parked_jobs", Kind::number, "N",

@@ -135,11 +135,6 @@ void Coordinator::board_lost(const PeerId& board, const std::string& why) {
         run->board_lost(board, why);
 }
 
-void Coordinator::package_stored(const std::string&) {
-    for (auto& [id, run] : runs_)
-        run->package_stored();
-}
-
 std::vector<wire::RunState> Coordinator::states() const {
     std::vector<wire::RunState> states;
     for (const auto& [id, run] : runs_)

@@ -1,7 +1,7 @@
 // The runs that this node manager coordinates. Any node manager can; a submission's first taker does.
 //
 // Routed to it: SUBMIT, FINISH, CANCEL, CLIENT_ALIVE from the front door; GRANT, WOUNDED, JOB_LOST (and a
-// relayed CANCEL) from the mesh; members lost; packages that arrived in the store. Lives on the node
+// relayed CANCEL) from the mesh; members lost. Lives on the node
 // manager's loop.
 #pragma once
 
@@ -45,7 +45,6 @@ class Coordinator {
     wire::Body job_lost(const PeerId& board, const wire::JobLost& lost);
 
     void board_lost(const PeerId& board, const std::string& why);
-    void package_stored(const std::string& package);
 
     // The runs that are under way, then the last ones that ended (kept for 60 s, at most 100).
     std::vector<wire::RunState> states() const;

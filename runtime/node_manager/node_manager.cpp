@@ -13,6 +13,7 @@
 #include "runtime/node_manager/cluster_view.hpp"
 #include "runtime/node_manager/coordinator.hpp"
 #include "runtime/node_manager/fingerprint.hpp"
+#include "runtime/node_manager/package_service.hpp"
 #include "runtime/node_manager/run_log.hpp"
 #include "runtime/node_manager/state_dir.hpp"
 #include "runtime/peer/codec.hpp"
@@ -36,10 +37,6 @@ void to_process_log(LogLevel level, const std::string& line) {
 }
 
 constexpr Duration farewell = 20ms;  // from SHUTDOWN's answer to the end, so that it gets out
-
-wire::Body answer_of(const Result<>& result) {
-    return result ? wire::Body(wire::Done{}) : wire::Body(refused(result.error()));
-}
 
 Result<> say_ready(int fd, const std::string& front_door) {
     if (fd < 0) return {};
@@ -86,8 +83,11 @@ struct NodeManager::Impl {
     RunLog log{kept_log_bytes, system_time, to_process_log};
     std::unique_ptr<StateDir> state;
     SocketFactory sockets;
+    std::unique_ptr<Disk> disk;
+    std::unique_ptr<Worker> piece_writer, packer, piece_reader;
     std::unique_ptr<OverlayStore> store;
     std::unique_ptr<PackageFetch> packages;
+    std::unique_ptr<PackageService> package_service;
     std::unique_ptr<JobSpawner> spawner;
     std::unique_ptr<FrontDoor> door;
     std::unique_ptr<Mesh> mesh;
@@ -121,14 +121,24 @@ Result<> NodeManager::Impl::start() {
 }
 
 Result<> NodeManager::Impl::open_store() {
-    auto taken = StateDir::take(config.state_dir);
+    auto taken = StateDir::take(config.state_dir, config.runtime_dir);
     if (!taken) return fail(taken.error());
     state = std::move(*taken);
-    auto opened = OverlayStore::open(loop, state->overlays(), [this](const std::string& id) {
-        spdlog::info("stored package {}", id);
-        board->changed();
-        coordinator->package_stored(id);
-    });
+    disk = real_disk();
+    for (auto* worker : {&piece_writer, &packer, &piece_reader})
+        *worker = make_worker(loop, 1);
+    auto opened = OverlayStore::open(
+        {loop, *disk, *piece_writer, *packer, *piece_reader}, state->overlays(),
+        {.stored =
+             [this](const std::string& id) {
+                 spdlog::info("stored package {}", id);
+                 if (board) board->changed();
+             },
+         .removed =
+             [this](const std::string&, const std::string&) {
+                 if (board) board->changed();
+             }},
+        {.bytes = config.store_limit});
     if (!opened) return fail(opened.error());
     store = std::move(*opened);
     packages = std::make_unique<PackageFetch>(loop, *store, front_door_sources(loop, sockets));
@@ -139,6 +149,8 @@ Result<> NodeManager::Impl::open_sockets() {
     auto opened = FrontDoor::open(loop, sockets, PeerId{random_hex(16)}, config.front_door);
     if (!opened) return fail(opened.error());
     door = std::move(*opened);
+    package_service = std::make_unique<PackageService>(loop, *store, *packages);
+    packages->set_self(door->endpoint());
     MeshOptions options;
     options.cluster = config.cluster;
     options.name = config.name;
@@ -231,6 +243,7 @@ NodeManager::Impl::~Impl() {
 
 void NodeManager::Impl::serve_visitor(const PeerId& visitor, const wire::Body& body, Reply reply) {
     if (!reply) reply = [](const wire::Body&) {};
+    if (package_service->serve(body, reply)) return;
     if (const auto* submit = body.as<wire::Submit>()) {
         coordinator->submit(visitor, *submit, std::move(reply));
         board->changed();
@@ -243,11 +256,6 @@ void NodeManager::Impl::serve_visitor(const PeerId& visitor, const wire::Body& b
     } else if (body.is<wire::Query>()) {
         reply(wire::Status{config.cluster, wire::protocol_version, view->rows(loop.now()), coordinator->states(),
                            view->lost_boards(loop.now())});
-    } else if (const auto* fetch = body.as<wire::Fetch>()) {
-        auto piece = store->piece(*fetch);
-        reply(piece ? wire::Body(std::move(*piece)) : wire::Body(refused(piece.error())));
-    } else if (const auto* offer = body.as<wire::Offer>()) {
-        reply(answer_of(store->take(offer->piece)));
     } else if (body.is<wire::Check>()) {
         reply(check_board(config));
     } else if (const auto* fill = body.as<wire::Fill>()) {
@@ -268,7 +276,7 @@ void NodeManager::Impl::serve_visitor(const PeerId& visitor, const wire::Body& b
 
 void NodeManager::Impl::serve_peer(const PeerId& peer, const wire::Body& body, Reply reply) {
     if (!reply) reply = [](const wire::Body&) {};
-    if (board->serve(peer, body, reply)) return;
+    if (board->serve(peer, body, reply) || package_service->serve(body, reply)) return;
     if (const auto* grant = body.as<wire::Grant>()) {
         reply(coordinator->grant(peer, *grant));
     } else if (const auto* wounded = body.as<wire::Wounded>()) {
@@ -284,8 +292,7 @@ void NodeManager::Impl::serve_peer(const PeerId& peer, const wire::Body& body, R
 }
 
 void NodeManager::Impl::published(const PeerId& peer, const wire::BoardState& news) {
-    for (const auto& package : view->heard(peer, news))
-        coordinator->package_stored(package);
+    view->heard(peer, news);
 }
 
 // Two boards of one name work, but people cannot tell them apart.

@@ -1,79 +1,154 @@
 // The overlay packages that this board holds: one directory for each, named by its id, complete or not there
-// at all.
+// at all; and archives that are still arriving, piece by piece, which are passed on meanwhile.
+//
+//   (nothing) --take--> arriving --last piece--> unpacking --> whole, verified
+//                          |                        |
+//                          +-- patience runs out ---+--> (nothing)      whole, not verified: found at the start
+//
+// A package is verified (every byte of it read) once in the life of the process, before it is used or passed on.
+// One that turns out damaged is put aside as ID.bad. The least lately used ones go when there is no room for a new
+// one, but none that somebody holds.
 #pragma once
 
-#include <filesystem>
+#include <cstdint>
 #include <functional>
 #include <map>
 #include <memory>
-#include <set>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "base/alarm.hpp"
-#include "base/result.hpp"
-#include "overlays/package.hpp"
-#include "runtime/node_manager/piece_assembly.hpp"
+#include "base/worker.hpp"
+#include "runtime/node_manager/stored_package.hpp"
+#include "runtime/peer/piece_set.hpp"
 
 namespace fard {
 
 struct StoreLimits {
-    std::size_t assemblies = 8;                          // packages that may be half offered at a time
-    std::uint64_t assembly_bytes = 256 * wire::mib;      // that their pieces may take, together
-    Duration patience = std::chrono::seconds(60);        // with an offer whose next piece does not come
-    Duration archive_memory = std::chrono::seconds(10);  // an archive that was asked for is kept that long
+    std::uint64_t bytes = 0;         // of all packages; 0: half of what the disk has for them (a quarter in memory)
+    std::size_t packages = 1000;
+    std::size_t arriving = 64;       // packages of which pieces are coming in at a time
+    std::size_t reads = 256;         // pieces that are being read at a time
+    Duration patience = std::chrono::seconds(60);  // with a package whose next piece does not come
 };
 
-// Lives on the node manager's loop.
+// Lives on the node manager's loop. Nothing here waits for the disk: what needs it is done by the worker, and
+// answered later, on the loop.
 class OverlayStore {
   public:
+    struct Around {  // all of it outlives the store
+        Loop& loop;
+        Disk& disk;
+        // Each of one thread, so that what it is asked is done in that order:
+        Worker& writer;  // pieces that come in
+        Worker& packer;  // whole packages: verified, unpacked, removed
+        Worker& reader;  // pieces that others ask for
+    };
+    struct Events {
+        std::function<void(const std::string& id)> stored;                          // a package came in
+        std::function<void(const std::string& id, const std::string& why)> removed; // it is no longer there
+    };
+    using Hold = std::shared_ptr<const std::string>;
+
     // Takes over the directory (made if it is missing): what an interrupted run left half written is removed.
-    // `stored` is called from the loop for each package that comes in. Errors: io.
-    static Result<std::unique_ptr<OverlayStore>> open(Loop& loop, const std::filesystem::path& dir,
-                                                      std::function<void(const std::string& id)> stored,
+    // The one call that waits for the disk. Errors: io.
+    static Result<std::unique_ptr<OverlayStore>> open(Around around, const std::filesystem::path& dir, Events events,
                                                       StoreLimits limits = {});
+    ~OverlayStore();
 
-    bool has(const std::string& id) const { return ids_.contains(id); }
-    std::vector<std::string> list() const { return {ids_.begin(), ids_.end()}; }  // sorted
+    bool has(const std::string& id) const { return packages_.contains(id); }
+    std::vector<std::string> list() const;  // sorted
+    std::uint64_t bytes() const { return bytes_; }
+    std::uint64_t limit() const { return limits_.bytes; }
 
-    // The package's directory, its files verified once in the life of this process. Errors: not_found;
-    // corrupt (then the package is removed, so that it can be fetched again).
-    Result<std::filesystem::path> path(const std::string& id);
+    // The directory of a package that was verified, else nothing.
+    std::optional<std::filesystem::path> path(const std::string& id) const;
 
-    // Answers FETCH. Errors: not_found, invalid_input (the offset), corrupt.
-    Result<wire::Piece> piece(const wire::Fetch& fetch);
+    // Verifies a package, if that was not done yet. Errors: not_found; corrupt (then it is gone, and can be
+    // fetched again); io.
+    void verify(const std::string& id, std::function<void(Result<>)> done);
 
-    // Takes one piece of an OFFER; with the last one the package is verified and stored. Offering what is
-    // here already is fine. Errors: invalid_input (not an id), corrupt (also: the whole is not what its id
-    // says; it starts anew), refused (too large, too many offers at a time), io.
-    Result<> take(wire::Piece piece);
+    // Answers FETCH. Errors: not_found (the package, or that piece of it, yet), invalid_input (the offset),
+    // refused (too many at a time), corrupt, io.
+    void piece(const wire::Fetch& fetch, std::function<void(Result<wire::Piece>)> done);
 
-    // Verifies and stores an archive. Errors: corrupt, invalid_input, io.
-    Result<> add(const std::string& id, std::string_view archive);
+    // Which pieces are here. Of a package that was not verified yet: none.
+    PieceSet held(const std::string& id) const;
 
-    std::size_t assemblies() const { return assemblies_.size(); }
+    // Takes one piece, of an OFFER or fetched; with the last one the package is verified and stored. A piece
+    // that is here already is fine. Errors: invalid_input (not an id), corrupt (also: the whole is not what its
+    // id says; it starts anew), refused (too large, too many at a time, no room), io.
+    void take(wire::Piece piece, std::function<void(Result<>)> done);
+
+    // Calls `changed` on the loop after each piece that comes in, and when the package is stored or gone.
+    using WatchId = std::uint64_t;
+    WatchId watch(const std::string& id, std::function<void()> changed);
+    void unwatch(WatchId watch);
+
+    // As long as the result or a copy of it lives, the package is not removed to make room. It need not be here yet.
+    Hold hold(const std::string& id);
+
+    std::size_t arriving() const { return arriving_.size(); }
 
   private:
-    struct Assembly {
-        PieceAssembly pieces;
-        TimePoint touched;
+    struct Package {
+        std::uint64_t bytes = 0;
+        std::uint64_t used = 0;  // the larger the later
+        bool verifying = false;
+        std::optional<FileSizes> files;         // once it is verified
+        std::shared_ptr<const ArchiveLayout> layout;
+        std::vector<std::function<void(Result<>)>> waiting;
     };
-    OverlayStore(Loop& loop, std::filesystem::path dir, std::function<void(const std::string&)> stored,
-                 StoreLimits limits);
-    void scan();
+    struct Arriving {
+        PieceSet pieces, coming;  // on the disk; also those that are being written
+        TimePoint touched;
+        std::uint64_t life = 0;  // tells it from an earlier try of the same package
+        bool unpacking = false;
+        std::function<void(Result<>)> last;  // who brought the last piece
+    };
+
+    OverlayStore(Around around, std::filesystem::path dir, Events events, StoreLimits limits);
+    Result<> scan();
+    std::filesystem::path part(const std::string& id) const { return dir_ / (id + ".part"); }
+    void later(std::function<void()> callback);
+    void verified(const std::string& id, Result<FileSizes> files);
+    void adopt(const std::string& id, FileSizes files);
+    void put_aside(const std::string& id, const std::string& why);
+    Result<> make_room(const std::string& id, std::uint64_t bytes);
+    bool drop_least_used();
+    void drop(const std::string& id, const std::string& why);
+    void write(wire::Piece piece, std::function<void(Result<>)> done, bool again);
+    void written(const std::shared_ptr<wire::Piece>& piece, std::uint64_t life, Result<> result,
+                 std::function<void(Result<>)> done, bool again);
+    void unpack(const std::string& id, std::function<void(Result<>)> done);
+    void unpacked(const std::string& id, Result<FileSizes> files);
+    void give_up(const std::string& id);
     void forget_stale();
-    Result<> make_room(const wire::Piece& piece);
-    void drop(const std::string& id);
+    void notify(const std::string& id);
 
     Loop& loop_;
+    Disk& disk_;
+    Worker& writer_;
+    Worker& packer_;
+    Worker& reader_;
     std::filesystem::path dir_;
-    std::function<void(const std::string&)> stored_;
+    Events events_;
     StoreLimits limits_;
-    std::set<std::string> ids_;
-    std::set<std::string> verified_;
-    std::map<std::string, Assembly> assemblies_;
-    std::string archived_id_, archive_;  // the one asked for last
-    Alarm archive_alarm_, stale_alarm_;
+    std::map<std::string, Package> packages_;
+    std::map<std::string, Arriving> arriving_;
+    std::map<std::string, std::weak_ptr<const std::string>> held_;
+    std::uint64_t bytes_ = 0;  // of packages_
+    std::uint64_t clock_ = 0;  // of Package::used
+    std::size_t reads_ = 0;
+    std::uint64_t lives_ = 0;
+    struct Watch {
+        std::string id;
+        std::function<void()> changed;
+    };
+    std::map<WatchId, Watch> watches_;
+    WatchId last_watch_ = 0;
+    Alarm stale_;
     std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };
 

@@ -13,23 +13,16 @@ class FrontDoorSource final : public PieceSource {
     FrontDoorSource(Loop& loop, std::unique_ptr<Visitor> visitor)
         : loop_(loop), visitor_(std::move(visitor)) {}
 
-    void ask(const wire::Fetch& fetch, Duration deadline,
-             std::function<void(Result<wire::Piece>)> answer) override {
-        visitor_->ask(fetch, deadline, [this, answer = std::move(answer)](Result<wire::Body> body) {
-            auto piece = std::make_shared<Result<wire::Piece>>(piece_of(std::move(body)));
-            loop_.post([answer, piece, alive = std::weak_ptr(alive_)] {
-                if (!alive.expired()) answer(std::move(*piece));
+    void ask(wire::Body question, Duration deadline, Answer answer) override {
+        visitor_->ask(std::move(question), deadline, [this, answer = std::move(answer)](Result<wire::Body> body) {
+            auto shared = std::make_shared<Result<wire::Body>>(std::move(body));
+            loop_.post([answer, shared, alive = std::weak_ptr(alive_)] {
+                if (!alive.expired()) answer(std::move(*shared));
             });
         });
     }
 
   private:
-    static Result<wire::Piece> piece_of(Result<wire::Body> body) {
-        if (!body) return fail(body.error());
-        if (auto* piece = body->as<wire::Piece>()) return std::move(*piece);
-        return fail(Fault::corrupt, "it answered FETCH with {}", wire::name_of(*body));
-    }
-
     Loop& loop_;
     std::unique_ptr<Visitor> visitor_;
     std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);

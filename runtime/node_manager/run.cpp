@@ -13,8 +13,8 @@ namespace {
 
 constexpr auto tell_interval = 500ms;
 constexpr auto client_grace = 10s;
-constexpr auto packages_grace = 60s;  // for a client to offer what no board has
-constexpr auto spawn_deadline = 20s;  // fetching packages, starting jobs
+constexpr auto packages_grace = 60s;  // without a byte of the packages that the run waits for
+constexpr auto spawn_deadline = 20s;  // starting jobs; their packages are there already
 constexpr auto wire_deadline = 90s;   // loading devices, opening links: longer than the boards wait
 constexpr auto drain_deadline = 10s;
 constexpr int most_losses = 3;
@@ -75,8 +75,7 @@ Run::Run(RunSurroundings& surroundings, PeerId client, const wire::Submit& submi
       watch_(submit_.app),
       place_alarm_(surroundings.loop),
       taken_at_(surroundings.loop.now()),
-      client_heard_(taken_at_),
-      packages_heard_(client_heard_) {}
+      client_heard_(taken_at_) {}
 
 Run::~Run() {
     *alive_ = false;
@@ -122,12 +121,13 @@ Result<> Run::prepare() {
     admitted_.ticket = submit_.ticket ? submit_.ticket : around_.next_ticket();
     for (const auto& board : boards)
         admitted_.members.push_back(board.member);
-    std::set<std::string> missing;
-    for (const auto& position : submit_.app.positions)
-        if (!position.overlay.empty() && package_sources(position.overlay).empty())
-            missing.insert(position.overlay);
-    admitted_.missing.assign(missing.begin(), missing.end());
-
+    admitted_.missing = missing_packages();
+    gathering_ = std::make_unique<Gathering>(
+        around_.loop, around_.courier, submit_.run,
+        Gathering::Events{.ready = [this] { reserve(); },
+                          .board_failed = [this](const PeerId& board,
+                                                 const Error& why) { on_board_fault(board, why, "packages"); },
+                          .progress = [this] { waiting_for_ = gathering_->text(); }});
     reserver_ = std::make_unique<Reserver>(
         around_.loop, around_.courier, submit_.run, admitted_.ticket,
         Reserver::Events{
@@ -174,33 +174,61 @@ bool Run::complete() const {
     return phase_ == Phase::running && ledger_.results() == submit_.chunks;
 }
 
-bool Run::packages_ready() const {
-    return std::ranges::all_of(submit_.app.positions, [this](const wire::PositionSpec& position) {
-        return position.overlay.empty() || !package_sources(position.overlay).empty();
-    });
+// Packages that the client has to offer, in the order of their positions: no board has them (any more).
+std::vector<std::string> Run::missing_packages() const {
+    std::vector<std::string> missing;
+    for (const auto& position : submit_.app.positions)
+        if (!position.overlay.empty() && package_sources(position.overlay).empty() &&
+            std::ranges::find(missing, position.overlay) == missing.end())
+            missing.push_back(position.overlay);
+    return missing;
 }
 
-void Run::package_stored() {
-    packages_heard_ = around_.loop.now();
-    if (phase_ == Phase::admitted && waiting_for_packages_) place();
+// What the boards of the placement do not say that they have.
+Gathering::Wishes Run::lacking_packages() const {
+    Gathering::Wishes lacking;
+    const auto boards = around_.directory.boards();
+    for (const auto& job : placement_.jobs) {
+        const auto& package = submit_.app.positions[job.position].overlay;
+        const auto board = std::ranges::find(boards, job.board, [](const auto& view) { return view.member.peer; });
+        if (package.empty() || board == boards.end()) continue;
+        const bool has = board == boards.begin()
+                             ? around_.has_package(package)
+                             : std::ranges::find(board->state.overlays, package) != board->state.overlays.end();
+        if (!has) lacking[job.board].insert(package);
+    }
+    return lacking;
+}
+
+// Where a board gets a package: from those who have it; from here, where the client's pieces come in; from the
+// other boards that are getting it.
+std::vector<std::string> Run::package_ways(const PeerId& for_board, const std::string& package) const {
+    auto doors = package_sources(package);
+    const auto boards = around_.directory.boards();
+    const auto add = [&](const std::string& door) {
+        if (std::ranges::find(doors, door) == doors.end()) doors.push_back(door);
+    };
+    if (doors.empty()) add(boards.front().member.front_door);
+    for (const auto& job : placement_.jobs) {
+        if (job.board == for_board || submit_.app.positions[job.position].overlay != package) continue;
+        const auto board = std::ranges::find(boards, job.board, [](const auto& view) { return view.member.peer; });
+        if (board != boards.end()) add(board->member.front_door);
+    }
+    return doors;
 }
 
 void Run::place() {
     if (over()) return;
     place_alarm_.clear();
     phase_ = Phase::admitted;
-    waiting_for_packages_ = !packages_ready();
-    if (waiting_for_packages_) {
-        wait_for("packages from the client");
-        return;
-    }
-    if (!around_.memory.take(ticket(), memory())) {
-        waiting_for_ = fmt::format("memory: the chunks of other runs take the {} bytes that this node manager gives them",
-                                   around_.memory.bytes());
-        place_alarm_.set(places_interval, [this] { place(); });
-        return;
-    }
-    if (place_now()) reserver_->reserve(epoch_, placement_.by_board());
+    if (!place_now()) return;
+    auto lacking = lacking_packages();
+    if (lacking.empty()) return reserve();
+    gathering_->start(std::move(lacking), [this](const PeerId& board, const std::string& package) {
+        return package_ways(board, package);
+    });
+    wait_for(gathering_->text());
+    tell();
 }
 
 // Boards that are away for a moment come back, so too few slots end the run only if they stay too few.
@@ -221,6 +249,18 @@ bool Run::place_now() {
     waiting_for_ = "slots: " + placement.error().message;
     place_alarm_.set(places_interval, [this] { place(); });
     return false;
+}
+
+void Run::reserve() {
+    if (over()) return;
+    gathering_->stop();
+    if (!around_.memory.take(ticket(), memory())) {
+        waiting_for_ = fmt::format("memory: the chunks of other runs take the {} bytes that this node manager gives them",
+                                   around_.memory.bytes());
+        place_alarm_.set(places_interval, [this] { place(); });
+        return;
+    }
+    reserver_->reserve(epoch_, placement_.by_board());
 }
 
 // Asks every board of the placement the same step; `then` runs once all have answered well. An answer that
@@ -381,6 +421,7 @@ void Run::cancel(const std::string& why, Reply reply) {
 void Run::end(Phase outcome, Error why) {
     if (over()) return;
     ending_ = true;
+    gathering_->stop();
     outcome_ = outcome;
     why_ = std::move(why);
     std::ranges::sort(reports_, {}, [](const wire::JobReport& row) {
@@ -483,6 +524,7 @@ void Run::next_wiring(const std::string& why) {
     waiting_for_ = why;
     ++epoch_.wiring;
     phase_ = Phase::admitted;
+    gathering_->stop();
     ends_->unwire();
     ledger_.rewire();
     placement_ = {};
@@ -551,10 +593,12 @@ void Run::tick() {
     tick_ = around_.loop.call_after(tell_interval, [this] { tick(); });
     if (now - client_heard_ > client_grace)
         return end(Phase::cancelled, {Fault::cancelled, "the client has been silent for 10 s"});
-    if (waiting_for_packages_ && now - packages_heard_ > packages_grace)
-        return end(Phase::failed,
-                   {Fault::timed_out, "the client did not offer the packages that no board has within 60 s"});
-    if (waiting_for_packages_ && phase_ == Phase::admitted && packages_ready()) place();
+    if (gathering_->under_way() && now - gathering_->moved() > packages_grace)
+        return end(Phase::failed, {Fault::timed_out, fmt::format("no byte of the packages came for 60 s: {}{}",
+                                                                 gathering_->text(),
+                                                                 missing_packages().empty()
+                                                                     ? ""
+                                                                     : "; the client has not offered them all")});
     watch_client();
     watch_progress();
     tell();
@@ -589,6 +633,7 @@ wire::RunState Run::state() const {
         state.places.push_back(
             {job.position, job.replica, submit_.app.positions[job.position].name, board_name(job.board)});
     state.ends = ends_->client_ends();
+    if (gathering_ && gathering_->under_way()) state.missing = missing_packages();
     for (const auto& board : around_.directory.boards())
         state.members.push_back(board.member);
     return state;

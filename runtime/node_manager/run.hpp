@@ -23,6 +23,7 @@
 #include "base/loop.hpp"
 #include "runtime/node_manager/chunk_ledger.hpp"
 #include "runtime/node_manager/directory.hpp"
+#include "runtime/node_manager/gathering.hpp"
 #include "runtime/node_manager/log.hpp"
 #include "runtime/node_manager/memory_budget.hpp"
 #include "runtime/node_manager/placement.hpp"
@@ -68,7 +69,6 @@ class Run {
     wire::Body wounded(const PeerId& board, const wire::Wounded& wounded);
     wire::Body job_lost(const PeerId& board, const wire::JobLost& lost);
     void board_lost(const PeerId& board, const std::string& why);
-    void package_stored();
 
   private:
     enum class Phase { admitted, placed, wired, running, draining, done, failed, cancelled, lost };
@@ -101,7 +101,10 @@ class Run {
     bool complete() const;  // every chunk of this attempt has its result: a loss costs nothing any more
     void later(std::function<void()> callback);
     void on_board_fault(const PeerId& board, const Error& error, const std::string& step);
-    bool packages_ready() const;
+    std::vector<std::string> missing_packages() const;
+    Gathering::Wishes lacking_packages() const;
+    std::vector<std::string> package_ways(const PeerId& board, const std::string& package) const;
+    void reserve();
     void conclude();
     void ask_boards(const std::function<wire::Body(const PeerId&)>& make, Duration deadline, const char* step,
                     std::function<Result<>(const PeerId&, const wire::Body&)> take,
@@ -147,14 +150,14 @@ class Run {
     std::map<std::pair<std::uint32_t, std::uint32_t>, wire::JobBound> bound_;  // (position, replica)
     std::size_t answers_missing_ = 0;  // boards that have not answered this step
     bool ends_open_ = false, jobs_linked_ = false;
-    bool waiting_for_packages_ = false;
+    std::unique_ptr<Gathering> gathering_;
 
     std::map<std::uint32_t, int> losses_;  // per position, since the last new result
     int breaks_ = 0;                       // of links, and standstills, since the last new result
     std::uint64_t results_at_loss_ = 0;
     std::vector<wire::JobReport> reports_;
     std::vector<Reply> finish_replies_, cancel_replies_;
-    TimePoint taken_at_, client_heard_, packages_heard_;
+    TimePoint taken_at_, client_heard_;
     bool client_link_lost_ = false;
     Loop::TimerId tick_ = 0;
     std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);  // for callbacks that outlive the run

@@ -5,8 +5,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <spdlog/spdlog.h>
+
 #include <cerrno>
-#include <cstring>
+
+#include "runtime/node_manager/disk.hpp"
 
 namespace fard {
 
@@ -18,15 +21,14 @@ Result<> make_private(const fs::path& dir) {
     std::error_code error;
     fs::create_directories(dir.parent_path(), error);
     if (::mkdir(dir.c_str(), 0700) != 0 && errno != EEXIST)
-        return fail(Fault::io, "cannot make the state directory {}: {}", dir.string(), std::strerror(errno));
+        return fail(disk_error("make the directory", dir, errno));
     struct stat found {};
     if (::lstat(dir.c_str(), &found) != 0)
-        return fail(Fault::io, "cannot look at the state directory {}: {}", dir.string(),
-                    std::strerror(errno));
+        return fail(disk_error("look at the directory", dir, errno));
     if (!S_ISDIR(found.st_mode))
         return fail(Fault::invalid_input, "the state directory {} is not a directory; give another state_dir",
                     dir.string());
-    if (found.st_uid != ::getuid())
+    if (found.st_uid != ::geteuid())
         return fail(Fault::invalid_input, "the state directory {} belongs to user {}; give another state_dir",
                     dir.string(), found.st_uid);
     if ((found.st_mode & 0777) != 0700)
@@ -38,34 +40,43 @@ Result<> make_private(const fs::path& dir) {
 
 }  // namespace
 
-Result<std::unique_ptr<StateDir>> StateDir::take(const fs::path& dir) {
-    if (auto made = make_private(dir); !made) return fail(made.error());
+Result<> StateDir::lock(const fs::path& dir) {
+    if (auto made = make_private(dir); !made) return made;
     const auto file = dir / "lock";
-    const int lock = ::open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-    if (lock < 0) return fail(Fault::io, "cannot open {}: {}", file.string(), std::strerror(errno));
-    if (::flock(lock, LOCK_EX | LOCK_NB) != 0) {
-        const int cause = errno;
-        ::close(lock);
-        if (cause == EWOULDBLOCK)
-            return fail(Fault::io,
-                        "another node manager has the state directory {}; stop it, or give another state_dir",
+    OwnedFd lock(::open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
+    if (lock.get() < 0) return fail(disk_error("open", file, errno));
+    if (::flock(lock.get(), LOCK_EX | LOCK_NB) != 0) {
+        if (errno == EWOULDBLOCK)
+            return fail(Fault::io, "another node manager has the directory {}; stop it, or give another state_dir",
                         dir.string());
-        return fail(Fault::io, "cannot lock {}: {}", file.string(), std::strerror(cause));
+        return fail(disk_error("lock", file, errno));
     }
-    auto state = std::unique_ptr<StateDir>(new StateDir(dir, lock));
+    // For people and for `fard down`; that the lock is held is what counts, also on a disk that is full.
+    const auto pid = std::to_string(::getpid()) + "\n";
+    if (::ftruncate(lock.get(), 0) != 0 || ::pwrite(lock.get(), pid.data(), pid.size(), 0) < 0)
+        spdlog::warn("{}", disk_error("write", file, errno).message);
+    locks_.push_back(std::move(lock));
+    return {};
+}
+
+Result<std::unique_ptr<StateDir>> StateDir::take(const fs::path& state_path, const fs::path& runtime) {
+    auto state = std::unique_ptr<StateDir>(new StateDir(state_path, runtime));
+    if (auto locked = state->lock(runtime); !locked) return fail(locked.error());
+    if (state_path != runtime)
+        if (auto locked = state->lock(state_path); !locked) return fail(locked.error());
+    OwnedFd directory(::open(runtime.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    if (directory.get() >= 0 && ::flock(directory.get(), LOCK_SH | LOCK_NB) == 0)
+        state->locks_.push_back(std::move(directory));
     std::error_code error;
     fs::remove_all(state->links(), error);
     fs::create_directory(state->links(), error);
-    if (error) return fail(Fault::io, "cannot make {}: {}", state->links().string(), error.message());
+    if (error) return fail(disk_error("make", state->links(), error.value()));
     return state;
 }
 
-StateDir::StateDir(fs::path dir, int lock) : dir_(std::move(dir)), lock_(lock) {}
-
 StateDir::~StateDir() {
     std::error_code ignored;
-    fs::remove_all(links(), ignored);
-    ::close(lock_);
+    if (!locks_.empty()) fs::remove_all(links(), ignored);
 }
 
 }  // namespace fard

@@ -44,6 +44,10 @@ class Routes {
 
 }  // namespace
 
+// Messages that wait for one visitor, each way. The largest that come in numbers are pieces of packages (128 KiB), so
+// that a visitor which reads nothing holds 8 MiB; what finds no place is asked for again.
+constexpr int most_queued = 64;
+
 struct FrontDoor::Impl : std::enable_shared_from_this<FrontDoor::Impl> {
     Impl(Loop& the_loop, Socket the_socket, const PeerId& the_self)
         : loop(the_loop), socket(std::move(the_socket)), self(the_self) {
@@ -114,7 +118,7 @@ struct FrontDoor::Impl : std::enable_shared_from_this<FrontDoor::Impl> {
 
 Result<std::unique_ptr<FrontDoor>> FrontDoor::open(Loop& loop, SocketFactory& sockets, PeerId self,
                                                    const std::string& endpoint) {
-    auto socket = sockets.make(SocketKind::router);
+    auto socket = sockets.make(SocketKind::router, {.high_water_mark = most_queued});
     if (!socket) return fail(std::move(socket).error());
     auto bound = socket->bind(endpoint);
     if (!bound) return fail_in("front door", bound.error());

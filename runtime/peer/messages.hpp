@@ -19,7 +19,7 @@ namespace fard::wire {
 // form of its own (chunk_header.hpp), because it is patched in place.
 using Table = std::tuple<Done, Refused, Hello, Welcome, Leave, Ping, Pong, Beacon, News, Digest, Sync, BoardState,
                          Reserve, Reserved, Grant, Wounded, Commit, Renew, Release, Spawn, Spawned, Wire, Drain,
-                         Drained, JobLost, Fetch, Piece, Submit, Admitted, RunState, Offer, ClientAlive, Cancel,
+                         Drained, JobLost, Fetch, Piece, Holds, Held, Gather, Gathered, Submit, Admitted, RunState, Offer, ClientAlive, Cancel,
                          Finish, Query, Status, Shutdown, Logs, LogLines, Check, Checked, Fill, Filled, Probe, Probed,
                          JobConfig, JobUp, JobConnect, JobLinked, JobFailed, JobDrain, JobDrained, LinkOpen, Credit>;
 

@@ -204,17 +204,86 @@ struct Fetch {  // answered by PIECE or REFUSED(not_found)
     friend bool operator==(const Fetch&, const Fetch&) = default;
 };
 
-struct Piece {  // at most 1 MiB of the package's archive
+inline constexpr std::uint64_t piece_bytes = 128 * kib;  // of an archive; the last piece of one may be shorter
+
+struct Piece {  // one piece of the package's archive
     static constexpr std::uint16_t type = 51, version = 1;
-    static constexpr std::size_t cap = 2 * mib;
+    static constexpr std::size_t cap = 256 * kib;
     static constexpr const char* name = "PIECE";
     std::string package;
-    std::uint64_t offset = 0;
-    std::uint64_t total = 0;
+    std::uint64_t offset = 0;  // a multiple of piece_bytes
+    std::uint64_t total = 0;   // bytes of the archive
     std::string bytes;
     static constexpr auto fields = std::tuple{field("package", &Piece::package), field("offset", &Piece::offset),
                                               field("total", &Piece::total), blob("bytes", &Piece::bytes)};
     friend bool operator==(const Piece&, const Piece&) = default;
+};
+
+struct Holds {  // which pieces of a package are there? Answered by HELD, once there are more than `known` bytes
+    static constexpr std::uint16_t type = 52, version = 1;
+    static constexpr std::size_t cap = 1 * kib;
+    static constexpr const char* name = "HOLDS";
+    std::string package;
+    std::uint64_t known = 0;    // bytes that the asker knows of
+    std::uint64_t wait_ms = 0;  // it is answered after that time at the latest; at most 1,000
+    static constexpr auto fields = std::tuple{field("package", &Holds::package), field("known", &Holds::known),
+                                              field("wait_ms", &Holds::wait_ms)};
+    friend bool operator==(const Holds&, const Holds&) = default;
+};
+
+struct Held {
+    static constexpr std::uint16_t type = 53, version = 1;
+    static constexpr std::size_t cap = 4 * kib;
+    static constexpr const char* name = "HELD";
+    std::string package;
+    std::uint64_t total = 0;  // bytes of its archive; 0: nothing of it is there
+    std::uint64_t held = 0;   // bytes that are there
+    std::string pieces;       // one bit for each piece, the first in the least significant bit; empty: all or none
+    static constexpr auto fields = std::tuple{field("package", &Held::package), field("total", &Held::total),
+                                              field("held", &Held::held), blob("pieces", &Held::pieces)};
+    friend bool operator==(const Held&, const Held&) = default;
+};
+
+struct PackageWish {  // a package that a board is to have
+    std::string package;
+    std::vector<std::string> sources;  // front doors of who has it or is getting it
+    static constexpr auto fields =
+        std::tuple{field("package", &PackageWish::package), field("sources", &PackageWish::sources)};
+    friend bool operator==(const PackageWish&, const PackageWish&) = default;
+};
+
+struct Gather {  // coordinator -> board: have these packages; answered by GATHERED once it has, or after 1 s
+    static constexpr std::uint16_t type = 54, version = 1;
+    static constexpr std::size_t cap = 256 * kib;
+    static constexpr const char* name = "GATHER";
+    RunId run;
+    std::vector<PackageWish> packages;
+    static constexpr auto fields =
+        std::tuple{field("run", &Gather::run), field("packages", &Gather::packages)};
+    friend bool operator==(const Gather&, const Gather&) = default;
+};
+
+struct GatheredPackage {
+    std::string package;
+    bool ready = false;       // it is there and every byte of it was verified
+    std::uint64_t held = 0;   // bytes of its archive that are there
+    std::uint64_t total = 0;  // 0: not known yet
+    std::uint8_t fault = 0;   // fard::Fault, if it cannot be had as things are; asking again tries again
+    std::string reason;
+    static constexpr auto fields =
+        std::tuple{field("package", &GatheredPackage::package), field("ready", &GatheredPackage::ready),
+                   field("held", &GatheredPackage::held),       field("total", &GatheredPackage::total),
+                   field("fault", &GatheredPackage::fault),     field("reason", &GatheredPackage::reason)};
+    friend bool operator==(const GatheredPackage&, const GatheredPackage&) = default;
+};
+
+struct Gathered {  // how far the board has got with each package of a GATHER
+    static constexpr std::uint16_t type = 55, version = 1;
+    static constexpr std::size_t cap = 256 * kib;
+    static constexpr const char* name = "GATHERED";
+    std::vector<GatheredPackage> packages;
+    static constexpr auto fields = std::tuple{field("packages", &Gathered::packages)};
+    friend bool operator==(const Gathered&, const Gathered&) = default;
 };
 
 }  // namespace fard::wire

@@ -77,6 +77,7 @@ struct RunState {  // node manager -> client, on change and each 500 ms; also th
     std::vector<RunPlace> places;  // of its jobs, once they have any
     // Once the run has its places: where the coordinator waits for the chunks.
     std::vector<LinkEndpoint> ends;
+    std::vector<std::string> missing;  // packages that no board has (any more): the client offers them
     static constexpr auto fields = std::tuple{
         field("run", &RunState::run), field("epoch", &RunState::epoch), field("phase", &RunState::phase),
         field("app", &RunState::app), field("admitted", &RunState::admitted), field("results", &RunState::results),
@@ -84,13 +85,13 @@ struct RunState {  // node manager -> client, on change and each 500 ms; also th
         field("reloads", &RunState::reloads), field("fault", &RunState::fault), field("reason", &RunState::reason),
         field("jobs", &RunState::jobs), field("members", &RunState::members),
         field("chunks", &RunState::chunks), field("owner", &RunState::owner), field("age_ms", &RunState::age_ms),
-        field("places", &RunState::places), field("ends", &RunState::ends)};
+        field("places", &RunState::places), field("ends", &RunState::ends), field("missing", &RunState::missing)};
     friend bool operator==(const RunState&, const RunState&) = default;
 };
 
 struct Offer {  // the client's package, piece by piece; answered by DONE, the last piece once the package is verified
     static constexpr std::uint16_t type = 63, version = 1;
-    static constexpr std::size_t cap = 2 * mib;
+    static constexpr std::size_t cap = 256 * kib;
     static constexpr const char* name = "OFFER";
     Piece piece;
     static constexpr auto fields = std::tuple{field("piece", &Offer::piece)};

@@ -18,6 +18,9 @@ using namespace std::chrono_literals;
 
 constexpr Duration first_repeat = 50ms;
 constexpr Duration longest_interval = 500ms;
+constexpr std::uint64_t slowest_way = 256 << 10;  // bytes/s: a message may take as long as that before it is repeated
+constexpr std::size_t small_question = 16 << 10;  // bytes: it may be repeated without a thought
+constexpr Duration longest_slack = 20s;
 constexpr Duration memory_time = 60s;
 constexpr std::size_t memory_answers = 4096;
 constexpr std::size_t memory_bytes = 16u << 20;
@@ -49,6 +52,12 @@ bool worth_remembering(const wire::Body& answer) {
            !answer.is<wire::LogLines>() && !answer.is<wire::Filled>();
 }
 
+// What a question puts on the way to the peer and back, roughly.
+std::size_t bytes_of(const wire::Body& question) {
+    const auto bytes = wire::footprint(question) + (question.is<wire::Fetch>() ? wire::piece_bytes : 0);
+    return bytes < small_question ? 0 : bytes;
+}
+
 std::string seconds(Duration duration) {
     return fmt::format("{:.2f} s", std::chrono::duration<double>(duration).count());
 }
@@ -66,6 +75,8 @@ struct Requests::Impl : std::enable_shared_from_this<Requests::Impl> {
         Answer answer;
         TimePoint asked;
         TimePoint deadline;
+        std::size_t bytes = 0;
+        Duration slack = Duration(0);  // for what was on the way when it was asked, itself included
         Duration interval = first_repeat;
         unsigned times = 0;
         Loop::TimerId timer = 0;
@@ -74,13 +85,36 @@ struct Requests::Impl : std::enable_shared_from_this<Requests::Impl> {
     void post(std::uint64_t request, Question& question) {
         ++question.times;
         const auto now = loop.now();
-        const auto next = std::min(now + question.interval, question.deadline);
+        const auto next = std::min(now + question.interval + question.slack, question.deadline);
         question.interval = std::min(question.interval * 2, longest_interval);
+        question.slack = std::min(question.slack * 2, longest_slack);
         question.timer = loop.call_at(next, [this, request] { on_timer(request); });
         // Last, and of copies: the network may answer at once, and that ends the question.
         const auto to = question.to;
         const auto body = question.body;
         send(to, wire::Envelope{self, request, false, ++clock}, *body);
+    }
+
+    // Large questions take their time one after the other.
+    Duration slack_for(const PeerId& to, std::size_t bytes) const {
+        if (bytes == 0) return Duration(0);
+        for (const auto& [number, question] : questions)
+            if (question.to == to) bytes += question.bytes;
+        return std::min(longest_slack, Duration(std::chrono::nanoseconds(1s) * bytes / slowest_way));
+    }
+
+    // What was on the way may be lost: everything is asked again at once.
+    void repeat_all() {
+        std::vector<std::uint64_t> pending;
+        for (const auto& [request, question] : questions)
+            pending.push_back(request);
+        for (const auto request : pending) {
+            const auto found = questions.find(request);
+            if (found == questions.end()) continue;
+            loop.cancel(found->second.timer);
+            found->second.interval = first_repeat;
+            post(request, found->second);
+        }
     }
 
     void on_timer(std::uint64_t request) {
@@ -232,10 +266,12 @@ void Requests::ask(const PeerId& to, wire::Body body, Duration deadline, Answer 
         return;
     }
     const auto request = next_request();
+    const auto bytes = bytes_of(body);
+    const auto slack = impl_->slack_for(to, bytes);
     auto& question =
         impl_->questions
             .emplace(request, Impl::Question{to, std::make_shared<const wire::Body>(std::move(body)),
-                                             std::move(answer), now, now + deadline})
+                                             std::move(answer), now, now + deadline, bytes, slack})
             .first->second;
     impl_->post(request, question);
 }
@@ -258,6 +294,11 @@ void Requests::receive(const wire::Envelope& envelope, const wire::Body& body) {
     if (envelope.answer) return keep->take_answer(envelope, body);
     if (envelope.request != 0) return keep->take_request(envelope, body);
     if (const auto handler = keep->handler) (*handler)(envelope.from, body, {});
+}
+
+void Requests::reconnected() {
+    const auto keep = impl_;
+    keep->repeat_all();
 }
 
 void Requests::forget(const PeerId& peer, const std::string& why) {

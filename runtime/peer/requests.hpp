@@ -15,8 +15,11 @@ namespace fard {
 // answers.
 //
 // A question is sent at once, again after 50 ms, and then in growing intervals of up to 500 ms, until it is
-// answered or its deadline has passed. An answer is remembered for 60 s, but no more than 4,096 of them and
-// 16 MiB; the request that it answers never reaches the handler again in that time. Only STATUS, PIECE, NEWS, LOG_LINES and FILLED are not
+// answered or its deadline has passed. One that is large, or whose answer is (FETCH), is given more time: as long as
+// it and the large ones before it to the same peer take at 256 KiB/s, then twice as long, up to 20 s. So nothing is
+// sent twice only because it is slow; what a broken connection lost is asked again by reconnected(). An answer is
+// remembered for 60 s, but no more than 4,096 of them and 16 MiB; the request that it answers never reaches the handler
+// again in that time. Only STATUS, PIECE, NEWS, LOG_LINES and FILLED are not
 // remembered: a repeated question for them is handled again.
 class Requests final : public Courier {
   public:
@@ -43,6 +46,10 @@ class Requests final : public Courier {
     // Something that came in: an answer, a request, or a message that wants no answer (request 0), which
     // reaches the handler with an empty Reply. Late, unknown and repeated ones are dropped and counted.
     void receive(const wire::Envelope& envelope, const wire::Body& body);
+
+    // The connection to the one peer at the other end broke and is up again: every pending question is asked again
+    // at once.
+    void reconnected();
 
     // Ends every pending question to a peer that is gone with `unreachable`.
     void forget(const PeerId& peer, const std::string& why);

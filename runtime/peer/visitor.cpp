@@ -38,8 +38,12 @@ struct Visitor::Impl : std::enable_shared_from_this<Visitor::Impl> {
     }
 
     void on_event(ConnectionMonitor::Event event) {
-        const auto handler = disconnect_handler;
-        if (event == ConnectionMonitor::Event::disconnected && handler) (*handler)();
+        const auto keep = shared_from_this();  // a handler may destroy the visitor
+        if (event == ConnectionMonitor::Event::connected && std::exchange(broken, false))
+            return requests->reconnected();
+        if (event != ConnectionMonitor::Event::disconnected) return;
+        broken = true;
+        if (const auto handler = disconnect_handler) (*handler)();
     }
 
     void close() {
@@ -58,6 +62,7 @@ struct Visitor::Impl : std::enable_shared_from_this<Visitor::Impl> {
     std::shared_ptr<const std::function<void(const wire::Body&)>> message_handler;
     std::shared_ptr<const std::function<void()>> disconnect_handler;
     DropLog drops{"visitor"};
+    bool broken = false;  // the connection was up and is not
     bool closed = false;
 };
 

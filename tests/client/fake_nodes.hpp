@@ -11,6 +11,7 @@
 #include "client/submission_world.hpp"
 #include "runtime/peer/messages_client.hpp"
 #include "runtime/peer/messages_mesh.hpp"
+#include "runtime/peer/messages_board.hpp"
 #include "tests/client/virtual_loop.hpp"
 
 namespace fard::test {
@@ -23,6 +24,7 @@ class FakeNodes;
 struct FakeNode {
     bool answers = true;           // false: a stopped process or a dead socket: says nothing, takes nothing
     std::optional<Error> refusal;  // of SUBMIT
+    std::optional<Error> offer_refusal;
     std::vector<std::string> missing;            // packages that it asks for
     std::map<std::string, std::string> offered;  // archives that came, by package
     std::optional<std::uint64_t> stops_after;    // results of this node after which it goes silent ...
@@ -117,9 +119,12 @@ class FakeDoor final : public Door {
                                  nodes_.members(name_)});
             if (node.has_places) nodes_.tell(name_, nodes_.state(name_, "wired"));
         } else if (const auto* offer = body.as<wire::Offer>()) {
+            if (node.offer_refusal) return reply(fail(*node.offer_refusal));
             auto& archive = node.offered[offer->piece.package];
             if (archive.size() == offer->piece.offset) archive += offer->piece.bytes;
             reply(wire::Done{});
+        } else if (const auto* holds = body.as<wire::Holds>()) {
+            reply(wire::Held{holds->package, 0, 0, {}});
         } else if (body.is<wire::Finish>()) {
             if (node.finishes) reply(nodes_.state(name_, node.end));
         } else if (const auto* cancel = body.as<wire::Cancel>()) {

@@ -229,6 +229,40 @@ TEST_CASE("missing packages are offered whole, piece by piece, to each coordinat
     CHECK(scene.nodes["b"].offered.size() == 1);
 }
 
+TEST_CASE("a node manager that cannot take the packages is left for another; the run ends with its reason if none can") {
+    Scene scene(20);
+    scene.terms.archives["p1"] = std::make_shared<const std::string>(std::string(300'000, 'x'));
+    for (const auto* door : {"a", "b", "c"})
+        scene.nodes[door].missing = {"p1"};
+    scene.nodes["a"].offer_refusal = Error{Fault::io, "cannot write /x: No space left on device"};
+    SUBCASE("another can") {
+        scene.run();
+        CHECK(scene.every_result_once_in_order());
+        CHECK(scene.nodes["b"].submits.size() == 1);
+    }
+    SUBCASE("none can") {
+        for (const auto* door : {"b", "c"})
+            scene.nodes[door].offer_refusal = scene.nodes["a"].offer_refusal;
+        scene.run();
+        CHECK(scene.error().fault == Fault::io);
+        CHECK(scene.error().message.find("No space left on device") != std::string::npos);
+        CHECK(scene.nodes["a"].submits.size() + scene.nodes["b"].submits.size() + scene.nodes["c"].submits.size() < 8);
+    }
+}
+
+TEST_CASE("a package that no board has any more is offered again") {
+    Scene scene(100);
+    scene.terms.archives["p1"] = std::make_shared<const std::string>(std::string(300'000, 'x'));
+    scene.start();
+    scene.loop.run_for(105ms);
+    auto state = scene.nodes.state("a", "admitted");
+    state.missing = {"p1"};
+    scene.nodes.tell("a", state);
+    scene.loop.run_for(60s);
+    CHECK(scene.nodes["a"].offered["p1"].size() == 300'000);
+    CHECK(scene.every_result_once_in_order());
+}
+
 TEST_CASE("a package that the app does not have ends the run with its name") {
     Scene scene(5);
     scene.nodes["a"].missing = {"unheard-of"};

@@ -5,6 +5,14 @@
 
 extern "C" int LLVMFuzzerTestOneInput(const unsigned char* data, std::size_t size) {
     using namespace fard;
+    const std::string_view bytes(reinterpret_cast<const char*>(data), size);
+    const auto streamed = unpack_archive_to(
+        [&](std::uint64_t offset, std::size_t count) { return Result<std::string>(bytes.substr(offset, count)); }, size,
+        std::string(64, '0'), [&](const std::string& name, std::uint64_t offset, std::string_view block) {
+            if (name.find('/') != std::string::npos || offset + block.size() > size) std::abort();
+            return Result<>();
+        });
+    if (streamed) std::abort();  // nothing has that SHA-256
     const auto members = read_archive_members({reinterpret_cast<const char*>(data), size});
     if (!members) return 0;
     for (const auto& [name, content] : *members)

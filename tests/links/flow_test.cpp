@@ -1,6 +1,7 @@
 // Outlets and inlets: several links that act as one, and credits that reach further.
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <map>
 
 #include "runtime/peer/inlet.hpp"

@@ -2,9 +2,12 @@
 
 #include <doctest/doctest.h>
 
+#include <deque>
+
 #include "runtime/peer/codec.hpp"
 #include "runtime/peer/messages_client.hpp"
 #include "runtime/peer/messages_job.hpp"
+#include "tests/fakes/sim_disk.hpp"
 #include "tests/fakes/sim_loop.hpp"
 #include "tests/node_manager/fake_jobs.hpp"
 #include "tests/overlays/scratch.hpp"
@@ -35,10 +38,14 @@ struct Rig {
     SimLoop loop;
     FakeCourier courier;
     FakeSpawner spawner{loop};
+    SimDisk disk;
+    SimWorker writer{loop, disk}, packer{loop, disk}, reader{loop, disk};
     std::unique_ptr<OverlayStore> store =
-        OverlayStore::open(loop, scratch / "store", [this](const std::string&) { board->changed(); }).value();
+        OverlayStore::open({loop, disk, writer, packer, reader}, "/store",
+                           {.stored = [this](const std::string&) { board->changed(); }, .removed = {}})
+            .value();
     std::vector<std::string> doors_knocked;
-    std::function<void(Result<wire::Piece>)> piece_answer;
+    std::deque<std::pair<wire::Body, Answer>> asked_of_source;
     PackageFetch packages{loop, *store, [this](const std::string& door) { return knock(door); }};
     std::vector<wire::BoardState> published;
     std::optional<Board> board;
@@ -55,13 +62,30 @@ struct Rig {
     Result<std::unique_ptr<PieceSource>> knock(const std::string& door) {
         struct Source final : PieceSource {
             explicit Source(Rig& the_rig) : rig(the_rig) {}
-            void ask(const wire::Fetch&, Duration, std::function<void(Result<wire::Piece>)> answer) override {
-                rig.piece_answer = std::move(answer);
+            void ask(wire::Body question, Duration, Answer answer) override {
+                rig.asked_of_source.emplace_back(std::move(question), std::move(answer));
             }
             Rig& rig;
         };
         doors_knocked.push_back(door);
         return std::make_unique<Source>(*this);
+    }
+
+    // The source answers what it is asked until it is asked nothing more.
+    void source_gives(const PackedArchive& package) {
+        PieceSet all(package.bytes.size());
+        for (std::size_t piece = 0; piece < all.count(); ++piece)
+            all.add(piece);
+        while (!asked_of_source.empty()) {
+            const auto [question, answer] = std::move(asked_of_source.front());
+            asked_of_source.pop_front();
+            if (const auto* fetch = question.as<wire::Fetch>())
+                answer(wire::Piece{package.id, fetch->offset, package.bytes.size(),
+                                   package.bytes.substr(fetch->offset, wire::piece_bytes)});
+            else
+                answer(all.to_held(package.id));
+            loop.run_ready();
+        }
     }
 
     // The answer to a request, as far as there is one by now.
@@ -223,28 +247,27 @@ TEST_CASE("the next wiring kills the jobs of the one before") {
 
 TEST_CASE("missing packages are fetched before the jobs start, and the lease is looked at again") {
     Rig rig;
-    auto package = Package::write(rig.scratch / "made", small_manifest(), small_files());
-    REQUIRE(package);
-    const auto bytes = archive(*package).value();
+    const auto package = pack_archive(small_manifest(), small_files()).value();
     rig.lease(run_a, first);
-    auto spawned = rig.request(rig.spawn_message(run_a, first, package->id));
+    auto spawned = rig.request(rig.spawn_message(run_a, first, package.id));
     CHECK(rig.doors_knocked == std::vector<std::string>{"ipc://source"});
     CHECK(rig.spawner.jobs.empty());
 
     SUBCASE("it comes") {
-        rig.piece_answer(cut_piece(package->id, bytes, 0));
+        rig.source_gives(package);
         REQUIRE(rig.spawner.jobs.size() == 1);
         const auto* config = rig.spawner.jobs[0]->last<wire::JobConfig>();
-        CHECK(config->package_dir == (rig.scratch / "store" / package->id).string());
+        CHECK(config->package_dir == "/store/" + package.id);
         rig.loop.run_ready();
-        CHECK(rig.published.back().overlays == std::vector{package->id});
+        CHECK(rig.published.back().overlays == std::vector{package.id});
         rig.ask<wire::Done>(wire::Release{run_a, first});
         rig.lease(run_b, first);
-        rig.request(rig.spawn_message(run_b, first, package->id));
+        rig.request(rig.spawn_message(run_b, first, package.id));
         CHECK(rig.doors_knocked.size() == 1);  // it is here now
     }
     SUBCASE("nobody has it") {
-        rig.piece_answer(fail(Fault::not_found, "no such package"));
+        REQUIRE(rig.asked_of_source.size() == 1);
+        rig.asked_of_source.front().second(fail(Fault::not_found, "no such package"));
         rig.loop.run_ready();
         REQUIRE(spawned->has_value());
         CHECK((**spawned).as<wire::Refused>()->reason.find("ipc://source: no such package") !=
@@ -252,7 +275,7 @@ TEST_CASE("missing packages are fetched before the jobs start, and the lease is 
     }
     SUBCASE("the lease ends meanwhile") {
         rig.loop.run_for(3s);
-        rig.piece_answer(cut_piece(package->id, bytes, 0));
+        rig.source_gives(package);
         rig.loop.run_ready();
         REQUIRE(spawned->has_value());
         CHECK((**spawned).is<wire::Refused>());

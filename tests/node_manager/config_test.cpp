@@ -31,10 +31,13 @@ Config read(const std::vector<std::string>& args) {
 
 TEST_CASE("without anything, a board stands in the user's own directory") {
     ::setenv("XDG_RUNTIME_DIR", "/run/user/7", 1);
+    ::setenv("XDG_STATE_HOME", "/home/x/state", 1);
     const auto config = read({});
     CHECK(config.cluster == "default");
     CHECK_FALSE(config.name.empty());
-    CHECK(config.state_dir == "/run/user/7/fard");
+    CHECK(config.runtime_dir == "/run/user/7/fard");
+    CHECK(config.state_dir == "/home/x/state/fard");  // packages are no temporary files
+    CHECK(config.store_limit == 0);
     CHECK(config.front_door == "ipc:///run/user/7/fard/node.ipc");
     CHECK(config.publisher == "ipc:///run/user/7/fard/publisher.ipc");
     CHECK(config.heartbeat == "ipc:///run/user/7/fard/heartbeat.ipc");
@@ -43,7 +46,11 @@ TEST_CASE("without anything, a board stands in the user's own directory") {
     CHECK(config.ready_fd == -1);
     CHECK(config.text.empty());
     ::unsetenv("XDG_RUNTIME_DIR");
-    CHECK(read({}).state_dir == fmt::format("/tmp/fard-{}", ::getuid()));
+    CHECK(read({}).runtime_dir == fmt::format("/tmp/fard-{}", ::getuid()));
+    ::unsetenv("XDG_STATE_HOME");
+    if (::getuid() == 0) CHECK(read({}).state_dir == "/var/lib/fard");
+    CHECK(read({"--state-dir", "/srv/x"}).runtime_dir == "/srv/x");
+    CHECK(read({"--state-dir", "/srv/x", "--runtime-dir", "/run/x"}).front_door == "ipc:///run/x/node.ipc");
 }
 
 TEST_CASE("with a tcp front door, everything is bound to its address") {
@@ -71,6 +78,8 @@ beacon = true
 insecure = true
 jobs_dir = ["/opt/jobs", "/opt/more"]
 link_transport = "ipc"
+runtime_dir = "/run/fard"
+store_limit = "3 GiB"
 slots = 4
 log_level = "debug"
 die_with_parent = true
@@ -90,6 +99,8 @@ ready_fd = 5
     CHECK(config.jobs_dirs == std::vector<std::filesystem::path>{"/opt/jobs", "/opt/more"});
     CHECK(config.link_transport == "ipc");
     CHECK(config.link_address.empty());
+    CHECK(config.runtime_dir == "/run/fard");
+    CHECK(config.store_limit == std::uint64_t{3} << 30);
     CHECK(config.slots == 4);
     CHECK(config.log_level == "debug");
     CHECK(config.die_with_parent);
@@ -145,7 +156,9 @@ TEST_CASE("wrong options say which, and what was meant") {
          "--log-level: 'loud' is not one of trace, debug, info, warning, error, critical, off"},
         {{"--beacon=maybe"}, "--beacon: 'maybe' is neither true nor false"},
         {{"--state-dir", "/" + std::string(80, 'd')},
-         "state_dir: /" + std::string(80, 'd') + " is too long for sockets to lie in it (at most 70 bytes)"},
+         "state_dir: /" + std::string(80, 'd') + " is too long for sockets to lie in it (at most 70 bytes); give a runtime_dir"},
+        {{"--store-limit", "much"},
+         "--store-limit: 'much' is not a size (a whole number and B, kB, MB, GB, TB, KiB, MiB or GiB)"},
     };
     for (const auto& wrong : cases) {
         const auto config = read_config(wrong.args);

@@ -13,7 +13,6 @@
 #include <fstream>
 
 #include "base/child_process.hpp"
-#include "runtime/node_manager/piece_assembly.hpp"
 #include "runtime/peer/front_door.hpp"
 #include "runtime/peer/messages_client.hpp"
 #include "runtime/peer/messages_mesh.hpp"
@@ -214,23 +213,22 @@ TEST_CASE("a package that one visitor offers, another can fetch") {
     Scratch scratch;
     AsioLoop loop;
     SocketFactory sockets;
-    auto package = Package::write(scratch / "package", small_manifest(), small_files());
-    REQUIRE(package);
-    const auto bytes = archive(*package).value();
+    const auto package = pack_archive(small_manifest(), {{"stage.onnx", "small"}}).value();
+    const auto& bytes = package.bytes;
     Board board(loop, sockets, scratch / "b0");
-    board.ask(wire::Fetch{package->id, 0});
+    board.ask(wire::Fetch{package.id, 0});
     Script script(loop);
     script.when(
         "refusal", [&] { return board.answer.has_value(); },
         [&] {
             CHECK(board.answer->error().fault == Fault::not_found);
-            board.ask(wire::Offer{cut_piece(package->id, bytes, 0)});
+            board.ask(wire::Offer{{package.id, 0, bytes.size(), bytes}});
         });
     script.when(
         "stored", [&] { return board.answer.has_value(); },
         [&] {
             CHECK(board.answered<wire::Done>());
-            board.ask(wire::Fetch{package->id, 0});
+            board.ask(wire::Fetch{package.id, 0});
         });
     script.when(
         "fetched", [&] { return board.answer.has_value(); },
@@ -243,7 +241,7 @@ TEST_CASE("a package that one visitor offers, another can fetch") {
         "status", [&] { return board.answer.has_value(); },
         [&] {
             REQUIRE(board.answered<wire::Status>());
-            CHECK(board.answered<wire::Status>()->boards[0].state.overlays == std::vector{package->id});
+            CHECK(board.answered<wire::Status>()->boards[0].state.overlays == std::vector{package.id});
         });
     script.run();
 }
@@ -286,7 +284,7 @@ TEST_CASE("what cannot be started says why") {
     };
     const Case cases[] = {
         {{"--slotz"}, 2, "fardd: there is no option --slotz (did you mean --slots?); see fardd --help"},
-        {{"--state-dir", dir("b0")}, 1, "another node manager has the state directory " + dir("b0")},
+        {{"--state-dir", dir("b0")}, 1, "another node manager has the directory " + dir("b0")},
         {{"--state-dir", dir("open")},
          2,
          "has mode 0755; only its owner may reach it: chmod 700 " + dir("open")},

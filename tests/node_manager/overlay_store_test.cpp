@@ -1,298 +1,286 @@
 #include "runtime/node_manager/overlay_store.hpp"
 
-#include <doctest/doctest.h>
-
-#include <fstream>
-
-#include "runtime/node_manager/package_fetch.hpp"
-#include "tests/fakes/sim_loop.hpp"
-#include "tests/overlays/scratch.hpp"
+#include "tests/node_manager/package_world.hpp"
 
 using namespace fard;
-using namespace std::chrono_literals;
+using namespace fard::test;
 
 namespace {
 
-// A package of more than one piece, and its archive.
-struct Sample {
-    explicit Sample(const Scratch& scratch, const std::string& name = "sample",
-                    std::size_t bytes = 2'500'000) {
-        auto manifest = small_manifest();
-        manifest.name = name;
-        auto written = Package::write(scratch / name, manifest, {{"stage.onnx", std::string(bytes, 'm')}});
-        REQUIRE_MESSAGE(written, written.error().message);
-        id = written->id;
-        bytes_of_archive = archive(*written).value();
-    }
-    wire::Piece piece(std::uint64_t number) const {
-        return cut_piece(id, bytes_of_archive, number * piece_bytes);
-    }
-    std::uint64_t pieces() const { return (bytes_of_archive.size() + piece_bytes - 1) / piece_bytes; }
-    std::string id;
-    std::string bytes_of_archive;
-};
-
 struct Rig {
-    Scratch scratch;
     SimLoop loop;
-    std::vector<std::string> stored;
+    SimDisk disk;
+    SimWorker writer{loop, disk}, packer{loop, disk}, reader{loop, disk};
+    std::vector<std::string> stored, removed;
     std::unique_ptr<OverlayStore> store;
+
     explicit Rig(StoreLimits limits = {}) { reopen(limits); }
     void reopen(StoreLimits limits = {}) {
-        auto opened = OverlayStore::open(
-            loop, scratch / "store", [this](const std::string& id) { stored.push_back(id); }, limits);
-        REQUIRE(opened);
+        store.reset();
+        auto opened = OverlayStore::open({loop, disk, writer, packer, reader}, "/store",
+                                         {.stored = [this](const std::string& id) { stored.push_back(id); },
+                                          .removed = [this](const std::string& id,
+                                                            const std::string&) { removed.push_back(id); }},
+                                         limits);
+        REQUIRE_MESSAGE(opened, opened.error().message);
         store = std::move(*opened);
     }
+    // The answer, once the disk has done its work.
+    Result<> take(wire::Piece piece) {
+        std::optional<Result<>> answer;
+        store->take(std::move(piece), [&](Result<> result) { answer = std::move(result); });
+        loop.run_while_not([&] { return answer.has_value(); }, 10s);
+        REQUIRE(answer);
+        return *answer;
+    }
+    Result<> take_all(const PackedArchive& package) {
+        Result<> last;
+        for (std::uint64_t number = 0; number < pieces_of(package); ++number)
+            last = take(piece_of(package, number));
+        return last;
+    }
+    Result<wire::Piece> piece(const std::string& id, std::uint64_t offset) {
+        std::optional<Result<wire::Piece>> answer;
+        store->piece({id, offset}, [&](Result<wire::Piece> result) { answer = std::move(result); });
+        loop.run_while_not([&] { return answer.has_value(); }, 10s);
+        REQUIRE(answer);
+        return *answer;
+    }
+    Result<> verify(const std::string& id) {
+        std::optional<Result<>> answer;
+        store->verify(id, [&](Result<> result) { answer = std::move(result); });
+        loop.run_while_not([&] { return answer.has_value(); }, 10s);
+        REQUIRE(answer);
+        return *answer;
+    }
 };
 
-// Sources that tests answer by hand.
-struct FakeSources {
-    struct Asked {
-        std::string door;
-        wire::Fetch fetch;
-        std::function<void(Result<wire::Piece>)> answer;
-    };
-    std::vector<Asked> asked;
-    std::string shut_door = "shut";
-
-    KnockAtSource knock() {
-        return [this](const std::string& door) -> Result<std::unique_ptr<PieceSource>> {
-            if (door == shut_door) return fail(Fault::unreachable, "the door is shut");
-            return std::make_unique<Source>(*this, door);
-        };
-    }
-    void answer(Result<wire::Piece> piece) {
-        REQUIRE_FALSE(asked.empty());
-        const auto last = std::move(asked.back());
-        asked.pop_back();
-        last.answer(std::move(piece));
-    }
-    struct Source final : PieceSource {
-        Source(FakeSources& all, std::string door_name) : sources(all), door(std::move(door_name)) {}
-        void ask(const wire::Fetch& fetch, Duration,
-                 std::function<void(Result<wire::Piece>)> answer) override {
-            sources.asked.push_back({door, fetch, std::move(answer)});
-        }
-        FakeSources& sources;
-        std::string door;
-    };
-};
+const auto& sample() {
+    static const auto package = sample_package("sample", 300'000);
+    return package;
+}
 
 }  // namespace
 
 TEST_CASE("an offered package is stored once its last piece is there, in any order") {
     Rig rig;
-    const Sample sample(rig.scratch);
-    REQUIRE(sample.pieces() == 3);
-    CHECK(rig.store->take(sample.piece(2)));
-    CHECK(rig.store->take(sample.piece(0)));
-    CHECK(rig.store->take(sample.piece(0)));  // repeated
-    CHECK_FALSE(rig.store->has(sample.id));
-    CHECK(rig.store->take(sample.piece(1)));
-    CHECK(rig.store->has(sample.id));
-    CHECK(rig.store->list() == std::vector{sample.id});
-    CHECK(rig.store->assemblies() == 0);
-    CHECK(rig.store->take(sample.piece(1)));  // late
-    CHECK(rig.store->assemblies() == 0);
-    rig.loop.run_ready();
-    CHECK(rig.stored == std::vector{sample.id});
-    CHECK(Package::open(rig.store->path(sample.id).value()));
+    REQUIRE(pieces_of(sample()) == 3);
+    CHECK(rig.take(piece_of(sample(), 2)));
+    CHECK(rig.take(piece_of(sample(), 0)));
+    CHECK(rig.take(piece_of(sample(), 0)));  // repeated
+    CHECK_FALSE(rig.store->has(sample().id));
+    CHECK(rig.store->held(sample().id).held() == sample().bytes.size() - wire::piece_bytes);
+    CHECK(rig.take(piece_of(sample(), 1)));
+    CHECK(rig.store->list() == std::vector{sample().id});
+    CHECK(rig.store->arriving() == 0);
+    CHECK(rig.take(piece_of(sample(), 1)));  // late
+    CHECK(rig.store->arriving() == 0);
+    CHECK(rig.stored == std::vector{sample().id});
+    CHECK(rig.store->path(sample().id) == "/store/" + sample().id);
+    rig.loop.run_for(1s);
+    CHECK(rig.disk.files().size() == 2);  // nothing but the package
 }
 
 TEST_CASE("pieces that cannot be right are refused") {
     Rig rig;
-    const Sample sample(rig.scratch);
     const auto with = [&](auto change) {
-        auto piece = sample.piece(0);
+        auto piece = piece_of(sample(), 0);
         change(piece);
-        const auto taken = rig.store->take(piece);
+        const auto taken = rig.take(piece);
         REQUIRE_FALSE(taken);
-        CHECK(rig.store->assemblies() == 0);
+        CHECK(rig.store->arriving() == 0);
         return taken.error().fault;
     };
     CHECK(with([](auto& piece) { piece.package = "../../etc"; }) == Fault::invalid_input);
     CHECK(with([](auto& piece) { piece.offset = 5; }) == Fault::corrupt);
-    CHECK(with([](auto& piece) { piece.offset = piece.total + piece_bytes; }) == Fault::corrupt);
-    CHECK(with([](auto& piece) { piece.offset = ~std::uint64_t{0} - piece_bytes + 1; }) == Fault::corrupt);
+    CHECK(with([](auto& piece) { piece.offset = piece.total + wire::piece_bytes; }) == Fault::corrupt);
+    CHECK(with([](auto& piece) { piece.offset = ~std::uint64_t{0} - wire::piece_bytes + 1; }) == Fault::corrupt);
     CHECK(with([](auto& piece) { piece.bytes.pop_back(); }) == Fault::corrupt);
     CHECK(with([](auto& piece) { piece.total = 0; }) == Fault::refused);
     CHECK(with([](auto& piece) { piece.total = largest_archive + 1; }) == Fault::refused);
-    REQUIRE(rig.store->take(sample.piece(1)));
-    auto other_total = sample.piece(0);
-    other_total.total = piece_bytes;
-    CHECK(rig.store->take(other_total).error().fault == Fault::corrupt);
-    CHECK(rig.store->assemblies() == 1);  // a wrong piece does not spoil the right ones
+    REQUIRE(rig.take(piece_of(sample(), 1)));
+    auto other_total = piece_of(sample(), 0);
+    other_total.total = wire::piece_bytes;
+    CHECK(rig.take(other_total).error().fault == Fault::corrupt);
+    CHECK(rig.store->arriving() == 1);  // a wrong piece does not spoil the right ones
 }
 
 TEST_CASE("a package that is not what its id says is not stored, and may be offered again") {
     Rig rig;
-    const Sample sample(rig.scratch);
-    auto wrong = sample.piece(1);
+    auto wrong = piece_of(sample(), 1);
     wrong.bytes[1000] ^= 1;
-    CHECK(rig.store->take(sample.piece(0)));
-    CHECK(rig.store->take(wrong));
-    const auto last = rig.store->take(sample.piece(2));
-    REQUIRE_FALSE(last);
-    CHECK(last.error().fault == Fault::corrupt);
-    CHECK_FALSE(rig.store->has(sample.id));
-    CHECK(std::filesystem::is_empty(rig.scratch / "store"));
-    for (std::uint64_t piece = 0; piece < 3; ++piece)
-        CHECK(rig.store->take(sample.piece(piece)));
-    CHECK(rig.store->has(sample.id));
+    CHECK(rig.take(piece_of(sample(), 0)));
+    CHECK(rig.take(wrong));
+    CHECK(rig.take(piece_of(sample(), 2)).error().fault == Fault::corrupt);
+    CHECK_FALSE(rig.store->has(sample().id));
+    rig.loop.run_for(1s);
+    CHECK(rig.disk.files().empty());
+    CHECK(rig.take_all(sample()));
+    CHECK(rig.store->has(sample().id));
 }
 
-TEST_CASE("offers are bounded in number and bytes, and forgotten when nothing more comes") {
-    Rig rig({.assemblies = 2, .assembly_bytes = 2 * piece_bytes});
-    const Sample one(rig.scratch, "one"), two(rig.scratch, "two"), three(rig.scratch, "three");
-    CHECK(rig.store->take(one.piece(0)));
-    CHECK(rig.store->take(two.piece(0)));
-    CHECK(rig.store->take(three.piece(0)).error().fault == Fault::refused);  // too many
-    CHECK(rig.store->take(two.piece(1)).error().fault == Fault::refused);    // too large together
-    CHECK(rig.store->assemblies() == 2);
-    rig.loop.run_for(60s);
-    CHECK(rig.store->assemblies() == 0);
-    CHECK(rig.store->take(three.piece(0)));
+TEST_CASE("pieces are passed on while the others still arrive") {
+    Rig rig;
+    CHECK(rig.piece(sample().id, 0).error().fault == Fault::not_found);
+    REQUIRE(rig.take(piece_of(sample(), 1)));
+    CHECK(rig.piece(sample().id, wire::piece_bytes).value() == piece_of(sample(), 1));
+    CHECK(rig.piece(sample().id, 0).error().fault == Fault::not_found);
+    CHECK(rig.piece(sample().id, 1).error().fault == Fault::invalid_input);
+}
+
+TEST_CASE("the archive of a stored package is made of its files, byte for byte") {
+    Rig rig;
+    REQUIRE(rig.take_all(sample()));
+    rig.reopen();
+    for (std::uint64_t number = 0; number < pieces_of(sample()); ++number)
+        CHECK(rig.piece(sample().id, number * wire::piece_bytes).value() == piece_of(sample(), number));
+    CHECK(rig.piece(sample().id, 3 * wire::piece_bytes).error().fault == Fault::invalid_input);
+    const auto read = rig.disk.take_cost();
+    CHECK(read == Duration(0));
+}
+
+TEST_CASE("serving many packages in turn reads each byte once, and verifies each package once") {
+    Rig rig;
+    std::vector<PackedArchive> packages;
+    for (int i = 0; i < 4; ++i) {
+        packages.push_back(sample_package("p" + std::to_string(i), 300'000));
+        REQUIRE(rig.take_all(packages.back()));
+    }
+    rig.reopen();
+    rig.disk.bytes_per_s = 1e6;
+    const auto start = rig.loop.now();
+    for (std::uint64_t number = 0; number < 3; ++number)
+        for (const auto& package : packages)
+            CHECK(rig.piece(package.id, number * wire::piece_bytes));
+    const auto bytes = std::chrono::duration<double>(rig.loop.now() - start).count() * 1e6;
+    CHECK(bytes < 2.1 * 4 * 301'000);
+}
+
+TEST_CASE("the loop never waits for the disk") {
+    Rig rig;
+    rig.disk.bytes_per_s = 100'000;
+    const auto start = rig.loop.now();
+    bool taken = false;
+    rig.store->take(piece_of(sample(), 0), [&](const Result<>&) { taken = true; });
+    CHECK(rig.loop.now() == start);
+    rig.loop.run_for(1s);
+    CHECK_FALSE(taken);
+    rig.loop.run_for(1s);
+    CHECK(taken);
+}
+
+TEST_CASE("a full disk: older packages make room, then it is said; nothing is left of what did not fit") {
+    Rig rig;
+    const auto old = sample_package("old", 300'000), large = sample_package("large", 2'000'000);
+    REQUIRE(rig.take_all(old));
+    rig.disk.capacity = 620'000;
+    CHECK(rig.take_all(sample()));  // while it is unpacked it takes 600 kB
+    CHECK(rig.removed == std::vector{old.id});
+    const auto hold = rig.store->hold(sample().id);
+    Result<> failed;
+    for (std::uint64_t number = 0; failed && number < pieces_of(large); ++number)
+        failed = rig.take(piece_of(large, number));
+    REQUIRE_FALSE(failed);
+    CHECK(failed.error().fault == Fault::io);
+    CHECK(failed.error().message.find("No space left on device; the disk is full") != std::string::npos);
+    rig.loop.run_for(1s);
+    CHECK(rig.disk.used() < 302'000);
+    CHECK(rig.store->has(sample().id));
+}
+
+TEST_CASE("a disk that is read-only or has a largest file says so") {
+    Rig rig;
+    SUBCASE("read-only") {
+        rig.disk.read_only = true;
+        CHECK(rig.take(piece_of(sample(), 0)).error().message.find("the file system is read-only") !=
+              std::string::npos);
+    }
+    SUBCASE("limited") {
+        rig.disk.largest_file = 200'000;
+        CHECK(rig.take_all(sample()).error().message.find("ulimit -f") != std::string::npos);
+        rig.disk.largest_file = 1'000'000;
+        CHECK(rig.take_all(sample()));
+    }
+}
+
+TEST_CASE("what a power loss left without its bytes is noticed before it is used, put aside, and may come again") {
+    Rig rig;
+    REQUIRE(rig.take_all(sample()));
+    rig.disk.lose_power();
+    rig.reopen();
+    CHECK(rig.verify(sample().id));  // it was kept before it appeared
+    rig.disk.damage("/store/" + sample().id + "/stage.onnx");
+    rig.reopen();
+    CHECK(rig.store->has(sample().id));
+    CHECK_FALSE(rig.store->path(sample().id));
+    CHECK(rig.store->held(sample().id).held() == 0);
+    CHECK(rig.verify(sample().id).error().fault == Fault::corrupt);
+    CHECK_FALSE(rig.store->has(sample().id));
+    CHECK(rig.verify(sample().id).error().fault == Fault::not_found);
+    CHECK(rig.take_all(sample()));
+    CHECK(rig.verify(sample().id));
+    rig.reopen();  // what was put aside goes
+    CHECK(rig.disk.files().size() == 2);
+}
+
+TEST_CASE("a file that a cleaner removed is noticed") {
+    Rig rig;
+    REQUIRE(rig.take_all(sample()));
+    REQUIRE(rig.disk.remove("/store/" + sample().id + "/stage.onnx"));
+    rig.reopen();
+    CHECK(rig.verify(sample().id).error().message.find("stage.onnx is missing") != std::string::npos);
+}
+
+TEST_CASE("a disk that cannot be read is no reason to throw a package away") {
+    Rig rig;
+    REQUIRE(rig.take_all(sample()));
+    rig.reopen();
+    rig.disk.fails = true;
+    CHECK(rig.verify(sample().id).error().fault == Fault::io);
+    rig.disk.fails = false;
+    CHECK(rig.verify(sample().id));
+}
+
+TEST_CASE("the least used packages go when there are too many, but none that somebody holds") {
+    Rig rig({.bytes = 1'000'000});
+    std::vector<PackedArchive> packages;
+    for (int i = 0; i < 3; ++i) {
+        packages.push_back(sample_package("p" + std::to_string(i), 300'000));
+        REQUIRE(rig.take_all(packages.back()));
+        rig.loop.run_for(1s);
+    }
+    REQUIRE(rig.verify(packages[0].id));  // used now
+    const auto hold = rig.store->hold(packages[1].id);
+    CHECK(rig.take_all(sample_package("p3", 300'000)));
+    CHECK(rig.removed == std::vector{packages[2].id});
+    const auto other = rig.store->hold(packages[0].id);
+    const auto third = rig.store->hold(rig.store->list()[0]), fourth = rig.store->hold(rig.store->list()[1]),
+               fifth = rig.store->hold(rig.store->list()[2]);
+    const auto refused = rig.take_all(sample_package("p4", 300'000));
+    REQUIRE_FALSE(refused);
+    CHECK(refused.error().fault == Fault::refused);
+    CHECK(refused.error().message.find("no room for package") != std::string::npos);
+}
+
+TEST_CASE("packages whose pieces no longer come are forgotten") {
+    Rig rig({.arriving = 1});
+    CHECK(rig.take(piece_of(sample(), 0)));
+    CHECK(rig.take(piece_of(sample_package("two", 1000), 0)).error().fault == Fault::refused);  // too many
+    rig.loop.run_for(61s);
+    CHECK(rig.store->arriving() == 0);
+    CHECK(rig.disk.files().empty());
     rig.loop.run_for(120s);
     CHECK(rig.loop.pending_timers() == 0);
 }
 
 TEST_CASE("a store that was interrupted is tidied up when it is opened again") {
     Rig rig;
-    const Sample sample(rig.scratch);
-    REQUIRE(rig.store->add(sample.id, sample.bytes_of_archive));
-    const auto half = rig.scratch / "store" / (sample.id + ".new-aB3dE6");
-    std::filesystem::create_directory(half);
-    std::ofstream(half / "stage.onnx") << "half";
+    REQUIRE(rig.take_all(sample()));
+    REQUIRE(rig.disk.write("/store/" + sample().id + ".new/stage.onnx", 0, "half"));
+    REQUIRE(rig.disk.make_directory("/store/" + sample().id + ".new"));
+    REQUIRE(rig.disk.write("/store/" + sample().id + ".part", 0, "half"));
+    REQUIRE(rig.disk.write("/store/somebody's", 0, "not ours"));
     rig.reopen();
-    CHECK(rig.store->has(sample.id));
-    CHECK(rig.store->path(sample.id));
-    CHECK_FALSE(std::filesystem::exists(half));
-}
-
-TEST_CASE("a package damaged on disk is noticed, removed, and can come in again") {
-    Rig rig;
-    const Sample sample(rig.scratch);
-    REQUIRE(rig.store->add(sample.id, sample.bytes_of_archive));
-    std::ofstream(rig.scratch / "store" / sample.id / "stage.onnx", std::ios::app) << "x";
-    rig.reopen();
-    const auto path = rig.store->path(sample.id);
-    REQUIRE_FALSE(path);
-    CHECK(path.error().fault == Fault::corrupt);
-    CHECK_FALSE(rig.store->has(sample.id));
-    CHECK(rig.store->path(sample.id).error().fault == Fault::not_found);
-    CHECK(rig.store->add(sample.id, sample.bytes_of_archive));
-    CHECK(rig.store->path(sample.id));
-}
-
-TEST_CASE("a store gives its packages piece by piece") {
-    Rig rig;
-    const Sample sample(rig.scratch);
-    CHECK(rig.store->piece({sample.id, 0}).error().fault == Fault::not_found);
-    REQUIRE(rig.store->add(sample.id, sample.bytes_of_archive));
-    for (std::uint64_t piece = 0; piece < 3; ++piece)
-        CHECK(rig.store->piece({sample.id, piece * piece_bytes}).value() == sample.piece(piece));
-    CHECK(rig.store->piece({sample.id, 3 * piece_bytes}).error().fault == Fault::invalid_input);
-    CHECK(rig.store->piece({sample.id, 1}).error().fault == Fault::invalid_input);
-    rig.loop.run_for(10s);  // the archive is let go, and made again
-    CHECK(rig.loop.pending_timers() == 0);
-    CHECK(rig.store->piece({sample.id, 0}).value() == sample.piece(0));
-}
-
-TEST_CASE("a store needs a directory") {
-    SimLoop loop;
-    Scratch scratch;
-    std::ofstream(scratch / "file") << "x";
-    const auto opened = OverlayStore::open(loop, scratch / "file", nullptr);
-    REQUIRE_FALSE(opened);
-    CHECK(opened.error().fault == Fault::io);
-}
-
-TEST_CASE("a missing package is fetched piece by piece, once for all who want it") {
-    Rig rig;
-    const Sample sample(rig.scratch);
-    FakeSources sources;
-    PackageFetch fetch(rig.loop, *rig.store, sources.knock());
-    int done = 0;
-    for (int asker = 0; asker < 2; ++asker) {
-        fetch.fetch(sample.id, {"ipc://one"}, [&](const Result<>& result) {
-            CHECK(result);
-            ++done;
-        });
-        rig.loop.run_ready();
-    }
-    CHECK(fetch.under_way() == 1);
-    for (std::uint64_t piece = 0; piece < 3; ++piece) {
-        REQUIRE(sources.asked.size() == 1);
-        CHECK(sources.asked[0].fetch == wire::Fetch{sample.id, piece * piece_bytes});
-        sources.answer(sample.piece(piece));
-    }
-    CHECK(done == 2);
-    CHECK(fetch.under_way() == 0);
-    CHECK(rig.store->has(sample.id));
-    rig.loop.run_for(20s);
-    CHECK(done == 2);
-}
-
-TEST_CASE("the next source is tried when one fails, and the error names them all") {
-    Rig rig;
-    const Sample sample(rig.scratch);
-    FakeSources sources;
-    PackageFetch fetch(rig.loop, *rig.store, sources.knock());
-    Result<> result;
-    const auto begin = [&] {
-        fetch.fetch(sample.id, {"shut", "ipc://a", "ipc://b"},
-                    [&](Result<> end) { result = std::move(end); });
-        rig.loop.run_ready();
-        CHECK(sources.asked.back().door == "ipc://a");
-        sources.answer(sample.piece(0));
-        sources.answer(fail(Fault::timed_out, "no answer"));  // half way
-        CHECK(sources.asked.back().door == "ipc://b");
-        CHECK(sources.asked.back().fetch.offset == 0);  // nothing of a source that failed is trusted
-    };
-    begin();
-    for (std::uint64_t piece = 0; piece < 3; ++piece)
-        sources.answer(sample.piece(piece));
-    CHECK(result);
-
-    std::filesystem::remove_all(rig.scratch / "store");
-    rig.reopen();
-    PackageFetch again(rig.loop, *rig.store, sources.knock());
-    again.fetch(sample.id, {"shut", "ipc://b"}, [&](Result<> end) { result = std::move(end); });
-    rig.loop.run_ready();
-    auto wrong = sample.piece(0);
-    wrong.bytes[700] ^= 1;
-    sources.answer(wrong);
-    sources.answer(sample.piece(1));
-    sources.answer(sample.piece(2));
-    REQUIRE_FALSE(result);
-    CHECK(result.error().fault == Fault::corrupt);
-    CHECK(result.error().message.find("shut: the door is shut; ipc://b: ") != std::string::npos);
-    CHECK_FALSE(rig.store->has(sample.id));
-}
-
-TEST_CASE("a fetch without sources, with a wrong answer, or too slow ends with an error") {
-    Rig rig;
-    const Sample sample(rig.scratch);
-    FakeSources sources;
-    PackageFetch fetch(rig.loop, *rig.store, sources.knock());
-    Result<> result;
-    const auto begin = [&](const std::vector<std::string>& doors) {
-        result = {};
-        fetch.fetch(sample.id, doors, [&](Result<> end) { result = std::move(end); });
-        rig.loop.run_ready();
-    };
-    begin({});
-    CHECK(result.error().message ==
-          fmt::format("no board could give package {}: none that has it was named", sample.id));
-    begin({"ipc://a"});
-    sources.answer(sample.piece(1));  // not the one that was asked for
-    CHECK(result.error().fault == Fault::corrupt);
-    begin({"ipc://a"});
-    sources.answer(sample.piece(0));
-    rig.loop.run_for(9s);
-    REQUIRE_FALSE(result);
-    CHECK(result.error().fault == Fault::timed_out);
-    CHECK(result.error().message == fmt::format("package {} did not come within 9 s (1048576 of {} bytes)",
-                                                sample.id, sample.bytes_of_archive.size()));
+    CHECK(rig.verify(sample().id));
+    CHECK(rig.disk.files().size() == 3);
 }

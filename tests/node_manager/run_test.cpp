@@ -320,19 +320,56 @@ TEST_CASE("a client that is silent for 10 s ends its run") {
     CHECK(bench.boards.count("a RELEASE") == 1);
 }
 
-TEST_CASE("packages that no board has are asked of the client, and waited for") {
+TEST_CASE("packages that no board has are asked of the client, and nothing is reserved until they are there") {
     Bench bench{"a", "b"};
     auto submission = bench.submission(2);
     submission.app.positions[1].overlay = "hash";
+    wire::GatheredPackage row{"hash", false, 5, 10, 0, ""};
+    for (const auto* board : {"a GATHER", "b GATHER"})
+        bench.boards.instead[board] = wire::Gathered{{row}};
     const auto answer = bench.submit(submission);
     CHECK(answer.as<wire::Admitted>()->missing == std::vector<std::string>{"hash"});
     bench.live(300ms);
     CHECK(bench.phase() == "admitted");
+    CHECK(bench.coordinator.states()[0].missing == std::vector<std::string>{"hash"});
+    CHECK(bench.coordinator.states()[0].reason == "0.0 of 0.0 MB of the packages are on their boards");
     CHECK(bench.boards.count("a RESERVE") == 0);
     bench.packages.insert("hash");
-    bench.coordinator.package_stored("hash");
+    row.ready = true;
+    for (const auto* board : {"a GATHER", "b GATHER"})
+        bench.boards.instead[board] = wire::Gathered{{row}};
     bench.live(100ms);
     CHECK(bench.phase() == "running");
+    CHECK(bench.coordinator.states()[0].missing.empty());
+}
+
+TEST_CASE("packages of which nothing comes for a minute end the run") {
+    Bench bench{"a", "b"};
+    auto submission = bench.submission(2);
+    submission.app.positions[1].overlay = "hash";
+    wire::GatheredPackage row{"hash", false, 0, 0, static_cast<std::uint8_t>(Fault::not_found), "nobody has it"};
+    for (const auto* board : {"a GATHER", "b GATHER"})
+        bench.boards.instead[board] = wire::Gathered{{row}};
+    bench.submit(submission);
+    bench.live(59s);
+    CHECK(bench.phase() == "admitted");
+    bench.live(3s);
+    CHECK(bench.phase() == "failed");
+    CHECK(bench.coordinator.states()[0].reason.find("has not offered them all") != std::string::npos);
+}
+
+TEST_CASE("a board whose disk is full is left for another, and named when there is none") {
+    Bench bench{"a", "b"};
+    auto submission = bench.submission(1);
+    submission.app.positions[0].overlay = "hash";
+    bench.packages.insert("hash");
+    bench.boards.views[0].state.slots_free = {0};
+    const wire::GatheredPackage full{"hash", false, 0, 0, static_cast<std::uint8_t>(Fault::io), "No space left on device"};
+    bench.boards.instead["b GATHER"] = wire::Gathered{{full}};
+    bench.submit(submission);
+    bench.live(300ms);
+    CHECK(bench.boards.count("b GATHER") >= 1);
+    CHECK(bench.phase() == "running");  // on a, which has it
 }
 
 TEST_CASE("cancel answers when the boards are free") {

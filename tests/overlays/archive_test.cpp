@@ -5,6 +5,8 @@
 #include <memory>
 #include <vector>
 
+#include "overlays/archive_layout.hpp"
+#include "overlays/package.hpp"
 #include "tests/overlays/scratch.hpp"
 
 using namespace fard;
@@ -62,6 +64,11 @@ std::string refusal(const std::string& bytes, const std::string& id) {
     REQUIRE_FALSE(unpacked);
     CHECK(unpacked.error().fault == Fault::corrupt);
     CHECK(scratch.is_empty());
+    const auto streamed = unpack_archive_to(
+        [&](std::uint64_t offset, std::size_t count) { return Result<std::string>(bytes.substr(offset, count)); },
+        bytes.size(), id, [](const std::string&, std::uint64_t, std::string_view) { return Result<>(); });
+    REQUIRE_FALSE(streamed);
+    CHECK(streamed.error().fault == Fault::corrupt);
     return unpacked.error().message;
 }
 
@@ -87,6 +94,57 @@ TEST_CASE("an archive brings the same package elsewhere") {
     const auto again = unpack_archive(bytes, package.id, scratch / "b");
     CHECK(again.error().fault == Fault::invalid_input);
     CHECK(scratch.entries() == 2);
+}
+
+TEST_CASE("any range of an archive is made of the files alone") {
+    const Scratch scratch;
+    const auto package = Package::write(scratch / "a", small_manifest(), small_files()).value();
+    const auto bytes = fard::archive(package).value();
+    auto files = small_files();
+    files["overlay.toml"] = package.manifest.to_toml();
+    std::map<std::string, std::uint64_t> sizes;
+    for (const auto& [name, content] : files)
+        sizes[name] = content.size();
+    const ArchiveLayout layout(sizes);
+    REQUIRE(layout.total() == bytes.size());
+    const auto read = [&](const std::string& name, std::uint64_t offset, std::size_t count) {
+        return Result<std::string>(files.at(name).substr(offset, count));
+    };
+    for (std::uint64_t offset = 0; offset < bytes.size() + 600; offset += 509)
+        for (const std::size_t count : {1u, 511u, 512u, 4000u, 150'000u})
+            REQUIRE(layout.read(offset, count, read).value() ==
+                    (offset < bytes.size() ? bytes.substr(offset, count) : ""));
+    CHECK(layout.read(0, bytes.size(), [](auto&&...) { return Result<std::string>("short"); }).error().fault ==
+          Fault::corrupt);
+    const auto packed = pack_archive(small_manifest(), small_files()).value();
+    CHECK(packed.id == package.id);
+    CHECK(packed.bytes == bytes);
+}
+
+TEST_CASE("an archive is unpacked block by block, from anywhere to anywhere") {
+    const auto packed = pack_archive(small_manifest(), small_files()).value();
+    std::map<std::string, std::string> written;
+    const auto sizes = unpack_archive_to(
+        [&](std::uint64_t offset, std::size_t count) {
+            CHECK(count <= 1u << 18);
+            return Result<std::string>(packed.bytes.substr(offset, count));
+        },
+        packed.bytes.size(), packed.id, [&](const std::string& name, std::uint64_t offset, std::string_view bytes) {
+            CHECK(offset == written[name].size());
+            written[name] += bytes;
+            return Result<>();
+        });
+    REQUIRE(sizes);
+    CHECK(sizes->at("finn-accel.bit") == 100'000);
+    for (const auto& [name, content] : small_files())
+        CHECK(written.at(name) == content);
+    const auto full = unpack_archive_to(
+        [&](std::uint64_t offset, std::size_t count) { return Result<std::string>(packed.bytes.substr(offset, count)); },
+        packed.bytes.size(), packed.id, [](auto&&...) { return Result<>(fail(Fault::io, "the disk is full")); });
+    CHECK(full.error().message == "the disk is full");
+    const auto gone = unpack_archive_to([](auto&&...) { return Result<std::string>(fail(Fault::io, "cannot read")); },
+                                        packed.bytes.size(), packed.id, [](auto&&...) { return Result<>(); });
+    CHECK(gone.error().message == "cannot read");
 }
 
 TEST_CASE("a hand-made archive of a whole package is taken") {

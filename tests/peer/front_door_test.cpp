@@ -50,7 +50,7 @@ TEST_CASE("a visitor asks and is answered; either side tells without an answer")
     House house;
     const PeerId me{random_hex(16)};
     const auto visitor = house.knock(me);
-    house.answer = wire::Piece{"p", 0, 1u << 20, std::string(1u << 20, 'x')};
+    house.answer = wire::Piece{"p", 0, wire::piece_bytes, std::string(wire::piece_bytes, 'x')};
     std::optional<Result<wire::Body>> result;
     visitor->ask(wire::Fetch{"p", 0}, 5s, [&](Result<wire::Body> answer) { result = std::move(answer); });
     REQUIRE(run_until(house.loop, [&] { return result.has_value(); }));

@@ -87,6 +87,8 @@ TEST_CASE("docs/protocol.md lists the parts that messages share") {
         {"Member", fields_text<wire::Member>()},
         {"DeviceState", fields_text<wire::DeviceState>()},
         {"LinkEndpoint", fields_text<wire::LinkEndpoint>()},
+        {"PackageWish", fields_text<wire::PackageWish>()},
+        {"GatheredPackage", fields_text<wire::GatheredPackage>()},
         {"PositionSpec", fields_text<wire::PositionSpec>()},
         {"AppSpec", fields_text<wire::AppSpec>()},
         {"JobKey", fields_text<wire::JobKey>()},

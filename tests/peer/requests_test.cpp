@@ -87,6 +87,44 @@ TEST_CASE(
     CHECK(pair.answers == 1);
 }
 
+TEST_CASE("what is large is repeated after the time that it may take, not before; after a new connection at once") {
+    Pair pair;
+    std::vector<std::int64_t> sent_ms;
+    const auto start = pair.world.now();
+    pair.network.on_send = [&](auto&&...) {
+        sent_ms.push_back(
+            std::chrono::duration_cast<std::chrono::milliseconds>(pair.world.now() - start).count());
+        return true;
+    };
+    auto& requests = pair.network.peer(alice).requests();
+    SUBCASE("a question") {
+        requests.ask(bob, wire::Offer{{"p", 0, 131'072, std::string(131'072, 'x')}}, 60s, [](auto&&) {});
+    }
+    SUBCASE("an answer") {
+        requests.ask(bob, wire::Fetch{"p", 0}, 60s, [](auto&&) {});
+    }
+    pair.world.run_for(500ms);
+    CHECK(sent_ms.size() == 1);
+    requests.reconnected();
+    CHECK(sent_ms.size() == 2);
+    pair.world.run_for(5s);
+    CHECK(sent_ms.size() >= 3);
+    CHECK(sent_ms.size() <= 5);
+}
+
+TEST_CASE("large questions that wait for each other are given the time of all of them") {
+    Pair pair;
+    std::size_t sent = 0;
+    pair.network.on_send = [&](auto&&...) { return ++sent > 0; };
+    for (int i = 0; i < 8; ++i)
+        pair.network.peer(alice).requests().ask(
+            bob, wire::Offer{{"p", 0, 131'072, std::string(131'072, 'x')}}, 60s, [](auto&&) {});
+    pair.world.run_for(540ms);
+    CHECK(sent == 8);
+    pair.world.run_for(1s);
+    CHECK(sent <= 11);
+}
+
 TEST_CASE("a repeated request reaches the handler once, and its answer is given again") {
     Pair pair;
     int lost = 3;

@@ -1,0 +1,84 @@
+#include "base/worker.hpp"
+
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <condition_variable>
+#include <csignal>
+#include <deque>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+namespace fard {
+
+namespace {
+
+constexpr int niceness = 5;
+
+class ThreadWorker final : public Worker {
+  public:
+    ThreadWorker(Loop& loop, unsigned threads) : loop_(loop) {
+        // Signals are for the loop's thread.
+        sigset_t all, before;
+        sigfillset(&all);
+        pthread_sigmask(SIG_SETMASK, &all, &before);
+        for (unsigned i = 0; i < threads; ++i)
+            threads_.emplace_back([this] { work(); });
+        pthread_sigmask(SIG_SETMASK, &before, nullptr);
+    }
+    ~ThreadWorker() override {
+        {
+            const std::lock_guard lock(mutex_);
+            ending_ = true;
+            waiting_.clear();
+        }
+        changed_.notify_all();
+        for (auto& thread : threads_)
+            thread.join();
+    }
+
+    void run(Work work) override {
+        {
+            const std::lock_guard lock(mutex_);
+            waiting_.push_back(std::move(work));
+        }
+        changed_.notify_one();
+    }
+
+  private:
+    void work() {
+        ::setpriority(PRIO_PROCESS, static_cast<id_t>(::syscall(SYS_gettid)), niceness);
+        std::unique_lock lock(mutex_);
+        for (;;) {
+            changed_.wait(lock, [this] { return ending_ || !waiting_.empty(); });
+            if (ending_) return;
+            auto next = std::move(waiting_.front());
+            waiting_.pop_front();
+            lock.unlock();
+            auto then = next();
+            next = nullptr;
+            loop_.post([then = std::move(then), alive = std::weak_ptr(alive_)] {
+                if (!alive.expired()) then();
+            });
+            lock.lock();
+        }
+    }
+
+    Loop& loop_;
+    std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
+    std::mutex mutex_;
+    std::condition_variable changed_;
+    std::deque<Work> waiting_;
+    bool ending_ = false;
+    std::vector<std::thread> threads_;  // the last: they use all of the above
+};
+
+}  // namespace
+
+std::unique_ptr<Worker> make_worker(Loop& loop, unsigned threads) {
+    return std::make_unique<ThreadWorker>(loop, threads);
+}
+
+}  // namespace fard

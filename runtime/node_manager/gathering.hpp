@@ -1,0 +1,69 @@
+// The packages of a run on their way to its boards, before anything is reserved: so a run that waits for its
+// packages, however long they take, holds nothing that others could use.
+//
+// Each board of the placement is asked to have what it lacks (GATHER), again and again, and fetches it by itself from
+// all who have it or are getting it; this coordinator too, where the client's pieces come in. Moves no byte itself.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "base/loop.hpp"
+#include "base/result.hpp"
+#include "runtime/peer/courier.hpp"
+#include "runtime/peer/messages_board.hpp"
+
+namespace fard {
+
+// Lives on the loop of its run.
+class Gathering {
+  public:
+    struct Events {
+        std::function<void()> ready;                                            // every board has what it needs
+        std::function<void(const PeerId& board, const Error& why)> board_failed;  // it cannot have it; once a board
+        std::function<void()> progress;
+    };
+    using Wishes = std::map<PeerId, std::set<std::string>>;  // packages by board
+    using Sources = std::function<std::vector<std::string>(const PeerId& board, const std::string& package)>;
+
+    Gathering(Loop& loop, Courier& courier, RunId run, Events events);
+    ~Gathering();
+
+    // In place of what was asked before. `sources` is asked anew for each question.
+    void start(Wishes wishes, Sources sources);
+    void stop();
+
+    bool under_way() const { return !boards_.empty(); }
+    TimePoint moved() const { return moved_; }  // when the last byte came, as far as we were told
+    std::string text() const;                   // how far it is, and what it waits for; for people
+
+  private:
+    struct Row {
+        std::uint64_t held = 0, total = 0;
+        bool ready = false;
+        std::string reason;
+    };
+    struct Board {
+        std::map<std::string, Row> packages;
+        bool ready = false;
+    };
+    void ask(const PeerId& board);
+    void answered(const PeerId& board, Result<wire::Body> answer);
+    Result<> take(Board& board, const wire::Gathered& gathered, bool& again_soon);
+
+    Loop& loop_;
+    Courier& courier_;
+    RunId run_;
+    Events events_;
+    Sources sources_;
+    std::map<PeerId, Board> boards_;
+    TimePoint moved_;
+    std::uint64_t generation_ = 0;  // of start
+    std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
+};
+
+}  // namespace fard

@@ -1,0 +1,34 @@
+// How many pieces may be under way to or from one peer at a time: as many as keep the way between busy, and no
+// more, because everything else that takes that way waits behind them.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+
+#include "base/loop.hpp"
+
+namespace fard {
+
+class FlowWindow {
+  public:
+    std::size_t size() const { return size_; }
+
+    // One piece was answered so long after it was asked for or sent. Three of 128 KiB take 32 ms at 100 Mbit/s, and the
+    // answer may wait for a piece that goes the other way.
+    void answered(Duration took) {
+        using namespace std::chrono_literals;
+        if (took < 30ms) {
+            if (size_ < most) ++size_;
+        } else if ((took > 60ms && size_ > usual) || (took > 400ms && size_ > 1)) {
+            --size_;  // others share the way, or it is slow
+        } else if (took < 200ms && size_ < usual) {
+            ++size_;
+        }
+    }
+
+  private:
+    static constexpr std::size_t most = 8, usual = 3;
+    std::size_t size_ = usual;
+};
+
+}  // namespace fard
