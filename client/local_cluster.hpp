@@ -18,12 +18,11 @@
 
 namespace fard {
 
-// The program `fardd` of this installation: in FARD_LIBEXEC, or beside the running program: in its own
-// directory and those above it (a build tree), or in ../libexec/fard (installed). Errors: not_found, naming
-// where it looked.
+// The program `fardd` of this installation: in FARD_LIBEXEC; else in the running program's own directory (installed) and
+// those above it (a build tree), or on the PATH (a client of one's own). Errors: not_found, naming where it looked.
 Result<std::filesystem::path> find_fardd();
 Result<std::filesystem::path> find_fardd_from(const std::filesystem::path& executable,
-                                              const std::string& libexec);
+                                              const std::string& libexec, const std::string& path = "");
 
 // The job programs that come with that fardd. Errors: not_found.
 Result<std::filesystem::path> find_jobs(const std::filesystem::path& fardd);

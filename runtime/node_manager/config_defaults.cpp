@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <cstdlib>
 
+#include "base/places.hpp"
 #include "runtime/node_manager/config_keys.hpp"
 
 namespace fard {
@@ -41,15 +42,12 @@ fs::path default_state_dir() {
     return below_variable("HOME", ".local/state/fard");
 }
 
-// Installed beside us as libexec/fard/jobs, or in the build tree that we were built in.
 std::vector<fs::path> default_jobs_dirs() {
     std::error_code error;
     const auto home = fs::read_symlink("/proc/self/exe", error).parent_path();
     if (error) return {};
-    for (const auto& dir : {home / "jobs", home / "../libexec/fard/jobs", home / "../../jobs"}) {
-        if (fs::is_directory(dir, error)) return {dir.lexically_normal()};
-    }
-    return {};
+    const auto dir = jobs_dir_of(home);
+    return dir ? std::vector{*dir} : std::vector<fs::path>{};
 }
 
 std::string tcp_host(const std::string& endpoint) {

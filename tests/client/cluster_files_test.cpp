@@ -82,11 +82,17 @@ TEST_CASE("fardd is found in a build tree, in an installation, and where FARD_LI
         return file;
     };
     const auto built = program(root / "build/runtime/node_manager/fardd");
-    const auto installed = program(root / "usr/libexec/fard/fardd");
+    const auto installed = program(root / "usr/bin/fardd");
     CHECK(find_fardd_from(root / "build/cli/fard", "") == built);
     CHECK(find_fardd_from(root / "build/tests/test-x", "") == built);
     CHECK(find_fardd_from(root / "usr/bin/fard", "") == installed);
-    CHECK(find_fardd_from("/nowhere/fard", (root / "usr/libexec/fard").string()) == installed);
+    CHECK(find_fardd_from("/nowhere/fard", (root / "usr/bin").string()) == installed);
+    CHECK(find_fardd_from("/home/me/client", "", "bin:/not/there:" + (root / "usr/bin").string()) == installed);
+    for (const auto& [fardd, jobs] : {std::pair{built, root / "build/jobs"}, {installed, root / "usr/libexec/fard/jobs"}}) {
+        CHECK(!find_jobs(fardd));
+        fs::create_directories(jobs);
+        CHECK(find_jobs(fardd) == jobs);
+    }
     fs::permissions(installed, fs::perms::owner_read);
     CHECK(!find_fardd_from(root / "usr/bin/fard", ""));
     const auto nowhere = find_fardd_from(root / "other/bin/fard", "/not/there");
