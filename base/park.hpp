@@ -1,8 +1,12 @@
 // The program's side of a ParkedProgram.
 #pragma once
 
+#include <cstdint>
+
 namespace fard {
 
+// Of what the two sides say to each other (docs/protocol.md, "Parked programs"): they may be of different builds.
+inline constexpr std::uint8_t parking_version = 1;
 inline constexpr char park_option[] = "--parked";
 inline constexpr int park_channel = 3;
 

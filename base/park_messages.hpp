@@ -1,4 +1,5 @@
-// What a ParkedProgram and park() say to each other on their SOCK_SEQPACKET pair. Both are of one build.
+// What a ParkedProgram and park() say to each other on their SOCK_SEQPACKET pair, in the machine's own byte order
+// (docs/protocol.md). What changes here changes parking_version.
 #pragma once
 
 #include <cstdint>

@@ -9,6 +9,7 @@
 #include <new>
 #include <utility>
 
+#include "base/park.hpp"
 #include "runtime/peer/codec.hpp"
 
 namespace fard {
@@ -81,8 +82,12 @@ JobConfig config_of(const wire::JobConfig& message) {
 
 }  // namespace
 
-Container::Container(ControlChannel control, JobPage& page, std::unique_ptr<Job> job)
-    : control_(std::move(control)), interrupts_(control_.fd()), page_(page), job_(std::move(job)) {}
+Container::Container(ControlChannel control, JobPage& page, std::unique_ptr<Job> job, Parking parking)
+    : control_(std::move(control)),
+      interrupts_(control_.fd()),
+      page_(page),
+      job_(std::move(job)),
+      parking_(parking) {}
 
 int Container::run() {
     const auto lived = live();
@@ -130,6 +135,7 @@ Result<> Container::bind_links(const wire::JobConfig& message) {
         return fail(Fault::failed, "there is no position {} in a pipeline of {}", config_.pipeline.position,
                     config_.pipeline.positions);
     wire::JobUp up;
+    up.parking = parking_ == Parking::allowed ? parking_version : 0;
     std::vector<LinkReceiver> receivers;
     for (std::uint32_t i = 0; i < message.spec.senders; ++i) {
         auto receiver = LinkReceiver::bind(sockets_, message.link_transport + ":" + message.link_place, in_);

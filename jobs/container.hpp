@@ -27,7 +27,7 @@ namespace fard {
 class Container {
   public:
     // `page` outlives the container.
-    Container(ControlChannel control, JobPage& page, std::unique_ptr<Job> job);
+    Container(ControlChannel control, JobPage& page, std::unique_ptr<Job> job, Parking parking);
 
     int run();  // until the end of the job; returns its exit code
 
@@ -65,6 +65,7 @@ class Container {
     Interrupts interrupts_;
     JobPage& page_;
     std::unique_ptr<Job> job_;
+    const Parking parking_;
     SocketFactory sockets_;
     JobConfig config_;
     LinkTerms in_, out_;

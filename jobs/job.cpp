@@ -50,7 +50,7 @@ void keep_freed_memory() {
 
 }  // namespace
 
-int run_job(int argc, char** argv, const std::function<std::unique_ptr<Job>()>& make) {
+int run_job(int argc, char** argv, const std::function<std::unique_ptr<Job>()>& make, Parking parking) {
     std::setvbuf(stdout, nullptr, _IOLBF, 0);  // what a job prints is in the log when it prints it
     if (!ControlChannel::usable(job_control_fd)) {
         fmt::print(
@@ -62,10 +62,14 @@ int run_job(int argc, char** argv, const std::function<std::unique_ptr<Job>()>& 
     }
     keep_freed_memory();
     if (argc > 1 && std::string_view(argv[1]) == park_option) {
+        if (parking == Parking::never) {
+            fmt::print(stderr, "{} does not say that it may be parked (fard::Parking)\n", argv[0]);
+            return 2;
+        }
         if (!park()) return 0;
         std::memset(argv[1], 0, std::strlen(argv[1]));  // in the process list a job is not parked
     }
-    return Container(ControlChannel(job_control_fd), job_page(), make()).run();
+    return Container(ControlChannel(job_control_fd), job_page(), make(), parking).run();
 }
 
 }  // namespace fard

@@ -5,7 +5,7 @@
 //       fard::Result<fard::Chunk> process(fard::Chunk chunk) override;
 //   };
 //   int main(int argc, char** argv) {
-//       return fard::run_job(argc, argv, [] { return std::make_unique<FirstStage>(); });
+//       return fard::run_job(argc, argv, [] { return std::make_unique<FirstStage>(); }, fard::Parking::allowed);
 //   }
 //
 // Life of a job: started by its node manager -> parse_config -> wired -> process, once per chunk -> gone when
@@ -63,8 +63,15 @@ class Job {
     JobConfig config_;
 };
 
+// Whether a node manager may keep the program loaded between runs (docs/fardd.md, "Parked job programs"). Then run_job may
+// return to each of many processes that are copies of one that has called it, each with a job of its own. A program allows it
+// if that is all the same to it: before it calls run_job, the constructors of its globals included, it starts no thread, opens
+// nothing, and takes no time, random number or process id that a run goes by.
+enum class Parking { never, allowed };
+
 // Runs a job as its own process until it is drained; returns the exit code. Descriptor 3 is the control
 // channel to the node manager; started by hand it says so and returns 2.
-int run_job(int argc, char** argv, const std::function<std::unique_ptr<Job>()>& make);
+int run_job(int argc, char** argv, const std::function<std::unique_ptr<Job>()>& make,
+            Parking parking = Parking::never);
 
 }  // namespace fard

@@ -26,5 +26,5 @@ class FirstStage final : public fard::Job {
 }  // namespace
 
 int main(int argc, char** argv) {
-    return fard::run_job(argc, argv, [] { return std::make_unique<FirstStage>(); });
+    return fard::run_job(argc, argv, [] { return std::make_unique<FirstStage>(); }, fard::Parking::allowed);
 }

@@ -26,5 +26,5 @@ class SecondStage final : public fard::Job {
 }  // namespace
 
 int main(int argc, char** argv) {
-    return fard::run_job(argc, argv, [] { return std::make_unique<SecondStage>(); });
+    return fard::run_job(argc, argv, [] { return std::make_unique<SecondStage>(); }, fard::Parking::allowed);
 }

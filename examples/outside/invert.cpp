@@ -21,5 +21,5 @@ class Invert final : public fard::Job {
 }  // namespace
 
 int main(int argc, char** argv) {
-    return fard::run_job(argc, argv, [] { return std::make_unique<Invert>(); });
+    return fard::run_job(argc, argv, [] { return std::make_unique<Invert>(); }, fard::Parking::allowed);
 }

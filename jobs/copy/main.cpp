@@ -11,5 +11,5 @@ class Copy final : public fard::Job {
 }  // namespace
 
 int main(int argc, char** argv) {
-    return fard::run_job(argc, argv, [] { return std::make_unique<Copy>(); });
+    return fard::run_job(argc, argv, [] { return std::make_unique<Copy>(); }, fard::Parking::allowed);
 }

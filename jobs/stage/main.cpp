@@ -25,5 +25,5 @@ class Stage final : public fard::Job {
 }  // namespace
 
 int main(int argc, char** argv) {
-    return fard::run_job(argc, argv, [] { return std::make_unique<Stage>(); });
+    return fard::run_job(argc, argv, [] { return std::make_unique<Stage>(); }, fard::Parking::allowed);
 }

@@ -14,10 +14,12 @@
 #include <set>
 #include <utility>
 
+#include "base/park.hpp"
 #include "base/suggest.hpp"
 #include "runtime/node_manager/parked_jobs.hpp"
 #include "runtime/peer/codec.hpp"
 #include "runtime/peer/job_page.hpp"
+#include "runtime/peer/messages_job.hpp"
 
 namespace fard {
 
@@ -237,6 +239,10 @@ class ProcessSpawner final : public JobSpawner {
                                               JobProcess::Events events) override {
         auto file = find(program);
         if (!file) return fail(file.error());
+        events.said = [this, file = *file, said = std::move(events.said)](const wire::Body& body) {
+            if (const auto* up = body.as<wire::JobUp>(); up && up->parking == parking_version) parked_.allow(file);
+            said(body);
+        };
         auto page = Page::make();
         if (!page) return fail(page.error());
         auto channel = make_channel();

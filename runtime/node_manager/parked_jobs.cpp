@@ -25,8 +25,20 @@ ParkedProgram* ParkedJobs::find(const std::filesystem::path& file) {
     auto& place = place_of(file);
     place.used = loop_.now();
     if (place.program) return place.program->ready() ? place.program.get() : nullptr;
-    if (!place.useless && place.timer == 0) set_timer(place, options_.delay, [this, file] { park(file); });
+    park_soon(file, place);  // again: it was allowed, and ended since
     return nullptr;
+}
+
+void ParkedJobs::allow(const std::filesystem::path& file) {
+    if (options_.most == 0) return;
+    auto& place = place_of(file);
+    place.allowed = true;
+    park_soon(file, place);
+}
+
+void ParkedJobs::park_soon(const std::filesystem::path& file, Place& place) {
+    if (!place.allowed || place.useless || place.program || place.timer != 0) return;
+    set_timer(place, options_.delay, [this, file] { park(file); });
 }
 
 ParkedJobs::Place& ParkedJobs::place_of(const std::filesystem::path& file) {

@@ -1,7 +1,8 @@
 // Job programs that wait parked, so that the next job of the same program starts at once (base/parked_program.hpp).
 //
-//   find(file), the first time -> nullptr (the caller starts the program anew); soon after, it is parked
-//             , later          -> the parked program
+//   find(file)  -> nullptr: the caller starts the program anew
+//   allow(file) -> that job said that its program may be parked; soon after, it is
+//   find(file)  -> the parked program
 //   the file replaced, no job of it for a while, or more programs than are kept -> its parked one ends
 #pragma once
 
@@ -18,7 +19,7 @@ namespace fard {
 
 struct ParkedJobsOptions {
     std::size_t most = 8;                             // programs; 0: none is ever parked
-    Duration delay = std::chrono::milliseconds(100);  // from the first job of a program until it is parked
+    Duration delay = std::chrono::milliseconds(100);  // from a program's leave until it is parked
     Duration patience = std::chrono::seconds(10);     // for it to be ready
     Duration idle_limit = std::chrono::minutes(5);    // without a job
     int nice = 0;
@@ -35,6 +36,9 @@ class ParkedJobs {
     // The program of that file if it is parked and ready. Valid until the loop goes on.
     ParkedProgram* find(const std::filesystem::path& file);
 
+    // A job of that file said that the program may be parked.
+    void allow(const std::filesystem::path& file);
+
     // It did not do what it should: it is ended, and not parked again until its file changes.
     void give_up(const std::filesystem::path& file);
 
@@ -46,10 +50,11 @@ class ParkedJobs {
         std::unique_ptr<ParkedProgram> program;
         TimePoint used;
         Loop::TimerId timer = 0;  // the next thing to do: park it, give it up, or end it
-        bool useless = false;
+        bool allowed = false, useless = false;
     };
 
     Place& place_of(const std::filesystem::path& file);
+    void park_soon(const std::filesystem::path& file, Place& place);
     void park(const std::filesystem::path& file);
     void ended(const std::filesystem::path& file);
     void set_timer(Place& place, Duration delay, Loop::Callback callback);

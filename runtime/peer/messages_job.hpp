@@ -39,7 +39,8 @@ struct JobUp {  // the job has bound its links (loading the device may still go 
     static constexpr std::size_t cap = 64 * kib;
     static constexpr const char* name = "JOB_UP";
     std::vector<LinkEndpoint> links;
-    static constexpr auto fields = std::tuple{field("links", &JobUp::links)};
+    std::uint8_t parking = 0;  // 0: the program must not be parked; else which form of it it speaks (base/park.hpp)
+    static constexpr auto fields = std::tuple{field("links", &JobUp::links), field("parking", &JobUp::parking)};
     friend bool operator==(const JobUp&, const JobUp&) = default;
 };
 

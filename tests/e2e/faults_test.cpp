@@ -218,6 +218,27 @@ TEST_CASE("with its node manager end the jobs that were made of parked programs,
     CHECK(run.wait(60s).exit_code != 0);
 }
 
+TEST_CASE("job programs are parked only if they say that they may be") {
+    World world;
+    world.up(1, {"--slots", "4"});
+    const auto app = [&](const char* job) {
+        return world.files().write(
+            std::string(job) + ".toml",
+            "[app]\nname = \"a\"\n[input]\nrandom_chunks = 2\n[[input.tensor]]\nname = \"x\"\nshape = [1, 8]\ntype = "
+            "\"UINT8\"\n[[pipeline.position]]\nname = \"p\"\njob = \"" +
+                std::string(job) + "\"\n");
+    };
+    const auto unparked = app("test_unparked"), copy = app("copy");
+    REQUIRE(world.fard({"submit", unparked.string()}).exit_code == 0);
+    REQUIRE(world.fard({"submit", unparked.string()}).exit_code == 0);
+    REQUIRE(world.fard({"submit", copy.string()}).exit_code == 0);
+    REQUIRE(eventually([&] { return !world.parked().empty(); }, 5s));
+    std::this_thread::sleep_for(300ms);  // time enough for another one
+    const auto parked = world.parked();
+    REQUIRE(parked.size() == 1);
+    CHECK(read_file("/proc/" + std::to_string(parked.front()) + "/cmdline").find("copy") != std::string::npos);
+}
+
 TEST_CASE("a client that is killed frees the boards within its grace period") {
     World world;
     world.up(2);

@@ -50,6 +50,7 @@ struct Bench {
         const auto up = job.hear<wire::JobUp>();
         REQUIRE_MESSAGE(up, up.error().message);
         REQUIRE(up->links.size() == config.spec.senders);
+        CHECK(up->parking == 1);
         for (const auto& link : up->links)
             out.push_back(LinkSender::connect(sockets, link, terms, "0/0").value());
         wire::JobConnect connect;

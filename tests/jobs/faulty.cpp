@@ -69,5 +69,5 @@ class Faulty final : public fard::Job {
 }  // namespace
 
 int main(int argc, char** argv) {
-    return fard::run_job(argc, argv, [] { return std::make_unique<Faulty>(); });
+    return fard::run_job(argc, argv, [] { return std::make_unique<Faulty>(); }, fard::Parking::allowed);
 }

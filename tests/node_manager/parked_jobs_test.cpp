@@ -68,6 +68,7 @@ struct Board {
 
     ParkedProgram* park(const fs::path& file) {
         CHECK(parked.find(file) == nullptr);
+        parked.allow(file);
         script.when("parked", [this, file] { return parked.find(file) != nullptr; });
         script.run();
         return parked.find(file);
@@ -179,6 +180,7 @@ TEST_CASE("programs that cannot be parked are left alone") {
         CAPTURE(program);
         Board board({.delay = 1ms, .patience = 100ms});
         CHECK(board.parked.find(program) == nullptr);
+        board.parked.allow(program);
         const auto began = board.loop.now();
         board.script.when("given up", [&] { return board.loop.now() - began > 300ms; });
         board.script.run();
@@ -186,6 +188,27 @@ TEST_CASE("programs that cannot be parked are left alone") {
         CHECK(board.parked.parked() == 0);
         CHECK(children().empty());
     }
+}
+
+TEST_CASE("a program that does not say that it may be parked is not, and does not wait if it is made to") {
+    Board board({.delay = 1ms});
+    const auto file = job_program("test_unparked");
+    const auto soon = [&](const char* what) {
+        const auto began = board.loop.now();
+        board.script.when(what, [&board, began] { return board.loop.now() - began > 200ms; });
+        board.script.run();
+    };
+    CHECK(board.parked.find(file) == nullptr);
+    soon("nobody allows it");
+    CHECK(board.parked.find(file) == nullptr);
+    CHECK(board.parked.parked() == 0);
+    CHECK(children().empty());
+
+    board.parked.allow(file);  // although it did not
+    soon("it refuses");
+    CHECK(board.parked.find(file) == nullptr);
+    CHECK(board.parked.parked() == 0);
+    CHECK(children().empty());
 }
 
 TEST_CASE("a program whose file is replaced is parked anew") {
