@@ -16,7 +16,7 @@
 
 namespace fard {
 
-enum class NpyType : std::uint8_t { u1, i1, u2, i2, u4, i4, i8, f4, f8 };
+enum class NpyType : std::uint8_t { b1, u1, i1, u2, i2, u4, i4, i8, f4, f8 };
 
 std::size_t bytes_of(NpyType type);      // of one element
 std::string_view name_of(NpyType type);  // "uint8", as NumPy calls it

@@ -22,6 +22,7 @@ struct TypeRow {
     std::size_t bytes;
 };
 constexpr std::array types = {
+    TypeRow{NpyType::b1, "|b1", "bool", 1},
     TypeRow{NpyType::u1, "|u1", "uint8", 1},   TypeRow{NpyType::i1, "|i1", "int8", 1},
     TypeRow{NpyType::u2, "<u2", "uint16", 2},  TypeRow{NpyType::i2, "<i2", "int16", 2},
     TypeRow{NpyType::u4, "<u4", "uint32", 4},  TypeRow{NpyType::i4, "<i4", "int32", 4},

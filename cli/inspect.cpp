@@ -55,7 +55,7 @@ json as_json(const model::Model& model) {
     for (const auto& node : graph.nodes) {
         const auto own = model::parameters(graph, node), work = model::multiply_accumulates(graph, node);
         layers.push_back({{"name", node.name},
-                          {"operator", model::name_of(node.op)},
+                          {"operator", model::name_of(node)},
                           {"result", describe(graph[node.outputs[0]])},
                           {"parameters", own},
                           {"macs", work}});

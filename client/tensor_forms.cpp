@@ -35,6 +35,7 @@ void each_element(const TensorDesc& tensor, Visit&& visit) {
 template <typename Body>
 auto with_type(NpyType type, Body&& body) {
     switch (type) {
+        case NpyType::b1:  // 0 and 1
         case NpyType::u1:
             return body(std::uint8_t{});
         case NpyType::i1:
@@ -108,7 +109,8 @@ void floats_to_wire(const TensorDesc& tensor, std::span<const std::byte> element
 }  // namespace
 
 Result<NpyType> declared_type(const TensorDesc& tensor) {
-    constexpr std::array<std::pair<std::string_view, NpyType>, 9> names = {{{"FLOAT32", NpyType::f4},
+    constexpr std::array<std::pair<std::string_view, NpyType>, 10> names = {{{"FLOAT32", NpyType::f4},
+                                                                            {"BOOL", NpyType::b1},
                                                                             {"UINT8", NpyType::u1},
                                                                             {"INT8", NpyType::i1},
                                                                             {"UINT16", NpyType::u2},

@@ -12,10 +12,12 @@
 #include "model/domains.hpp"
 #include "model/functions.hpp"
 #include "model/infer.hpp"
+#include "model/lower.hpp"
 #include "model/operators.hpp"
 #include "model/passes/moves.hpp"
 #include "model/reference.hpp"
 #include "model/sort.hpp"
+#include "model/tables.hpp"
 #include "model/typing.hpp"
 
 namespace fard::model {
@@ -30,7 +32,7 @@ constexpr std::uint64_t max_folded_elements = std::uint64_t{1} << 18, max_folds_
 constexpr std::string_view lists_behind[] = {"Reshape", "ReduceSum", "ReduceMean", "Squeeze", "Unsqueeze"};
 
 // Reads the nodes in their order; every step leaves a graph whose tensors are typed.
-class Builder {
+class Builder final : Parts {
   public:
     explicit Builder(RawGraph raw) : raw_(std::move(raw)) { built_.graph.name = raw_.name; }
 
@@ -89,7 +91,11 @@ class Builder {
             if (!constant) return fail(constant.error());
             return add_stored(*std::move(constant));
         }
-        if (makes_constants(node)) return add_computed(node);
+        if (computes_constant(node)) return add_computed(node);
+        std::vector<const Tensor*> operands;
+        for (const auto& name : node.inputs)
+            operands.push_back(name.empty() ? nullptr : &graph().tensors[ids_.at(name)]);
+        if (const auto* lowered = find_lowered(node, operands, raw_.opset)) return add_lowered(node, *lowered);
         const auto* row = find_operator(node.domain, node.op);
         if (row == nullptr)
             return fail(Fault::unsupported,
@@ -119,14 +125,70 @@ class Builder {
                                              "GlobalMaxPool", "HardSigmoid", "Identity", "LeakyRelu",
                                              "MatMul",        "MaxPool",     "Relu",     "Shape",
                                              "Sigmoid",       "Softmax",     "Sqrt",     "Squeeze",
-                                             "Tanh",          "Transpose",   "Unsqueeze"};
-        if (raw_.opset >= 7 || !node.domain.empty() || std::ranges::find(same, node.op) != std::end(same))
+                                             "Tanh",          "Transpose",   "Unsqueeze",
+                                             "ConvTranspose", "DepthToSpace", "LRN",    "SpaceToDepth",
+                                             "ArgMax",        "ArgMin",      "ReduceMean", "ReduceSum",
+                                             "InstanceNormalization"};
+        if (find_function(node.op) != nullptr || find_reduction(node.op) != nullptr) return {};
+        if (raw_.opset >= 7 || !node.stands_for.empty() || !node.domain.empty() || std::ranges::find(same, node.op) != std::end(same))
             return {};
         return fail(
             Fault::unsupported,
             "is of opset {}, and means something else there; fard reads it from 7 on: convert the model "
             "(onnx.version_converter)",
             raw_.opset);
+    }
+
+    // Some of those that make constants also run on tensors that are computed.
+    bool computes_constant(const RawNode& node) const {
+        if (!makes_constants(node)) return false;
+        constexpr std::string_view both[] = {"Equal", "Expand", "Where"};
+        return std::ranges::find(both, node.op) == std::end(both) ||
+               std::ranges::all_of(node.inputs, [&](const auto& name) {
+                   return name.empty() || built_.graph[ids_.at(name)].is_constant();
+               });
+    }
+
+    // An operator that is made of others.
+    Result<> add_lowered(const RawNode& node, const LoweredRow& row) {
+        if (auto done = check_opset(node); !done) return done;
+        if (auto done = check_attributes(node, row.attributes); !done) return done;
+        const auto count = node.inputs.size();
+        if (count < row.min_operands || count > row.max_operands)
+            return fail(Fault::invalid_input, "has {} operands, and fard reads {} (opset {})", count,
+                        operand_counts(row.min_operands, row.max_operands), raw_.opset);
+        for (std::size_t i = 0; i < count; ++i) {
+            if (node.inputs[i].empty()) {
+                if (i < row.min_operands) return fail(Fault::invalid_input, "operand {} is left out", i);
+                continue;
+            }
+            const auto id = ids_.at(node.inputs[i]);
+            if (i == 0 && graph()[id].elements() == 0)
+                return fail(Fault::invalid_input, "operand '{}' is empty", node.inputs[i]);
+            give_values(built_, id);
+        }
+        built_.altered = true;
+        Lowering lowering(node, *this);
+        row.lower(lowering);
+        return lowering.done();
+    }
+
+    Result<> add_part(RawNode node) override { return add_node(node); }
+    Result<> add_part(RawTensor constant) override { return add_constant(std::move(constant)); }
+    bool may_make(std::uint64_t elements) override {
+        folded_elements_ += elements;
+        return folded_elements_ <= max_folded_elements + max_folds_of_stored * stored_elements_;
+    }
+    const Tensor& tensor(const std::string& name) const override { return built_.graph[ids_.at(name)]; }
+    std::int64_t opset() const override { return raw_.opset; }
+    std::string fresh_name(const std::string& hint) override {
+        if (names_.empty())
+            for (const auto& node : raw_.nodes)
+                names_.insert(node.outputs.begin(), node.outputs.end());
+        auto name = hint;
+        for (int i = 1; ids_.contains(name) || !names_.insert(name).second; ++i)
+            name = fmt::format("{}_{}", hint, i);
+        return name;
     }
 
     // The integers of a quantizer stand for themselves: there is nothing between them and the file's tensor.
@@ -416,6 +478,7 @@ class Builder {
     Draft built_;
     std::unordered_map<std::string, TensorId> ids_;
     std::unordered_set<std::string> read_by_others_;
+    std::unordered_set<std::string> names_;  // of the file, and those that are given here
     std::unordered_map<TensorId, std::int64_t>
         beyond_;                         // constants with values of more than 32 bits, and one of these
     std::uint64_t stored_elements_ = 0;  // of the file's constants

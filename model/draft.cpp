@@ -273,6 +273,9 @@ void take_names(Draft& draft, const std::vector<bool>& needed) {
     }
 }
 
+
+}  // namespace
+
 // The fractions of a constant that has codes alone.
 void give_values(Draft& draft, TensorId id) {
     auto& tensor = draft.graph.tensors[id];
@@ -284,8 +287,6 @@ void give_values(Draft& draft, TensorId id) {
     const Values* const values[] = {&*codes.constant};
     tensor.constant = run_node({node, {&codes}, tensor}, values).value();
 }
-
-}  // namespace
 
 void drop_unneeded(Draft& draft) {
     auto& graph = draft.graph;

@@ -99,6 +99,9 @@ class Rewriter {
     std::size_t left_ = 0;  // elements of constants that may still be made
 };
 
+// Computes the values of a constant that has none yet.
+void give_values(Draft& draft, TensorId id);
+
 // Drops nodes that no output needs, and tensors that nothing reads; gives values to the constants that have none yet.
 void drop_unneeded(Draft& draft);
 

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "model/tables.hpp"
+
 namespace fard::model {
 namespace {
 
@@ -22,7 +24,7 @@ double clip(const ClipAttributes& bounds, double x) {
 
 bool is_function(Op op) {
     return op == Op::relu || op == Op::leaky_relu || op == Op::clip || op == Op::sigmoid || op == Op::tanh ||
-           op == Op::hard_sigmoid || op == Op::sqrt;
+           op == Op::hard_sigmoid || op == Op::sqrt || op == Op::function;
 }
 
 double apply_function(const Node& node, double x) {
@@ -43,6 +45,10 @@ double apply_function(const Node& node, double x) {
         }
         case Op::sqrt:
             return std::sqrt(x);
+        case Op::function: {
+            const auto& function = node.as<FunctionAttributes>();
+            return function.row->of(x, function.alpha, function.beta);
+        }
         default:
             return x;
     }

@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "model/tables.hpp"
+
 namespace fard::model {
 
 std::size_t elements(const Shape& shape) {
@@ -19,8 +21,8 @@ std::size_t Tensor::elements() const {
     return model::elements(shape);
 }
 
-std::string_view name_of(Op op) {
-    switch (op) {
+std::string_view name_of(const Node& node) {
+    switch (node.op) {
         case Op::add:
             return "Add";
         case Op::sub:
@@ -32,7 +34,7 @@ std::string_view name_of(Op op) {
         case Op::pow:
             return "Pow";
         case Op::arg_max:
-            return "ArgMax";
+            return node.as<ArgMaxAttributes>().smallest ? "ArgMin" : "ArgMax";
         case Op::average_pool:
             return "AveragePool";
         case Op::batch_normalization:
@@ -49,6 +51,8 @@ std::string_view name_of(Op op) {
             return "Dequantize";
         case Op::flatten:
             return "Flatten";
+        case Op::function:
+            return node.as<FunctionAttributes>().row->name;
         case Op::gather:
             return "Gather";
         case Op::gemm:
@@ -61,6 +65,8 @@ std::string_view name_of(Op op) {
             return "Identity";
         case Op::leaky_relu:
             return "LeakyRelu";
+        case Op::lookup:
+            return "Gather";
         case Op::matmul:
             return "MatMul";
         case Op::max_pool:
@@ -69,8 +75,12 @@ std::string_view name_of(Op op) {
             return "MultiThreshold";
         case Op::pad:
             return "Pad";
+        case Op::pairwise:
+            return node.as<PairwiseAttributes>().row->name;
         case Op::quantize:
             return "Quantize";
+        case Op::reduce:
+            return node.as<ReductionAttributes>().row->name;
         case Op::reduce_mean:
             return "ReduceMean";
         case Op::reduce_sum:
@@ -79,6 +89,8 @@ std::string_view name_of(Op op) {
             return "Relu";
         case Op::requantize:
             return "Requantize";
+        case Op::resample:
+            return "Resample";
         case Op::reshape:
             return "Reshape";
         case Op::sigmoid:
@@ -97,6 +109,8 @@ std::string_view name_of(Op op) {
             return "TopKValues";
         case Op::transpose:
             return "Transpose";
+        case Op::where:
+            return "Where";
     }
     return "?";
 }

@@ -76,28 +76,33 @@ enum class Op : std::uint8_t {
     arg_max,              // (x): ArgMaxAttributes; to integers, the index along the dimension
     average_pool,         // (x NCHW): PoolAttributes; to fractions
     batch_normalization,  // (x, scale, bias, mean, variance): BatchNormalizationAttributes; to fractions
-    cast,        // (x): the element type changes; fractions that become integers are cut towards zero
+    cast,        // (x): CastAttributes; the element type changes; fractions that become integers are cut towards zero
     clip,        // (x): ClipAttributes
     concat,      // (x...): AxisAttributes
     conv,        // (x NCHW, weights OIHW constant, bias O constant if present): ConvAttributes
     dequantize,  // (x integer): DequantizeAttributes; to fractions
     flatten,     // (x): AxisAttributes, 0..rank
+    function,    // (x): FunctionAttributes, one row of tables.hpp: Abs, Exp, ...
     gather,      // (x): GatherAttributes
     gemm,        // (a, b, c if present): GemmAttributes
     global_average_pool,  // (x NCHW); to fractions
     hard_sigmoid,         // (x): HardSigmoidAttributes; to fractions
     identity,             // (x)
     leaky_relu,           // (x): LeakyReluAttributes; to fractions
+    lookup,               // (x, indices): AxisAttributes; a gather whose indices are computed
     matmul,               // (a, b): as in ONNX, ranks from 1
     max_pool,             // (x NCHW): PoolAttributes
     multi_threshold,      // (x, thresholds [C or 1][T] constant): MultiThresholdAttributes; to integers where
                           // scale and bias are whole
     pad,                  // (x): PadAttributes
+    pairwise,             // (a, b): PairwiseAttributes, one row of tables.hpp: Max, Less, ...; broadcast
     quantize,             // (x): QuantizeAttributes; to integers
+    reduce,               // (x): ReductionAttributes, one row of tables.hpp: ReduceMax, ...
     reduce_mean,          // (x): ReduceAttributes; to fractions
     reduce_sum,           // (x): ReduceAttributes
     relu,                 // (x)
     requantize,           // (x... integer, all of one shape): RequantizeAttributes; to integers
+    resample,             // (x): ResampleAttributes; to fractions
     reshape,              // (x): to the shape of the output tensor; also ONNX's Squeeze and Unsqueeze
     sigmoid,              // (x); to fractions
     slice,                // (x): SliceAttributes
@@ -107,9 +112,8 @@ enum class Op : std::uint8_t {
     top_k_indices,  // (x): TopKAttributes; to integers. ONNX's TopK becomes this node and the next, each
     top_k_values,   // where its result is read
     transpose,      // (x): TransposeAttributes
+    where,          // (condition, a, b): a where the condition is not 0, else b; broadcast
 };
-
-std::string_view name_of(Op op);  // as ONNX spells it: "Conv"
 
 // Two spatial dimensions, height and width.
 struct Pads {
@@ -145,6 +149,38 @@ struct MultiThresholdAttributes {
     double scale = 1;
     double bias = 0;
     int channel_axis = 1;  // of x; means nothing where all channels have the same thresholds
+};
+
+struct FunctionRow;   // tables.hpp, as the next two
+struct PairwiseRow;
+struct ReductionRow;
+
+struct FunctionAttributes {
+    const FunctionRow* row = nullptr;
+    double alpha = 0, beta = 0;  // what the row says of them
+};
+
+struct PairwiseAttributes {
+    const PairwiseRow* row = nullptr;
+};
+
+struct ReductionAttributes {
+    const ReductionRow* row = nullptr;
+    std::vector<int> axes;  // as ReduceAttributes
+    bool keep_dims = true;
+};
+
+// Along one dimension: element i of the output is the sum of `taps` elements of x, those at indices[i * taps ...] times
+// weights[i * taps ...], added in double and in this order.
+struct ResampleAttributes {
+    int axis = 0;
+    std::size_t taps = 1;
+    std::vector<std::int64_t> indices;  // 0 .. extent - 1
+    std::vector<double> weights;
+};
+
+struct CastAttributes {
+    std::optional<Range> range;  // of the integers that fractions become; what lies beyond becomes the nearest
 };
 
 struct ReduceAttributes {
@@ -259,7 +295,8 @@ struct HardSigmoidAttributes {  // alpha * x + beta, between 0 and 1
 struct ArgMaxAttributes {
     int axis = 0;
     bool keep_dims = true;
-    bool last = false;  // of equal elements the last one, not the first
+    bool last = false;      // of equal elements the last one, not the first
+    bool smallest = false;  // ArgMin
 };
 
 struct TopKAttributes {  // ordered, of equal elements the one with the lower index first; k is in the
@@ -292,7 +329,8 @@ using Attributes =
                  AxisAttributes, SoftmaxAttributes, TransposeAttributes, GemmAttributes,
                  BatchNormalizationAttributes, QuantizeAttributes, DequantizeAttributes, RequantizeAttributes,
                  ClipAttributes, LeakyReluAttributes, HardSigmoidAttributes, ArgMaxAttributes, TopKAttributes,
-                 GatherAttributes, SliceAttributes, PadAttributes>;
+                 GatherAttributes, SliceAttributes, PadAttributes, FunctionAttributes, PairwiseAttributes,
+                 ReductionAttributes, ResampleAttributes, CastAttributes>;
 
 struct Node {
     std::string name;  // the model's, or its first output's where the model gives none
@@ -308,6 +346,8 @@ struct Node {
         return std::get<T>(attributes);
     }
 };
+
+std::string_view name_of(const Node& node);  // its operator, as ONNX spells it: "Conv"
 
 struct Graph {
     std::string name;

@@ -36,7 +36,7 @@ std::string graphviz(const Graph& graph) {
     for (std::size_t i = 0; i < graph.nodes.size(); ++i) {
         const auto& node = graph.nodes[i];
         const auto own = parameters(graph, node);
-        const auto label = fmt::format("{}\n{}{}", node.name, name_of(node.op),
+        const auto label = fmt::format("{}\n{}{}", node.name, name_of(node),
                                        own > 0 ? fmt::format("\n{} parameters", own) : "");
         makers[node.outputs[0]] = fmt::format("n{}", i);
         text += fmt::format("  n{} [label={}]\n", i, quoted(label));

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "model/tables.hpp"
+
 namespace fard::model {
 namespace {
 
@@ -131,6 +133,23 @@ std::optional<Bounds> bounds_of_integers(Op op, const Attributes& attributes, Op
             return Bounds{product(x, *in[1]->range)};
         case Op::div:
             return quotient_bounds(*in[0], *in[1]);
+        case Op::function: {
+            const auto own = std::get<FunctionAttributes>(attributes).row->integers;
+            return own == nullptr ? std::nullopt : std::optional(Bounds{own(x)});
+        }
+        case Op::pairwise: {
+            const auto own = std::get<PairwiseAttributes>(attributes).row->integers;
+            const auto range = own == nullptr ? std::nullopt : own(x, *in[1]->range);
+            return range ? std::optional(Bounds{*range}) : std::nullopt;
+        }
+        case Op::reduce: {
+            const auto own = std::get<ReductionAttributes>(attributes).row->integers;
+            const auto count = static_cast<std::int64_t>(in[0]->elements() / elements(output));
+            const auto range = own == nullptr ? std::nullopt : own(x, count);
+            return range ? std::optional(Bounds{*range}) : std::nullopt;
+        }
+        case Op::where:
+            return Bounds{join(*in[1]->range, *in[2]->range)};
         case Op::relu:
             return Bounds{{std::max<std::int64_t>(x.min, 0), std::max<std::int64_t>(x.max, 0)}};
         case Op::clip:
@@ -147,10 +166,10 @@ std::optional<Bounds> bounds_of_integers(Op op, const Attributes& attributes, Op
             return Bounds{repeated(x, static_cast<std::int64_t>(in[0]->elements() / elements(output)))};
         case Op::pad:
             return pad_bounds(std::get<PadAttributes>(attributes), *in[0]);
-        case Op::cast:
         case Op::flatten:
         case Op::gather:
         case Op::identity:
+        case Op::lookup:
         case Op::max_pool:
         case Op::reshape:
         case Op::slice:
@@ -180,6 +199,18 @@ std::optional<Bounds> result_bounds(Op op, const Attributes& attributes, Operand
             return indices(std::get<ArgMaxAttributes>(attributes).axis);
         case Op::top_k_indices:
             return indices(std::get<TopKAttributes>(attributes).axis);
+        case Op::cast:
+            if (const auto& range = std::get<CastAttributes>(attributes).range) return Bounds{*range};
+            return all_integer(operands) ? std::optional(Bounds{*x.range, is_bipolar(x)}) : std::nullopt;
+        case Op::function:
+            if (std::get<FunctionAttributes>(attributes).row->truth) return Bounds{{0, 1}};
+            return all_integer(operands) ? bounds_of_integers(op, attributes, operands, output) : std::nullopt;
+        case Op::pairwise:
+            if (std::get<PairwiseAttributes>(attributes).row->truth) return Bounds{{0, 1}};
+            return all_integer(operands) ? bounds_of_integers(op, attributes, operands, output) : std::nullopt;
+        case Op::where:
+            return all_integer(operands.subspan(1)) ? bounds_of_integers(op, attributes, operands, output)
+                                                    : std::nullopt;
         default:
             return all_integer(operands) ? bounds_of_integers(op, attributes, operands, output)
                                          : std::nullopt;

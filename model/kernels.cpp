@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "model/tables.hpp"
+
 namespace fard::model {
 namespace {
 
@@ -111,6 +113,11 @@ std::vector<SumOf<Element>> elementwise(const NodeView& view, const Operands<Ele
             case Op::mul:
                 result = a * b;
                 break;
+            case Op::pairwise: {
+                const auto& of = *view.node.as<PairwiseAttributes>().row->of;
+                result = static_cast<Sum>(of(static_cast<double>(a), static_cast<double>(b)));
+                break;
+            }
             case Op::pow:
                 if constexpr (std::is_floating_point_v<Element>) result = std::pow(a, b);
                 break;
@@ -191,6 +198,55 @@ std::vector<SumOf<Element>> reduce_sum(const NodeView& view, std::span<const Ele
     return out;
 }
 
+template <typename Element>
+std::vector<SumOf<Element>> reduce(const NodeView& view, std::span<const Element> x) {
+    const auto& attributes = view.node.as<ReductionAttributes>();
+    Shape kept = view.operands[0]->shape;
+    for (const auto axis : attributes.axes)
+        kept[size(axis)] = 1;
+    BroadcastIndex target(kept, view.operands[0]->shape);
+    std::vector<double> totals(view.output.elements(), attributes.row->start);
+    for (const auto value : x) {
+        auto& total = totals[target.next()];
+        total = attributes.row->add(total, value);
+    }
+    std::vector<SumOf<Element>> out;
+    out.reserve(totals.size());
+    for (const auto total : totals)
+        out.push_back(static_cast<SumOf<Element>>(attributes.row->end(total)));
+    return out;
+}
+
+template <typename Element>
+std::vector<SumOf<Element>> where(const NodeView& view, const Operands<Element>& operands) {
+    BroadcastIndex condition(view.operands[0]->shape, view.output.shape), a(view.operands[1]->shape, view.output.shape),
+        b(view.operands[2]->shape, view.output.shape);
+    std::vector<SumOf<Element>> out(view.output.elements());
+    for (auto& result : out) {
+        const auto chosen = operands[1][a.next()], other = operands[2][b.next()];
+        result = operands[0][condition.next()] != 0 ? chosen : other;
+    }
+    return out;
+}
+
+std::vector<double> resample(const NodeView& view, std::span<const double> x) {
+    const auto& attributes = view.node.as<ResampleAttributes>();
+    const auto& from = view.operands[0]->shape;
+    const auto extent = size(from[size(attributes.axis)]), outputs = attributes.indices.size() / attributes.taps;
+    const auto inner = elements(Shape(from.begin() + attributes.axis + 1, from.end()));
+    std::vector<double> out;
+    out.reserve(view.output.elements());
+    for (std::size_t outer = 0; outer < x.size() / extent / inner; ++outer)
+        for (std::size_t i = 0; i < outputs; ++i)
+            for (std::size_t at = 0; at < inner; ++at) {
+                double sum = 0;
+                for (auto tap = i * attributes.taps; tap < (i + 1) * attributes.taps; ++tap)
+                    sum += attributes.weights[tap] * x[(outer * extent + size(attributes.indices[tap])) * inner + at];
+                out.push_back(sum);
+            }
+    return out;
+}
+
 std::vector<double> reduce_mean(const NodeView& view, std::span<const double> x) {
     auto out = reduce_sum(view, x);
     const auto count = static_cast<double>(x.size() / out.size());
@@ -268,8 +324,13 @@ std::vector<SumOf<Element>> compute_any(const NodeView& view, const Operands<Ele
         case Op::sub:
         case Op::mul:
         case Op::div:
+        case Op::pairwise:
         case Op::pow:
             return elementwise(view, operands);
+        case Op::reduce:
+            return reduce(view, operands[0]);
+        case Op::where:
+            return where(view, operands);
         case Op::conv:
             return conv(view, operands);
         case Op::matmul:
@@ -296,6 +357,8 @@ std::vector<double> compute(const NodeView& view, const Operands<double>& operan
             return average_pool(view, operands[0]);
         case Op::reduce_mean:
             return reduce_mean(view, operands[0]);
+        case Op::resample:
+            return resample(view, operands[0]);
         case Op::softmax:
             return softmax(view, operands[0]);
         case Op::batch_normalization:

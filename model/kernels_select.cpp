@@ -115,7 +115,8 @@ std::vector<std::int64_t> find_indices(const NodeView& view, std::span<const Ele
         const auto at = [&](std::size_t i) { return x[lines.first(line) + i * lines.inner]; };
         std::size_t best = 0;
         for (std::size_t i = 1; i < lines.extent; ++i)
-            if (at(i) > at(best) || (attributes.last && at(i) == at(best))) best = i;
+            if ((attributes.smallest ? at(i) < at(best) : at(i) > at(best)) || (attributes.last && at(i) == at(best)))
+                best = i;
         out[line] = static_cast<std::int64_t>(best);
     }
     return out;

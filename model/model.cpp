@@ -84,7 +84,7 @@ Result<Model> Model::parse_in(std::string_view onnx, const std::string& where,
     if (!expanded) return fail_in(where, expanded.error());
     auto draft = build_graph(*std::move(raw));
     if (!draft) return fail_in(where, draft.error());
-    draft->altered = *expanded;
+    draft->altered = draft->altered || *expanded;
     run_passes(*draft);
     return Model(std::make_shared<const Implementation>(Implementation{
         where, *std::move(file), std::move(draft->graph), std::move(draft->files_nodes), draft->altered}));

@@ -2,6 +2,7 @@
 
 #include "model/domains.hpp"
 #include "model/onnx_tensor.hpp"
+#include "model/tables.hpp"
 
 namespace fard::model {
 namespace {
@@ -51,8 +52,35 @@ struct Writer {
         set(made, "to", std::int64_t{element_type_of(output.declared)});
     }
 
-    void operator()(std::monostate) const {
-        if (node.op == Op::cast) set(made, "to", std::int64_t{element_type_of(output.declared)});
+    void operator()(std::monostate) const {}
+    void operator()(const CastAttributes&) const {
+        set(made, "to", std::int64_t{element_type_of(output.declared)});
+    }
+    // Operators of newer opsets than the one that is written are our own.
+    void own_unless(int since) const {
+        if (since > written_opset) made.set_domain(std::string(own_domain));
+    }
+    void operator()(const FunctionAttributes& read) const {
+        own_unless(read.row->since);
+        if (read.row->name == "IsInf") {
+            set(made, "detect_negative", static_cast<std::int64_t>(read.alpha));
+            set(made, "detect_positive", static_cast<std::int64_t>(read.beta));
+            return;
+        }
+        if (!read.row->first.empty()) set(made, std::string(read.row->first), read.alpha);
+        if (!read.row->second.empty()) set(made, std::string(read.row->second), read.beta);
+    }
+    void operator()(const PairwiseAttributes& read) const { own_unless(read.row->since); }
+    void operator()(const ReductionAttributes& read) const {
+        set(made, "axes", wide(read.axes));
+        set(made, "keepdims", std::int64_t{read.keep_dims});
+    }
+    void operator()(const ResampleAttributes& read) const {
+        made.set_domain(std::string(own_domain));
+        set(made, "axis", std::int64_t{read.axis});
+        set(made, "taps", static_cast<std::int64_t>(read.taps));
+        set(made, "indices", read.indices);
+        set(made, "weights", read.weights);
     }
     void operator()(const ConvAttributes& read) const {
         window(read);

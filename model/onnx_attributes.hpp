@@ -17,7 +17,9 @@ void set(onnx::NodeProto& node, const std::string& name, const std::vector<std::
 void set(onnx::NodeProto& node, const std::string& name,
          const std::vector<double>& values);  // as a DOUBLE tensor
 
-// Domain and attributes of `node` (opset 13) for `made`, whose operator and operands are there already.
+inline constexpr int written_opset = 13;  // of what emit_onnx writes
+
+// Domain and attributes of `node` (of that opset) for `made`, whose operator and operands are there already.
 void write_attributes(onnx::NodeProto& made, const Node& node, const Tensor& x, const Tensor& output);
 
 }  // namespace fard::model

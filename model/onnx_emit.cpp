@@ -13,6 +13,7 @@
 #include "model/onnx_attributes.hpp"
 #include "model/onnx_border.hpp"
 #include "model/onnx_tensor.hpp"
+#include "model/tables.hpp"
 
 namespace fard::model {
 namespace {
@@ -57,7 +58,7 @@ class Emitter {
         model_.set_ir_version(8);
         model_.set_producer_name("fard");
         for (const auto& [domain, version] :
-             {std::pair{std::string_view(""), 13}, std::pair{qonnx_domain, 1}, std::pair{own_domain, 1}}) {
+             {std::pair{std::string_view(""), written_opset}, std::pair{qonnx_domain, 1}, std::pair{own_domain, 1}}) {
             auto* import = model_.add_opset_import();
             import->set_domain(std::string(domain));
             import->set_version(version);
@@ -156,19 +157,30 @@ class Emitter {
         return stored.name();
     }
 
-    // The names of a node's operands; those whose element type is not the result's are cast.
-    std::vector<std::string> operands(const Node& node) {
-        const auto& output = graph_[node.outputs[0]];
+    // The element type that an operand must have; none: any.
+    std::optional<std::string> wanted(const Node& node, std::size_t operand) const {
         constexpr Op mixed[] = {Op::arg_max,  Op::cast,       Op::dequantize,   Op::multi_threshold,
                                 Op::quantize, Op::requantize, Op::top_k_indices};
-        const bool any = std::ranges::find(mixed, node.op) != std::end(mixed);
+        if (std::ranges::find(mixed, node.op) != std::end(mixed)) return std::nullopt;
+        if (node.op == Op::function && node.as<FunctionAttributes>().row->truth) return std::nullopt;
+        if ((node.op == Op::lookup && operand == 1) || (node.op == Op::where && operand == 0)) return std::nullopt;
+        if (node.op == Op::pairwise && node.as<PairwiseAttributes>().row->truth) {
+            const auto &a = graph_[node.inputs[0]], &b = graph_[node.inputs[1]];
+            if (a.declared == b.declared) return std::nullopt;
+            return a.type.is_integer() && b.type.is_integer() ? "INT32" : "FLOAT32";
+        }
+        return graph_[node.outputs[0]].declared;
+    }
+
+    // The names of a node's operands; those that are of another element type are cast.
+    std::vector<std::string> operands(const Node& node) {
         std::vector<std::string> names;
-        for (const auto id : node.inputs) {
-            const auto& tensor = graph_[id];
-            if (tensor.is_constant()) add_constant(id);
-            names.push_back(any || tensor.declared == output.declared
-                                ? tensor.name
-                                : cast(tensor.name, output.declared, fresh(tensor.name + "_cast")));
+        for (std::size_t i = 0; i < node.inputs.size(); ++i) {
+            const auto& tensor = graph_[node.inputs[i]];
+            if (tensor.is_constant()) add_constant(node.inputs[i]);
+            const auto type = wanted(node, i);
+            names.push_back(!type || tensor.declared == *type ? tensor.name
+                                                              : cast(tensor.name, *type, fresh(tensor.name + "_cast")));
         }
         return names;
     }
@@ -208,7 +220,7 @@ class Emitter {
         }
         const bool counts = node.op == Op::multi_threshold && output.declared != "FLOAT32";
         const auto result = counts ? fresh(name + "_counts") : name;  // as floats, which is what it makes
-        auto& made = put(std::string(name_of(node.op)), inputs, result);
+        auto& made = put(std::string(name_of(node)), inputs, result);
         made.set_name(node.name);
         write_attributes(made, node, x, output);
         if (counts) cast(result, output.declared, name);

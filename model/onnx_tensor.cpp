@@ -83,6 +83,37 @@ Result<> read_raw(const TensorProto& tensor, std::uint64_t count, RawTensor& rea
     return {};
 }
 
+// Of 16 bits: half precision, or the upper half of a float.
+float wide_half(std::uint16_t bits) {
+    const int exponent = bits >> 10 & 31, fraction = bits & 1023;
+    const float size = exponent == 31   ? (fraction ? std::numeric_limits<float>::quiet_NaN()
+                                                    : std::numeric_limits<float>::infinity())
+                       : exponent == 0 ? std::ldexp(static_cast<float>(fraction), -24)
+                                       : std::ldexp(static_cast<float>(1024 + fraction), exponent - 25);
+    return (bits & 0x8000) != 0 ? -size : size;
+}
+
+float wide_bfloat16(std::uint16_t bits) {
+    return std::bit_cast<float>(std::uint32_t{bits} << 16);
+}
+
+Result<> read_halves(const TensorProto& tensor, std::uint64_t count, float (*wide)(std::uint16_t), RawTensor& read) {
+    const std::string& raw = tensor.raw_data();
+    const auto stored = tensor.has_raw_data() ? raw.size() / 2 : static_cast<std::size_t>(tensor.int32_data_size());
+    if (stored != count || (tensor.has_raw_data() && raw.size() % 2 != 0))
+        return fail(Fault::corrupt, "{} has {} elements where its shape needs {}", called(tensor), stored, count);
+    read.values.floats.resize(count);
+    for (std::size_t i = 0; i < count; ++i) {
+        std::uint16_t bits = 0;
+        if (tensor.has_raw_data())
+            std::memcpy(&bits, raw.data() + i * sizeof bits, sizeof bits);
+        else
+            bits = static_cast<std::uint16_t>(tensor.int32_data(static_cast<int>(i)));
+        read.values.floats[i] = wide(bits);
+    }
+    return {};
+}
+
 // Elements that lie in one of the repeated fields, which may be wider than they are.
 template <typename Stored, typename Field>
 Result<> read_field(const TensorProto& tensor, const Field& field, std::uint64_t count, RawTensor& read) {
@@ -111,6 +142,10 @@ Result<> read_values(const TensorProto& tensor, std::uint64_t count, RawTensor& 
             return read_either<float>(tensor, tensor.float_data(), count, values);
         case TensorProto::DOUBLE:
             return read_either<double>(tensor, tensor.double_data(), count, values);
+        case TensorProto::FLOAT16:
+            return read_halves(tensor, count, wide_half, values);
+        case TensorProto::BFLOAT16:
+            return read_halves(tensor, count, wide_bfloat16, values);
         case TensorProto::INT8:
             return read_either<std::int8_t>(tensor, tensor.int32_data(), count, values);
         case TensorProto::UINT8:
@@ -154,7 +189,8 @@ int element_type_of(const std::string& declared) {
 Result<std::uint64_t> stored_bytes(const TensorProto& tensor) {
     constexpr std::pair<int, std::uint64_t> sizes[] = {
         {TensorProto::FLOAT, 4},  {TensorProto::DOUBLE, 8}, {TensorProto::INT8, 1},   {TensorProto::UINT8, 1},
-        {TensorProto::BOOL, 1},   {TensorProto::INT16, 2},  {TensorProto::UINT16, 2}, {TensorProto::INT32, 4},
+        {TensorProto::BOOL, 1},   {TensorProto::INT16, 2},
+        {TensorProto::FLOAT16, 2}, {TensorProto::BFLOAT16, 2},  {TensorProto::UINT16, 2}, {TensorProto::INT32, 4},
         {TensorProto::UINT32, 4}, {TensorProto::INT64, 8}};
     const auto count = count_elements(tensor);
     if (!count) return fail(count.error());
@@ -175,6 +211,7 @@ Result<RawTensor> read_tensor(const TensorProto& tensor) {
     RawTensor read{
         tensor.name(), declared_of(tensor.data_type()), {tensor.dims().begin(), tensor.dims().end()}, {}};
     if (auto done = read_values(tensor, *count, read); !done) return fail(done.error());
+    if (!read.values.floats.empty()) read.declared = "FLOAT32";  // which all of them are computed in
     return read;
 }
 

@@ -8,6 +8,7 @@
 
 #include "model/domains.hpp"
 #include "model/expand.hpp"
+#include "model/lower.hpp"
 
 namespace fard::model {
 namespace {
@@ -18,6 +19,7 @@ constexpr std::size_t many = 1 << 16;
 constexpr std::array rows{
     OperatorRow{onnx_domain, "Add", Op::add, 2, 2, read_add, ""},
     OperatorRow{onnx_domain, "ArgMax", Op::arg_max, 1, 1, read_arg_max, "axis keepdims select_last_index"},
+    OperatorRow{onnx_domain, "ArgMin", Op::arg_max, 1, 1, read_arg_max, "axis keepdims select_last_index"},
     OperatorRow{onnx_domain, "AveragePool", Op::average_pool, 1, 1, read_average_pool,
                 "auto_pad ceil_mode count_include_pad dilations kernel_shape pads strides"},
     OperatorRow{onnx_domain, "BatchNormalization", Op::batch_normalization, 5, 5, read_batch_normalization,
@@ -65,6 +67,7 @@ constexpr std::array rows{
     OperatorRow{onnx_domain, "Tanh", Op::tanh, 1, 1, read_tanh, ""},
     OperatorRow{onnx_domain, "Transpose", Op::transpose, 1, 1, read_transpose, "perm"},
     OperatorRow{onnx_domain, "Unsqueeze", Op::reshape, 1, 2, read_unsqueeze, "axes"},
+    OperatorRow{onnx_domain, "Where", Op::where, 3, 3, read_where, ""},
     OperatorRow{qonnx_domain, "MultiThreshold", Op::multi_threshold, 2, 2, read_multi_threshold,
                 "data_layout out_bias out_dtype out_scale"},
     OperatorRow{own_domain, "BipolarCodes", Op::multi_threshold, 2, 2, read_bipolar_codes, ""},
@@ -80,6 +83,7 @@ constexpr std::array rows{
                 "narrow rounding_mode signed"},
     OperatorRow{own_domain, "Requantize", Op::requantize, 1, many, read_requantize,
                 "axis counts multipliers offset range to zero_point zero_points"},
+    OperatorRow{own_domain, "Resample", Op::resample, 1, 1, read_resample, "axis indices taps weights"},
     OperatorRow{own_domain, "TruncStep", Op::identity, 2, 2, read_identity,
                 ""},  // a constant, made by the builder
     OperatorRow{own_domain, "TopKIndices", Op::top_k_indices, 1, 2, read_top_k_indices,
@@ -91,17 +95,23 @@ constexpr std::array rows{
 
 const OperatorRow* find_operator(std::string_view domain, std::string_view name) {
     if (domain == finn_domain) domain = qonnx_domain;
-    const auto row = std::find_if(rows.begin(), rows.end(), [&](const OperatorRow& each) {
-        return each.domain == domain && each.name == name;
-    });
-    return row == rows.end() ? nullptr : &*row;
+    const auto fits = [&](const OperatorRow& each) { return each.domain == domain && each.name == name; };
+    if (const auto row = std::ranges::find_if(rows, fits); row != rows.end()) return &*row;
+    const auto row = std::ranges::find_if(table_operators(), fits);
+    return row == table_operators().end() ? nullptr : &*row;
 }
 
 std::vector<std::string> supported_operators() {
     auto names = expanded_operators();
-    for (const auto& row : rows)
-        if (row.domain != own_domain) names.emplace_back(row.name);
+    const auto lowered = lowered_operators();
+    names.insert(names.end(), lowered.begin(), lowered.end());
+    const auto add = [&](const auto& list) {
+        for (const auto& row : list)
+            if (row.domain != own_domain) names.emplace_back(row.name);
+    };
+    add(rows), add(table_operators());
     std::ranges::sort(names);
+    names.erase(std::unique(names.begin(), names.end()), names.end());
     return names;
 }
 
@@ -177,7 +187,7 @@ Result<std::vector<std::int64_t>> OperatorInput::constant_integers(std::size_t i
 
 std::string_view declared_name(std::int64_t element_type) {
     constexpr std::pair<std::int64_t, std::string_view> names[] = {
-        {1, "FLOAT32"}, {2, "UINT8"}, {3, "INT8"}, {4, "UINT16"}, {5, "INT16"}, {6, "INT32"}, {7, "INT64"}};
+        {1, "FLOAT32"}, {2, "UINT8"}, {3, "INT8"}, {4, "UINT16"}, {5, "INT16"}, {6, "INT32"}, {7, "INT64"}, {9, "BOOL"}};
     for (const auto& [type, name] : names)
         if (type == element_type) return name;
     return "";

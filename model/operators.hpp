@@ -92,6 +92,13 @@ std::vector<double> numbers_of(const Tensor& constant);
 // Negative axes count from the end. Errors: invalid_input unless 0 <= axis < limit afterwards.
 Result<int> checked_axis(std::int64_t axis, std::size_t rank, std::size_t limit);
 
+// Those with a row in tables.hpp.
+const std::vector<OperatorRow>& table_operators();
+
+// What operators of a kind have in common: operands from `first` on that are broadcast, sums over dimensions.
+Result<OperatorResult> read_broadcast(const OperatorInput& in, std::size_t first);
+Result<OperatorResult> read_reduction(const OperatorInput& in);
+
 // Families.
 Result<OperatorResult> read_add(const OperatorInput& in);
 Result<OperatorResult> read_sub(const OperatorInput& in);
@@ -142,5 +149,7 @@ Result<OperatorResult> read_quant_codes(const OperatorInput& in);
 Result<OperatorResult> read_bipolar_codes(const OperatorInput& in);
 Result<OperatorResult> read_dequant_codes(const OperatorInput& in);
 Result<OperatorResult> read_global_max_pool(const OperatorInput& in);
+Result<OperatorResult> read_where(const OperatorInput& in);
+Result<OperatorResult> read_resample(const OperatorInput& in);
 
 }  // namespace fard::model

@@ -13,7 +13,7 @@ OperatorResult like(const Tensor& operand) {
 }
 
 // ONNX broadcasting. Errors: invalid_input.
-Result<Shape> broadcast(const Shape& a, const Shape& b) {
+Result<Shape> broadcast_shapes(const Shape& a, const Shape& b) {
     Shape result(std::max(a.size(), b.size()));
     for (std::size_t i = 0; i < result.size(); ++i) {
         const auto from_end = [&](const Shape& shape) {
@@ -27,32 +27,42 @@ Result<Shape> broadcast(const Shape& a, const Shape& b) {
     return result;
 }
 
-Result<OperatorResult> binary(const OperatorInput& in) {
-    auto shape = broadcast(in[0].shape, in[1].shape);
-    if (!shape) return fail(shape.error());
-    const Tensor& leading = in[0].shape.size() >= in[1].shape.size() ? in[0] : in[1];
-    // Constants have no layout of their own.
-    const bool second = in[0].is_constant() && !in[1].is_constant() && in[1].shape.size() == shape->size();
-    return OperatorResult{{}, {0, 1}, *std::move(shape), second ? in[1].layout : leading.layout, leading.declared};
-}
-
 Result<OperatorResult> fractions_alone(const OperatorInput& in) {
     if (in[0].declared != "FLOAT32")
         return fail(Fault::unsupported, "computes {} with {}; fard runs it on FLOAT32 alone", in[0].declared,
                     in[1].declared);
-    return binary(in);
+    return read_broadcast(in, 0);
 }
 
 }  // namespace
 
+Result<OperatorResult> read_broadcast(const OperatorInput& in, std::size_t first) {
+    OperatorResult result;
+    for (std::size_t i = 0; i < in.operands.size(); ++i) {
+        auto shape = broadcast_shapes(result.shape, in[i].shape);
+        if (!shape) return fail(shape.error());
+        result.shape = *std::move(shape);
+        result.kept.push_back(i);
+    }
+    // Constants have no layout of their own.
+    const auto leads = [&](const Tensor* each) { return each->shape.size() == result.shape.size() && !each->is_constant(); };
+    const auto leading = std::ranges::find_if(in.operands, leads);
+    if (leading != in.operands.end())
+        result.layout = (*leading)->layout;
+    else
+        result.layout = usual_layout(result.shape);
+    result.declared = in[first].declared;
+    return result;
+}
+
 Result<OperatorResult> read_add(const OperatorInput& in) {
-    return binary(in);
+    return read_broadcast(in, 0);
 }
 Result<OperatorResult> read_sub(const OperatorInput& in) {
-    return binary(in);
+    return read_broadcast(in, 0);
 }
 Result<OperatorResult> read_mul(const OperatorInput& in) {
-    return binary(in);
+    return read_broadcast(in, 0);
 }
 // Integers, as in computations of shapes, are divided by constants.
 Result<OperatorResult> read_div(const OperatorInput& in) {
@@ -63,7 +73,7 @@ Result<OperatorResult> read_div(const OperatorInput& in) {
                     in[0].declared, divisor.declared);
     if (std::ranges::find(divisor.constant->integers, 0) != divisor.constant->integers.end())
         return fail(Fault::invalid_input, "divides by 0");
-    return binary(in);
+    return read_broadcast(in, 0);
 }
 Result<OperatorResult> read_pow(const OperatorInput& in) {
     return fractions_alone(in);
@@ -87,9 +97,14 @@ Result<OperatorResult> read_cast(const OperatorInput& in) {
     const auto target = declared_name(to);
     if (target.empty()) return fail(Fault::unsupported, "casts to {}", element_name(to));
     auto result = like(in[0]);
+    CastAttributes read;
     result.declared = target;
-    if (!in[0].range && result.declared != "FLOAT32")
-        return fail(Fault::unsupported, "casts fractions to {}", result.declared);
+    if (!in[0].range && result.declared != "FLOAT32") {
+        const auto type = DataType::parse(result.declared == "INT64" ? "INT32" : target);
+        if (!type) return fail(type.error());
+        read.range = range_of(*type);
+    }
+    result.attributes = read;
     return result;
 }
 

@@ -77,7 +77,7 @@ Result<OperatorResult> read_arg_max(const OperatorInput& in) {
     if (!axis) return fail(axis.error());
     AttributeReader attributes(in.node);
     const ArgMaxAttributes read{static_cast<int>(*axis), attributes.integer("keepdims", 1) != 0,
-                                attributes.integer("select_last_index", 0) != 0};
+                                attributes.integer("select_last_index", 0) != 0, in.node.op == "ArgMin"};
     if (auto done = attributes.done(); !done) return fail(done.error());
     Shape shape = in[0].shape;
     if (read.keep_dims)
@@ -104,17 +104,24 @@ Result<OperatorResult> read_gather(const OperatorInput& in) {
     if (!axis) return fail(axis.error());
     const auto& shape = in[0].shape;
     const auto at = static_cast<std::size_t>(*axis);
-    if (!in[1].is_constant() || !in[1].type.is_integer())
-        return fail(Fault::unsupported, "has indices '{}' that are not constant integers", in[1].name);
+    if (!in[1].type.is_integer())
+        return fail(Fault::invalid_input, "has indices '{}' that are not integers", in[1].name);
+    Shape result(shape.begin(), shape.begin() + *axis);
+    result.insert(result.end(), in[1].shape.begin(), in[1].shape.end());
+    result.insert(result.end(), shape.begin() + *axis + 1, shape.end());
+    if (!in[1].is_constant()) {
+        auto computed = made(in[0], std::move(result), AxisAttributes{static_cast<int>(*axis)});
+        computed.op = Op::lookup;
+        computed.kept = {0, 1};
+        if (in[0].is_constant()) computed.layout = usual_layout(computed.shape);
+        return computed;
+    }
     GatherAttributes read{static_cast<int>(*axis), {}};
     for (const std::int64_t index : in[1].constant->integers) {
         if (index < -shape[at] || index >= shape[at])
             return fail(Fault::invalid_input, "reads element {} of {}", index, shape[at]);
         read.indices.push_back(index < 0 ? index + shape[at] : index);
     }
-    Shape result(shape.begin(), shape.begin() + *axis);
-    result.insert(result.end(), in[1].shape.begin(), in[1].shape.end());
-    result.insert(result.end(), shape.begin() + *axis + 1, shape.end());
     return made(in[0], std::move(result), std::move(read));
 }
 

@@ -23,6 +23,8 @@ std::int64_t product_of(const Shape& shape, std::size_t begin, std::size_t end) 
     return product;
 }
 
+}  // namespace
+
 Result<OperatorResult> read_reduction(const OperatorInput& in) {
     AttributeReader attributes(in.node);
     auto axes = attributes.integers("axes", {});
@@ -67,8 +69,6 @@ Result<OperatorResult> read_reduction(const OperatorInput& in) {
     result.attributes = std::move(read);
     return result;
 }
-
-}  // namespace
 
 Result<OperatorResult> read_flatten(const OperatorInput& in) {
     AttributeReader attributes(in.node);

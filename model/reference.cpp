@@ -25,7 +25,7 @@ Result<Values> integers(const NodeView& view, const std::vector<Sum>& results) {
     for (const auto result : results) {
         if (result < min || result > max)
             return fail(Fault::failed, "node '{}' ({}) computed {}, which the type {} of '{}' does not hold",
-                        view.node.name, name_of(view.node.op), result, view.output.type.name(),
+                        view.node.name, name_of(view.node), result, view.output.type.name(),
                         view.output.name);
         values.integers.push_back(static_cast<std::int32_t>(result));
     }
@@ -57,7 +57,8 @@ Result<Values> move(const NodeView& view, std::span<const Values* const> operand
 }
 
 Result<Values> arithmetic(const NodeView& view, std::span<const Values* const> operands) {
-    if (view.output.type.is_integer()) {
+    const bool whole = std::ranges::none_of(operands, [](const Values* each) { return each->integers.empty(); });
+    if (view.output.type.is_integer() && whole) {
         Operands<std::int32_t> spans;
         for (const auto* operand : operands)
             spans.emplace_back(operand->integers);
@@ -66,7 +67,9 @@ Result<Values> arithmetic(const NodeView& view, std::span<const Values* const> o
     std::vector<std::vector<double>> converted;
     for (const auto* operand : operands)
         converted.push_back(numbers(*operand));
-    return floats(compute(view, Operands<double>(converted.begin(), converted.end())));
+    const auto results = compute(view, Operands<double>(converted.begin(), converted.end()));
+    if (view.output.type.is_integer()) return integers(view, results);  // comparisons of fractions
+    return floats(results);
 }
 
 template <typename Element>
@@ -109,9 +112,37 @@ Result<Values> multi_threshold(const NodeView& view, std::span<const Values* con
 Result<Values> map_function(const NodeView& view, const Values& x) {
     auto results = numbers(x);
     for (auto& each : results)
-        each = view.node.op == Op::cast ? std::trunc(each) : apply_function(view.node, each);
+        each = view.node.op == Op::cast ? clamped(std::trunc(each), *view.node.as<CastAttributes>().range)
+                                        : apply_function(view.node, each);
     if (view.output.type.is_integer()) return integers(view, results);
     return floats(results);
+}
+
+Result<Values> look_up(const NodeView& view, const Values& x, const Values& indices) {
+    const auto axis = view.node.as<AxisAttributes>().axis;
+    const auto& from = view.operands[0]->shape;
+    const auto extent = from[static_cast<std::size_t>(axis)];
+    const auto inner = elements(Shape(from.begin() + axis + 1, from.end()));
+    const auto outer = view.operands[0]->elements() / static_cast<std::size_t>(extent) / inner;
+    Values out;
+    const auto pick = [&](const auto& elements, auto& to, std::size_t row, std::int64_t index) {
+        const auto first = (row * static_cast<std::size_t>(extent) + static_cast<std::size_t>(index)) * inner;
+        for (std::size_t i = 0; i < inner; ++i)
+            to.push_back(elements[first + i]);
+    };
+    for (std::size_t row = 0; row < outer; ++row)
+        for (std::int64_t index : indices.integers) {
+            if (index < -extent || index >= extent)
+                return fail(Fault::failed, "node '{}' (Gather) reads element {} of {}", view.node.name, index, extent);
+            if (index < 0) index += extent;
+            if (view.output.type.is_integer())
+                pick(x.integers, out.integers, row, index);
+            else if (x.integers.empty())
+                pick(x.floats, out.floats, row, index);
+            else
+                pick(x.integers, out.floats, row, index);
+        }
+    return out;
 }
 
 // Whole numbers among a file's constants are fractions to it, and are divided as such.
@@ -169,6 +200,8 @@ Result<Values> run_node(const NodeView& view, std::span<const Values* const> ope
         case Op::arg_max:
         case Op::top_k_indices:
             return indices(view, *operands[0]);
+        case Op::lookup:
+            return look_up(view, *operands[0], *operands[1]);
         default:
             break;
     }

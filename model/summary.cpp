@@ -72,7 +72,7 @@ std::string layer_table(const Graph& graph, const std::vector<std::string>& cuts
         const auto& result = graph[node.outputs[0]];
         const auto own = parameters(graph, node), macs = multiply_accumulates(graph, node);
         const bool is_cut = std::find(cuts.begin(), cuts.end(), result.name) != cuts.end();
-        rows.push_back({node.name, std::string(name_of(node.op)), fmt::format("{}", fmt::join(result.shape, "x")),
+        rows.push_back({node.name, std::string(name_of(node)), fmt::format("{}", fmt::join(result.shape, "x")),
                         result.type.name(), grouped(static_cast<std::int64_t>(wire_desc(result).wire_bytes())),
                         grouped(own), grouped(macs), is_cut ? result.name : ""});
         all_parameters += own;

@@ -49,10 +49,13 @@ std::optional<Range> parse_range(const std::string* annotated) {
 // An input's annotation if it has one, else its element type.
 Result<DataType> input_type(const RawGraph& raw, const RawValue& input) {
     const auto* annotated = raw.annotation(input.name, "finn_datatype");
-    const auto declared = DataType::parse(input.declared);
+    // Of 64 bits only those numbers that fit 32: indices do.
+    const bool wide = input.declared == "INT64";
+    const auto declared = DataType::parse(input.declared == "BOOL" ? "UINT1" : wide ? "INT32" : input.declared);
     if (!declared)
         return fail(Fault::unsupported,
-                    "input '{}' has element type {}; fard takes FLOAT32 and integers of up to 32 bits",
+                    "input '{}' has element type {}; fard takes FLOAT32, BOOL and integers of up to 32 bits: cast it where "
+                    "the network is exported, and let the network cast it back where it needs that type",
                     input.name, input.declared.empty() ? "unknown" : input.declared);
     const auto known = annotated != nullptr ? DataType::parse(*annotated) : declared;
     const auto& type = known ? known : declared;  // SCALEDINT<8>, ...: nothing that fard could use

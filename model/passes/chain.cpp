@@ -5,6 +5,7 @@
 
 #include "model/functions.hpp"
 #include "model/operators.hpp"
+#include "model/tables.hpp"
 
 namespace fard::model {
 namespace {
@@ -110,6 +111,10 @@ std::optional<int> link_direction(const Link& link, std::size_t channel) {
             return sign(entry(link.constants[0], channel));
         case Op::leaky_relu:
             return link.node.as<LeakyReluAttributes>().alpha >= 0 ? std::optional(1) : std::nullopt;
+        case Op::function: {
+            const int direction = link.node.as<FunctionAttributes>().row->direction;
+            return direction == 0 ? std::nullopt : std::optional(direction);
+        }
         case Op::hard_sigmoid:
             return sign(link.node.as<HardSigmoidAttributes>().alpha);
         default:

@@ -4,6 +4,7 @@
 
 #include "model/passes/real.hpp"
 #include "model/passes/rules.hpp"
+#include "model/tables.hpp"
 
 namespace fard::model {
 namespace {
@@ -29,6 +30,16 @@ bool concat_integers(Rewriter& graph, const Node& node) {
     return joined && graph.emit_as(output, Op::dequantize, DequantizeAttributes{parts[0].affine}, {*joined});
 }
 
+// Rows of a table of integers.
+bool look_up_integers(Rewriter& graph, const Node& node) {
+    const auto output = node.outputs[0];
+    const auto x = real_of(graph, node.inputs[0]);
+    if (graph[output].type.is_integer() || !x || !x->whole_tensor()) return false;
+    const auto found = graph.emit(node.op, node.attributes, {x->integers, node.inputs[1]}, node.name + "_codes",
+                                  {graph[output].shape, graph[output].layout});
+    return found && graph.emit_as(output, Op::dequantize, DequantizeAttributes{x->affine}, {*found});
+}
+
 }  // namespace
 
 bool only_moves(const Node& node) {
@@ -42,6 +53,8 @@ bool only_moves(const Node& node) {
         case Op::slice:
         case Op::transpose:
             return true;
+        case Op::reduce:
+            return node.as<ReductionAttributes>().row->picks;
         case Op::pad:
             return node.as<PadAttributes>().mode != PadAttributes::Mode::constant;
         default:
@@ -55,6 +68,13 @@ std::optional<int> moved_axis(const Node& node, const Shape& from, const Shape& 
     switch (node.op) {
         case Op::identity:
             return axis;
+        case Op::gather:
+            return to.size() == from.size() && axis != node.as<GatherAttributes>().axis ? std::optional(axis) : std::nullopt;
+        case Op::slice: {
+            const auto& slice = node.as<SliceAttributes>();
+            const bool whole = slice.starts[at] == 0 && slice.steps[at] == 1 && to[at] == from[at];
+            return whole ? std::optional(axis) : std::nullopt;
+        }
         case Op::max_pool:
             return axis < 2 ? std::optional(axis) : std::nullopt;
         case Op::transpose: {
@@ -74,6 +94,7 @@ std::optional<int> moved_axis(const Node& node, const Shape& from, const Shape& 
 bool move_integers(Rewriter& graph, const Node& node) {
     const auto output = node.outputs[0];
     const bool zeros = node.op == Op::pad && !only_moves(node) && node.as<PadAttributes>().value == 0;
+    if (node.op == Op::lookup) return look_up_integers(graph, node);
     if (graph[output].type.is_integer() || (!only_moves(node) && !zeros)) return false;
     if (node.op == Op::concat) return concat_integers(graph, node);
     auto x = real_of(graph, node.inputs[0]);

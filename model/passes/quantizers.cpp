@@ -282,7 +282,8 @@ bool end_before_move(Rewriter& graph, TensorId output, TensorId input, const Nod
     const auto* producer = graph.producer(input);
     if (producer == nullptr || !only_moves(*producer) || graph.readers(input) > 1 || moves == most_moves)
         return false;
-    if (producer->op == Op::max_pool && !Quantizer(graph, node).rises()) return false;
+    const bool picks = producer->op == Op::max_pool || producer->op == Op::reduce;
+    if (picks && !Quantizer(graph, node).rises()) return false;
     const Node move = *producer;
     std::vector<TensorId> parts;
     for (const auto operand : move.inputs) {

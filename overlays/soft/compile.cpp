@@ -7,6 +7,7 @@
 #include "overlays/soft/general_step.hpp"
 #include "overlays/soft/lower_floats.hpp"
 #include "overlays/soft/lower_linear.hpp"
+#include "overlays/soft/lower_tables.hpp"
 #include "overlays/soft/merge_steps.hpp"
 #include "overlays/soft/move_step.hpp"
 #include "overlays/soft/plan.hpp"
@@ -63,7 +64,7 @@ class Compiler {
             if (!lower_linear(node) && !lower_renaming(node) && !lower_offset(node) && !lower_each(node) &&
                 !lower_table(node) && !lower_max_pool(node) && !lower_pixel_sum(node) &&
                 !lower_channels_first(node) && !lower_requantize(node) && !lower_concat(node) &&
-                !lower_product(node) && !lower_move(node))
+                !lower_product(node) && !lower_move(node) && !lower_table_row(node))
                 lower_general(node);
             recipe_.names.resize(recipe_.steps.size(), node.name);
         }
@@ -222,6 +223,11 @@ class Compiler {
         return add_step(std::move(found->step), found->output);
     }
 
+    bool lower_table_row(const Node& node) {
+        const Surroundings around{graph_, kernels_, storages_, buffers_, readers_.sole};
+        return add_step(lower_tables(around, node, next_buffer()), node.outputs[0]);
+    }
+
     // MultiThreshold on codes: every possible result is known beforehand.
     bool lower_table(const Node& node) {
         if (node.op != Op::multi_threshold) return false;
@@ -357,7 +363,7 @@ class Compiler {
 
     bool lower_move(const Node& node) {
         constexpr Op moving[] = {Op::transpose, Op::reshape, Op::flatten,
-                                 Op::identity,  Op::slice,   Op::gather};
+                                 Op::identity,  Op::slice,   Op::gather, Op::pad};
         const auto in = node.inputs[0], out = node.outputs[0];
         if (std::ranges::find(moving, node.op) == std::end(moving) || node.inputs.size() != 1 ||
             graph_[in].is_constant() || !storages_[out].same_elements(storages_[in]))

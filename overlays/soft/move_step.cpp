@@ -12,9 +12,16 @@ namespace {
 
 constexpr std::size_t most_elements = 1 << 22;
 
+constexpr std::int32_t padding = -1;  // instead of a place
+
 // For each element of the output, in memory order, the place of the operand's that comes there: the reference interpreter moves the
 // places instead of elements.
 std::vector<std::int32_t> places_of(const model::NodeView& view, Storage in, Storage out) {
+    if (const auto* pad = std::get_if<model::PadAttributes>(&view.node.attributes); pad && pad->value != padding) {
+        auto node = view.node;
+        std::get<model::PadAttributes>(node.attributes).value = padding;
+        return places_of({node, view.operands, view.output}, in, out);
+    }
     in.kind = out.kind = Storage::Kind::i32;
     std::vector<std::int32_t> memory(in.elements());
     std::iota(memory.begin(), memory.end(), 0);
@@ -31,19 +38,37 @@ std::size_t stretch_of(const std::vector<std::int32_t>& places) {
     std::size_t stretch = 0, length = 0;
     for (std::size_t i = 0; i < places.size(); ++i) {
         ++length;
-        const bool ends = i + 1 == places.size() || places[i + 1] != places[i] + 1;
+        const bool ends = i + 1 == places.size() ||
+                          (places[i] == padding ? places[i + 1] != padding : places[i + 1] != places[i] + 1);
         if (ends) stretch = std::gcd(stretch, length), length = 0;
     }
     return stretch;
 }
 
+// One element as it is stored.
+std::vector<std::byte> stored(const Storage& storage, double value) {
+    Storage one = storage;
+    one.shape = {1};
+    one.channels_last = false;
+    std::vector<std::byte> bytes(one.bytes());
+    model::Values values;
+    if (storage.kind == Storage::Kind::f32)
+        values.floats = {static_cast<float>(value)};
+    else
+        values.integers = {static_cast<std::int32_t>(value)};
+    if (!store_values(one, values, bytes.data())) return {};
+    return bytes;
+}
+
 class MoveStep final : public Step {
   public:
     MoveStep(BufferId in_buffer, BufferId out_buffer, std::size_t element_bytes,
-             const std::vector<std::int32_t>& places)
+             const std::vector<std::int32_t>& places, const std::vector<std::byte>& fill)
         : Step({in_buffer}, out_buffer), stretch_(stretch_of(places)), element_bytes_(element_bytes) {
         for (std::size_t i = 0; i < places.size(); i += stretch_)
             places_.push_back(static_cast<std::uint32_t>(places[i]));
+        for (std::size_t i = 0; !fill.empty() && i < stretch_; ++i)
+            fill_.insert(fill_.end(), fill.begin(), fill.end());
     }
 
     std::string_view kind() const override { return "move"; }
@@ -56,7 +81,10 @@ class MoveStep final : public Step {
         const auto* from = memory.at<const std::byte>(reads[0]);
         auto* to = memory.at<std::byte>(writes);
         const auto bytes = stretch_ * element_bytes_;
-        if (bytes == 1)
+        if (!fill_.empty())
+            for (auto i = part.begin; i < part.end; ++i)
+                std::memcpy(to + i * bytes, places_[i] == none ? fill_.data() : from + places_[i] * element_bytes_, bytes);
+        else if (bytes == 1)
             for (auto i = part.begin; i < part.end; ++i)
                 to[i] = from[places_[i]];
         else
@@ -66,8 +94,10 @@ class MoveStep final : public Step {
     }
 
   private:
+    static constexpr auto none = static_cast<std::uint32_t>(padding);
     std::size_t stretch_, element_bytes_;
     std::vector<std::uint32_t> places_;  // of each stretch
+    std::vector<std::byte> fill_;        // a stretch of padding; none where nothing is padded
 };
 
 }  // namespace
@@ -77,7 +107,13 @@ StepPtr make_move_step(const model::NodeView& view, BufferId in_buffer, const St
     if (in.elements() > most_elements || out.elements() > most_elements) return nullptr;
     const auto places = places_of(view, in, out);
     if (places.empty()) return nullptr;
-    return std::make_unique<MoveStep>(in_buffer, out_buffer, out.element_bytes(), places);
+    std::vector<std::byte> fill;
+    if (const auto* pad = std::get_if<model::PadAttributes>(&view.node.attributes);
+        pad && pad->mode == model::PadAttributes::Mode::constant) {
+        fill = stored(out, pad->value);
+        if (fill.empty()) return nullptr;
+    }
+    return std::make_unique<MoveStep>(in_buffer, out_buffer, out.element_bytes(), places, fill);
 }
 
 }  // namespace fard::soft

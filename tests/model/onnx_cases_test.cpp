@@ -38,10 +38,24 @@ const std::vector<std::pair<std::string, std::string>> excluded{
     {"pow_types_int64_*", "powers of integers"},
     {"reshape_allowzero_reordered", "tensors without elements"},
     {"slice_start_out_of_bounds", "tensors without elements"},
-    {"averagepool_1d_default", "one spatial dimension"},
-    {"averagepool_3d_default", "three spatial dimensions"},
-    {"maxpool_1d_default", "one spatial dimension"},
-    {"maxpool_3d_default", "three spatial dimensions"},
+    {"convtranspose_3d", "a transposed convolution of three spatial dimensions"},
+    {"split_zero_size_splits", "tensors without elements"},
+    {"tril_zero", "tensors without elements"},
+    {"triu_zero", "tensors without elements"},
+    {"einsum_*", "double floats as data"},
+    {"reduce_log_sum_exp_*", "double floats as data"},
+    {"max_float64", "double floats as data"},
+    {"min_float64", "double floats as data"},
+    {"mod_mixed_sign_float64", "double floats as data"},
+    {"max_float16", "half floats as data"},
+    {"min_float16", "half floats as data"},
+    {"mod_mixed_sign_float16", "half floats as data"},
+    {"max_uint32", "unsigned integers of 32 bits"},
+    {"min_uint32", "unsigned integers of 32 bits"},
+    {"mod_uint32", "unsigned integers of 32 bits"},
+    {"max_uint64", "64-bit integers as data"},
+    {"min_uint64", "64-bit integers as data"},
+    {"mod_uint64", "64-bit integers as data"},
     {"maxpool_with_argmax_2d_*", "the second result of MaxPool"},
     {"batchnorm_*_training_mode", "training mode"},
     {"training_dropout*", "training mode"},
@@ -210,5 +224,5 @@ TEST_CASE("ONNX's operator test cases") {
                       done ? "passes" : done.error().message);
     }
     MESSAGE(passed, " of ", all, " pass");
-    CHECK(all > 250);
+    CHECK(all > 600);
 }

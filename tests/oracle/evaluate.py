@@ -7,6 +7,8 @@ otherwise: the first is how fard defines groups between quantizers, the second w
 import numpy as np
 from onnx import helper, numpy_helper
 
+import operators
+
 QUANTIZERS = ("", "onnx.brevitas", "qonnx.custom_op.general", "finn.custom_op.general")
 INTEGERS = {2: np.uint8, 3: np.int8, 4: np.uint16, 5: np.int16, 6: np.int32, 7: np.int64}
 
@@ -398,8 +400,24 @@ def op_div(n):
     return n[0] / n[1]
 
 
+def half(x, kind):
+    """What is left of float32 in 16 bits."""
+    if kind == 10:
+        return x.astype(np.float16).astype(x.dtype)
+    bits = x.astype(np.float32).view(np.uint32).astype(np.uint64)
+    return (((bits + 0x7fff + (bits >> 16 & 1)) >> 16 << 16).astype(np.uint32).view(np.float32)).astype(x.dtype)
+
+
 def op_cast(n):
+    if n.get("to") == 9:
+        return n[0] != 0
+    if n.get("to") in (10, 16):
+        return half(n[0].astype(real(n[0]).dtype), n.get("to"))
     kind = INTEGERS.get(n.get("to"), np.float32)
+    if np.issubdtype(n[0].dtype, np.floating) and kind is not np.float32:
+        limits = np.iinfo(np.int32 if kind is np.int64 else kind)
+        n.net.watch(n[0], np.rint(n[0]), tight=True)
+        return np.clip(np.nan_to_num(np.trunc(n[0].astype(np.float64))), limits.min, limits.max).astype(kind)
     if kind is np.float32 and n[0].dtype == np.float64:
         return n[0]  # it stands for integers still
     return np.trunc(n[0]).astype(kind) if kind is not np.float32 else n[0].astype(n.net.kind)
@@ -467,6 +485,16 @@ def qlinear_unary(function):
         kind = n[4].dtype.type if n[4] is not None else n[0].dtype.type
         return quantize_linear(n, function(n, x), n[3], n[4], 0, kind)
     return run
+
+
+def op_qlinear_softmax(n):
+    x, axis = dequantize_linear(n, n[0], n[1], n[2], 0), n.get("axis", -1)
+    wide = x.astype(np.float64)
+    if n.get("opset", 13) < 13:
+        wide, axis = wide.reshape(int(np.prod(x.shape[:axis % x.ndim])), -1), 1
+    power = np.exp(wide - wide.max(axis, keepdims=True))
+    out = (power / power.sum(axis, keepdims=True)).reshape(x.shape).astype(x.dtype)
+    return quantize_linear(n, out, n[3], n[4], 0, n[4].dtype.type if n[4] is not None else n[0].dtype.type)
 
 
 def op_qlinear_concat(n):
@@ -539,6 +567,7 @@ def op_expand(n):
 
 
 ONNX = {
+    **operators.MORE,
     "ConstantOfShape": op_constant_of_shape, "Expand": op_expand, "Equal": lambda n: n[0] == n[1],
     "Where": lambda n: np.where(n[0], n[1], n[2]), "Range": lambda n: np.arange(n[0], n[1], n[2], n[0].dtype),
     "Add": lambda n: n[0] + n[1], "Sub": lambda n: n[0] - n[1], "Mul": lambda n: n[0] * n[1], "Div": op_div,
@@ -561,6 +590,7 @@ ONNX = {
     "Transpose": lambda n: n[0].transpose(n.get("perm")), "Unsqueeze": op_unsqueeze,
 }
 MICROSOFT = {
+    **operators.MICROSOFT, "QLinearSoftmax": op_qlinear_softmax,
     "DequantizeLinear": op_dequantize, "QuantizeLinear": op_quantize, "QGemm": op_qgemm,
     "QLinearAdd": qlinear_binary(np.add), "QLinearMul": qlinear_binary(np.multiply),
     "QLinearAveragePool": qlinear_unary(lambda n, x: pool(n, x, True)), "QLinearConcat": op_qlinear_concat,
@@ -596,9 +626,11 @@ class Network:
         self.stored = {each.name: numpy_helper.to_array(each) for each in model.graph.initializer}
         self.near = 0
 
-    def watch(self, x, places):
-        x = x.astype(np.float64)
-        self.near += int((np.abs(x - places) < 1e-5 * np.maximum(1, np.abs(x))).sum())
+    def watch(self, x, places, tight=False):
+        x = np.asarray(x).astype(np.float64)
+        distance = np.abs(x - places)
+        near = distance < 1e-5 * np.maximum(1, np.abs(x))
+        self.near += int((near & (distance > 0)).sum() if tight else near.sum())
 
     def watch_rounding(self, y, mode, low=-np.inf, high=np.inf):
         y = y.astype(np.float64)

@@ -1,0 +1,48 @@
+// Steps for operators of every kind of element and every broadcast: what has a row in model/tables.hpp, and others of that
+// kind. They compute in double, as the reference interpreter does and in its order, block by block.
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <vector>
+
+#include "model/graph.hpp"
+#include "overlays/soft/step.hpp"
+#include "overlays/soft/storage.hpp"
+
+namespace fard::soft {
+
+// An operand: a tensor that is computed, or a constant's numbers in the graph's order.
+struct Feed {
+    BufferId buffer = 0;
+    Storage storage;
+    const model::Tensor* constant = nullptr;
+    model::Shape shape;  // in the graph's order
+};
+
+struct Outcome {
+    BufferId buffer = 0;
+    Storage storage;
+    const model::Tensor& tensor;
+    const std::string& node;  // for messages
+};
+
+// `count` elements of the result, from as many of each operand.
+using BlockFunction = std::function<void(const double* const* from, double* to, std::size_t count)>;
+
+StepPtr make_broadcast_step(std::vector<Feed> feeds, const Outcome& outcome, BlockFunction function);
+
+// Sums, means and reductions over whole dimensions. The node must outlive the step.
+StepPtr make_reduce_step(const Feed& feed, const Outcome& outcome, const model::Node& node);
+
+// Weighted sums along one dimension. The attributes must outlive the step.
+StepPtr make_resample_step(const Feed& feed, const Outcome& outcome, const model::ResampleAttributes& attributes);
+
+// Each line along one dimension by itself: `function` makes outputs (as many as there are along it) of inputs.
+using LineFunction = std::function<void(const double* from, std::size_t inputs, double* to, std::size_t outputs)>;
+StepPtr make_line_step(const Feed& feed, const Outcome& outcome, int axis, LineFunction function);
+
+// Rows of a table by computed indices. Nothing where the elements do not lie in the graph's order.
+StepPtr make_lookup_step(const Feed& table, const Feed& indices, const Outcome& outcome, int axis);
+
+}  // namespace fard::soft
