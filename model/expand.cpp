@@ -164,7 +164,10 @@ void Expander::keep(RawNode node) {
     const bool in_training = trains(node, raw_.opset);
     nodes_.push_back(std::move(node));
     auto& outputs = nodes_.back().outputs;
-    while (!in_training && outputs.size() > 1 && !read_.contains(outputs.back()))
+    const bool counted = nodes_.back().op == "Split";  // as many parts as it has outputs
+    for (auto& output : outputs)
+        if (counted && !read_.contains(output)) output.clear();
+    while (!in_training && !counted && outputs.size() > 1 && !read_.contains(outputs.back()))
         outputs.pop_back();
 }
 

@@ -177,16 +177,17 @@ struct Line {  // one dimension
 };
 
 struct Part {  // the places first, first + step, ... of the kernel
-    std::int64_t first = -1, step = 1, count = 0, dilation = 1, shift = 0;
+    std::int64_t first = 0, step = 1, count = 0, dilation = 1, shift = 0;
 };
 
 Part part_of(const Line& line, std::int64_t rest) {
     const auto common = std::gcd(line.stride, line.dilation);
     Part part;
+    part.first = -1;
     part.step = line.stride / common, part.dilation = line.dilation / common;
     for (std::int64_t k = 0; k < std::min(line.kernel, line.stride) && part.first < 0; ++k)
         if (k * line.dilation % line.stride == rest) part.first = k;
-    if (part.first < 0) return part;
+    if (part.first < 0) return {0, 1, 0, 1, 0};  // no place leads there
     part.count = (line.kernel - 1 - part.first) / part.step + 1;
     part.shift = (part.first * line.dilation - rest) / line.stride;
     return part;
@@ -234,9 +235,10 @@ std::string part_conv(Lowering& to, const std::string& x, const std::string& wei
                       const std::vector<Line>& lines, const Part& down, const Part& right, std::int64_t group) {
     const Part* const parts[] = {&down, &right};
     List starts, ends, steps, dilations, pads(4);
+    const bool nothing = down.count == 0 || right.count == 0;  // but the bias
     bool cuts = false;
     for (std::size_t i = 0; i < 2; ++i) {
-        const auto& part = *parts[i];
+        const auto part = nothing ? Part{0, 1, 1, 1, 0} : *parts[i];
         const auto& line = lines[i];
         const auto last = part.first + (part.count - 1) * part.step;
         starts.push_back(last), ends.push_back(part.first - part.step < 0 ? unlimited : part.first - part.step);
@@ -247,13 +249,13 @@ std::string part_conv(Lowering& to, const std::string& x, const std::string& wei
         cuts = cuts || line.extent + part.shift + pads[i + 2] > line.rows;
     }
     const auto axes = to.integers({2, 3});
-    auto own = to.put("Slice", {weights, to.integers(starts), to.integers(ends), axes, to.integers(steps)});
-    std::string bias = to.in(2);
-    if (down.count == 0 || right.count == 0) {  // the bias alone
-        const auto shape = to.shape(weights);
+    std::string own;
+    if (const auto shape = to.shape(weights); nothing && !to.failed()) {
         own = to.numbers(std::vector<double>(static_cast<std::size_t>(outputs * shape[1])), {outputs, shape[1], 1, 1});
+    } else {
+        own = to.put("Slice", {weights, to.integers(starts), to.integers(ends), axes, to.integers(steps)});
     }
-    auto result = to.put("Conv", {x, own, bias}, {{"dilations", dilations}, {"pads", pads}, {"group", group}});
+    auto result = to.put("Conv", {x, own, to.in(2)}, {{"dilations", dilations}, {"pads", pads}, {"group", group}});
     if (cuts)
         result = to.put("Slice", {result, to.integers({0, 0}), to.integers({lines[0].rows, lines[1].rows}), axes});
     return result;

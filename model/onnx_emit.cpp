@@ -37,6 +37,7 @@ void put_integers(TensorProto& tensor, int type, const std::vector<std::int32_t>
     switch (type) {
         case TensorProto::FLOAT:
             return put_raw<float>(tensor, values);
+        case TensorProto::BOOL:
         case TensorProto::INT8:
         case TensorProto::UINT8:
             return put_raw<std::int8_t>(tensor, values);

@@ -2,6 +2,8 @@
 import numpy as np
 from onnx import TensorProto, helper, numpy_helper
 
+from draw_more import MoreDraws
+
 GENERAL, LAST, MICROSOFT = "qonnx.custom_op.general", "qonnx.custom_op.channels_last", "com.microsoft"
 MODES = ("ROUND", "CEIL", "FLOOR", "UP", "DOWN", "HALF_UP", "HALF_DOWN", "HALF_EVEN", "ROUND_TO_ZERO")
 
@@ -21,11 +23,11 @@ class Tensor:
         return int(np.prod(self.shape))
 
 
-class Draw:
+class Draw(MoreDraws):
     def __init__(self, seed):
         self.random = np.random.default_rng(seed)
         self.exact = self.chance(0.6)  # all numbers are sums of few powers of two: nothing is ever rounded
-        self.opset = int(self.random.integers(9, 18))
+        self.opset = int(self.random.integers(9, 22))
         self.nodes, self.stored, self.pool, self.annotations = [], {}, [], []
         self.inputs, self.count, self.values_of = [], 0, {}
         self.weight_scale = None  # of the last weights, where they are integers with zero points of 0
@@ -631,7 +633,7 @@ class Draw:
         keep = self.pick(0, 1, None)
         shape = [1 if i in axes else each for i, each in enumerate(x.shape) if i not in axes or keep != 0]
         last = x.last and len(shape) == 4
-        if op == "ReduceSum" and self.opset >= 13:
+        if op == "ReduceSum" and self.opset >= 13 or self.opset >= 18:
             return self.node(op, [x.name, self.constant(np.asarray(axes, np.int64))], shape, None, last, keepdims=keep)
         return self.node(op, [x.name], shape, None, last, axes=axes, keepdims=keep)
 
@@ -749,6 +751,7 @@ class Draw:
             choices += [(self.conv, image, 6), (self.max_pool, image, 2), (self.average_pool, image, 1.5),
                         (self.global_pool, image, 0.7), (self.qlinear_conv, image, 1), (self.conv_integer, image, 1),
                         (self.qlinear_pool, image, 0.5)]
+        choices += self.more_choices(x, anything, image)
         weights = np.asarray([each[2] for each in choices], float)
         make, operand, _ = choices[int(self.random.choice(len(choices), p=weights / weights.sum()))]
         if operand is not None:
@@ -777,7 +780,7 @@ class Draw:
         if len(ends) > 1 and self.chance(0.6):
             ends = ends[-1:]
         kinds = {None: TensorProto.FLOAT, np.uint8: TensorProto.UINT8, np.int8: TensorProto.INT8,
-                 np.int32: TensorProto.INT32, np.int64: TensorProto.INT64}
+                 np.int32: TensorProto.INT32, np.int64: TensorProto.INT64, np.bool_: TensorProto.BOOL}
         needed, names = [], {each.name for each in ends}
         for node in reversed(self.nodes):
             if names.intersection(node.output):

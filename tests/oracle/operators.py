@@ -17,9 +17,22 @@ def function(of):
     return lambda n: np.asarray(of(n, n[0].astype(np.float64))).astype(kind_of(n[0]))
 
 
-def staying(of):
-    """Integers stay what they are."""
-    return lambda n: np.asarray(of(n[0].astype(np.float64))).astype(n[0].dtype)
+def staying(of, jumps=None):
+    """Integers stay what they are; `jumps`: the nearest places where the function jumps."""
+    def run(n):
+        x = n[0].astype(np.float64)
+        if jumps is not None:
+            n.net.watch(x, jumps(x), tight=True)
+        return np.asarray(of(x)).astype(n[0].dtype)
+    return run
+
+
+def halves(x):
+    return np.floor(x) + 0.5
+
+
+def zeros(x):
+    return np.zeros_like(x)
 
 
 def number(n, name, otherwise):
@@ -38,7 +51,13 @@ def gelu(n, x):
 
 def shrink(n, x):
     bias, limit = number(n, "bias", 0.0), number(n, "lambd", 0.5)
+    n.net.watch(np.abs(x), limit, tight=True)
     return np.where(x < -limit, x + bias, np.where(x > limit, x - bias, 0))
+
+
+def thresholded(n, x):
+    n.net.watch(x, number(n, "alpha", 1.0), tight=True)
+    return np.where(x > number(n, "alpha", 1.0), x, 0)
 
 
 def selu(n, x):
@@ -46,8 +65,9 @@ def selu(n, x):
 
 
 FUNCTIONS = {
-    "Abs": staying(np.abs), "Neg": staying(np.negative), "Sign": staying(np.sign), "Ceil": staying(np.ceil),
-    "Floor": staying(np.floor), "Round": staying(np.rint),
+    "Abs": staying(np.abs), "Neg": staying(np.negative), "Sign": staying(np.sign, zeros),
+    "Ceil": staying(np.ceil, np.rint),
+    "Floor": staying(np.floor, np.rint), "Round": staying(np.rint, halves),
     "Acos": function(lambda n, x: np.arccos(x)), "Acosh": function(lambda n, x: np.arccosh(x)),
     "Asin": function(lambda n, x: np.arcsin(x)), "Asinh": function(lambda n, x: np.arcsinh(x)),
     "Atan": function(lambda n, x: np.arctan(x)), "Atanh": function(lambda n, x: np.arctanh(x)),
@@ -61,7 +81,7 @@ FUNCTIONS = {
     "Selu": function(selu), "Shrink": function(shrink), "Sin": function(lambda n, x: np.sin(x)),
     "Sinh": function(lambda n, x: np.sinh(x)), "Softplus": function(lambda n, x: softplus(x)),
     "Softsign": function(lambda n, x: x / (1 + np.abs(x))), "Tan": function(lambda n, x: np.tan(x)),
-    "ThresholdedRelu": function(lambda n, x: np.where(x > number(n, "alpha", 1.0), x, 0)),
+    "ThresholdedRelu": function(thresholded),
     "IsNaN": lambda n: np.isnan(n[0]), "Not": lambda n: np.logical_not(n[0]),
     "IsInf": lambda n: (np.isposinf(n[0]) & bool(n.get("detect_positive", 1))) |
                        (np.isneginf(n[0]) & bool(n.get("detect_negative", 1))),
