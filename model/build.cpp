@@ -28,6 +28,9 @@ constexpr std::uint64_t max_fold_work = std::uint64_t{1} << 27;
 // Such constants have as many elements as these together: some, and several times what the file stores.
 constexpr std::uint64_t max_folded_elements = std::uint64_t{1} << 18, max_folds_of_stored = 16;
 
+// Nodes that others are made of.
+constexpr std::size_t max_parts_made = std::size_t{1} << 13, max_parts_of_nodes = 8;
+
 // Their second operand is a list, which may be empty.
 constexpr std::string_view lists_behind[] = {"Reshape", "ReduceSum", "ReduceMean", "Squeeze", "Unsqueeze"};
 
@@ -173,7 +176,11 @@ class Builder final : Parts {
         return lowering.done();
     }
 
-    Result<> add_part(RawNode node) override { return add_node(node); }
+    Result<> add_part(RawNode node) override {
+        if (++parts_ > max_parts_made + max_parts_of_nodes * raw_.nodes.size())
+            return fail(Fault::unsupported, "is made of more others than a file of {} nodes may have", raw_.nodes.size());
+        return add_node(node);
+    }
     Result<> add_part(RawTensor constant) override { return add_constant(std::move(constant)); }
     bool may_make(std::uint64_t elements) override {
         folded_elements_ += elements;
@@ -481,6 +488,7 @@ class Builder final : Parts {
     std::unordered_set<std::string> names_;  // of the file, and those that are given here
     std::unordered_map<TensorId, std::int64_t>
         beyond_;                         // constants with values of more than 32 bits, and one of these
+    std::size_t parts_ = 0;
     std::uint64_t stored_elements_ = 0;  // of the file's constants
     std::uint64_t fold_work_ = 0, folded_elements_ = 0;
 };

@@ -134,6 +134,7 @@ void lower_trilu(Lowering& to) {
 std::string along(Lowering& to, const std::string& like, std::int64_t count, std::size_t axis, std::size_t rank) {
     Shape shape(rank, 1);
     shape[axis] = count;
+    if (!to.may_make(count)) return like;
     RawTensor list{"", to.declared(like), shape, {}};
     for (std::int64_t i = 0; i < count; ++i)
         list.declared == "FLOAT32" ? list.values.floats.push_back(static_cast<float>(i)) : list.add(i);

@@ -78,7 +78,7 @@ void lower_instance_normalization(Lowering& to) {
 std::string per_group_or_channel(Lowering& to, const std::string& list, const Shape& shape, std::int64_t groups) {
     auto each = list;
     const auto own = to.shape(list);
-    if (own == Shape{groups} && groups != shape[1]) {
+    if (own == Shape{groups} && groups != shape[1] && to.may_make(shape[1])) {
         List indices;
         for (std::int64_t c = 0; c < shape[1]; ++c)
             indices.push_back(c / (shape[1] / groups));

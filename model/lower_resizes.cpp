@@ -56,6 +56,15 @@ double cubic(double a, double x) {
     return x < 2 ? a * x * x * x - 5 * a * x * x + 8 * a * x - 4 * a : 0;
 }
 
+double stretch_of(const How& how, const Dimension& d) {
+    return how.antialias ? std::min(d.scale, 1.0) : 1;
+}
+
+// Elements that make one of the result.
+double count_of_taps(const How& how, const Dimension& d) {
+    return how.mode == "nearest" ? 1 : 2 * std::floor((how.mode == "cubic" ? 2 : 1) / stretch_of(how, d)) + 2;
+}
+
 // The weights of the elements around x, from `first` on.
 struct Taps {
     std::int64_t first = 0;
@@ -63,7 +72,7 @@ struct Taps {
 };
 
 Taps taps_at(const How& how, const Dimension& d, double x) {
-    const double stretch = how.antialias ? std::min(d.scale, 1.0) : 1;
+    const double stretch = stretch_of(how, d);
     const double reach = how.mode == "cubic" ? 2 : 1;
     Taps taps;
     const auto below = static_cast<std::int64_t>(std::floor(x));
@@ -211,7 +220,8 @@ void lower_resize(Lowering& to) {
         const auto& d = dimensions[axis];
         if (d.outputs == d.extent && d.scale == 1 && !crops) continue;
         const auto along = static_cast<std::int64_t>(axis);
-        if (!to.may_make(d.outputs)) return;
+        const double made = static_cast<double>(d.outputs) * count_of_taps(how, d);
+        if (!to.may_make(static_cast<std::int64_t>(std::min(made, 0x1p40)))) return;
         x = how.mode == "nearest" ? pick(to, x, along, how, d) : resample(to, x, along, how, d);
     }
     for (std::size_t axis = 0; crops && axis < shape.size(); ++axis)

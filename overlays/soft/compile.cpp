@@ -13,6 +13,7 @@
 #include "overlays/soft/plan.hpp"
 #include "overlays/soft/product_step.hpp"
 #include "overlays/soft/simple_steps.hpp"
+#include "overlays/soft/table_steps.hpp"
 
 namespace fard::soft {
 namespace {
@@ -64,7 +65,8 @@ class Compiler {
             if (!lower_linear(node) && !lower_renaming(node) && !lower_offset(node) && !lower_each(node) &&
                 !lower_table(node) && !lower_max_pool(node) && !lower_pixel_sum(node) &&
                 !lower_channels_first(node) && !lower_requantize(node) && !lower_concat(node) &&
-                !lower_product(node) && !lower_move(node) && !lower_table_row(node))
+                !lower_product(node) && !lower_move(node) && !lower_as_fractions(node) &&
+                !lower_table_row(node))
                 lower_general(node);
             recipe_.names.resize(recipe_.steps.size(), node.name);
         }
@@ -219,6 +221,37 @@ class Compiler {
         auto found = lower_floats(around, node, next_buffer());
         if (!found) found = lower_elementwise(around, node, next_buffer());
         if (!found) return false;
+        if (found->joined) done_[number_of(*found->joined)] = true;
+        return add_step(std::move(found->step), found->output);
+    }
+
+    // Float operators on integers: these as fractions before.
+    bool lower_as_fractions(const Node& node) {
+        constexpr Op ops[] = {Op::conv,         Op::matmul,  Op::gemm, Op::batch_normalization, Op::average_pool,
+                              Op::global_average_pool, Op::softmax};
+        const auto in = node.inputs[0], out = node.outputs[0];
+        if (std::ranges::find(ops, node.op) == std::end(ops) || graph_[in].is_constant() ||
+            storages_[in].kind == Storage::Kind::f32 || storages_[out].kind != Storage::Kind::f32)
+            return false;
+        const Feed integers{buffers_[in], storages_[in], nullptr, graph_[in].shape};
+        Storage fractions = integers.storage;
+        fractions.kind = Storage::Kind::f32, fractions.base = fractions.width = 0;
+        auto tensor = graph_[in];
+        tensor.type = DataType::float32();
+        const Outcome outcome{next_buffer(), fractions, tensor, node.name};
+        recipe_.buffer_bytes.push_back(fractions.bytes());
+        storages_[in] = fractions, buffers_[in] = outcome.buffer;  // while it is looked at
+        const Surroundings around{graph_, kernels_, storages_, buffers_, readers_.sole};
+        auto found = lower_floats(around, node, next_buffer());
+        storages_[in] = integers.storage, buffers_[in] = integers.buffer;
+        if (!found) {
+            recipe_.buffer_bytes.pop_back();
+            return false;
+        }
+        recipe_.steps.push_back(make_broadcast_step({integers}, outcome,
+                                                    [](const double* const* from, double* to, std::size_t count) {
+                                                        std::copy_n(from[0], count, to);
+                                                    }));
         if (found->joined) done_[number_of(*found->joined)] = true;
         return add_step(std::move(found->step), found->output);
     }

@@ -75,12 +75,14 @@ void store_as(std::byte* memory, std::size_t at, std::size_t stride, const doubl
 class Reader {
   public:
     explicit Reader(const Feed& feed) : buffer_(feed.buffer), storage_(feed.storage) {
+        if (feed.computed()) return;
+        storage_ = {};
+        storage_.shape = feed.shape;
+        numbers_ = feed.numbers;
         if (feed.constant == nullptr) return;
         const auto& values = *feed.constant->constant;
         numbers_.assign(values.floats.begin(), values.floats.end());
         if (!values.integers.empty()) numbers_.assign(values.integers.begin(), values.integers.end());
-        storage_ = {};
-        storage_.shape = feed.shape;
     }
     const Storage& storage() const { return storage_; }
     void read(const Memory& memory, std::size_t at, std::size_t stride, double* to, std::size_t count) const {
@@ -127,8 +129,13 @@ class Writer {
 std::vector<BufferId> buffers_of(const std::vector<Feed>& feeds) {
     std::vector<BufferId> buffers;
     for (const auto& feed : feeds)
-        if (feed.constant == nullptr) buffers.push_back(feed.buffer);
+        if (feed.computed()) buffers.push_back(feed.buffer);
     return buffers;
+}
+
+model::Shape graph_shape(const Storage& storage) {
+    const auto& s = storage.shape;
+    return storage.channels_last ? model::Shape{s[0], s[3], s[1], s[2]} : s;
 }
 
 class BroadcastStep final : public Step {
@@ -142,7 +149,7 @@ class BroadcastStep final : public Step {
         for (const auto axis : axes_of(outcome.storage)) {
             Loop loop{size(outcome.tensor.shape[axis]), {}};
             for (const auto& reader : readers_) {
-                const auto& shape = graph_shape(reader.storage());
+                const auto shape = graph_shape(reader.storage());
                 const auto lead = rank - shape.size();
                 const bool repeats = axis < lead || shape[axis - lead] == 1;
                 loop.steps.push_back(repeats ? 0 : strides_of(reader.storage())[axis - lead]);
@@ -175,11 +182,6 @@ class BroadcastStep final : public Step {
         std::vector<std::size_t> steps;  // of each operand
     };
 
-    static model::Shape graph_shape(const Storage& storage) {
-        const auto& s = storage.shape;
-        return storage.channels_last ? model::Shape{s[0], s[3], s[1], s[2]} : s;
-    }
-
     // Dimensions that lie behind one another for all operands are one.
     void add(Loop loop) {
         if (loop.extent == 1) return;
@@ -199,7 +201,7 @@ class BroadcastStep final : public Step {
 
     Result<> run_block(const Memory& memory, std::size_t row, std::size_t first, std::size_t count) const {
         auto* room = reinterpret_cast<double*>(memory.scratch);
-        const double* from[3] = {};
+        const double* from[most_feeds] = {};
         for (std::size_t i = 0; i < readers_.size(); ++i) {
             std::size_t at = first * loops_.back().steps[i], rest = row;
             for (std::size_t loop = loops_.size() - 1; loop-- > 0; rest /= loops_[loop].extent)
@@ -216,6 +218,70 @@ class BroadcastStep final : public Step {
     Writer writer_;
     BlockFunction function_;
     std::vector<Loop> loops_;  // outermost first
+};
+
+// Each operand's elements, in the order in which they lie in the result.
+class JoinStep final : public Step {
+  public:
+    JoinStep(const std::vector<Feed>& feeds, const Outcome& outcome, int axis)
+        : Step(buffers_of(feeds), outcome.buffer), writer_(outcome) {
+        const auto to = strides_of(outcome.storage);
+        std::size_t first = 0;
+        for (const auto& feed : feeds) {
+            Piece piece{Reader(feed), first, {}};
+            const auto from = strides_of(piece.reader.storage());
+            for (const auto each : axes_of(outcome.storage))
+                if (feed.shape[each] > 1) piece.loops.push_back({size(feed.shape[each]), from[each], to[each]});
+            if (piece.loops.empty()) piece.loops.push_back({1, 0, 0});
+            first += size(feed.shape[size(axis)]) * to[size(axis)];
+            pieces_.push_back(std::move(piece));
+        }
+    }
+
+    std::string_view kind() const override { return "join"; }
+    std::size_t scratch_bytes() const override { return block * sizeof(double); }
+
+    Result<> run(const Memory& memory, Share share) const override {
+        for (const auto& piece : pieces_) {
+            std::size_t rows = 1;
+            for (std::size_t i = 0; i + 1 < piece.loops.size(); ++i)
+                rows *= piece.loops[i].extent;
+            const auto own = share.of(rows);
+            for (auto row = own.begin; row < own.end; ++row)
+                if (auto done = copy_row(memory, piece, row); !done) return done;
+        }
+        return {};
+    }
+
+  private:
+    struct Loop {
+        std::size_t extent, from, to;
+    };
+    struct Piece {
+        Reader reader;
+        std::size_t first;
+        std::vector<Loop> loops;  // in the order of the result's memory
+    };
+
+    Result<> copy_row(const Memory& memory, const Piece& piece, std::size_t row) const {
+        auto* room = reinterpret_cast<double*>(memory.scratch);
+        std::size_t from = 0, to = piece.first;
+        for (std::size_t i = piece.loops.size() - 1; i-- > 0; row /= piece.loops[i].extent) {
+            const auto index = row % piece.loops[i].extent;
+            from += index * piece.loops[i].from, to += index * piece.loops[i].to;
+        }
+        const auto& line = piece.loops.back();
+        for (std::size_t first = 0; first < line.extent; first += block) {
+            const auto count = std::min(block, line.extent - first);
+            piece.reader.read(memory, from + first * line.from, line.from, room, count);
+            auto done = writer_.write(memory.at<std::byte>(writes), to + first * line.to, line.to, room, count);
+            if (!done) return done;
+        }
+        return {};
+    }
+
+    Writer writer_;
+    std::vector<Piece> pieces_;
 };
 
 // The elements that make one of the result lie at all places of `inner` loops, in the graph's order.
@@ -468,6 +534,10 @@ StepPtr make_broadcast_step(std::vector<Feed> feeds, const Outcome& outcome, Blo
     return std::make_unique<BroadcastStep>(feeds, outcome, std::move(function));
 }
 
+StepPtr make_join_step(const std::vector<Feed>& feeds, const Outcome& outcome, int axis) {
+    return std::make_unique<JoinStep>(feeds, outcome, axis);
+}
+
 StepPtr make_reduce_step(const Feed& feed, const Outcome& outcome, const model::Node& node) {
     return std::make_unique<ReduceStep>(feed, outcome, node);
 }
@@ -481,9 +551,9 @@ StepPtr make_line_step(const Feed& feed, const Outcome& outcome, int axis, LineF
 }
 
 StepPtr make_lookup_step(const Feed& table, const Feed& indices, const Outcome& outcome, int axis) {
-    const bool plain = (table.constant != nullptr || table.storage.in_graph_order()) &&
+    const bool plain = (!table.computed() || table.storage.in_graph_order()) &&
                        outcome.storage.in_graph_order() && indices.storage.in_graph_order();
-    if (!plain || indices.constant != nullptr) return nullptr;
+    if (!plain || !indices.computed()) return nullptr;
     return std::make_unique<LookupStep>(table, indices, outcome, axis);
 }
 

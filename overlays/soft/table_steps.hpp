@@ -12,12 +12,15 @@
 
 namespace fard::soft {
 
-// An operand: a tensor that is computed, or a constant's numbers in the graph's order.
+// An operand: a tensor that is computed, a constant, or numbers.
 struct Feed {
     BufferId buffer = 0;
     Storage storage;
     const model::Tensor* constant = nullptr;
     model::Shape shape;  // in the graph's order
+    std::vector<double> numbers = {};
+
+    bool computed() const { return constant == nullptr && numbers.empty(); }
 };
 
 struct Outcome {
@@ -30,7 +33,12 @@ struct Outcome {
 // `count` elements of the result, from as many of each operand.
 using BlockFunction = std::function<void(const double* const* from, double* to, std::size_t count)>;
 
+// Of at most so many operands.
+inline constexpr std::size_t most_feeds = 8;
 StepPtr make_broadcast_step(std::vector<Feed> feeds, const Outcome& outcome, BlockFunction function);
+
+// One behind the other along a dimension.
+StepPtr make_join_step(const std::vector<Feed>& feeds, const Outcome& outcome, int axis);
 
 // Sums, means and reductions over whole dimensions. The node must outlive the step.
 StepPtr make_reduce_step(const Feed& feed, const Outcome& outcome, const model::Node& node);

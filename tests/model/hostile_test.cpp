@@ -139,6 +139,34 @@ TEST_CASE("constants that grow") {
     }
 }
 
+TEST_CASE("operators that are made of many others") {
+    OnnxMaker strides;  // 2^20 convolutions
+    strides.input("x0", {1, 1, 2, 2}).constant("w", {1, 1, 1, 1});
+    for (int i = 0; i < 1024; ++i) {
+        auto& node = strides.node("ConvTranspose", {"x0", "w"}, "t" + std::to_string(i));
+        set(node, "strides", Extents{32, 32});
+    }
+    std::vector<std::string> all;
+    for (int i = 0; i < 1024; ++i)
+        all.push_back("t" + std::to_string(i));
+    set(strides.node("Concat", all, "y"), "axis", 1);
+    strides.output("y");
+    OnnxMaker copies;
+    copies.input("x0", {1}).integers("r", {1}, {1 << 25}).node("Tile", {"x0", "r"}, "y");
+    copies.output("y");
+    OnnxMaker triangle;
+    triangle.input("x0", {1 << 13, 1 << 13}).node("Trilu", {"x0"}, "y");
+    triangle.output("y");
+    OnnxMaker hot;
+    hot.input("x0", {1, 1 << 24}).node("Hardmax", {"x0"}, "y");
+    hot.output("y");
+    for (const auto* maker : {&strides, &copies, &triangle, &hot}) {
+        const auto made = import(maker->bytes());
+        CHECK_MESSAGE((made.says("is made of more others") || made.says("too many for a file")), made.message());
+        CHECK(made.peak < 50 * mebibyte);
+    }
+}
+
 TEST_CASE("tensors of 2^26 elements are nothing before they are computed") {
     auto pool = quantized_input({1, 1 << 24, 2, 2});
     set(pool.node("AveragePool", {"x0"}, "p"), "kernel_shape", Extents{2, 2});
