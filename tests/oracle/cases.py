@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """Runs whole models through `fard run` on both devices and compares what it writes with right outputs.
 
-The cases are those of CASES (a list of networks in this directory, each evaluated by evaluate.py), and those that lie
+The cases are those of own_cases.py and operator_cases.py, each evaluated by evaluate.py, and those that lie
 beside the test data, where there are any: a directory with model.onnx, input.npy or image.png, and expected.npy, or files
 NAME.onnx, NAME.input.npy and NAME.expected.npy.
 """
@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
+import operator_cases
 import own_cases
 from compare import close
 
@@ -109,7 +110,7 @@ def main():
     root = Path(os.environ.get("FARD_TEST_CASES", data.parent / "findings/model"))
     passed, failed, skipped = 0, 0, 0
     with tempfile.TemporaryDirectory() as directory:
-        cases = own_cases.write(Path(directory), Files)
+        cases = own_cases.write(Path(directory), Files, operator_cases.cases(), operator_cases.refused())
         if root.exists():
             cases += foreign(root)
         else:

@@ -204,11 +204,11 @@ def refused():
         [node("Gather", "x i", "y", axis=1)], x, one([1, 1]), dict(i=np.int64([2 ** 40]))), "1099511627776"
 
 
-def write(directory, make):
-    """All of them as files below `directory`, each made into a case by `make`."""
+def write(directory, make, more_cases=(), more_refused=()):
+    """All of them, and more, as files below `directory`, each made into a case by `make`."""
     random = np.random.default_rng(1)
     written = []
-    made = list(cases()) + [("an output without a type", untyped_output()), ("an output of another shape", wrong_shape())]
+    made = list(cases()) + list(more_cases) + [("an output without a type", untyped_output()), ("an output of another shape", wrong_shape())]
     for number, (name, proto) in enumerate(made):
         home = directory / f"own-{number}"
         home.mkdir()
@@ -223,17 +223,19 @@ def write(directory, make):
         for tensor in shapes:
             np.save(home / f"{tensor}.npy", stack([chunk[tensor] for chunk in chunks]))
             inputs.append(f"{tensor}={home / tensor}.npy" if len(shapes) > 1 else home / f"{tensor}.npy")
-        results = [evaluate.Network(proto).run(chunk) for chunk in chunks]
+        with np.errstate(all="ignore"):
+            results = [evaluate.Network(proto).run(chunk) for chunk in chunks]
         for i, output in enumerate(proto.graph.output):
             expected = home / f"expected_{output.name}.npy"
             np.save(expected, stack([result[i] for result in results]))
             outputs[output.name if len(proto.graph.output) > 1 else ""] = expected
         written.append(make(name, home / "model.onnx", inputs, outputs))
-    for number, (name, proto, words) in enumerate(refused()):
+    for number, (name, proto, words) in enumerate(list(refused()) + list(more_refused)):
         home = directory / f"refused-{number}"
         home.mkdir()
         onnx.save(proto, str(home / "model.onnx"))
-        np.save(home / "x.npy", np.zeros([2, 4], F))
+        shape = [d.dim_value for d in proto.graph.input[0].type.tensor_type.shape.dim]
+        np.save(home / "x.npy", np.zeros(shape, F))
         written.append(make(name, home / "model.onnx", [home / "x.npy"], {}, words))
     return written
 
