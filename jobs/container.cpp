@@ -196,6 +196,10 @@ Result<> Container::look_around() {
     interrupts_.after(look_at_least);
     for (;;) {
         const auto message = control_.hear(Duration::zero());
+        if (!message && message.error().fault == Fault::unsupported) {
+            fmt::print(stderr, "dropped a message of the node manager: {}\n", message.error().message);
+            continue;
+        }
         if (!message) return fail(message.error());
         if (!*message) return draining_ ? Result<>() : look_at_links();
         if (auto obeyed = obey(**message); !obeyed) return obeyed;

@@ -58,6 +58,7 @@ Result<std::optional<wire::Body>> ControlChannel::hear(Duration patience) {
         return fail(Fault::io, "control channel: a packet changed its size");
     auto decoded = wire::decode(packet_);
     if (decoded) return std::move(decoded->body);
+    if (decoded.error().fault == Fault::unsupported) return fail_in("control channel", decoded.error());
     fmt::print(stderr, "dropped a message of the node manager: {}\n", decoded.error().message);
     return std::nullopt;
 }

@@ -26,7 +26,8 @@ class ControlChannel {
     Result<> tell(const wire::Body& body);
 
     // The next message if one comes within `patience`; malformed ones are dropped with a line on standard
-    // error. Errors: unreachable (the other end is gone), io.
+    // error. Errors: unreachable (the other end is gone), io, unsupported (a message of a type or version that this program
+    // does not know).
     Result<std::optional<wire::Body>> hear(Duration patience);
 
   private:

@@ -191,6 +191,11 @@ class RealJob final : public JobProcess {
         const auto decoded = wire::decode({buffer.data(), static_cast<std::size_t>(got)});
         if (decoded) {
             events_.said(decoded->body);
+        } else if (decoded.error().fault == Fault::unsupported) {
+            const wire::JobFailed failed{"it speaks another fard's messages: " + decoded.error().message,
+                                         static_cast<std::uint8_t>(Fault::unsupported)};
+            events_.said(failed);
+            child_->kill(SIGKILL);
         } else {
             spdlog::warn("dropped a message from job {}: {}", program_, decoded.error().message);
         }

@@ -15,6 +15,7 @@ namespace {
 constexpr unsigned max_depth = 16;         // the deepest message of the table nests 8 containers
 constexpr std::size_t growth = 64;         // decoded bytes allowed for each byte of input
 constexpr std::size_t growth_base = 4096;  // and for any input
+constexpr std::size_t largest_unknown = 64 * kib;  // of a message that we do not know, to be answered
 constexpr std::size_t max_rank = 8;        // dimensions of a tensor
 constexpr std::int64_t max_tensor_bits = (1LL << 32) - 1;  // so that a board of 32 bits can count a tensor's bits
 
@@ -136,7 +137,8 @@ void write(Packer& packer, const T& value) {
 
 class Measure : public msgpack::null_visitor {
   public:
-    explicit Measure(std::size_t total) : total_(total) {}
+    // `any_type`: also one that is not in the table.
+    explicit Measure(std::size_t total, bool any_type = false) : total_(total), any_type_(any_type) {}
 
     Result<std::size_t> row() const {
         if (error_) return tl::unexpected<Error>(*error_);
@@ -195,6 +197,10 @@ class Measure : public msgpack::null_visitor {
         return declared_ < total_ || stop(fmt::format("{} bytes cannot hold {} elements", total_, declared_));
     }
     bool take_type(std::uint64_t type) {
+        if (any_type_) {
+            next_ = Next::rest;
+            return true;
+        }
         const auto row = row_of(type);
         if (!row) return stop(fmt::format("unknown message type {}", type), Fault::unsupported);
         if (total_ > rows[*row].cap) {
@@ -207,6 +213,7 @@ class Measure : public msgpack::null_visitor {
     }
 
     std::size_t total_;
+    bool any_type_;
     std::size_t declared_ = 0;
     unsigned depth_ = 0;
     Next next_ = Next::map;
@@ -214,11 +221,11 @@ class Measure : public msgpack::null_visitor {
     std::optional<Error> error_;
 };
 
-Result<std::size_t> measure(std::string_view bytes) {
+Result<std::size_t> measure(std::string_view bytes, bool any_type = false) {
     if (bytes.empty()) return fail(Fault::corrupt, "an empty message");
     if (bytes.size() > largest_cap())
         return fail(Fault::corrupt, "{} bytes, more than any message may have", bytes.size());
-    Measure visitor(bytes.size());
+    Measure visitor(bytes.size(), any_type);
     std::size_t offset = 0;
     const bool whole = msgpack::parse(bytes.data(), bytes.size(), offset, visitor);
     auto row = visitor.row();
@@ -462,6 +469,13 @@ constexpr std::array<BodyWork, sizeof...(Messages)> work_of(std::tuple<Messages.
 }
 constexpr auto work = work_of(static_cast<Table*>(nullptr));
 
+msgpack::object_handle unpack(std::string_view bytes) {
+    std::size_t offset = 0;
+    bool referenced = false;
+    return msgpack::unpack(bytes.data(), bytes.size(), offset, referenced,
+                           [](msgpack::type::object_type, std::size_t, void*) { return true; });
+}
+
 const msgpack::object* find_body(const msgpack::object& map) {
     for (const auto& pair : std::span(map.via.map.ptr, map.via.map.size)) {
         if (pair.key.type == msgpack::type::STR && pair.key.via.str.size == 1 && *pair.key.via.str.ptr == 'b')
@@ -472,10 +486,7 @@ const msgpack::object* find_body(const msgpack::object& map) {
 
 Result<Decoded> read_message(std::size_t row, std::string_view bytes) {
     const char* name = rows[row].name;
-    std::size_t offset = 0;
-    bool referenced = false;
-    const auto parsed = msgpack::unpack(bytes.data(), bytes.size(), offset, referenced,
-                                        [](msgpack::type::object_type, std::size_t, void*) { return true; });
+    const auto parsed = unpack(bytes);
     const msgpack::object& map = parsed.get();
 
     Reader reader(bytes.size());
@@ -536,6 +547,19 @@ Result<Decoded> decode(std::string_view bytes) {
         return measure(bytes).and_then([&](std::size_t row) { return read_message(row, bytes); });
     } catch (const std::exception& error) {
         return fail(Fault::corrupt, "undecodable: {}", error.what());
+    }
+}
+
+std::optional<Envelope> envelope_of(std::string_view bytes) {
+    if (bytes.size() > largest_unknown) return std::nullopt;
+    try {
+        if (!measure(bytes, true)) return std::nullopt;
+        const auto parsed = unpack(bytes);
+        Head head;
+        if (!Reader(bytes.size()).read_map(parsed.get(), head)) return std::nullopt;
+        return Envelope{std::move(head.from), head.request, head.answer, head.lamport};
+    } catch (const std::exception&) {
+        return std::nullopt;
     }
 }
 

@@ -6,6 +6,7 @@
 // anything else is read.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -34,6 +35,10 @@ std::string encode(const Envelope& envelope, const Body& body);
 // Errors: corrupt (malformed, larger than its type's cap, wrong field types), unsupported (unknown type or
 // version). Reads nothing past `bytes`, allocates no more than a small multiple of their size, never throws.
 Result<Decoded> decode(std::string_view bytes);
+
+// Whose message it is that decode() refused as unsupported, so that a question gets an answer all the same. None: it is
+// malformed, or of more than 64 KiB.
+std::optional<Envelope> envelope_of(std::string_view bytes);
 
 const char* name_of(const Body& body);  // "RESERVE"
 std::size_t cap_of(const Body& body);   // the largest encoding that a receiver takes, in bytes

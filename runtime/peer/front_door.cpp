@@ -90,12 +90,22 @@ struct FrontDoor::Impl : std::enable_shared_from_this<FrontDoor::Impl> {
         if (message.size() != 2)
             return drops.note(loop.now(), {Fault::corrupt, "not one frame from a visitor"});
         auto decoded = wire::decode(message[1].text());
-        if (!decoded) return drops.note(loop.now(), decoded.error());
+        if (!decoded) return take_undecoded(message, decoded.error());
         const auto& envelope = decoded->envelope;
         if (envelope.from.empty()) return drops.note(loop.now(), {Fault::corrupt, "a visitor without an id"});
         if (!envelope.answer && !handler_for(decoded->body)) return;  // not open yet: asked again
         routes.heard(envelope.from, message[0].text());
         requests->receive(envelope, decoded->body);
+    }
+
+    // A question that is too new for us is refused, not left without an answer.
+    void take_undecoded(const Message& message, const Error& why) {
+        drops.note(loop.now(), why);
+        if (why.fault != Fault::unsupported || !handler) return;
+        const auto envelope = wire::envelope_of(message[1].text());
+        if (!envelope || envelope->from.empty()) return;
+        routes.heard(envelope->from, message[0].text());
+        requests->receive_unknown(*envelope, why);
     }
 
     void close() {

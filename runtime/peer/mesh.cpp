@@ -87,6 +87,7 @@ struct Mesh::Impl : std::enable_shared_from_this<Mesh::Impl> {
     void carry(const PeerId& to, const wire::Envelope& envelope, const wire::Body& body);
     void drain();
     void take(const Message& message);
+    void take_undecoded(const Message& message, const Error& why);
     void take_state(const PeerId& from, const wire::Body& body);
     void take_request(const PeerId& from, const wire::Body& body, Reply reply);
 
@@ -434,7 +435,7 @@ void Mesh::Impl::drain() {
 void Mesh::Impl::take(const Message& message) {
     if (message.size() != 2) return drops.note(loop.now(), {Fault::corrupt, "not a topic and a message"});
     const auto decoded = wire::decode(message[1].text());
-    if (!decoded) return drops.note(loop.now(), decoded.error());
+    if (!decoded) return take_undecoded(message, decoded.error());
     const auto& envelope = decoded->envelope;
     if (envelope.from == self.peer || membership->find(envelope.from) == nullptr) {
         ++strangers;
@@ -448,6 +449,15 @@ void Mesh::Impl::take(const Message& message) {
     if (!state) return requests->receive(envelope, decoded->body);
     requests->witness(envelope.lamport);
     take_state(envelope.from, decoded->body);
+}
+
+// A member's question that is too new for us is refused, not left without an answer.
+void Mesh::Impl::take_undecoded(const Message& message, const Error& why) {
+    drops.note(loop.now(), why);
+    if (why.fault != Fault::unsupported || message[0].text() != self.peer.hex) return;
+    const auto envelope = wire::envelope_of(message[1].text());
+    if (!envelope || envelope->from == self.peer || membership->find(envelope->from) == nullptr) return;
+    requests->receive_unknown(*envelope, why);
 }
 
 void Mesh::Impl::take_state(const PeerId& from, const wire::Body& body) {

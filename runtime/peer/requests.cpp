@@ -301,6 +301,18 @@ void Requests::reconnected() {
     keep->repeat_all();
 }
 
+void Requests::receive_unknown(const wire::Envelope& envelope, const Error& why) {
+    const auto keep = impl_;  // a callback may destroy this object
+    if (envelope.request == 0) return;
+    if (!envelope.answer) return keep->send_answer({envelope.from, envelope.request}, refused(why));
+    const auto found = keep->questions.find(envelope.request);
+    if (found == keep->questions.end()) return;
+    const auto& question = found->second;
+    if (!question.to.empty() && question.to != envelope.from) return;
+    keep->end(found, fail(Fault::unsupported, "{} answered {} with a {}: it is of a newer fard", keep->called(question.to),
+                          wire::name_of(*question.body), why.message));
+}
+
 void Requests::forget(const PeerId& peer, const std::string& why) {
     const auto keep = impl_;
     std::vector<std::uint64_t> gone;

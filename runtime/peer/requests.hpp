@@ -47,6 +47,10 @@ class Requests final : public Courier {
     // reaches the handler with an empty Reply. Late, unknown and repeated ones are dropped and counted.
     void receive(const wire::Envelope& envelope, const wire::Body& body);
 
+    // Something that came in and is of a type or version that we do not know (`why`): a question is refused with that, an
+    // answer ends its question with it.
+    void receive_unknown(const wire::Envelope& envelope, const Error& why);
+
     // The connection to the one peer at the other end broke and is up again: every pending question is asked again
     // at once.
     void reconnected();

@@ -33,8 +33,11 @@ struct Visitor::Impl : std::enable_shared_from_this<Visitor::Impl> {
     void take(const Message& message) {
         if (message.size() != 1) return drops.note(loop.now(), {Fault::corrupt, "more than one frame"});
         const auto decoded = wire::decode(message[0].text());
-        if (!decoded) return drops.note(loop.now(), decoded.error());
-        requests->receive(decoded->envelope, decoded->body);
+        if (decoded) return requests->receive(decoded->envelope, decoded->body);
+        drops.note(loop.now(), decoded.error());
+        if (decoded.error().fault != Fault::unsupported) return;
+        if (const auto envelope = wire::envelope_of(message[0].text()))
+            requests->receive_unknown(*envelope, decoded.error());
     }
 
     void on_event(ConnectionMonitor::Event event) {

@@ -11,6 +11,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     const auto decoded = wire::decode({reinterpret_cast<const char*>(data), size});
     if (!decoded) {
         if (decoded.error().message.empty()) std::abort();
+        wire::envelope_of({reinterpret_cast<const char*>(data), size});
         return 0;
     }
     // Held memory stays within a fixed multiple of the input.

@@ -10,6 +10,7 @@
 #include "runtime/peer/codec.hpp"
 #include "tests/jobs/driven_job.hpp"
 #include "tests/links/link_world.hpp"
+#include "tests/peer/newer.hpp"
 
 using namespace fard;
 using namespace fard::testing;
@@ -291,10 +292,21 @@ TEST_CASE("what is no message of a node manager is passed over; what comes too e
     Bench bench("copy");
     REQUIRE(bench.job.tell(wire::Done{}));
     bench.wire();
+    bench.job.tell_raw(newer(wire::encode({}, wire::JobDrain{})));
     bench.send(0);
     CHECK(bench.receive().index == 0);
     auto other = DrivenJob::start(program("copy")).value();
     REQUIRE(other.tell(wire::JobDrain{}));
     CHECK(other.hear<wire::JobUp>().error().message ==
           "the first message to a job is JOB_CONFIG, not JOB_DRAIN");
+}
+
+TEST_CASE("a job whose configuration is of a version that it does not know says so") {
+    auto job = DrivenJob::start(program("copy")).value();
+    job.tell_raw(newer(wire::encode({}, wire::JobConfig{})));
+    const auto failed = job.hear<wire::JobFailed>();
+    REQUIRE(failed);
+    CHECK(failed->fault == static_cast<int>(Fault::unsupported));
+    CHECK(failed->reason == "control channel: JOB_CONFIG of version 9, newer than our 1");
+    CHECK(WEXITSTATUS(job.wait()) == 3);
 }

@@ -9,6 +9,7 @@
 
 #include <cerrno>
 #include <csignal>
+#include <cstdio>
 #include <cstring>
 #include <new>
 #include <utility>
@@ -88,6 +89,10 @@ Result<wire::Body> DrivenJob::hear_any(Duration patience) {
 tl::unexpected<Error> DrivenJob::unexpected(const wire::Body& body) {
     if (const auto* failed = body.as<wire::JobFailed>()) return fail(Fault::failed, "{}", failed->reason);
     return fail(Fault::failed, "the job said {}", wire::name_of(body));
+}
+
+void DrivenJob::tell_raw(std::string_view packet) const {
+    if (::send(control_->fd(), packet.data(), packet.size(), MSG_NOSIGNAL) < 0) std::perror("control channel");
 }
 
 int DrivenJob::wait() {

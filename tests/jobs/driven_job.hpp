@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "jobs/control_channel.hpp"
@@ -24,6 +25,8 @@ class DrivenJob {
     ~DrivenJob();
 
     Result<> tell(const wire::Body& body) { return control_->tell(body); }
+
+    void tell_raw(std::string_view packet) const;  // any bytes
 
     // The next message, which must be a Message. Errors: failed (it is another one: JOB_FAILED's reason),
     // timed_out.

@@ -3,16 +3,21 @@
 #include <sys/wait.h>
 
 #include <cstdlib>
+#include <fstream>
 
 #include "runtime/node_manager/job_host.hpp"
+#include "runtime/peer/codec.hpp"
 #include "runtime/peer/link.hpp"
+#include "runtime/peer/messages_job.hpp"
 #include "runtime/peer/socket.hpp"
 #include "tests/node_manager/script.hpp"
 #include "tests/overlays/scratch.hpp"
+#include "tests/peer/newer.hpp"
 
 using namespace fard;
 using namespace fard::test;
 using namespace std::chrono_literals;
+namespace fs = std::filesystem;
 
 namespace {
 
@@ -227,4 +232,30 @@ TEST_CASE("destroying the host leaves no job and no socket") {
     pipeline.host.reset();
     CHECK_FALSE(has_child());
     CHECK(std::filesystem::is_empty(pipeline.scratch / "l"));
+}
+
+TEST_CASE("a job that speaks another fard's messages is ended, and says so") {
+    Scratch scratch;
+    AsioLoop loop;
+    Script script{loop};
+    fs::create_directories(scratch / "jobs");
+    const auto program = scratch / "jobs/ahead";
+    std::string packet;  // as printf takes it
+    for (const unsigned char byte : newer(wire::encode({}, wire::JobUp{})))
+        packet += fmt::format("\\{:03o}", byte);
+    std::ofstream(program) << "#!/bin/sh\nprintf '" << packet << "' >&3\nexec sleep 60\n";
+    fs::permissions(program, fs::perms::owner_all);
+    const auto spawner = make_process_spawner(loop, {.jobs_dirs = {scratch / "jobs"}, .link_place = (scratch / "l").string()});
+    std::optional<wire::JobFailed> said;
+    std::optional<ChildExit> exit;
+    const auto job = spawner->spawn("ahead", {.said = [&](const wire::Body& body) { said = *body.as<wire::JobFailed>(); },
+                                              .exited = [&](const ChildExit& how, const std::string&) { exit = how; },
+                                              .printed = {}});
+    REQUIRE_MESSAGE(job, job.error().message);
+    script.when("it is ended", [&] { return exit.has_value(); });
+    script.run();
+    REQUIRE(said);
+    CHECK(said->fault == static_cast<int>(Fault::unsupported));
+    CHECK(said->reason == "it speaks another fard's messages: JOB_UP of version 9, newer than our 1");
+    CHECK(exit->text() == "signal 9 (SIGKILL)");
 }

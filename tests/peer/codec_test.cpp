@@ -6,6 +6,7 @@
 
 #include "runtime/peer/messages.hpp"
 #include "tests/peer/fill.hpp"
+#include "tests/peer/newer.hpp"
 
 using namespace fard;
 
@@ -124,6 +125,19 @@ TEST_CASE("unknown keys are skipped, missing ones keep their defaults") {
     REQUIRE(decoded.has_value());
     CHECK(decoded->envelope == wire::Envelope{{}, 0, false, 5});
     CHECK(decoded->body == wire::Body{wire::Reserved{false}});
+}
+
+TEST_CASE("of a message that we do not know it can be told who asked what") {
+    const wire::Envelope asked{PeerId{std::string(32, 'a')}, 77, false, 5};
+    CHECK(wire::envelope_of(newer(wire::encode(asked, wire::Query{}))) == asked);
+    auto of_another_type = wire::encode(asked, wire::Query{});
+    of_another_type.at(3) = 9;  // a number that is not in the table
+    CHECK(wire::decode(of_another_type).error().fault == Fault::unsupported);
+    CHECK(wire::envelope_of(of_another_type) == asked);
+    CHECK(!wire::envelope_of(of_another_type.substr(0, of_another_type.size() - 1)));
+    CHECK(!wire::envelope_of(of_another_type + "x"));
+    CHECK(!wire::envelope_of(""));
+    CHECK(!wire::envelope_of(newer(wire::encode(asked, wire::Piece{"p", 0, 1, std::string(65'536, 'x')}))));
 }
 
 TEST_CASE("types and versions that we do not know are unsupported") {

@@ -7,6 +7,7 @@
 #include "runtime/peer/messages_board.hpp"
 #include "runtime/peer/messages_client.hpp"
 #include "runtime/peer/messages_mesh.hpp"
+#include "tests/peer/newer.hpp"
 #include "tests/peer/real_loop.hpp"
 
 using namespace fard;
@@ -141,6 +142,57 @@ TEST_CASE("rubbish at the front door is dropped and counted, and the door stays 
     }));
     CHECK(house.door->counters().unknown == 1);
     CHECK(house.handled == 1);
+}
+
+TEST_CASE("a question of a version that a node manager does not know is refused; one that wants no answer is dropped") {
+    House house;
+    auto ahead = house.sockets.make(SocketKind::dealer);
+    REQUIRE(ahead->connect(house.directory.endpoint("door")).has_value());
+    const PeerId me{random_hex(16)};
+    const auto say = [&](const std::string& bytes) {
+        Message message;
+        message.emplace_back(std::string_view(bytes));
+        REQUIRE(ahead->try_send(message));
+    };
+    say(newer(wire::encode({me, 0, false, 3}, wire::Query{})));
+    say(newer(wire::encode({me, 6, true, 3}, wire::Done{})));
+    say(newer(wire::encode({me, 7, false, 3}, wire::Query{})));
+    Message answer;
+    REQUIRE(run_until(house.loop, [&] { return ahead->try_receive(answer); }));
+    const auto decoded = wire::decode(answer.front().text());
+    REQUIRE(decoded);
+    CHECK(decoded->envelope.from == house.self);
+    CHECK(decoded->envelope.request == 7);
+    CHECK(decoded->envelope.answer);
+    const auto* no = decoded->body.as<wire::Refused>();
+    REQUIRE(no);
+    CHECK(no->fault == static_cast<int>(Fault::unsupported));
+    CHECK(no->reason == "QUERY of version 9, newer than our 1");
+    CHECK(house.handled == 0);
+    CHECK(house.door->counters().unknown == 3);
+}
+
+TEST_CASE("an answer of a version that a client does not know ends its question with that") {
+    House house;
+    auto ahead = house.sockets.make(SocketKind::router);
+    REQUIRE(ahead->bind(house.directory.endpoint("ahead")).has_value());
+    auto visitor = Visitor::knock(house.loop, house.sockets, PeerId{random_hex(16)}, house.directory.endpoint("ahead"));
+    REQUIRE(visitor);
+    std::optional<Result<wire::Body>> result;
+    (*visitor)->ask(wire::Query{}, 5s, [&](Result<wire::Body> answer) { result = std::move(answer); });
+    Message question;
+    REQUIRE(run_until(house.loop, [&] { return ahead->try_receive(question); }));
+    const auto asked = wire::decode(question[1].text());
+    REQUIRE(asked);
+    Message answer;
+    answer.emplace_back(question[0].text());
+    answer.emplace_back(std::string_view(
+        newer(wire::encode({house.self, asked->envelope.request, true, 1}, wire::Status{}))));
+    REQUIRE(ahead->try_send(answer));
+    REQUIRE(run_until(house.loop, [&] { return result.has_value(); }));
+    REQUIRE(!*result);
+    CHECK(result->error().fault == Fault::unsupported);
+    CHECK(result->error().message.ends_with("answered QUERY with a STATUS of version 9, newer than our 1: it is of a newer fard"));
 }
 
 TEST_CASE("HELLO goes to its own handler") {

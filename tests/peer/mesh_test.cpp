@@ -17,6 +17,7 @@
 #include "runtime/peer/messages_board.hpp"
 #include "runtime/peer/messages_client.hpp"
 #include "runtime/peer/messages_mesh.hpp"
+#include "tests/peer/newer.hpp"
 #include "tests/peer/real_loop.hpp"
 
 using namespace fard;
@@ -402,6 +403,21 @@ TEST_CASE("rubbish on the mesh and at the heartbeat is dropped, counted, and end
     CHECK(a.handled == 0);
     auto& b = lab.add("b", {lab.door("a")});
     REQUIRE(run_until(lab.loop, [&] { return b.size() >= 2; }));
+
+    // A member that is ahead of us gets its answer.
+    auto ears = lab.sockets.make(SocketKind::sub);
+    REQUIRE(ears->connect(a.mesh->self().publisher).has_value());
+    ears->subscribe(fake.peer.hex);
+    std::optional<wire::Body> answer;
+    REQUIRE(run_until(lab.loop, [&] {
+        publish(a.mesh->self().peer.hex, newer(wire::encode({fake.peer, 7, false, 0}, wire::Query{})));
+        for (Message message; ears->try_receive(message);)
+            if (auto heard = wire::decode(message[1].text()); heard && heard->envelope.answer && heard->envelope.request == 7)
+                answer = heard->body;
+        return answer.has_value();
+    }));
+    REQUIRE(answer->is<wire::Refused>());
+    CHECK(answer->as<wire::Refused>()->fault == static_cast<int>(Fault::unsupported));
 }
 
 TEST_CASE("an endpoint that others cannot connect to is refused at the start") {

@@ -62,6 +62,7 @@ TEST_CASE("docs/protocol.md lists every message with its number, version, cap an
         return !cell.empty() && cell.find_first_not_of("0123456789") == std::string::npos;
     };
     for (const auto& row : rows_where(is_number)) {
+        if (row.size() == 2) continue;  // of a table of exit codes or descriptors
         REQUIRE_MESSAGE(row.size() == 7, "row ", row[0]);
         CHECK_MESSAGE(documented.emplace(row[0], row).second, "number ", row[0], " stands there twice");
         CHECK_MESSAGE(!row[5].empty(), "who sends ", row[1], " to whom?");
