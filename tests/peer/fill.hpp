@@ -15,7 +15,8 @@ inline constexpr bool is_vector<std::vector<T>> = true;
 
 class Filler {
   public:
-    explicit Filler(std::uint64_t seed) : random_(seed) {}
+    enum class Text { any_bytes, readable };
+    explicit Filler(std::uint64_t seed, Text text = Text::any_bytes) : random_(seed), text_(text) {}
 
     template <typename T>
     void fill(T& value) {
@@ -61,11 +62,19 @@ class Filler {
     std::string text() {
         std::string text(random_() % 40, '\0');
         for (char& letter : text)
-            letter = static_cast<char>(random_());
+            letter = text_ == Text::readable ? static_cast<char>('a' + random_() % 26) : static_cast<char>(random_());
         return text;
     }
 
+    std::string random_hex(int bytes) {  // the same for the same seed
+        std::string hex;
+        for (int i = 0; i < 2 * bytes; ++i)
+            hex += "0123456789abcdef"[random_() % 16];
+        return hex;
+    }
+
     std::mt19937_64 random_;
+    Text text_;
 };
 
 // One body of each message of the table.
