@@ -227,6 +227,7 @@ void Submission::run_state(const wire::RunState& state) {
         if (complete) return end(summary(why.message));
         end(fail(state.phase == "failed" ? why : Error{Fault::cancelled, why.message}));
     } else if (phase_ == Phase::offering || phase_ == Phase::feeding || phase_ == Phase::finishing) {
+        if (phase_ == Phase::offering && state.phase == "running") phase_ = Phase::feeding;  // its boards have what they need
         if (connect()) feed();
     }
 }

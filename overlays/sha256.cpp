@@ -1,31 +1,32 @@
 #include "overlays/sha256.hpp"
 
 #include <fmt/format.h>
-#include <sodium/crypto_hash_sha256.h>
+#include <openssl/evp.h>
 
 #include <array>
 #include <iterator>
+#include <new>
 
 namespace fard {
 
 struct Sha256::State {
-    crypto_hash_sha256_state sums;
+    std::unique_ptr<EVP_MD_CTX, void (*)(EVP_MD_CTX*)> sums{EVP_MD_CTX_new(), EVP_MD_CTX_free};
 };
 
+// Its calls fail only for want of memory.
 Sha256::Sha256() : state_(std::make_unique<State>()) {
-    crypto_hash_sha256_init(&state_->sums);
+    if (!state_->sums || EVP_DigestInit_ex(state_->sums.get(), EVP_sha256(), nullptr) != 1) throw std::bad_alloc();
 }
 Sha256::~Sha256() = default;
 Sha256::Sha256(Sha256&&) noexcept = default;
 
 void Sha256::update(std::string_view bytes) {
-    crypto_hash_sha256_update(&state_->sums, reinterpret_cast<const unsigned char*>(bytes.data()),
-                              bytes.size());
+    EVP_DigestUpdate(state_->sums.get(), bytes.data(), bytes.size());
 }
 
 std::string Sha256::hex() {
-    std::array<unsigned char, crypto_hash_sha256_BYTES> digest;
-    crypto_hash_sha256_final(&state_->sums, digest.data());
+    std::array<unsigned char, 32> digest{};
+    EVP_DigestFinal_ex(state_->sums.get(), digest.data(), nullptr);
     std::string text;
     text.reserve(digest.size() * 2);
     for (const auto byte : digest)

@@ -1,4 +1,4 @@
-// SHA-256, whole or block by block. libsodium's is called in sha256.cpp and nowhere else.
+// SHA-256, whole or block by block. OpenSSL's, which uses what the CPU has for it, is called in sha256.cpp and nowhere else.
 #pragma once
 
 #include <memory>

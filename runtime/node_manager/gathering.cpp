@@ -13,6 +13,7 @@ namespace {
 
 constexpr Duration answer_limit = 10s;  // a board answers after 1 s at the latest
 constexpr Duration pause = 300ms;       // before a board that could not is asked again
+constexpr double soon_s = 2;            // the rest comes within this, at the rate so far
 
 // Nobody else's help changes these.
 bool is_the_boards(Fault fault) {
@@ -29,7 +30,8 @@ Gathering::~Gathering() = default;
 void Gathering::start(Wishes wishes, Sources sources) {
     stop();
     sources_ = std::move(sources);
-    moved_ = loop_.now();
+    moved_ = began_ = loop_.now();
+    gained_ = 0;
     for (const auto& [board, packages] : wishes)
         for (const auto& package : packages)
             boards_[board].packages[package] = {};
@@ -78,6 +80,11 @@ void Gathering::answered(const PeerId& peer, Result<wire::Body> answer) {
     } else {
         ask(peer);
     }
+    if (!failing && !hurried_ && ready_soon()) {
+        hurried_ = true;
+        stop();
+        return events_.ready();
+    }
     events_.progress();
 }
 
@@ -87,6 +94,7 @@ Result<> Gathering::take(Board& board, const wire::Gathered& gathered, bool& fai
         if (found == board.packages.end()) continue;
         auto& row = found->second;
         if (told.held != row.held || told.ready != row.ready) moved_ = loop_.now();
+        if (told.held > row.held) gained_ += told.held - row.held;
         row = {told.held, told.total, told.ready, told.reason};
         if (told.fault == 0) continue;
         const auto error = to_error({told.fault, told.reason});
@@ -95,6 +103,17 @@ Result<> Gathering::take(Board& board, const wire::Gathered& gathered, bool& fai
     }
     board.ready = std::ranges::all_of(board.packages, [](const auto& entry) { return entry.second.ready; });
     return {};
+}
+
+bool Gathering::ready_soon() const {
+    std::uint64_t left = 0;
+    for (const auto& [peer, board] : boards_)
+        for (const auto& [package, row] : board.packages) {
+            if (!row.ready && (row.total == 0 || !row.reason.empty())) return false;
+            left += row.total - row.held;
+        }
+    const auto taken_s = std::chrono::duration<double>(loop_.now() - began_).count();
+    return gained_ > 0 && static_cast<double>(left) * taken_s <= static_cast<double>(gained_) * soon_s;
 }
 
 std::string Gathering::text() const {

@@ -3,6 +3,7 @@
 //
 // Each board of the placement is asked to have what it lacks (GATHER), again and again, and fetches it by itself from
 // all who have it or are getting it; this coordinator too, where the client's pieces come in. Moves no byte itself.
+// When the rest is a matter of a moment, as far as one can see, the run goes on: boards that have theirs load meanwhile.
 #pragma once
 
 #include <functional>
@@ -23,7 +24,8 @@ namespace fard {
 class Gathering {
   public:
     struct Events {
-        std::function<void()> ready;                                            // every board has what it needs
+        // Every board has what it needs, or (once in the life of this) is about to: SPAWN waits for it.
+        std::function<void()> ready;
         std::function<void(const PeerId& board, const Error& why)> board_failed;  // it cannot have it; once a board
         std::function<void()> progress;
     };
@@ -42,6 +44,7 @@ class Gathering {
     std::string text() const;                   // how far it is, and what it waits for; for people
 
   private:
+    bool ready_soon() const;
     struct Row {
         std::uint64_t held = 0, total = 0;
         bool ready = false;
@@ -61,7 +64,9 @@ class Gathering {
     Events events_;
     Sources sources_;
     std::map<PeerId, Board> boards_;
-    TimePoint moved_;
+    TimePoint moved_, began_;
+    std::uint64_t gained_ = 0;  // bytes since then
+    bool hurried_ = false;
     std::uint64_t generation_ = 0;  // of start
     std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };

@@ -35,7 +35,8 @@ OverlayStore::OverlayStore(Around around, fs::path dir, Events events, StoreLimi
       dir_(std::move(dir)),
       events_(std::move(events)),
       limits_(limits),
-      stale_(loop_) {}
+      stale_(loop_),
+      leisure_(loop_) {}
 
 OverlayStore::~OverlayStore() = default;
 
@@ -316,17 +317,37 @@ void OverlayStore::written(const std::shared_ptr<wire::Piece>& piece, std::uint6
     arriving.pieces.add(piece->offset / wire::piece_bytes);
     arriving.touched = loop_.now();
     if (arriving.pieces.complete()) {
-        unpack(id, std::move(done));
+        completed(id, std::move(done));
     } else {
         done({});
     }
     notify(id);
 }
 
-void OverlayStore::unpack(const std::string& id, std::function<void(Result<>)> done) {
+void OverlayStore::completed(const std::string& id, std::function<void(Result<>)> done) {
+    arriving_.at(id).last = std::move(done);
+    if (is_held(id)) return unpack(id);
+    if (!leisure_.is_set()) leisure_.set(limits_.leisure, [this] { unpack_waiting(); });
+}
+
+// What has waited for long enough, or is awaited by now.
+void OverlayStore::unpack_waiting() {
+    const auto since = loop_.now() - limits_.leisure;
+    std::optional<TimePoint> next;
+    for (const auto& [id, arriving] : arriving_) {
+        if (!arriving.pieces.complete() || arriving.unpacking) continue;
+        if (arriving.touched <= since || is_held(id)) {
+            unpack(id);
+        } else {
+            next = std::min(next.value_or(arriving.touched), arriving.touched);
+        }
+    }
+    if (next) leisure_.set_at(*next + limits_.leisure, [this] { unpack_waiting(); });
+}
+
+void OverlayStore::unpack(const std::string& id) {
     auto& arriving = arriving_.at(id);
     arriving.unpacking = true;
-    arriving.last = std::move(done);
     packer_.run([this, &disk = disk_, file = part(id), total = arriving.pieces.total(), id, dir = dir_ / id,
                  alive = std::weak_ptr(alive_)] {
         auto files = std::make_shared<Result<FileSizes>>(unpack_package(disk, file, total, id, dir));
@@ -337,8 +358,8 @@ void OverlayStore::unpack(const std::string& id, std::function<void(Result<>)> d
 }
 
 void OverlayStore::unpacked(const std::string& id, Result<FileSizes> files) {
-    auto last = std::move(arriving_.at(id).last);
-    if (!files && files.error().fault == Fault::io && drop_least_used()) return unpack(id, std::move(last));
+    if (!files && files.error().fault == Fault::io && drop_least_used()) return unpack(id);
+    const auto last = std::move(arriving_.at(id).last);
     give_up(id);
     if (files) {
         adopt(id, std::move(*files));
@@ -360,7 +381,7 @@ void OverlayStore::forget_stale() {
     const auto limit = loop_.now() - limits_.patience;
     std::vector<std::string> stale;
     for (const auto& [id, arriving] : arriving_)
-        if (arriving.touched <= limit && !arriving.unpacking) stale.push_back(id);
+        if (arriving.touched <= limit && !arriving.pieces.complete()) stale.push_back(id);
     stale_.clear();
     if (stale.size() < arriving_.size()) stale_.set(limits_.patience, [this] { forget_stale(); });
     for (const auto& id : stale) {
@@ -392,9 +413,16 @@ void OverlayStore::notify(const std::string& id) {
     }
 }
 
+bool OverlayStore::is_held(const std::string& id) const {
+    const auto found = held_.find(id);
+    return found != held_.end() && !found->second.expired();
+}
+
 OverlayStore::Hold OverlayStore::hold(const std::string& id) {
     auto& place = held_[id];
     if (auto held = place.lock()) return held;
+    if (const auto found = arriving_.find(id); found != arriving_.end() && found->second.pieces.complete())
+        later([this] { unpack_waiting(); });
     auto fresh = std::make_shared<const std::string>(id);
     place = fresh;
     return fresh;

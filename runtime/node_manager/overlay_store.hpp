@@ -5,6 +5,8 @@
 //                          |                        |
 //                          +-- patience runs out ---+--> (nothing)      whole, not verified: found at the start
 //
+// One that is only passed on is unpacked a little later: those who need theirs at once have the CPU meanwhile.
+//
 // A package is verified (every byte of it read) once in the life of the process, before it is used or passed on.
 // One that turns out damaged is put aside as ID.bad. The least lately used ones go when there is no room for a new
 // one, but none that somebody holds.
@@ -31,6 +33,7 @@ struct StoreLimits {
     std::size_t arriving = 64;       // packages of which pieces are coming in at a time
     std::size_t reads = 256;         // pieces that are being read at a time
     Duration patience = std::chrono::seconds(60);  // with a package whose next piece does not come
+    Duration leisure = std::chrono::seconds(2);    // before a package that nobody here awaits is unpacked
 };
 
 // Lives on the node manager's loop. Nothing here waits for the disk: what needs it is done by the worker, and
@@ -121,7 +124,10 @@ class OverlayStore {
     void write(wire::Piece piece, std::function<void(Result<>)> done, bool again);
     void written(const std::shared_ptr<wire::Piece>& piece, std::uint64_t life, Result<> result,
                  std::function<void(Result<>)> done, bool again);
-    void unpack(const std::string& id, std::function<void(Result<>)> done);
+    bool is_held(const std::string& id) const;
+    void completed(const std::string& id, std::function<void(Result<>)> done);
+    void unpack(const std::string& id);
+    void unpack_waiting();
     void unpacked(const std::string& id, Result<FileSizes> files);
     void give_up(const std::string& id);
     void forget_stale();
@@ -148,7 +154,7 @@ class OverlayStore {
     };
     std::map<WatchId, Watch> watches_;
     WatchId last_watch_ = 0;
-    Alarm stale_;
+    Alarm stale_, leisure_;
     std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };
 

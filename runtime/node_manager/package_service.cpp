@@ -85,12 +85,15 @@ void PackageService::gather(const wire::Gather& gather, Reply reply) {
         std::vector<std::string> ids;
         std::map<std::string, Error> failed;
         std::size_t missing = 1;
+        std::vector<OverlayStore::WatchId> watches;
     };
     auto gathering = std::make_shared<Gathering>();
     gathering->reply = std::move(reply);
     const auto answer = [this, gathering, alive = std::weak_ptr(alive_)] {
         if (alive.expired() || std::exchange(gathering->over, true)) return;
         loop_.cancel(gathering->timer);
+        for (const auto watch : gathering->watches)
+            store_.unwatch(watch);
         wire::Gathered gathered;
         for (const auto& id : gathering->ids) {
             auto& row = gathered.packages.emplace_back(state(id));
@@ -110,6 +113,10 @@ void PackageService::gather(const wire::Gather& gather, Reply reply) {
         keep_for_a_while(wish.package);
         if (store_.path(wish.package)) continue;
         ++gathering->missing;
+        if (store_.held(wish.package).total() == 0)  // how large it is, is worth an answer
+            gathering->watches.push_back(store_.watch(wish.package, [this, id = wish.package, answer] {
+                if (store_.held(id).total() > 0) answer();
+            }));
         fetch_.fetch(wish.package, wish.sources, gather_interest,
                      [id = wish.package, gathering, one_less](const Result<>& result) {
                          if (!result) gathering->failed.emplace(id, result.error());

@@ -14,7 +14,7 @@ namespace {
 constexpr auto tell_interval = 500ms;
 constexpr auto client_grace = 10s;
 constexpr auto packages_grace = 60s;  // without a byte of the packages that the run waits for
-constexpr auto spawn_deadline = 20s;  // starting jobs; their packages are there already
+constexpr auto spawn_deadline = 20s;  // starting jobs; their packages are there, or come within a moment
 constexpr auto wire_deadline = 90s;   // loading devices, opening links: longer than the boards wait
 constexpr auto drain_deadline = 10s;
 constexpr int most_losses = 3;
@@ -203,6 +203,7 @@ Gathering::Wishes Run::lacking_packages() const {
 // Where a board gets a package: from those who have it; from here, where the client's pieces come in; from the
 // other boards that are getting it.
 std::vector<std::string> Run::package_ways(const PeerId& for_board, const std::string& package) const {
+    if (package.empty()) return {};
     auto doors = package_sources(package);
     const auto boards = around_.directory.boards();
     const auto add = [&](const std::string& door) {
@@ -311,7 +312,7 @@ void Run::spawn() {
         for (const auto& job : placement_.jobs) {
             if (job.board != board) continue;
             spawn.jobs.push_back(job_spec(job));
-            for (const auto& door : package_sources(spawn.jobs.back().spec.overlay))
+            for (const auto& door : package_ways(board, spawn.jobs.back().spec.overlay))
                 if (sources.insert(door).second) spawn.sources.push_back(door);
         }
         return wire::Body(std::move(spawn));

@@ -25,6 +25,7 @@ struct FakeNode {
     bool answers = true;           // false: a stopped process or a dead socket: says nothing, takes nothing
     std::optional<Error> refusal;  // of SUBMIT
     std::optional<Error> offer_refusal;
+    bool verifies = true;  // false: never answers the last piece of a package
     std::vector<std::string> missing;            // packages that it asks for
     std::map<std::string, std::string> offered;  // archives that came, by package
     std::optional<std::uint64_t> stops_after;    // results of this node after which it goes silent ...
@@ -122,7 +123,7 @@ class FakeDoor final : public Door {
             if (node.offer_refusal) return reply(fail(*node.offer_refusal));
             auto& archive = node.offered[offer->piece.package];
             if (archive.size() == offer->piece.offset) archive += offer->piece.bytes;
-            reply(wire::Done{});
+            if (node.verifies || archive.size() < offer->piece.total) reply(wire::Done{});
         } else if (const auto* holds = body.as<wire::Holds>()) {
             reply(wire::Held{holds->package, 0, 0, {}});
         } else if (body.is<wire::Finish>()) {

@@ -250,6 +250,20 @@ TEST_CASE("a node manager that cannot take the packages is left for another; the
     }
 }
 
+TEST_CASE("chunks go as soon as the run is running, whatever the coordinator still does with the packages") {
+    Scene scene(20);
+    scene.terms.archives["p1"] = std::make_shared<const std::string>(std::string(300'000, 'x'));
+    scene.nodes["a"].missing = {"p1"};
+    scene.nodes["a"].verifies = false;
+    scene.start();
+    scene.loop.run_for(400ms);
+    CHECK(scene.nodes["a"].offered["p1"].size() == 300'000);
+    CHECK(scene.nodes["a"].chunks.empty());
+    scene.loop.run_for(5s);
+    CHECK(scene.every_result_once_in_order());
+    CHECK(scene.nodes["a"].submits.size() == 1);
+}
+
 TEST_CASE("a package that no board has any more is offered again") {
     Scene scene(100);
     scene.terms.archives["p1"] = std::make_shared<const std::string>(std::string(300'000, 'x'));

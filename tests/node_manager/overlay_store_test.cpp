@@ -284,3 +284,32 @@ TEST_CASE("a store that was interrupted is tidied up when it is opened again") {
     CHECK(rig.verify(sample().id));
     CHECK(rig.disk.files().size() == 3);
 }
+
+TEST_CASE("a package that is only passed on is unpacked at leisure, and at once if somebody here awaits it") {
+    Rig rig;
+    const auto bring = [&rig] {
+        for (std::uint64_t number = 0; number < pieces_of(sample()); ++number)
+            rig.store->take(piece_of(sample(), number), [](const Result<>& result) { CHECK(result); });
+    };
+    SUBCASE("nobody does") {
+        bring();
+        rig.loop.run_for(1s);
+        CHECK(rig.piece(sample().id, wire::piece_bytes));
+        CHECK_FALSE(rig.store->has(sample().id));
+        rig.loop.run_for(2s);
+        CHECK(rig.store->path(sample().id));
+    }
+    SUBCASE("from the beginning") {
+        const auto hold = rig.store->hold(sample().id);
+        bring();
+        rig.loop.run_for(1s);
+        CHECK(rig.store->path(sample().id));
+    }
+    SUBCASE("when all of it is here") {
+        bring();
+        rig.loop.run_for(1s);
+        const auto hold = rig.store->hold(sample().id);
+        rig.loop.run_for(500ms);
+        CHECK(rig.store->path(sample().id));
+    }
+}

@@ -324,7 +324,7 @@ TEST_CASE("packages that no board has are asked of the client, and nothing is re
     Bench bench{"a", "b"};
     auto submission = bench.submission(2);
     submission.app.positions[1].overlay = "hash";
-    wire::GatheredPackage row{"hash", false, 5, 10, 0, ""};
+    wire::GatheredPackage row{"hash", false, 0, 0, 0, ""};
     for (const auto* board : {"a GATHER", "b GATHER"})
         bench.boards.instead[board] = wire::Gathered{{row}};
     const auto answer = bench.submit(submission);
@@ -332,7 +332,7 @@ TEST_CASE("packages that no board has are asked of the client, and nothing is re
     bench.live(300ms);
     CHECK(bench.phase() == "admitted");
     CHECK(bench.coordinator.states()[0].missing == std::vector<std::string>{"hash"});
-    CHECK(bench.coordinator.states()[0].reason == "0.0 of 0.0 MB of the packages are on their boards");
+    CHECK(bench.coordinator.states()[0].reason == "0.0 of 0.0 MB of the packages are on their boards, 1 packages have not begun");
     CHECK(bench.boards.count("a RESERVE") == 0);
     bench.packages.insert("hash");
     row.ready = true;
