@@ -15,17 +15,20 @@ namespace fard {
 
 namespace {
 
-constexpr int niceness = 5;
+constexpr int leisurely_niceness = 5;  // more than that of the process
 
 class ThreadWorker final : public Worker {
   public:
-    ThreadWorker(Loop& loop, unsigned threads) : loop_(loop) {
+    ThreadWorker(Loop& loop, unsigned threads, Pace pace) : loop_(loop) {
         // Signals are for the loop's thread.
         sigset_t all, before;
         sigfillset(&all);
         pthread_sigmask(SIG_SETMASK, &all, &before);
         for (unsigned i = 0; i < threads; ++i)
-            threads_.emplace_back([this] { work(); });
+            threads_.emplace_back([this, pace] {
+                if (pace == Pace::leisurely) slow_down();
+                work();
+            });
         pthread_sigmask(SIG_SETMASK, &before, nullptr);
     }
     ~ThreadWorker() override {
@@ -48,8 +51,13 @@ class ThreadWorker final : public Worker {
     }
 
   private:
+    // Linux knows a niceness of each thread.
+    static void slow_down() {
+        const auto self = static_cast<id_t>(::syscall(SYS_gettid));
+        ::setpriority(PRIO_PROCESS, self, ::getpriority(PRIO_PROCESS, self) + leisurely_niceness);
+    }
+
     void work() {
-        ::setpriority(PRIO_PROCESS, static_cast<id_t>(::syscall(SYS_gettid)), niceness);
         std::unique_lock lock(mutex_);
         for (;;) {
             changed_.wait(lock, [this] { return ending_ || !waiting_.empty(); });
@@ -77,8 +85,8 @@ class ThreadWorker final : public Worker {
 
 }  // namespace
 
-std::unique_ptr<Worker> make_worker(Loop& loop, unsigned threads) {
-    return std::make_unique<ThreadWorker>(loop, threads);
+std::unique_ptr<Worker> make_worker(Loop& loop, unsigned threads, Pace pace) {
+    return std::make_unique<ThreadWorker>(loop, threads, pace);
 }
 
 }  // namespace fard

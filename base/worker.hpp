@@ -17,8 +17,12 @@ class Worker {
     virtual void run(Work work) = 0;
 };
 
-// Threads that run at a lower priority than their process. Lives on the loop; its destruction waits for the work
-// that is being done, drops the rest, and calls nothing any more.
-std::unique_ptr<Worker> make_worker(Loop& loop, unsigned threads);
+enum class Pace {
+    prompt,     // somebody waits for each piece of it
+    leisurely,  // long work that leaves the CPU to others: a lower priority than the process has
+};
+
+// Lives on the loop; its destruction waits for the work that is being done, drops the rest, and calls nothing any more.
+std::unique_ptr<Worker> make_worker(Loop& loop, unsigned threads, Pace pace = Pace::prompt);
 
 }  // namespace fard

@@ -160,7 +160,8 @@ def measure(build, stages, width, slow):
         wall = time.monotonic() - began
         meanwhile = result_of(beside) if beside else None
         sent = [lan.sent(i) - c for i, c in zip(range(1, stages + 2), counted)]
-        packages = sum(f.stat().st_size for f in directory.glob("s1/overlays/*/*"))
+        stored = {f.parts[-2:]: f.stat().st_size for f in directory.glob("s*/overlays/*/*") if "." not in f.parts[-2]}
+        packages = sum(stored.values())
         return dict(wall=wall, run=large["wall_s"], client=sent[-1], boards=sum(sent[:-1]), packages=packages,
                     before=before, meanwhile=meanwhile, attempts=large.get("attempts", 1))
     finally:

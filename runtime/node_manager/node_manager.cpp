@@ -125,8 +125,9 @@ Result<> NodeManager::Impl::open_store() {
     if (!taken) return fail(taken.error());
     state = std::move(*taken);
     disk = real_disk();
-    for (auto* worker : {&piece_writer, &packer, &piece_reader})
+    for (auto* worker : {&piece_writer, &piece_reader})
         *worker = make_worker(loop, 1);
+    packer = make_worker(loop, 1, Pace::leisurely);
     auto opened = OverlayStore::open(
         {loop, *disk, *piece_writer, *packer, *piece_reader}, state->overlays(),
         {.stored =

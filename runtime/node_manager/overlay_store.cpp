@@ -363,10 +363,30 @@ void OverlayStore::unpacked(const std::string& id, Result<FileSizes> files) {
     give_up(id);
     if (files) {
         adopt(id, std::move(*files));
+        loop_.call_after(limits_.leisure, [this, id, alive = std::weak_ptr(alive_)] {
+            if (!alive.expired()) keep(id);
+        });
         if (events_.stored) events_.stored(id);
     }
     last(files ? Result<>() : fail(files.error()));
     notify(id);
+}
+
+void OverlayStore::keep(const std::string& id) {
+    const auto found = packages_.find(id);
+    if (found == packages_.end() || !found->second.files) return;
+    packer_.run([this, &disk = disk_, dir = dir_ / id, id, files = *found->second.files, alive = std::weak_ptr(alive_)] {
+        auto kept = keep_package(disk, dir, files);
+        return [this, id, kept = std::move(kept), alive] {
+            if (alive.expired() || kept) return;
+            spdlog::warn("store: package {} may not be on the disk and is verified once more before it is used: {}", id,
+                         kept.error().message);
+            const auto package = packages_.find(id);
+            if (package == packages_.end()) return;
+            package->second.files.reset();
+            package->second.layout.reset();
+        };
+    });
 }
 
 void OverlayStore::give_up(const std::string& id) {

@@ -5,7 +5,8 @@
 //                          |                        |
 //                          +-- patience runs out ---+--> (nothing)      whole, not verified: found at the start
 //
-// One that is only passed on is unpacked a little later: those who need theirs at once have the CPU meanwhile.
+// One that is only passed on is unpacked a little later: those who need theirs at once have the CPU meanwhile. Nobody waits
+// for the disk to have written a package: after a power loss it is verified before it is used.
 //
 // A package is verified (every byte of it read) once in the life of the process, before it is used or passed on.
 // One that turns out damaged is put aside as ID.bad. The least lately used ones go when there is no room for a new
@@ -33,7 +34,7 @@ struct StoreLimits {
     std::size_t arriving = 64;       // packages of which pieces are coming in at a time
     std::size_t reads = 256;         // pieces that are being read at a time
     Duration patience = std::chrono::seconds(60);  // with a package whose next piece does not come
-    Duration leisure = std::chrono::seconds(2);    // before a package that nobody here awaits is unpacked
+    Duration leisure = std::chrono::seconds(2);    // before that is done for which nobody here waits
 };
 
 // Lives on the node manager's loop. Nothing here waits for the disk: what needs it is done by the worker, and
@@ -129,6 +130,7 @@ class OverlayStore {
     void unpack(const std::string& id);
     void unpack_waiting();
     void unpacked(const std::string& id, Result<FileSizes> files);
+    void keep(const std::string& id);
     void give_up(const std::string& id);
     void forget_stale();
     void notify(const std::string& id);

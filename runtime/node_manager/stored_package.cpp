@@ -49,12 +49,6 @@ Result<FileSizes> sizes_in(Disk& disk, const Disk::Path& dir) {
     return sizes;
 }
 
-Result<> keep_all(Disk& disk, const Disk::Path& dir, const FileSizes& files) {
-    for (const auto& [name, size] : files)
-        if (auto kept = disk.keep(dir / name); !kept) return kept;
-    return disk.keep(dir);
-}
-
 }  // namespace
 
 Result<FileSizes> verify_package(Disk& disk, const Disk::Path& dir, const std::string& id) {
@@ -89,15 +83,20 @@ Result<FileSizes> unpack_package(Disk& disk, const Disk::Path& part, std::uint64
                 return disk.write(fresh / name, offset, bytes);
             });
         if (!sizes) return sizes;
-        if (auto kept = keep_all(disk, fresh, *sizes); !kept) return fail(kept.error());
         if (auto cleared = disk.remove(dir); !cleared) return fail(cleared.error());
         if (auto moved = disk.rename(fresh, dir); !moved) return fail(moved.error());
-        if (auto kept = disk.keep(dir.parent_path()); !kept) return fail(kept.error());
         return sizes;
     };
     auto unpacked = unpack();
     if (!unpacked) (void)disk.remove(fresh);
     return unpacked;
+}
+
+Result<> keep_package(Disk& disk, const Disk::Path& dir, const FileSizes& files) {
+    for (const auto& [name, size] : files)
+        if (auto kept = disk.keep(dir / name); !kept) return kept;
+    if (auto kept = disk.keep(dir); !kept) return kept;
+    return disk.keep(dir.parent_path());
 }
 
 }  // namespace fard

@@ -98,6 +98,7 @@ Result<> SimDisk::write(const Path& file, std::uint64_t offset, std::string_view
 }
 
 Result<> SimDisk::keep(const Path& path) {
+    if (fails) return fail(disk_error("write", path, EIO));
     if (const auto found = files_.find(path.string()); found != files_.end()) found->second.kept = true;
     return {};
 }

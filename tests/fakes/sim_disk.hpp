@@ -18,7 +18,7 @@ class SimDisk final : public Disk {
     std::uint64_t largest_file = std::uint64_t{1} << 40;
     double bytes_per_s = 0;  // 0: no time
     bool read_only = false;
-    bool fails = false;      // EIO for every reading
+    bool fails = false;      // EIO for every reading, and when what was written is to be kept
 
     std::uint64_t used() const;
     std::uint64_t written() const { return written_; }

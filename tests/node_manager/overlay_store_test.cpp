@@ -206,9 +206,10 @@ TEST_CASE("a disk that is read-only or has a largest file says so") {
 TEST_CASE("what a power loss left without its bytes is noticed before it is used, put aside, and may come again") {
     Rig rig;
     REQUIRE(rig.take_all(sample()));
+    rig.loop.run_for(3s);
     rig.disk.lose_power();
     rig.reopen();
-    CHECK(rig.verify(sample().id));  // it was kept before it appeared
+    CHECK(rig.verify(sample().id));  // it was kept soon after it came
     rig.disk.damage("/store/" + sample().id + "/stage.onnx");
     rig.reopen();
     CHECK(rig.store->has(sample().id));
@@ -221,6 +222,28 @@ TEST_CASE("what a power loss left without its bytes is noticed before it is used
     CHECK(rig.verify(sample().id));
     rig.reopen();  // what was put aside goes
     CHECK(rig.disk.files().size() == 2);
+}
+
+TEST_CASE("a package of which the disk had nothing yet when power was lost is noticed") {
+    Rig rig;
+    REQUIRE(rig.take_all(sample()));
+    rig.disk.lose_power();
+    rig.reopen();
+    CHECK(rig.verify(sample().id).error().fault == Fault::corrupt);
+    CHECK(rig.take_all(sample()));
+}
+
+TEST_CASE("a package that the disk could not write after all is verified once more") {
+    Rig rig;
+    REQUIRE(rig.take_all(sample()));
+    CHECK(rig.store->path(sample().id));
+    rig.disk.fails = true;
+    rig.loop.run_for(3s);
+    CHECK_FALSE(rig.store->path(sample().id));
+    CHECK(rig.store->held(sample().id).held() == 0);
+    rig.disk.fails = false;
+    CHECK(rig.verify(sample().id));
+    CHECK(rig.store->path(sample().id));
 }
 
 TEST_CASE("a file that a cleaner removed is noticed") {

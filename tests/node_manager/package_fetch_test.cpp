@@ -348,11 +348,11 @@ TEST_CASE("the window between two peers grows where the way is fast, and leaves 
     CHECK(window.size() == 8);
     for (int i = 0; i < 20; ++i)
         window.answered(90ms);
-    CHECK(window.size() == 3);
-    window.answered(45ms);  // 100 Mbit/s
-    CHECK(window.size() == 3);
-    window.answered(500ms);
-    window.answered(500ms);
+    CHECK(window.size() == 5);
+    window.answered(52ms);  // 100 Mbit/s
+    CHECK(window.size() == 5);
+    for (int i = 0; i < 4; ++i)
+        window.answered(500ms);
     CHECK(window.size() == 1);
     window.answered(100ms);
     CHECK(window.size() == 2);
