@@ -94,7 +94,7 @@ Result<> FardChain::start(const ChainSpec& spec) {
     for (std::uint32_t position = 0; position < spec.processes; ++position) {
         const bool last = position + 1 == spec.processes;
         if (auto told =
-                jobs_[position].tell(wire::JobConnect{{last ? sink->endpoint() : endpoints[position + 1]}});
+                jobs_[position].tell(wire::JobConnect{{last ? sink->endpoint() : endpoints[position + 1]}, {}});
             !told)
             return told;
     }
@@ -117,7 +117,7 @@ std::uint64_t header_bytes(const ChainSpec& spec) {
 }
 
 Result<std::unique_ptr<Chain>> make_fard_chain(const ChainSpec& spec) {
-    static SocketFactory sockets;
+    static SocketFactory sockets{Identity::local()};
     auto chain = std::make_unique<FardChain>(sockets, terms_of(spec));
     if (auto started = chain->start(spec); !started) return fail(started.error());
     return chain;

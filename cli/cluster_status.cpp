@@ -11,7 +11,7 @@ namespace fard::cli {
 
 using namespace std::chrono_literals;
 
-Result<std::vector<std::string>> find_cluster(const std::string& node) {
+Result<std::vector<Address>> find_cluster(const std::string& node) {
     auto found = locate(locate_options(node));
     if (!found) return fail(found.error());
     if (!found->note.empty()) note(found->note);
@@ -39,22 +39,22 @@ Result<RunId> find_run(const wire::Status& status, const std::string& digits, bo
     return fail(Fault::invalid_input, "{} runs begin with {}; give more digits", found.size(), digits);
 }
 
-Result<wire::Status> cluster_status(const std::vector<std::string>& doors) {
+Result<wire::Status> cluster_status(const std::vector<Address>& doors) {
     auto first = ask_first({doors.front()}, wire::Query{}, 1s);
     if (!first) return fail(first.error());
     auto* status = first->body.as<wire::Status>();
     if (!status)
-        return fail(Fault::failed, "{} answered QUERY with {}", first->door, wire::name_of(first->body));
+        return fail(Fault::failed, "{} answered QUERY with {}", first->door.endpoint, wire::name_of(first->body));
     const auto merge = [&](const wire::RunState& run) {
         const auto same = std::find_if(status->runs.begin(), status->runs.end(),
                                        [&](const wire::RunState& known) { return known.run == run.run; });
         if (same == status->runs.end()) return status->runs.push_back(run);
         if (same->epoch < run.epoch) *same = run;
     };
-    std::vector<std::string> others;
+    std::vector<Address> others;
     for (const auto& row : status->boards)
-        if (!row.member.front_door.empty() && row.member.front_door != first->door)
-            others.push_back(row.member.front_door);
+        if (!row.member.front_door.empty() && row.member.door() != first->door)
+            others.push_back(row.member.door());
     for (const auto& answer : ask_all(others, wire::Query{}, 500ms)) {
         const auto* other = answer ? answer->as<wire::Status>() : nullptr;
         if (!other) continue;  // it is about to be noticed as lost

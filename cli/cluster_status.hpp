@@ -11,11 +11,11 @@ namespace fard::cli {
 
 // The front doors that `node` (as --node; "" for none) or the environment leads to. Errors: those of locate,
 // and unreachable when no cluster is up.
-Result<std::vector<std::string>> find_cluster(const std::string& node);
+Result<std::vector<Address>> find_cluster(const std::string& node);
 
 // Asks one board for the members and then each of them for the runs that it coordinates; a run that two of
 // them know is listed once, with its later attempt. Boards by name, runs by age, the youngest first. Errors: unreachable.
-Result<wire::Status> cluster_status(const std::vector<std::string>& doors);
+Result<wire::Status> cluster_status(const std::vector<Address>& doors);
 
 bool has_ended(const wire::RunState& run);
 

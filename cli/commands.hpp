@@ -25,6 +25,9 @@ Command status_command();
 Command logs_command();
 Command cancel_command();
 Command doctor_command();
+Command init_command();
+Command join_command();
+Command keys_command();
 
 std::vector<Command> all_commands();  // in the order of the help
 

@@ -75,9 +75,10 @@ void look_here(Rows& rows) {
 // ---- each board
 
 struct Board {
-    std::string name, front_door;
+    std::string name;
+    Address front_door;
     bool answers = false;
-    std::set<std::string> knows;  // front doors
+    std::set<Address> knows;  // front doors
 };
 
 Level level_of(const std::string& name) {
@@ -121,7 +122,7 @@ void look_at_discovery(std::vector<Board>& boards, Rows& rows) {
         const auto answer = ask_first({board.front_door}, wire::Query{}, check_limit);
         if (const auto* status = answer ? answer->body.as<wire::Status>() : nullptr)
             for (const auto& row : status->boards)
-                board.knows.insert(row.member.front_door);
+                board.knows.insert(row.member.door());
     }
     std::map<std::string, std::size_t> names;
     for (const auto& board : boards) {
@@ -184,7 +185,7 @@ Result<> look_at_cluster(const Options& options, Rows& rows) {
     if (!status) return fail(status.error());
     std::vector<Board> boards;
     for (const auto& row : status->boards)
-        boards.push_back({row.member.name, row.member.front_door, false, {}});
+        boards.push_back({row.member.name, row.member.door(), false, {}});
     for (const auto& lost : status->lost)
         rows.push_back({lost.name, {Level::warning, "board", fmt::format("lost {} s ago: {}", lost.ago_ms / 1000, lost.why),
                                     "look at its power, its cable and its log"}});

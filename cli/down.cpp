@@ -22,20 +22,20 @@ CommandSpec spec() {
 Result<> end_node(const Options& options, std::chrono::milliseconds limit) {
     const auto door = find_cluster(options.text("node"));
     if (!door) return fail(door.error());
-    std::vector<std::string> doors{door->front()};
+    std::vector<Address> doors{door->front()};
     if (options.given("all")) {
         const auto status = cluster_status(*door);
         if (!status) return fail(status.error());
         doors.clear();
         for (const auto& row : status->boards)
-            doors.push_back(row.member.front_door);
+            doors.push_back(row.member.door());
     }
     const auto answers = ask_all(doors, wire::Shutdown{}, limit);
     std::size_t ended = 0;
     std::string refusals;
     for (std::size_t i = 0; i < doors.size(); ++i) {
         ended += answers[i].has_value();
-        if (!answers[i]) refusals += fmt::format("{}{}: {}", refusals.empty() ? "" : "; ", doors[i], answers[i].error().message);
+        if (!answers[i]) refusals += fmt::format("{}{}: {}", refusals.empty() ? "" : "; ", doors[i].endpoint, answers[i].error().message);
     }
     if (ended > 0) out("{} board{} down\n", ended, ended == 1 ? " is" : "s are");
     if (!refusals.empty()) return fail(Fault::refused, "{}", refusals);

@@ -40,7 +40,7 @@ class Reader {
   public:
     explicit Reader(RunId run) : run_(std::move(run)) {}
 
-    std::vector<Line> read(const std::vector<std::string>& doors) {
+    std::vector<Line> read(const std::vector<Address>& doors) {
         std::vector<Line> lines;
         auto left = doors;
         while (!left.empty())
@@ -51,8 +51,8 @@ class Reader {
 
   private:
     // The doors of those that have more.
-    std::vector<std::string> read_once(const std::vector<std::string>& doors, std::vector<Line>& lines) {
-        std::vector<std::string> more;
+    std::vector<Address> read_once(const std::vector<Address>& doors, std::vector<Line>& lines) {
+        std::vector<Address> more;
         for (const auto& door : doors) {
             const auto answer = ask_all({door}, wire::Logs{run_, shown_[door]}, answer_limit).front();
             const auto* log = answer ? answer->as<wire::LogLines>() : nullptr;
@@ -66,7 +66,7 @@ class Reader {
     }
 
     RunId run_;
-    std::map<std::string, std::uint64_t> shown_;  // the last number, by front door
+    std::map<Address, std::uint64_t> shown_;  // the last number, by front door
 };
 
 std::string time_text(std::int64_t time_ns) {
@@ -91,10 +91,10 @@ void print(const std::vector<Line>& lines, bool json, bool with_run) {
     }
 }
 
-std::vector<std::string> doors_of(const wire::Status& status) {
-    std::vector<std::string> doors;
+std::vector<Address> doors_of(const wire::Status& status) {
+    std::vector<Address> doors;
     for (const auto& row : status.boards)
-        if (!row.member.front_door.empty()) doors.push_back(row.member.front_door);
+        if (!row.member.front_door.empty()) doors.push_back(row.member.door());
     return doors;
 }
 

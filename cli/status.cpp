@@ -57,7 +57,7 @@ std::string status_json(const wire::Status& status) {
         }
         boards.push_back({{"name", row.member.name},
                           {"peer", row.member.peer.hex},
-                          {"front_door", row.member.front_door},
+                          {"front_door", row.member.front_door.text()},
                           {"silent_ms", row.silent_ms},
                           {"age_ms", row.age_ms},
                           {"runs", row.state.runs},
@@ -86,6 +86,7 @@ std::string status_json(const wire::Status& status) {
         lost.push_back({{"name", board.name}, {"front_door", board.front_door}, {"ago_ms", board.ago_ms}, {"why", board.why}});
     ordered_json json = {{"cluster", status.cluster},
                          {"protocol", status.protocol},
+                         {"insecure", status.insecure},
                          {"boards", std::move(boards)},
                          {"runs", std::move(runs)},
                          {"lost", std::move(lost)}};
@@ -140,7 +141,7 @@ std::string status_text(const wire::Status& status) {
         boards.push_back({name_among(status, row.member),
                           fmt::format("{}/{}", free_slots(row.state), all_slots(row.state)),
                           std::to_string(row.state.overlays.size()), std::to_string(row.state.runs),
-                          devices_text(row.state), age_text(row.age_ms), row.member.front_door});
+                          devices_text(row.state), age_text(row.age_ms), row.member.front_door.text()});
     for (const auto& board : status.lost)
         boards.push_back({board.name, "lost", "", "", one_line(board.why), age_text(board.ago_ms) + " ago", board.front_door});
     std::string more;
@@ -151,6 +152,7 @@ std::string status_text(const wire::Status& status) {
     }
     const auto count = status.boards.size();
     auto text = fmt::format("cluster {}, {} board{}\n\n", status.cluster, count, count == 1 ? "" : "s");
+    if (status.insecure) text += "insecure: no keys; who reaches its addresses can read and control everything\n\n";
     text += table_text({"board", "free slots", "overlays", "runs", "devices", "up", "front door"}, boards);
     if (text.find(" (!)") != std::string::npos)
         text += "(!) several boards have this name; give each its own with --name\n";

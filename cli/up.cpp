@@ -43,7 +43,7 @@ Result<> up(const Options& options) {
     wanted.fardd = std::move(*fardd);
 
     AsioLoop loop;
-    SocketFactory sockets;
+    SocketFactory sockets{Identity::local()};
     ProgressLine progress;
     progress.show(fmt::format("bringing up {} boards", wanted.boards));
     std::optional<Result<std::unique_ptr<LocalCluster>>> cluster;
@@ -65,7 +65,10 @@ Result<> up(const Options& options) {
     if (!*cluster) return fail(cluster->error());
     const auto& doors = (**cluster)->doors();
     if (options.given("json")) {
-        nlohmann::ordered_json json = {{"directory", wanted.directory.string()}, {"nodes", doors}};
+        std::vector<std::string> nodes;
+        for (const auto& door : doors)
+            nodes.push_back(door.text());
+        nlohmann::ordered_json json = {{"directory", wanted.directory.string()}, {"nodes", nodes}};
         out("{}\n", json.dump());
         return {};
     }

@@ -13,10 +13,10 @@
 #include <mutex>
 #include <utility>
 
+#include "client/client_identity.hpp"
 #include "client/locate.hpp"
 #include "client/loop_thread.hpp"
 #include "client/packing.hpp"
-#include "client/private_directory.hpp"
 #include "client/submission_links.hpp"
 
 namespace fard {
@@ -128,8 +128,9 @@ struct Api::Impl {
     }
 
     ApiOptions options;
-    std::vector<std::string> doors;
-    std::unique_ptr<PrivateDirectory> directory;
+    std::vector<Address> doors;
+    explicit Impl(Identity identity) : sockets(std::move(identity)) {}
+
     SocketFactory sockets;
     std::unique_ptr<LoopThread> thread = std::make_unique<LoopThread>();
     std::unique_ptr<SubmissionWorld> world;
@@ -371,12 +372,11 @@ Result<std::optional<Output>> Api::consume_output(const AppId& app, Limit wait) 
 // ---- connection
 
 Result<std::unique_ptr<Api>> Api::connect(ApiOptions options) {
-    auto impl = std::make_unique<Impl>();
-    auto directory = PrivateDirectory::make("fard-client");
-    if (!directory) return fail(directory.error());
-    impl->directory = std::move(*directory);
+    auto identity = client_identity();
+    if (!identity) return fail(identity.error());
+    auto impl = std::make_unique<Impl>(std::move(*identity));
     impl->options = std::move(options);
-    impl->world = make_socket_world(impl->thread->loop(), impl->sockets, impl->directory->path());
+    impl->world = make_socket_world(impl->thread->loop(), impl->sockets);
     std::unique_ptr<Api> api(new Api(std::move(impl)));
     auto& self = *api->impl_;
     if (self.options.interrupted)
@@ -414,7 +414,7 @@ Api::~Api() {
     close();
 }
 
-const std::vector<std::string>& Api::doors() const {
+const std::vector<Address>& Api::doors() const {
     return impl_->doors;
 }
 

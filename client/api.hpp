@@ -66,7 +66,7 @@ struct RunCallbacks {
 
 struct ApiOptions {
     // Front doors of one cluster, best first. Empty: found as the command line does (client/locate.hpp).
-    std::vector<std::string> doors;
+    std::vector<Address> doors;
     // A local cluster that is brought up and taken down with this Api, instead of `doors`.
     std::optional<LocalClusterOptions> embedded;
     SubmissionTiming timing;
@@ -119,7 +119,7 @@ class Api {
     // came. Errors: not_found.
     Result<std::optional<Output>> consume_output(const AppId& app, Limit wait = Limit(0));
 
-    const std::vector<std::string>& doors() const;  // front doors in use
+    const std::vector<Address>& doors() const;  // front doors in use
 
     // Cancels all runs, takes an embedded cluster down. Nothing works afterwards. At most about 10 s; no
     // effect from a callback.

@@ -155,29 +155,28 @@ Result<> check_cluster_directory(const fs::path& directory, bool create) {
     return {};
 }
 
-std::vector<std::string> listed_doors(const fs::path& directory) {
-    std::vector<std::string> doors;
+std::vector<Address> listed_doors(const fs::path& directory) {
+    std::vector<Address> doors;
     std::ifstream lines(directory / "nodes");
     for (std::string line; std::getline(lines, line);)
-        if (!line.empty()) doors.push_back(line);
+        if (auto door = Address::parse(line)) doors.push_back(std::move(*door));
     std::error_code ignored;
     if (doors.empty() && fs::exists(fs::symlink_status(directory / "node.ipc", ignored)))
-        doors.push_back("ipc://" + (directory / "node.ipc").string());
+        if (auto door = Endpoint::ipc((directory / "node.ipc").string())) doors.push_back({std::move(*door), {}});
     return doors;
 }
 
-Result<> list_doors(const fs::path& directory, const std::vector<std::string>& doors) {
+Result<> list_doors(const fs::path& directory, const std::vector<Address>& doors) {
     const auto file = directory / "nodes", fresh = directory / "nodes.new";
     std::ofstream lines(fresh);
     for (const auto& door : doors)
-        lines << door << '\n';
+        lines << door.text() << '\n';
     lines.close();
     std::error_code error;
     if (!lines) return fail(Fault::io, "cannot write {}", fresh.string());
     fs::rename(fresh, file, error);
-    const std::string first = doors.empty() ? "" : doors.front();
-    if (!error && first.starts_with("ipc://"))
-        fs::create_symlink(first.substr(6), directory / "node.ipc", error);
+    if (!error && !doors.empty() && doors.front().endpoint.is_ipc())
+        fs::create_symlink(doors.front().endpoint.path(), directory / "node.ipc", error);
     if (error) return fail(Fault::io, "cannot write {}: {}", file.string(), error.message());
     return {};
 }

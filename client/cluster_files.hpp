@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "base/result.hpp"
+#include "runtime/peer/endpoint.hpp"
 
 namespace fard {
 
@@ -28,8 +29,8 @@ std::filesystem::path user_cluster_directory();
 Result<> check_cluster_directory(const std::filesystem::path& directory, bool create);
 
 // The front doors of the cluster there, whether anybody lives behind them or not; empty for none.
-std::vector<std::string> listed_doors(const std::filesystem::path& directory);
-Result<> list_doors(const std::filesystem::path& directory, const std::vector<std::string>& doors);
+std::vector<Address> listed_doors(const std::filesystem::path& directory);
+Result<> list_doors(const std::filesystem::path& directory, const std::vector<Address>& doors);
 
 // The lock of one node manager: opened and taken here, handed to it as a descriptor that it keeps open, let
 // go by the kernel when it ends. Owns the descriptor.

@@ -77,7 +77,8 @@ std::string tail_of(const fs::path& log) {
 
 struct LocalCluster::Impl {
     struct Board {
-        std::string name, door;
+        std::string name;
+        Address door;
         std::unique_ptr<ChildProcess> child;
         std::optional<ChildExit> exit;
         std::optional<BoardLock> lock;  // until the process has its own
@@ -121,7 +122,7 @@ struct LocalCluster::Impl {
     OwnedFd held_directory;          // of a detached cluster, with a shared lock
     std::string cluster = random_hex(8);
     std::vector<Board> boards;
-    std::vector<std::string> doors;
+    std::vector<Address> doors;
     bool started_well = false;
     Loop::TimerId timer = 0, deadline_timer = 0;
     std::function<void()> stopped;
@@ -174,8 +175,10 @@ Result<> LocalCluster::Impl::name_boards() {
     for (std::size_t i = 0; i < boards.size(); ++i) {
         auto& board = boards[i];
         board.name = fmt::format("b{}", i);
-        board.door = options.tcp ? fmt::format("tcp://127.0.0.1:{}", ports[i])
-                                 : fmt::format("ipc://{}/{}.ipc", directory.string(), board.name);
+        auto endpoint = options.tcp ? Endpoint::tcp("127.0.0.1", ports[i])
+                                    : Endpoint::ipc((directory / (board.name + ".ipc")).string());
+        if (!endpoint) return fail(endpoint.error());
+        board.door = {std::move(*endpoint), {}};
         board.log = directory / (board.name + ".log");
         doors.push_back(board.door);
     }
@@ -199,8 +202,8 @@ Result<> LocalCluster::Impl::launch_one(Board& board) {
     spec.program = options.fardd;
     spec.args = {"--name",       board.name,    "--cluster",
                  cluster,        "--state-dir", (directory / board.name).string(),
-                 "--front-door", board.door};
-    if (&board != &boards.front()) spec.args.insert(spec.args.end(), {"--seed", boards.front().door});
+                 "--front-door", board.door.text()};
+    if (&board != &boards.front()) spec.args.insert(spec.args.end(), {"--seed", boards.front().door.text()});
     for (const auto& dir : options.jobs_dirs)
         spec.args.insert(spec.args.end(), {"--jobs-dir", dir.string()});
     if (options.slots) spec.args.insert(spec.args.end(), {"--slots", std::to_string(options.slots)});
@@ -248,7 +251,7 @@ void LocalCluster::Impl::look() {
 void LocalCluster::Impl::ask(Board& board) {
     if (!board.visitor) {
         std::error_code ignored;
-        if (!options.tcp && !fs::exists(board.door.substr(6), ignored)) return;
+        if (!options.tcp && !fs::exists(board.door.endpoint.path(), ignored)) return;
         auto visitor = Visitor::knock(loop, sockets, PeerId{random_hex(16)}, board.door);
         if (!visitor) return finish(visitor.error());
         board.visitor = std::move(*visitor);
@@ -296,7 +299,7 @@ void LocalCluster::Impl::finish(std::optional<Error> error) {
 
 LocalCluster::LocalCluster(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 LocalCluster::~LocalCluster() = default;
-const std::vector<std::string>& LocalCluster::doors() const {
+const std::vector<Address>& LocalCluster::doors() const {
     return impl_->doors;
 }
 

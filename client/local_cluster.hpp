@@ -53,7 +53,7 @@ class LocalCluster {
     // Kills what still runs of an embedded cluster, reaps it, removes its files; a detached one just goes on.
     ~LocalCluster();
 
-    const std::vector<std::string>& doors() const;  // front doors, in the boards' order
+    const std::vector<Address>& doors() const;  // front doors, in the boards' order
 
     // Ends an embedded cluster in order; `stopped` is called once all its processes are reaped, at the latest
     // after `limit`, when the rest is killed.

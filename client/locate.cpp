@@ -6,6 +6,7 @@
 #include <optional>
 
 #include "base/asio_loop.hpp"
+#include "client/client_identity.hpp"
 #include "client/cluster_files.hpp"
 #include "client/door_check.hpp"
 #include "runtime/peer/front_door.hpp"
@@ -14,10 +15,10 @@
 namespace fard {
 namespace {
 
-std::string joined(const std::vector<std::string>& doors) {
+std::string joined(const std::vector<Address>& doors) {
     std::string text;
     for (const auto& door : doors)
-        text += (text.empty() ? "" : ", ") + door;
+        text += (text.empty() ? "" : ", ") + door.endpoint.text();
     return text;
 }
 
@@ -35,29 +36,20 @@ LocateOptions locate_options(const std::string& node) {
     return options;
 }
 
-Result<std::string> parse_address(const std::string& address, const std::string& where) {
-    const auto wrong = [&] {
-        return fail(Fault::invalid_input,
-                    "{}: '{}' is not a node's address; give HOST:PORT, tcp://HOST:PORT or ipc://PATH", where,
-                    address);
-    };
-    if (address.starts_with("/")) return "ipc://" + address;
-    if (address.starts_with("ipc://")) return address.size() > 6 ? Result<std::string>(address) : wrong();
-    const auto rest = address.starts_with("tcp://") ? address.substr(6) : address;
-    const auto colon = rest.rfind(':');
-    if (colon == std::string::npos || colon == 0 || rest.find('/') != std::string::npos) return wrong();
-    const auto port = rest.substr(colon + 1);
-    const bool digits =
-        !port.empty() && port.size() <= 5 && port.find_first_not_of("0123456789") == std::string::npos;
-    if (!digits || std::stoi(port) < 1 || std::stoi(port) > 65535) return wrong();
-    return "tcp://" + rest;
+Result<NodeAnswer> ask_first(const std::vector<Address>& doors, const wire::Body& body,
+                             Duration deadline) {
+    auto identity = client_identity();
+    if (!identity) return fail(identity.error());
+    return ask_first_as(std::move(*identity), doors, body, deadline);
 }
 
-std::vector<Result<wire::Body>> ask_all(const std::vector<std::string>& doors, const wire::Body& body,
+std::vector<Result<wire::Body>> ask_all(const std::vector<Address>& doors, const wire::Body& body,
                                         Duration deadline) {
     AsioLoop loop;
-    SocketFactory sockets;
     std::vector<Result<wire::Body>> answers(doors.size(), fail(Fault::unreachable, "was not asked"));
+    auto identity = client_identity();
+    if (!identity) return std::vector<Result<wire::Body>>(doors.size(), fail(identity.error()));
+    SocketFactory sockets(std::move(*identity));
     std::vector<std::unique_ptr<Visitor>> visitors;
     auto missing = doors.size();
     for (std::size_t i = 0; i < doors.size(); ++i) {
@@ -77,10 +69,10 @@ std::vector<Result<wire::Body>> ask_all(const std::vector<std::string>& doors, c
     return answers;
 }
 
-Result<NodeAnswer> ask_first(const std::vector<std::string>& doors, const wire::Body& body,
-                             Duration deadline) {
+Result<NodeAnswer> ask_first_as(Identity identity, const std::vector<Address>& doors, const wire::Body& body,
+                                Duration deadline) {
     AsioLoop loop;
-    SocketFactory sockets;
+    SocketFactory sockets(std::move(identity));
     std::optional<NodeAnswer> found;
     std::optional<Error> refusal;
     std::vector<std::unique_ptr<Visitor>> visitors;
@@ -101,7 +93,7 @@ Result<NodeAnswer> ask_first(const std::vector<std::string>& doors, const wire::
     if (!doors.empty()) loop.run();
     if (found) return std::move(*found);
     if (refusal) return fail(*refusal);
-    const auto why = doors.size() == 1 ? ": " + why_silent(doors.front()) : "";
+    const auto why = doors.size() == 1 ? ": " + why_silent(doors.front().endpoint.text()) : "";
     return fail(Fault::unreachable, "no node manager answers at {} within {:.1f} s{}", joined(doors),
                 seconds(deadline), why);
 }
@@ -110,14 +102,18 @@ Result<Whereabouts> locate(const LocateOptions& options) {
     const bool by_option = !options.node.empty();
     if (by_option || !options.environment.empty()) {
         const auto* where = by_option ? "--node" : "FARD_NODE";
-        auto door = parse_address(by_option ? options.node : options.environment, where);
-        if (!door) return fail(door.error());
-        const auto answer = ask_first({*door}, wire::Query{}, options.node_limit);
+        const auto written = WrittenAddress::parse(by_option ? options.node : options.environment);
+        if (!written) return fail_in(where, written.error());
+        auto doors = resolve_now(*written, options.name_limit);
+        if (!doors) return fail(Fault::unreachable, "{}: {}", where, doors.error().message);
+        for (auto& door : *doors)
+            door = with_known_key(std::move(door), key_directory());
+        const auto answer = ask_first(*doors, wire::Query{}, options.node_limit);
         if (!answer) return fail_in(where, answer.error());
-        return Whereabouts{{*door}, ""};
+        return Whereabouts{{answer->door}, ""};
     }
     auto doors = listed_doors(options.directory);
-    if (doors.empty()) return Whereabouts{};
+    if (doors.empty()) return Whereabouts{known_nodes(key_directory()), ""};
     if (auto checked = check_cluster_directory(options.directory, false); !checked)
         return Whereabouts{{}, checked.error().message + "; it is not used"};
     auto answer = ask_first(doors, wire::Query{}, options.local_limit);

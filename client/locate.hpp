@@ -9,11 +9,13 @@
 #include "base/loop.hpp"
 #include "base/result.hpp"
 #include "runtime/peer/body.hpp"
+#include "runtime/peer/resolver.hpp"
+#include "runtime/peer/socket.hpp"
 
 namespace fard {
 
 struct Whereabouts {
-    std::vector<std::string> doors;  // front doors, the one that answered first; empty: no cluster
+    std::vector<Address> doors;  // front doors, the one that answered first; empty: no cluster
     std::string note;                // what to say on standard error, "" for nothing
 };
 
@@ -24,28 +26,28 @@ struct LocateOptions {
     Duration local_limit =
         std::chrono::milliseconds(300);  // a local cluster answers by then or counts as none,
     Duration living_limit = std::chrono::milliseconds(3000);  // or by then, while processes of it live
+    Duration name_limit = std::chrono::milliseconds(3000);  // a named node's name is resolved by then
     Duration node_limit = std::chrono::milliseconds(1000);  // a named node answers by then or is unreachable
 };
 LocateOptions locate_options(const std::string& node);  // with the environment and the user's directory
 
-// Blocks. Errors: invalid_input (not an address), unreachable (a node that was named does not answer).
+// Blocks. Errors: invalid_input (not an address), unreachable (a node that was named does not answer, or its name is not known).
 Result<Whereabouts> locate(const LocateOptions& options);
 
-// An address as people type it ("HOST:PORT", "/a/path", "tcp://...", "ipc://...") as a front door. Errors:
-// invalid_input, with `where` it came from.
-Result<std::string> parse_address(const std::string& address, const std::string& where);
-
 struct NodeAnswer {
-    std::string door;
+    Address door;
     wire::Body body;
 };
 // Asks all of them at once and waits for every one; the answers in the doors' order. Blocks.
-std::vector<Result<wire::Body>> ask_all(const std::vector<std::string>& doors, const wire::Body& body,
+std::vector<Result<wire::Body>> ask_all(const std::vector<Address>& doors, const wire::Body& body,
                                         Duration deadline);
 
 // Asks all of them at once and returns the first answer that is no refusal; blocks. Errors: a refusal if that
 // is all that came, unreachable naming every door.
-Result<NodeAnswer> ask_first(const std::vector<std::string>& doors, const wire::Body& body,
+// The same as somebody else than this client's user.
+Result<NodeAnswer> ask_first_as(Identity identity, const std::vector<Address>& doors, const wire::Body& body,
+                                Duration deadline);
+Result<NodeAnswer> ask_first(const std::vector<Address>& doors, const wire::Body& body,
                              Duration deadline);
 
 }  // namespace fard

@@ -67,12 +67,12 @@ void Submission::knock() {
     });
 }
 
-void Submission::knock_at(const std::string& door) {
+void Submission::knock_at(const Address& door) {
     if (!std::exchange(first_, false)) ++attempt_;
     chunks_.next_attempt();
     connected_ = false;
     state_ = {};
-    door_name_ = door;
+    door_name_ = door.endpoint.text();
     report();
     auto knocked = world_.knock(door);
     if (!knocked) return lost(knocked.error().message);
@@ -81,12 +81,12 @@ void Submission::knock_at(const std::string& door) {
                               {.result = guarded([this](Chunk chunk) { take(std::move(chunk)); }),
                                .writable = guarded([this] { feed(); }),
                                .broken = guarded([this](const Error& error) { link_broke(error); })});
-    if (!links) return end(fail_in("no link for the results of run " + run_.hex, links.error()));
+    if (!links) return end(fail_in("no links for run " + run_.hex, links.error()));
     links_ = std::move(*links);
     door_->on_message(guarded([this](const wire::Body& body) { message(body); }));
     door_->on_disconnect(guarded([this] { disconnected(); }));
 
-    wire::Submit submit{run_, attempt_, ticket_, terms_.app, chunks_.remaining(), {links_->results()}};
+    wire::Submit submit{run_, attempt_, ticket_, terms_.app, chunks_.remaining()};
     submit.owner = terms_.owner;
     door_->ask(std::move(submit), terms_.timing.answer,
                guarded([this](Result<wire::Body> answer) { submitted(std::move(answer)); }));
@@ -162,8 +162,8 @@ void Submission::feed() {
 }
 
 bool Submission::connect() {
-    if (connected_ || state_.ends.empty()) return connected_;
-    if (auto connected = links_->connect(state_.ends.front()); !connected) {
+    if (connected_ || state_.ends.size() != 2) return connected_;
+    if (auto connected = links_->connect(state_.ends[0], state_.ends[1]); !connected) {
         lost(connected.error().message);
         return false;
     }

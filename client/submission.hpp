@@ -45,7 +45,7 @@ struct SubmissionTerms {
     wire::AppSpec app;
     std::map<std::string, std::shared_ptr<const std::string>>
         archives;                           // packages by id, to offer what is missing
-    std::vector<std::string> doors;         // front doors, best first
+    std::vector<Address> doors;             // front doors, best first
     std::string owner;                      // who submits it, for people: "ann@desk"
     TimePoint deadline = TimePoint::max();  // of the whole run
     SubmissionTiming timing;
@@ -84,7 +84,7 @@ class Submission {
     enum class Phase { knocking, offering, feeding, finishing, cancelling, ended };
 
     void knock();
-    void knock_at(const std::string& door);
+    void knock_at(const Address& door);
     void submitted(Result<wire::Body> answer);
     void admitted(const wire::Admitted& admitted);
     void offered();

@@ -5,7 +5,7 @@
 
 namespace fard {
 
-SubmissionRoute::SubmissionRoute(std::vector<std::string> doors, TimePoint now, Options options)
+SubmissionRoute::SubmissionRoute(std::vector<Address> doors, TimePoint now, Options options)
     : doors_(std::move(doors)), untried_(doors_), since_(now), options_(options) {}
 
 Result<SubmissionRoute::Step> SubmissionRoute::next(TimePoint now) {
@@ -17,7 +17,7 @@ Result<SubmissionRoute::Step> SubmissionRoute::next(TimePoint now) {
     if (untried_.empty() || when - since_ > options_.give_up_after) {
         std::string list;
         for (const auto& tried : tried_)
-            list += (list.empty() ? "" : "; ") + tried.door + ": " + tried.why;
+            list += (list.empty() ? "" : "; ") + tried.door.endpoint.text() + ": " + tried.why;
         return fail(Fault::unreachable,
                     "no node manager takes the run ({} tried for {:.1f} s: {}); see `fard status`",
                     tried_.size(), std::chrono::duration<double>(now - since_).count(),
@@ -47,13 +47,16 @@ void SubmissionRoute::lost(const std::string& why, TimePoint now) {
 
 void SubmissionRoute::members(const std::vector<wire::Member>& listed) {
     if (listed.empty()) return;
-    std::vector<std::string> doors;
+    std::vector<Address> doors;
     for (const auto& member : listed) {
-        const bool known = std::find(doors.begin(), doors.end(), member.front_door) != doors.end();
-        if (!member.front_door.empty() && !known) doors.push_back(member.front_door);
+        const bool known = std::find(doors.begin(), doors.end(), member.door()) != doors.end();
+        if (!member.front_door.empty() && !known) doors.push_back(member.door());
     }
     const auto here = std::find(doors.begin(), doors.end(), current_);
-    if (here != doors.end()) std::rotate(doors.begin(), here + 1, doors.end());  // the current one last
+    if (here != doors.end())
+        std::rotate(doors.begin(), here + 1, doors.end());  // the current one last
+    else
+        doors.push_back(current_);  // it gives itself another address, at which we need not reach it
     doors_ = std::move(doors);
     untried_ = doors_;
 }

@@ -22,10 +22,10 @@ class SubmissionRoute {
         Duration pause = std::chrono::milliseconds(200);  // between two rounds
     };
     // `doors`: front doors to begin with, best first; not empty.
-    SubmissionRoute(std::vector<std::string> doors, TimePoint now, Options options);
+    SubmissionRoute(std::vector<Address> doors, TimePoint now, Options options);
 
     struct Step {
-        std::string door;
+        Address door;
         TimePoint not_before;  // now, or after the pause
     };
     // The next front door to knock at. Errors: unreachable, naming everybody who was tried and what came of
@@ -45,11 +45,12 @@ class SubmissionRoute {
 
   private:
     struct Tried {
-        std::string door, why;
+        Address door;
+        std::string why;
     };
-    std::vector<std::string> doors_;  // the known ones, in the order of trial
-    std::string current_;
-    std::vector<std::string> untried_;  // of this round
+    std::vector<Address> doors_;  // the known ones, in the order of trial
+    Address current_;
+    std::vector<Address> untried_;  // of this round
     std::vector<Tried> tried_;          // since the run was last taken
     bool held_ = false;                 // a node manager has the run
     TimePoint since_;                   // when the run was submitted, or its last holder was lost

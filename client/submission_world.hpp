@@ -34,8 +34,8 @@ class ClientLinks {
     };
     virtual ~ClientLinks() = default;
 
-    virtual const wire::LinkEndpoint& results() const = 0;  // where the client waits for results
-    virtual Result<> connect(const wire::LinkEndpoint& inputs) = 0;
+    // Both ends are bound by the coordinator, so that nothing needs to find its way back to the client.
+    virtual Result<> connect(const wire::LinkEndpoint& inputs, const wire::LinkEndpoint& results) = 0;
     virtual bool send(Chunk& chunk) = 0;  // false: not now (the chunk is untouched), `writable` follows
 };
 
@@ -43,13 +43,13 @@ struct ClientLinksTerms {
     RunId run;
     std::uint32_t attempt = 0;
     const wire::AppSpec& app;
-    std::string door;  // the front door of the node manager that they will lead to
+    Address door;  // the front door of the node manager that they will lead to
 };
 
 class SubmissionWorld {
   public:
     virtual ~SubmissionWorld() = default;
-    virtual Result<std::unique_ptr<Door>> knock(const std::string& door) = 0;
+    virtual Result<std::unique_ptr<Door>> knock(const Address& door) = 0;
     virtual Result<std::unique_ptr<ClientLinks>> links(const ClientLinksTerms& terms,
                                                        ClientLinks::Events events) = 0;
 };

@@ -58,6 +58,15 @@ auto guarded(const char* what, Call call) -> decltype(call()) {
     }
 }
 
+// A job with keys makes its own, so that no secret ever travels. They end with it.
+Identity identity_of(std::uint8_t security) {
+    if (security == 2) {
+        hide_memory();
+        return Identity::keyed(KeyPair::make(), nullptr);
+    }
+    return security == 1 ? Identity::insecure() : Identity::local();
+}
+
 // What went wrong with the device or the machine may go well elsewhere; all else would go wrong there, too.
 bool of_the_device(Fault fault) {
     return fault == Fault::io || fault == Fault::timed_out || fault == Fault::unreachable;
@@ -121,6 +130,7 @@ Result<wire::JobConfig> Container::await_config() {
 
 Result<> Container::bind_links(const wire::JobConfig& message) {
     config_ = config_of(message);
+    sockets_.emplace(identity_of(message.security));
     in_ = {.run = config_.run,
            .epoch = config_.epoch,
            .tensors = config_.inputs,
@@ -138,7 +148,7 @@ Result<> Container::bind_links(const wire::JobConfig& message) {
     up.parking = parking_ == Parking::allowed ? parking_version : 0;
     std::vector<LinkReceiver> receivers;
     for (std::uint32_t i = 0; i < message.spec.senders; ++i) {
-        auto receiver = LinkReceiver::bind(sockets_, message.link_transport + ":" + message.link_place, in_);
+        auto receiver = LinkReceiver::bind(*sockets_, message.link_transport + ":" + message.link_place, in_);
         if (!receiver) return fail(receiver.error());
         up.links.push_back(receiver->endpoint());
         receivers.push_back(std::move(*receiver));
@@ -157,10 +167,12 @@ Result<> Container::load() {
 
 Result<> Container::connect(const wire::JobConnect& message) {
     if (!outlet_.empty()) return {};  // a repeated JOB_CONNECT
+    for (std::size_t i = 0; i < inlet_.size() && i < message.senders.size(); ++i)
+        inlet_.admit(i, message.senders[i]);
     std::vector<LinkSender> senders;
     const auto name = fmt::format("{}/{}", config_.pipeline.position, config_.pipeline.replica);
     for (const auto& endpoint : message.receivers) {
-        auto sender = LinkSender::connect(sockets_, endpoint, out_, name);
+        auto sender = LinkSender::connect(*sockets_, endpoint, out_, name);
         if (!sender) return fail(sender.error());
         senders.push_back(std::move(*sender));
     }

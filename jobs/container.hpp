@@ -11,6 +11,7 @@
 #include <poll.h>
 
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "jobs/control_channel.hpp"
@@ -66,7 +67,7 @@ class Container {
     JobPage& page_;
     std::unique_ptr<Job> job_;
     const Parking parking_;
-    SocketFactory sockets_;
+    std::optional<SocketFactory> sockets_;  // from JOB_CONFIG on
     JobConfig config_;
     LinkTerms in_, out_;
     Inlet inlet_;

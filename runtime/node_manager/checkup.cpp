@@ -30,9 +30,9 @@ Finding check_jobs(const Config& config) {
 }
 
 Finding check_reach(const Config& config) {
-    const bool insecure = config.insecure && config.front_door.starts_with("tcp://");
-    if (!insecure) return {Finding::Level::fine, "front door", config.front_door, ""};
-    return {Finding::Level::warning, "front door", config.front_door + " is open to everybody who reaches it (--insecure)",
+    const bool insecure = config.insecure && !config.front_door.is_on_this_machine();
+    if (!insecure) return {Finding::Level::fine, "front door", config.front_door.text(), ""};
+    return {Finding::Level::warning, "front door", config.front_door.text() + " is open to everybody who reaches it (--insecure)",
             "use keys where others than its users are on the network"};
 }
 
@@ -58,7 +58,7 @@ wire::Body filled(const wire::Fill& fill) {
 
 Prober::~Prober() = default;
 
-void Prober::probe(const std::string& front_door, Reply reply) {
+void Prober::probe(const Address& front_door, Reply reply) {
     const auto found = ways_.find(front_door);
     if (found != ways_.end()) return found->second.replies.push_back(std::move(reply));  // it is being measured
     auto visitor = Visitor::knock(loop_, sockets_, PeerId{random_hex(16)}, front_door);
@@ -75,7 +75,7 @@ void Prober::probe(const std::string& front_door, Reply reply) {
 }
 
 // Callbacks end with their visitor, and visitors with this.
-void Prober::fill(const std::string& front_door, std::uint64_t bytes, std::function<void(std::uint64_t)> then) {
+void Prober::fill(const Address& front_door, std::uint64_t bytes, std::function<void(std::uint64_t)> then) {
     ways_.at(front_door)
         .visitor->ask(wire::Fill{bytes}, probe_limit,
                       [this, front_door, asked = loop_.now(), then = std::move(then)](const Result<wire::Body>& body) {
@@ -84,7 +84,7 @@ void Prober::fill(const std::string& front_door, std::uint64_t bytes, std::funct
                       });
 }
 
-void Prober::answer(const std::string& front_door, const wire::Body& body) {
+void Prober::answer(const Address& front_door, const wire::Body& body) {
     const auto way = ways_.extract(front_door);
     for (const auto& reply : way.mapped().replies)
         reply(body);

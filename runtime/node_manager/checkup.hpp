@@ -24,19 +24,19 @@ class Prober {
     Prober(const Prober&) = delete;
 
     // Answers with PROBED, or REFUSED: nobody answers there.
-    void probe(const std::string& front_door, Reply reply);
+    void probe(const Address& front_door, Reply reply);
 
   private:
     struct Way {  // that is being measured
         std::unique_ptr<Visitor> visitor;
         std::vector<Reply> replies;
     };
-    void fill(const std::string& front_door, std::uint64_t bytes, std::function<void(std::uint64_t took_ns)> then);
-    void answer(const std::string& front_door, const wire::Body& body);
+    void fill(const Address& front_door, std::uint64_t bytes, std::function<void(std::uint64_t took_ns)> then);
+    void answer(const Address& front_door, const wire::Body& body);
 
     Loop& loop_;
     SocketFactory& sockets_;
-    std::map<std::string, Way> ways_;  // by front door
+    std::map<Address, Way> ways_;  // by front door
 };
 
 wire::Body filled(const wire::Fill& fill);  // FILLED or REFUSED

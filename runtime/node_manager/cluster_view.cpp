@@ -30,7 +30,7 @@ std::vector<BoardView> ClusterView::boards() const {
 void ClusterView::lost(const wire::Member& board, const std::string& why, TimePoint now) {
     states_.erase(board.peer);
     since_.erase(board.peer);
-    lost_.push_front({{board.name, board.front_door, 0, why}, now});
+    lost_.push_front({{board.name, board.front_door.text(), 0, why}, now});
     if (lost_.size() > most_lost) lost_.pop_back();
 }
 
@@ -39,7 +39,7 @@ std::vector<wire::LostBoard> ClusterView::lost_boards(TimePoint now) const {
     for (const auto& lost : lost_) {
         if (now - lost.at > lost_memory) break;
         const auto back = std::ranges::any_of(mesh_.members(), [&](const wire::Member& member) {
-            return member.name == lost.board.name && member.front_door == lost.board.front_door;
+            return member.name == lost.board.name && member.front_door.text() == lost.board.front_door;
         });
         if (back) continue;
         boards.push_back(lost.board);

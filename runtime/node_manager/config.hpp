@@ -8,6 +8,7 @@
 
 #include "base/process.hpp"
 #include "base/result.hpp"
+#include "runtime/peer/resolver.hpp"
 
 namespace fard {
 
@@ -16,15 +17,17 @@ struct Config {
     std::string name;                 // of the board; the host's name
     std::filesystem::path state_dir;    // what outlives the process: packages; mode 0700, one node manager's alone
     std::filesystem::path runtime_dir;  // sockets; the same
-    std::string front_door;           // endpoints to bind
-    std::string publisher;
-    std::string heartbeat;
-    std::vector<std::string> seeds;  // front doors of members
+    Endpoint front_door;                // to bind
+    Endpoint publisher;
+    Endpoint heartbeat;
+    std::string advertise;              // the address that others use for this board, "" for the front door's
+    std::vector<WrittenAddress> seeds;  // front doors of members
     bool beacon = false;
     bool insecure = false;
+    std::filesystem::path keys;  // a directory of `fard init` or `fard join`; "" for none
     std::vector<std::filesystem::path> jobs_dirs;
     std::string link_transport;  // "ipc" or "tcp"
-    std::string link_address;    // where tcp links are bound, "" with ipc
+    std::string link_address;    // where tcp links are bound, as a link's place has it; "" with ipc
     std::vector<std::string> labels;  // what positions may ask for besides the name
     std::uint64_t store_limit = 0;  // bytes of all overlay packages; 0: half of what the disk has for them
     int slots = 2;               // of the CPU device

@@ -50,9 +50,18 @@ std::vector<fs::path> default_jobs_dirs() {
     return dir ? std::vector{*dir} : std::vector<fs::path>{};
 }
 
-std::string tcp_host(const std::string& endpoint) {
-    if (!endpoint.starts_with("tcp://")) return "";
-    return endpoint.substr(6, endpoint.rfind(':') - 6);
+// Others must have an address that leads here.
+Result<> check_advertise(const Config& config) {
+    if (!config.advertise.empty() && !config.front_door.is_tcp())
+        return fail(Fault::invalid_input, "advertise: {} is a socket of this machine; give a tcp front_door as well",
+                    config.front_door);
+    for (const auto* endpoint : {&config.front_door, &config.publisher, &config.heartbeat})
+        if (endpoint->is_wildcard() && config.advertise.empty())
+            return fail(Fault::invalid_input,
+                        "{} has no address that others can connect to; give the board's own, or say in advertise which "
+                        "of its addresses others use",
+                        *endpoint);
+    return {};
 }
 
 // In MiB; enough for a run of default size on any board.
@@ -75,17 +84,29 @@ Result<> complete_config(Config& config) {
                     "{}: {} is too long for sockets to lie in it (at most {} bytes); give a runtime_dir",
                     config.runtime_dir == config.state_dir ? "state_dir" : "runtime_dir",
                     config.runtime_dir.string(), longest_runtime_dir);
-    const auto in_runtime = [&](const char* name) { return "ipc://" + (config.runtime_dir / name).string(); };
+    const auto in_runtime = [&](const char* name) { return Endpoint::ipc((config.runtime_dir / name).string()).value(); };
     if (config.front_door.empty()) config.front_door = in_runtime("node.ipc");
-    const auto host = tcp_host(config.front_door);
+    const auto host = config.front_door.address();
+    if (auto checked = check_advertise(config); !checked) return checked;
     const auto beside = [&](const char* name) {
-        return host.empty() ? in_runtime(name) : fmt::format("tcp://{}:0", host);
+        return host.empty() ? in_runtime(name) : Endpoint::tcp(host, 0).value();
     };
     if (config.publisher.empty()) config.publisher = beside("publisher.ipc");
     if (config.heartbeat.empty()) config.heartbeat = beside("heartbeat.ipc");
+    if (!config.keys.empty() && config.insecure)
+        return fail(Fault::invalid_input, "insecure: there are keys; leave out the one or the other");
+    if (!config.keys.empty() && config.beacon)
+        return fail(Fault::invalid_input,
+                    "beacon: it would tell everybody on the LAN of a cluster that has keys; list seeds instead");
+    if (config.beacon && config.advertise.empty() && config.front_door.is_on_this_machine())
+        return fail(Fault::invalid_input,
+                    "beacon: it would tell the LAN of {}, which no other machine can reach; give a front_door at this "
+                    "board's own address, or leave the beacon off",
+                    config.front_door);
     if (config.link_transport.empty()) config.link_transport = host.empty() ? "ipc" : "tcp";
     if (config.link_transport == "tcp") config.link_address = host.empty() ? "127.0.0.1" : host;
     if (config.run_memory == 0) config.run_memory = quarter_of_memory();
+    if (!config.link_address.empty() && !config.advertise.empty()) config.link_address += "," + config.advertise;
     if (config.jobs_dirs.empty()) config.jobs_dirs = default_jobs_dirs();
     return {};
 }

@@ -21,37 +21,11 @@ Result<> set_name(std::string& into, const std::string& value) {
     return {};
 }
 
-// ipc:///ABSOLUTE/PATH or tcp://ADDRESS:PORT, as others can connect to it.
-Result<> check_endpoint(const std::string& value) {
-    if (value.starts_with("ipc://")) {
-        const auto path = value.substr(6);
-        if (!path.starts_with('/'))
-            return fail(Fault::invalid_input, "'{}' does not name an absolute path (ipc:///DIRECTORY/NAME)",
-                        value);
-        if (path.size() > 107)
-            return fail(Fault::invalid_input, "'{}' is longer than a socket's path can be (107 bytes)",
-                        value);
-        return {};
-    }
-    const auto colon = value.rfind(':');
-    if (!value.starts_with("tcp://") || colon <= 6)
-        return fail(Fault::invalid_input,
-                    "'{}' is not an endpoint (ipc:///DIRECTORY/NAME or tcp://ADDRESS:PORT)", value);
-    const auto host = value.substr(6, colon - 6), port = value.substr(colon + 1);
-    int number = -1;
-    const auto [end, error] = std::from_chars(port.data(), port.data() + port.size(), number);
-    if (error != std::errc() || end != port.data() + port.size() || number < 0 || number > 65535)
-        return fail(Fault::invalid_input, "'{}' has no port from 0 to 65535 (0: any that is free)", value);
-    if (host == "*" || host == "0.0.0.0" || host == "[::]")
-        return fail(Fault::invalid_input,
-                    "'{}' has no address that others can connect to; give the board's own", value);
-    return {};
-}
-
-std::function<Result<>(Config&, const std::string&)> endpoint(std::string Config::*member) {
+std::function<Result<>(Config&, const std::string&)> endpoint(Endpoint Config::*member) {
     return [member](Config& config, const std::string& value) -> Result<> {
-        if (auto checked = check_endpoint(value); !checked) return checked;
-        config.*member = value;
+        auto parsed = Endpoint::parse(value);
+        if (!parsed) return fail(parsed.error());
+        config.*member = std::move(*parsed);
         return {};
     };
 }
@@ -136,15 +110,28 @@ std::vector<ConfigKey> make_keys() {
          endpoint(&Config::publisher)},
         {"heartbeat", Kind::text, "ENDPOINT",
          "where the heartbeat thread answers (heartbeat.ipc, as publisher)", endpoint(&Config::heartbeat)},
+        {"advertise", Kind::text, "ADDRESS",
+         "the IP address that others use for this board, where it is not the one that is bound (0.0.0.0, NAT, containers)",
+         [](Config& config, const std::string& value) -> Result<> {
+             const auto parsed = Endpoint::tcp(value, 1);
+             if (!parsed) return fail(parsed.error());
+             if (!parsed->is_connectable())
+                 return fail(Fault::invalid_input, "'{}' is an address that others cannot connect to", value);
+             config.advertise = parsed->address();
+             return {};
+         }},
         {"seeds", Kind::list, "ENDPOINT", "front doors of node managers to join",
          [](Config& config, const std::string& value) -> Result<> {
-             if (auto checked = check_endpoint(value); !checked) return checked;
-             config.seeds.push_back(value);
+             auto seed = WrittenAddress::parse(value);
+             if (!seed) return fail(seed.error());
+             config.seeds.push_back(std::move(*seed));
              return {};
          }},
         {"beacon", Kind::flag, "", "find node managers of the cluster on the LAN by a UDP beacon (false)",
          flag(&Config::beacon)},
         {"insecure", Kind::flag, "", "bind off loopback without keys (false)", flag(&Config::insecure)},
+        {"keys", Kind::text, "DIR", "this board's key and the keys that its cluster knows (none; `fard init` makes it)",
+         [](Config& config, const std::string& value) { return set_absolute(config.keys, value); }},
         {"jobs_dir", Kind::list, "DIR", "where job programs are, searched in this order (beside fardd)",
          [](Config& config, const std::string& value) -> Result<> {
              return set_absolute(config.jobs_dirs.emplace_back(), value);

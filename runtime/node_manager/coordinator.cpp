@@ -135,6 +135,12 @@ void Coordinator::board_lost(const PeerId& board, const std::string& why) {
         run->board_lost(board, why);
 }
 
+void Coordinator::clients_revoked(const std::vector<PublicKey>& keys) {
+    for (auto& [id, run] : runs_)
+        if (std::ranges::find(keys, surroundings_.key_of(run->client())) != keys.end())
+            run->cancel("the key of its client was revoked", nullptr);
+}
+
 std::vector<wire::RunState> Coordinator::states() const {
     std::vector<wire::RunState> states;
     for (const auto& [id, run] : runs_)

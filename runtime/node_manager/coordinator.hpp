@@ -45,6 +45,7 @@ class Coordinator {
     wire::Body job_lost(const PeerId& board, const wire::JobLost& lost);
 
     void board_lost(const PeerId& board, const std::string& why);
+    void clients_revoked(const std::vector<PublicKey>& keys);  // ends their runs
 
     // The runs that are under way, then the last ones that ended (kept for 60 s, at most 100).
     std::vector<wire::RunState> states() const;

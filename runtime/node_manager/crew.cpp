@@ -79,6 +79,7 @@ Result<> Crew::start_member(Member& member, const PackageDirs& package_dirs) {
     if (!spec.spec.overlay.empty()) config.package_dir = package->second.string();
     config.device_kind = kind->second;
     config.link_transport = around_.options.link_transport;
+    config.security = around_.options.security;
     config.link_place = member.process->link_place();
     config.link_bytes = spawn_.link_bytes;
     return member.process->tell(config);
@@ -131,7 +132,7 @@ void Crew::wire(const wire::Wire& wire, WireDone done) {
     wire_done_ = std::move(done);
     for (const auto& job : wire.jobs) {
         auto& member = *find(job.job);
-        if (auto told = member.process->tell(wire::JobConnect{job.receivers}); !told) return end_wire(told);
+        if (auto told = member.process->tell(wire::JobConnect{job.receivers, job.senders}); !told) return end_wire(told);
     }
     deadline_.set(around_.options.link_limit, [this] {
         end_wire(fail(Fault::timed_out, "not linked within {:g} s: {}", seconds(around_.options.link_limit),

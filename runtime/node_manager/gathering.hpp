@@ -30,7 +30,7 @@ class Gathering {
         std::function<void()> progress;
     };
     using Wishes = std::map<PeerId, std::set<std::string>>;  // packages by board
-    using Sources = std::function<std::vector<std::string>(const PeerId& board, const std::string& package)>;
+    using Sources = std::function<std::vector<Address>(const PeerId& board, const std::string& package)>;
 
     Gathering(Loop& loop, Courier& courier, RunId run, Events events);
     ~Gathering();

@@ -29,6 +29,7 @@ struct JobHostOptions {
     Log* log = &Log::none();                          // what jobs print
     std::map<std::string, std::string> device_kinds;  // by device id
     std::string link_transport = "ipc";               // "ipc" or "tcp"
+    std::uint8_t security = 0;                        // as JOB_CONFIG has it
     Duration up_limit = std::chrono::seconds(10);     // from spawn until every job is up
     Duration link_limit =
         std::chrono::seconds(75);  // from WIRE until every job is linked (it loads its device)

@@ -39,10 +39,10 @@ class LinkEnds final : public RunEnds {
 
     std::vector<wire::LinkEndpoint> client_ends() const override {
         if (!results_) return {};
-        return {inputs_->endpoint()};
+        return {inputs_->endpoint(), results_->endpoint()};
     }
 
-    Result<std::vector<wire::LinkEndpoint>> bind_sinks(Epoch epoch) override {
+    Result<std::vector<wire::LinkEndpoint>> bind_sinks(Epoch epoch, const std::vector<PublicKey>& senders) override {
         unwire();
         if (!results_)
             if (auto bound = bind_client_side(); !bound) return fail(bound.error());
@@ -53,6 +53,7 @@ class LinkEnds final : public RunEnds {
             auto sink =
                 LinkReceiver::bind(sockets_, place_, link_terms(epoch, last.outputs, terms_.app.link_bytes));
             if (!sink) return fail(sink.error());
+            if (replica < senders.size()) sink->admit(senders[replica]);
             endpoints.push_back(sink->endpoint());
             sinks.push_back(std::move(*sink));
         }
@@ -105,11 +106,13 @@ class LinkEnds final : public RunEnds {
             sockets_, place_, link_terms({terms_.attempt, 0}, app.positions.front().inputs, app.link_bytes));
         if (!inputs) return fail(inputs.error());
         inputs_ = std::move(*inputs);
-        auto results = LinkSender::connect(
-            sockets_, terms_.client_results,
-            link_terms({terms_.attempt, 0}, app.positions.back().outputs, app.window_bytes), "coordinator");
+        auto results = LinkSender::bind(
+            sockets_, place_, link_terms({terms_.attempt, 0}, app.positions.back().outputs, app.window_bytes),
+            "coordinator");
         if (!results) return fail(results.error());
         results_ = std::move(*results);
+        inputs_->admit(terms_.client);
+        results_->admit(terms_.client);
         inputs_watch_ = inputs_->watch(loop_, [this] { pump(); });
         results_watch_ = results_->watch_credit(loop_, [this] { pump(); });
         return {};

@@ -39,7 +39,7 @@ int main(int argc, char** argv) {
     loop.on_signals([&](int) { loop.stop(); });
     const auto manager = fard::NodeManager::start(loop, *config, [&] { loop.stop(); });
     if (!manager) return complain(manager.error());
-    supervisor.tell("READY=1\nSTATUS=board " + config->name + " at " + (*manager)->front_door());
+    supervisor.tell("READY=1\nSTATUS=board " + config->name + " at " + (*manager)->front_door().text());
     loop.run();
     supervisor.tell("STOPPING=1");
     return 0;

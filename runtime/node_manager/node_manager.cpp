@@ -4,8 +4,10 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <fstream>
 #include <set>
 
 #include "base/alarm.hpp"
@@ -16,6 +18,8 @@
 #include "runtime/node_manager/package_service.hpp"
 #include "runtime/node_manager/run_log.hpp"
 #include "runtime/node_manager/state_dir.hpp"
+#include "runtime/peer/key_ring.hpp"
+#include "runtime/peer/messages_mesh.hpp"
 #include "runtime/peer/codec.hpp"
 
 namespace fard {
@@ -38,9 +42,13 @@ void to_process_log(LogLevel level, const std::string& line) {
 
 constexpr Duration farewell = 20ms;  // from SHUTDOWN's answer to the end, so that it gets out
 
-Result<> say_ready(int fd, const std::string& front_door) {
+wire::Body answer_of(const Result<>& result) {
+    return result ? wire::Body(wire::Done{}) : wire::Body(refused(result.error()));
+}
+
+Result<> say_ready(int fd, const Endpoint& front_door) {
     if (fd < 0) return {};
-    const auto line = "ready " + front_door + "\n";
+    const auto line = "ready " + front_door.text() + "\n";
     const auto written = ::write(fd, line.data(), line.size());
     const int cause = errno;
     if (fd > 2) ::close(fd);
@@ -52,11 +60,11 @@ Result<> say_ready(int fd, const std::string& front_door) {
 }  // namespace
 
 struct NodeManager::Impl {
-    Impl(Loop& the_loop, const Config& the_config, std::function<void()> the_stop)
+    Impl(Loop& the_loop, const Config& the_config, Identity whose, std::function<void()> the_stop)
         : loop(the_loop),
           config(the_config),
           stop(std::move(the_stop)),
-          sockets(SocketPolicy{.insecure = config.insecure}),
+          sockets(std::move(whose)),
           stop_alarm(loop) {}
     ~Impl();
 
@@ -72,9 +80,15 @@ struct NodeManager::Impl {
     void published(const PeerId& peer, const wire::BoardState& news);
     void joined(const wire::Member& member);
     void lost(const wire::Member& member, const std::string& why);
-    void refused_at(const std::string& seed, const Error& why);
+    void refused_at(const Endpoint& seed, const Error& why);
+    wire::Body allow(const wire::Allowed& allowed);
+    std::vector<WrittenAddress> kept_nodes() const;
+    void keep_nodes() const;
+    wire::Body issue(const wire::Ticket& ticket);
+    wire::Body take_in(const PeerId& visitor, const wire::Join& join);
     void measure(const wire::Probe& probe, Reply reply);
     wire::Body shut_down();
+    bool is_open() const { return config.insecure && !door->endpoint().is_on_this_machine(); }
 
     // In the order in which they are made; they go in the reverse one.
     Loop& loop;
@@ -95,7 +109,7 @@ struct NodeManager::Impl {
     std::unique_ptr<ClusterView> view;
     std::unique_ptr<Coordinator> coordinator;
     std::unique_ptr<Prober> prober;
-    std::set<std::string> refused_by;  // seeds
+    std::set<Endpoint> refused_by;  // seeds
     Alarm stop_alarm;
     int parent_fd = -1;
     Loop::WatchId parent_watch = 0;
@@ -116,8 +130,11 @@ Result<> NodeManager::Impl::start() {
     make_coordinator();
     prober = std::make_unique<Prober>(loop, sockets);
     if (auto watched = watch_parent(); !watched) return watched;
-    spdlog::info("board {} of cluster {} is at {}", config.name, config.cluster, door->endpoint());
-    return say_ready(config.ready_fd, door->endpoint());
+    const auto& front_door = mesh->self().front_door;
+    spdlog::info("board {} of cluster {} is at {}", config.name, config.cluster, front_door);
+    if (is_open())
+        spdlog::warn("insecure: who reaches {} can read and control everything here", front_door);
+    return say_ready(config.ready_fd, front_door);
 }
 
 Result<> NodeManager::Impl::open_store() {
@@ -147,7 +164,7 @@ Result<> NodeManager::Impl::open_store() {
 }
 
 Result<> NodeManager::Impl::open_sockets() {
-    auto opened = FrontDoor::open(loop, sockets, PeerId{random_hex(16)}, config.front_door);
+    auto opened = FrontDoor::open(loop, sockets, draw_peer_id(sockets.identity().key()), config.front_door);
     if (!opened) return fail(opened.error());
     door = std::move(*opened);
     package_service = std::make_unique<PackageService>(loop, *store, *packages);
@@ -157,14 +174,19 @@ Result<> NodeManager::Impl::open_sockets() {
     options.name = config.name;
     options.publisher = config.publisher;
     options.heartbeat = config.heartbeat;
+    options.advertise = config.advertise;
     options.seeds = config.seeds;
+    for (auto& node : kept_nodes())
+        options.seeds.push_back(std::move(node));
     options.beacon = config.beacon;
     auto joined = Mesh::start(
         loop, sockets, *door, options,
-        {.joined = [this](const wire::Member& member) { this->joined(member); },
+        {.joined = [this](const wire::Member& member) { this->joined(member);
+                    keep_nodes(); },
          .lost = [this](const wire::Member& member, const std::string& why) { lost(member, why); },
          .published = [this](const PeerId& from, const wire::BoardState& news) { published(from, news); },
-         .refused = [this](const std::string& seed, const Error& why) { refused_at(seed, why); }});
+         .refused = [this](const Endpoint& seed, const Error& why) { refused_at(seed, why); },
+         .revoked = [this](const std::vector<PublicKey>& keys) { coordinator->clients_revoked(keys); }});
     if (!joined) return fail(joined.error());
     mesh = std::move(*joined);
     mesh->serve([this](const PeerId& from, const wire::Body& body, Reply reply) {
@@ -187,6 +209,7 @@ void NodeManager::Impl::make_board() {
     options.jobs.log = &log;
     options.labels = config.labels;
     options.jobs.link_transport = config.link_transport;
+    options.jobs.security = sockets.identity().has_keys() ? 2 : config.insecure ? 1 : 0;
     for (const auto& device : options.devices)
         options.jobs.device_kinds[device.id] = device.kind;
     board = std::make_unique<Board>(
@@ -206,6 +229,7 @@ void NodeManager::Impl::make_coordinator() {
         .has_package = [this](const std::string& package) { return store->has(package); },
         .tell_client = [this](const PeerId& client, const wire::Body& body) { door->send(client, body); },
         .next_ticket = [this] { return mesh->next_ticket(); },
+        .key_of = [this](const PeerId& client) { return door->key_of(client); },
         .make_ends = [this, place](const RunEndsTerms& terms, ChunkLedger& ledger,
                                    RunEnds::Events events) -> Result<std::unique_ptr<RunEnds>> {
             std::error_code ignored;  // cleaners of /tmp remove it; binding says what is wrong
@@ -256,7 +280,7 @@ void NodeManager::Impl::serve_visitor(const PeerId& visitor, const wire::Body& b
         coordinator->client_alive(visitor, *alive);
     } else if (body.is<wire::Query>()) {
         reply(wire::Status{config.cluster, wire::protocol_version, view->rows(loop.now()), coordinator->states(),
-                           view->lost_boards(loop.now())});
+                           view->lost_boards(loop.now()), is_open()});
     } else if (body.is<wire::Check>()) {
         reply(check_board(config));
     } else if (const auto* fill = body.as<wire::Fill>()) {
@@ -267,6 +291,12 @@ void NodeManager::Impl::serve_visitor(const PeerId& visitor, const wire::Body& b
         auto lines = log.lines(logs->run, logs->after);
         lines.board = config.name;
         reply(std::move(lines));
+    } else if (const auto* allowed = body.as<wire::Allowed>()) {
+        reply(allow(*allowed));
+    } else if (const auto* join = body.as<wire::Join>()) {
+        reply(take_in(visitor, *join));
+    } else if (const auto* ticket = body.as<wire::Ticket>()) {
+        reply(issue(*ticket));
     } else if (body.is<wire::Shutdown>()) {
         reply(shut_down());
     } else {
@@ -311,7 +341,7 @@ void NodeManager::Impl::lost(const wire::Member& member, const std::string& why)
     coordinator->board_lost(member.peer, why);
 }
 
-void NodeManager::Impl::refused_at(const std::string& seed, const Error& why) {
+void NodeManager::Impl::refused_at(const Endpoint& seed, const Error& why) {
     if (refused_by.insert(seed).second)
         spdlog::error("seed {} refuses this node manager: {}", seed, why.message);
 }
@@ -319,12 +349,72 @@ void NodeManager::Impl::refused_at(const std::string& seed, const Error& why) {
 // Ways to members alone: nobody has this board knock at doors of his choice.
 void NodeManager::Impl::measure(const wire::Probe& probe, Reply reply) {
     for (const auto& member : mesh->members())
-        if (member.front_door == probe.front_door) return prober->probe(probe.front_door, std::move(reply));
-    reply(refused({Fault::not_found, fmt::format("no member of the cluster is at {}", probe.front_door)}));
+        if (member.door() == probe.front_door) return prober->probe(probe.front_door, std::move(reply));
+    reply(refused({Fault::not_found, fmt::format("no member of the cluster is at {}", probe.front_door.endpoint)}));
+}
+
+// Adds and revokes keys for the whole cluster, and answers with the list as it is then.
+wire::Body NodeManager::Impl::allow(const wire::Allowed& allowed) {
+    const auto& ring = sockets.identity().ring();
+    if (!ring) return refused({Fault::unsupported, "this cluster has no keys; `fard init` makes one that has"});
+    if (const auto taken = mesh->allow(allowed.keys); !taken) return refused(taken.error());
+    return wire::Allowed{ring->keys()};
+}
+
+// Boards that were members before: with keys they are asked first, after a restart, what was revoked meanwhile.
+std::vector<WrittenAddress> NodeManager::Impl::kept_nodes() const {
+    std::vector<WrittenAddress> nodes;
+    if (config.keys.empty()) return nodes;
+    std::ifstream lines(config.keys / "nodes");
+    for (std::string line; std::getline(lines, line);) {
+        auto node = WrittenAddress::parse(line);
+        const bool own = node && node->key() == sockets.identity().key();
+        if (node && !own && std::ranges::find(config.seeds, *node) == config.seeds.end())
+            nodes.push_back(std::move(*node));
+    }
+    return nodes;
+}
+
+void NodeManager::Impl::keep_nodes() const {
+    if (config.keys.empty() || !mesh) return;
+    const auto file = config.keys / "nodes", fresh = config.keys / "nodes.new";
+    std::ofstream lines(fresh);
+    for (const auto& member : mesh->members())
+        lines << member.door().text() << '\n';
+    lines.close();
+    std::error_code error;
+    if (lines) std::filesystem::rename(fresh, file, error);
+    if (!lines || error) spdlog::warn("keys: cannot write {}", file.string());
+}
+
+wire::Body NodeManager::Impl::issue(const wire::Ticket& ticket) {
+    const auto& ring = sockets.identity().ring();
+    if (!ring) return refused({Fault::unsupported, "this cluster has no keys; `fard init` makes one that has"});
+    if (ticket.role < 1 || ticket.role > 3 || !is_public_key(ticket.key.hex))
+        return refused({Fault::invalid_input, "no ticket for such a role"});
+    return answer_of(ring->add_ticket(ticket.key, static_cast<Role>(ticket.role), ticket_lifetime));
+}
+
+// The bearer of a ticket becomes what the ticket is for; the ticket is used up.
+wire::Body NodeManager::Impl::take_in(const PeerId& visitor, const wire::Join& join) {
+    const auto& ring = sockets.identity().ring();
+    if (!ring) return refused({Fault::unsupported, "this cluster has no keys"});
+    if (!is_public_key(join.key.hex)) return refused({Fault::invalid_input, "JOIN without a key"});
+    const auto role = ring->use_ticket(door->key_of(visitor));
+    if (!role || *role == Role::none) return refused({Fault::refused, "the ticket has run out or was used"});
+    const wire::AllowedKey key{join.key, static_cast<std::uint8_t>(*role), join.board, false};
+    if (const auto taken = mesh->allow({key}); !taken) return refused(taken.error());
+    if (ring->role_of(join.key) != *role)
+        return refused({Fault::refused, "the key was revoked before, or its name is no name (at most 64 letters, no spaces)"});
+    spdlog::info("a ticket was used: {} {} has joined with the key {}", name_of(*role), join.board, join.key.brief());
+    wire::Joined joined{config.cluster, key.role, ring->keys(), {}};
+    for (const auto& member : mesh->members())
+        joined.doors.push_back(member.door());
+    return joined;
 }
 
 wire::Body NodeManager::Impl::shut_down() {
-    if (!door->endpoint().starts_with("ipc://"))
+    if (!door->endpoint().is_ipc())
         return refused(
             {Fault::refused, "a node manager is only shut down over an ipc front door; send it SIGTERM"});
     stop_alarm.set(farewell, [this] { stop(); });
@@ -333,9 +423,30 @@ wire::Body NodeManager::Impl::shut_down() {
 
 // ------------------------------------------------------------------------------------------------------------------
 
+namespace {
+
+// Whose sockets this node manager's are: the one place where it is decided.
+Result<Identity> identity_of(const Config& config) {
+    if (config.keys.empty()) return config.insecure ? Identity::insecure() : Identity::local();
+    hide_memory();
+    auto keys = KeyPair::read(config.keys / "key");
+    if (!keys) return fail_in("keys", keys.error());
+    auto ring = KeyRing::open(config.keys / "allowed");
+    if (!ring) return fail_in("keys", ring.error());
+    if ((*ring)->role_of(keys->public_key) != Role::node)
+        return fail(Fault::refused, "keys: the key {} in {} is not that of a node", keys->public_key.brief(),
+                    config.keys.string());
+    return Identity::keyed(std::move(*keys), std::move(*ring),
+                           [](const std::string& what) { spdlog::warn("keys: {}", what); });
+}
+
+}  // namespace
+
 Result<std::unique_ptr<NodeManager>> NodeManager::start(Loop& loop, const Config& config,
                                                         std::function<void()> stop) {
-    auto impl = std::make_unique<Impl>(loop, config, std::move(stop));
+    auto identity = identity_of(config);
+    if (!identity) return fail(identity.error());
+    auto impl = std::make_unique<Impl>(loop, config, std::move(*identity), std::move(stop));
     if (auto started = impl->start(); !started) return fail(started.error());
     return std::unique_ptr<NodeManager>(new NodeManager(std::move(impl)));
 }
@@ -343,7 +454,7 @@ Result<std::unique_ptr<NodeManager>> NodeManager::start(Loop& loop, const Config
 NodeManager::NodeManager(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 NodeManager::~NodeManager() = default;
 
-const std::string& NodeManager::front_door() const {
+const Endpoint& NodeManager::front_door() const {
     return impl_->door->endpoint();
 }
 

@@ -30,7 +30,7 @@ class NodeManager {
     // In order: runs are given up, jobs killed and reaped, LEAVE published, sockets removed.
     ~NodeManager();
 
-    const std::string& front_door() const;  // as others connect to it
+    const Endpoint& front_door() const;  // as others connect to it
 
   private:
     struct Impl;

@@ -18,7 +18,7 @@ constexpr Duration busy_pause = std::chrono::milliseconds(50);  // for a source 
 }  // namespace
 
 struct PackageFetch::Source {
-    std::string door;
+    Address door;
     std::unique_ptr<PieceSource> way;  // none: not knocked at, or left
     PieceSet pieces;                   // that it has, as far as we know
     FlowWindow window;
@@ -66,14 +66,14 @@ PackageFetch::~PackageFetch() {
 
 // ---- the beginning and the end
 
-void PackageFetch::fetch(const std::string& id, const std::vector<std::string>& sources, Duration interest,
+void PackageFetch::fetch(const std::string& id, const std::vector<Address>& sources, Duration interest,
                          std::function<void(Result<>)> done) {
     const auto now = loop_.now();
     auto& fetching = under_way_[id];
     const bool fresh = !fetching;
     if (fresh) fetching = std::make_shared<Fetching>(loop_, id);
     for (const auto& door : sources) {
-        if (door == self_) continue;
+        if (door.endpoint == self_) continue;
         const auto known = std::ranges::find_if(fetching->sources, [&](const auto& s) { return s->door == door; });
         if (known == fetching->sources.end()) {
             fetching->sources.push_back(std::make_unique<Source>());
@@ -130,7 +130,7 @@ void PackageFetch::look(Fetching& fetching) {
     for (const auto& source : fetching.sources) {
         const auto why = source->failed ? source->failed->message
                                         : fmt::format("has {} bytes of it, and no more came", source->pieces.held());
-        report += fmt::format("{}{}: {}", report.empty() ? "" : "; ", source->door, why);
+        report += fmt::format("{}{}: {}", report.empty() ? "" : "; ", source->door.endpoint, why);
         if (source->failed && source->failed->fault == Fault::corrupt) fault = Fault::corrupt;
     }
     end(fetching, fail(fault, "no board could give package {}: {}", fetching.id,
@@ -215,9 +215,9 @@ void PackageFetch::pump(Fetching& fetching) {
 PackageFetch::Share PackageFetch::share_of(const Fetching& fetching, const Source& source) const {
     const bool gives = &source == fetching.sources.front().get() || source.pieces.complete();
     if (!gives) return {};
-    std::vector<std::string> fellows{self_};
+    std::vector<Endpoint> fellows{self_};
     for (std::size_t i = 1; i < fetching.sources.size(); ++i)
-        if (const auto& other = *fetching.sources[i]; other.way && !other.pieces.complete()) fellows.push_back(other.door);
+        if (const auto& other = *fetching.sources[i]; other.way && !other.pieces.complete()) fellows.push_back(other.door.endpoint);
     std::ranges::sort(fellows);
     const auto rank = std::ranges::find(fellows, self_) - fellows.begin();
     return {fellows.size(), static_cast<std::size_t>(rank)};

@@ -24,7 +24,7 @@ class PieceSource {
     // `answer` is called from the loop, once, not from within ask; it may destroy the source.
     virtual void ask(wire::Body question, Duration deadline, Answer answer) = 0;
 };
-using KnockAtSource = std::function<Result<std::unique_ptr<PieceSource>>(const std::string& front_door)>;
+using KnockAtSource = std::function<Result<std::unique_ptr<PieceSource>>(const Address& front_door)>;
 
 // The real sources: front doors of other node managers.
 KnockAtSource front_door_sources(Loop& loop, SocketFactory& sockets);
@@ -50,11 +50,11 @@ class PackageFetch {
     // sources too; what comes in otherwise (OFFER) counts. `done` is called from the loop. If `interest` passes
     // without another call the fetch is dropped, with `cancelled`. Errors: corrupt (no source has it as its id
     // says), unreachable, not_found, refused, io; they name every source and what came of it.
-    void fetch(const std::string& id, const std::vector<std::string>& sources, Duration interest,
+    void fetch(const std::string& id, const std::vector<Address>& sources, Duration interest,
                std::function<void(Result<>)> done);
 
     // This board's own front door, which is no source for it.
-    void set_self(std::string front_door) { self_ = std::move(front_door); }
+    void set_self(Endpoint front_door) { self_ = std::move(front_door); }
 
     std::size_t under_way() const { return under_way_.size(); }
 
@@ -85,7 +85,7 @@ class PackageFetch {
     OverlayStore& store_;
     KnockAtSource knock_;
     FetchLimits limits_;
-    std::string self_;
+    Endpoint self_;
     std::map<std::string, std::shared_ptr<Fetching>> under_way_;
     std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };

@@ -31,7 +31,7 @@ class FrontDoorSource final : public PieceSource {
 }  // namespace
 
 KnockAtSource front_door_sources(Loop& loop, SocketFactory& sockets) {
-    return [&loop, &sockets](const std::string& front_door) -> Result<std::unique_ptr<PieceSource>> {
+    return [&loop, &sockets](const Address& front_door) -> Result<std::unique_ptr<PieceSource>> {
         auto visitor = Visitor::knock(loop, sockets, PeerId{random_hex(16)}, front_door);
         if (!visitor) return fail(visitor.error());
         return std::make_unique<FrontDoorSource>(loop, std::move(*visitor));

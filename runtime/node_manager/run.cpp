@@ -28,8 +28,6 @@ Result<> check_app(const wire::Submit& submit) {
     const auto& app = submit.app;
     if (submit.run.empty() || app.positions.empty())
         return fail(Fault::invalid_input, "a submission needs a run id and at least one position");
-    if (submit.results.size() != 1)
-        return fail(Fault::invalid_input, "a submission needs one link for its results");
     for (const auto& position : app.positions) {
         if (position.replicas == 0 || position.replicas > 64)
             return fail(Fault::invalid_input, "position '{}' has {} replicas; 1 to 64 are possible",
@@ -106,7 +104,7 @@ Result<> Run::prepare() {
                     submit_.app.name, memory(), boards.front().member.name, around_.memory.bytes());
 
     auto ends =
-        around_.make_ends({submit_.run, submit_.attempt, submit_.app, submit_.results.front()}, ledger_,
+        around_.make_ends({submit_.run, submit_.attempt, submit_.app, around_.key_of(client_)}, ledger_,
                           {.opened =
                                [this] {
                                    ends_open_ = true;
@@ -151,14 +149,14 @@ Result<> Run::prepare() {
 }
 
 // Front doors of the boards that have the package, this one first.
-std::vector<std::string> Run::package_sources(const std::string& package) const {
-    std::vector<std::string> doors;
+std::vector<Address> Run::package_sources(const std::string& package) const {
+    std::vector<Address> doors;
     if (package.empty()) return doors;
     const auto boards = around_.directory.boards();
     for (std::size_t b = 0; b < boards.size(); ++b) {
         const auto& held = boards[b].state.overlays;
         if (b == 0 ? around_.has_package(package) : std::ranges::find(held, package) != held.end())
-            doors.push_back(boards[b].member.front_door);
+            doors.push_back(boards[b].member.door());
     }
     return doors;
 }
@@ -202,18 +200,18 @@ Gathering::Wishes Run::lacking_packages() const {
 
 // Where a board gets a package: from those who have it; from here, where the client's pieces come in; from the
 // other boards that are getting it.
-std::vector<std::string> Run::package_ways(const PeerId& for_board, const std::string& package) const {
+std::vector<Address> Run::package_ways(const PeerId& for_board, const std::string& package) const {
     if (package.empty()) return {};
     auto doors = package_sources(package);
     const auto boards = around_.directory.boards();
-    const auto add = [&](const std::string& door) {
+    const auto add = [&](const Address& door) {
         if (std::ranges::find(doors, door) == doors.end()) doors.push_back(door);
     };
-    if (doors.empty()) add(boards.front().member.front_door);
+    if (doors.empty()) add(boards.front().member.door());
     for (const auto& job : placement_.jobs) {
         if (job.board == for_board || submit_.app.positions[job.position].overlay != package) continue;
         const auto board = std::ranges::find(boards, job.board, [](const auto& view) { return view.member.peer; });
-        if (board != boards.end()) add(board->member.front_door);
+        if (board != boards.end()) add(board->member.door());
     }
     return doors;
 }
@@ -308,7 +306,7 @@ void Run::spawn() {
         wire::Spawn spawn{
             submit_.run, epoch_, submit_.app.name, submit_.app.chunk_timeout_ms, submit_.app.link_bytes,
             {},          {}};
-        std::set<std::string> sources;
+        std::set<Address> sources;
         for (const auto& job : placement_.jobs) {
             if (job.board != board) continue;
             spawn.jobs.push_back(job_spec(job));
@@ -351,21 +349,31 @@ std::vector<wire::LinkEndpoint> Run::links_into(std::uint32_t position, std::uin
     return links;
 }
 
+// The keys of a position's jobs, which send to the next one.
+std::vector<PublicKey> Run::keys_of(std::uint32_t position) const {
+    std::vector<PublicKey> keys;
+    for (std::uint32_t replica = 0; replica < submit_.app.positions[position].replicas; ++replica)
+        keys.push_back(bound_.at({position, replica}).links.front().key);
+    return keys;
+}
+
 void Run::wire_up() {
     phase_ = Phase::wired;
     ends_open_ = jobs_linked_ = false;
     watch_.begin(around_.loop.now());
-    auto sinks = ends_->bind_sinks(epoch_);
+    const auto last = static_cast<std::uint32_t>(submit_.app.positions.size() - 1);
+    auto sinks = ends_->bind_sinks(epoch_, keys_of(last));
     if (!sinks) return broke("no place for the results at the coordinator: " + sinks.error().message);
     tell();
-    auto make = [this, &sinks](const PeerId& board) {
+    const std::vector<PublicKey> ours{around_.directory.boards().front().member.key};
+    auto make = [this, &sinks, &ours, last](const PeerId& board) {
         wire::Wire wire{submit_.run, epoch_, {}};
-        const auto last = static_cast<std::uint32_t>(submit_.app.positions.size() - 1);
         for (const auto& job : placement_.jobs) {
             if (job.board != board) continue;
             auto receivers = job.position == last ? std::vector{(*sinks)[job.replica]}
                                                   : links_into(job.position + 1, job.replica);
-            wire.jobs.push_back({bound_.at({job.position, job.replica}).job, std::move(receivers)});
+            wire.jobs.push_back({bound_.at({job.position, job.replica}).job, std::move(receivers),
+                                 job.position == 0 ? ours : keys_of(job.position - 1)});
         }
         return wire::Body(std::move(wire));
     };

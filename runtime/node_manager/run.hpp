@@ -43,6 +43,7 @@ struct RunSurroundings {
     std::function<bool(const std::string& package)> has_package;                    // in this board's store
     std::function<void(const PeerId& client, const wire::Body& body)> tell_client;  // dropped if it is gone
     std::function<std::uint64_t()> next_ticket;
+    std::function<PublicKey(const PeerId& client)> key_of;  // of a client; empty without keys
     std::function<Result<std::unique_ptr<RunEnds>>(const RunEndsTerms&, ChunkLedger&, RunEnds::Events)>
         make_ends;
     Log* log = &Log::none();  // what becomes of runs
@@ -63,6 +64,7 @@ class Run {
 
     void finish(Reply reply);
     void cancel(const std::string& why, Reply reply);
+    const PeerId& client() const { return client_; }
     void client_alive(const PeerId& client);
 
     wire::Body grant(const PeerId& board, const wire::Grant& grant);
@@ -103,7 +105,7 @@ class Run {
     void on_board_fault(const PeerId& board, const Error& error, const std::string& step);
     std::vector<std::string> missing_packages() const;
     Gathering::Wishes lacking_packages() const;
-    std::vector<std::string> package_ways(const PeerId& board, const std::string& package) const;
+    std::vector<Address> package_ways(const PeerId& board, const std::string& package) const;
     void reserve();
     void conclude();
     void ask_boards(const std::function<wire::Body(const PeerId&)>& make, Duration deadline, const char* step,
@@ -123,7 +125,8 @@ class Run {
     bool current(Epoch epoch) const { return epoch == epoch_ && !over(); }
     std::vector<std::uint32_t> positions_on(const PeerId& board) const;
     std::string board_name(const PeerId& board) const;
-    std::vector<std::string> package_sources(const std::string& package) const;
+    std::vector<Address> package_sources(const std::string& package) const;
+    std::vector<PublicKey> keys_of(std::uint32_t position) const;
     std::vector<wire::LinkEndpoint> links_into(std::uint32_t position, std::uint32_t sender) const;
 
     RunSurroundings& around_;

@@ -17,7 +17,7 @@ struct RunEndsTerms {
     RunId run;
     std::uint32_t attempt = 0;
     wire::AppSpec app;
-    wire::LinkEndpoint client_results;  // where the client waits for results
+    PublicKey client;  // who may connect to the client's two links
 };
 
 class RunEnds {
@@ -31,13 +31,14 @@ class RunEnds {
     };
     virtual ~RunEnds() = default;
 
-    // Where the coordinator waits for the client's chunks; empty before the first bind_sinks, for a run that waits for its
-    // places holds nothing.
+    // Where the coordinator waits for the client's chunks, and where for it to fetch results; empty before the first
+    // bind_sinks, for a run that waits for its places holds nothing.
     virtual std::vector<wire::LinkEndpoint> client_ends() const = 0;
 
     // Binds the sinks of a new wiring, one per job of the last position; the former wiring's links are closed
     // after what had arrived on them was taken.
-    virtual Result<std::vector<wire::LinkEndpoint>> bind_sinks(Epoch epoch) = 0;
+    // `senders`: the keys of these jobs, who alone may connect; empty without keys.
+    virtual Result<std::vector<wire::LinkEndpoint>> bind_sinks(Epoch epoch, const std::vector<PublicKey>& senders) = 0;
     // Connects to the jobs of position 0.
     virtual Result<> connect_feeders(Epoch epoch, const std::vector<wire::LinkEndpoint>& receivers) = 0;
     // Chunks flow from now on (before, only links are opened; the client's are taken from the first bind_sinks on).

@@ -114,6 +114,10 @@ void write(Packer& packer, const T& value) {
         write_text(packer, value);
     } else if constexpr (std::is_same_v<T, PeerId> || std::is_same_v<T, RunId>) {
         write_text(packer, value.hex);
+    } else if constexpr (std::is_same_v<T, Endpoint>) {
+        write_text(packer, value.text());
+    } else if constexpr (std::is_same_v<T, PublicKey>) {
+        write_text(packer, value.hex);
     } else if constexpr (std::is_same_v<T, Epoch>) {
         packer.pack_array(2).pack(value.attempt).pack(value.wiring);
     } else if constexpr (std::is_same_v<T, DataType>) {
@@ -291,6 +295,13 @@ class Reader {
             if (!text || !(text->empty() || is_id(*text))) return wrong("expected 32 hex digits");
             out.hex.assign(*text);
             return true;
+        } else if constexpr (std::is_same_v<T, Endpoint>) {
+            return read_endpoint(object, out);
+        } else if constexpr (std::is_same_v<T, PublicKey>) {
+            const auto text = text_of(object);
+            if (!text || !(text->empty() || is_public_key(*text))) return wrong("expected 64 hex digits");
+            out.hex.assign(*text);
+            return true;
         } else if constexpr (std::is_same_v<T, Epoch>) {
             if (object.type != msgpack::type::ARRAY || object.via.array.size != 2)
                 return wrong("expected two integers");
@@ -329,6 +340,18 @@ class Reader {
                                             : std::string_view(object.via.bin.ptr, object.via.bin.size);
         }
         return std::nullopt;
+    }
+
+    // A place to connect to, or none.
+    bool read_endpoint(const msgpack::object& object, Endpoint& out) {
+        const auto text = text_of(object);
+        if (!text) return wrong("expected an endpoint");
+        if (text->empty()) return out = Endpoint(), true;
+        auto endpoint = Endpoint::parse_remote(*text);
+        if (!endpoint) return wrong("not an endpoint that can be connected to");
+        if (!afford(text->size())) return false;
+        out = std::move(*endpoint);
+        return true;
     }
 
     template <typename T>
@@ -418,8 +441,10 @@ std::size_t held_by(const T& value) {
         return bytes;
     } else if constexpr (std::is_integral_v<T> || std::is_same_v<T, Epoch> || std::is_same_v<T, DataType>) {
         return 0;
-    } else if constexpr (std::is_same_v<T, PeerId> || std::is_same_v<T, RunId>) {
+    } else if constexpr (std::is_same_v<T, PeerId> || std::is_same_v<T, RunId> || std::is_same_v<T, PublicKey>) {
         return value.hex.capacity();
+    } else if constexpr (std::is_same_v<T, Endpoint>) {
+        return value.text().capacity();
     } else {
         return std::apply(
             [&](const auto&... fields) { return (std::size_t{0} + ... + held_by(value.*fields.member)); },

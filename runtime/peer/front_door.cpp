@@ -5,27 +5,39 @@
 #include <unordered_map>
 
 #include "runtime/peer/codec.hpp"
+#include "runtime/peer/key_ring.hpp"
+#include "runtime/peer/messages_board.hpp"
+#include "runtime/peer/messages_client.hpp"
 #include "runtime/peer/messages_mesh.hpp"
 
 namespace fard {
 namespace {
 
 constexpr std::size_t most_routes = 4096;
+constexpr unsigned everybody = 0b11110;  // every Role
 
 // Visitors and the routing ids under which the ROUTER knows their connections, the least recently heard last.
 class Routes {
   public:
-    void heard(const PeerId& peer, std::string_view routing_id) {
+    // false: the peer is somebody else's, who proved another key.
+    bool heard(const PeerId& peer, std::string_view routing_id, std::string_view key) {
         if (const auto found = places_.find(peer); found != places_.end()) {
+            if (found->second->key.hex != key) return false;
             found->second->routing_id.assign(routing_id);
             order_.splice(order_.begin(), order_, found->second);
-            return;
+            return true;
         }
-        order_.push_front({peer, std::string(routing_id)});
+        order_.push_front({peer, std::string(routing_id), {std::string(key)}});
         places_.emplace(peer, order_.begin());
-        if (order_.size() <= most_routes) return;
+        if (order_.size() <= most_routes) return true;
         places_.erase(order_.back().peer);
         order_.pop_back();
+        return true;
+    }
+
+    PublicKey key_of(const PeerId& peer) const {
+        const auto found = places_.find(peer);
+        return found == places_.end() ? PublicKey() : found->second->key;
     }
 
     const std::string* find(const PeerId& peer) const {
@@ -37,10 +49,22 @@ class Routes {
     struct Route {
         PeerId peer;
         std::string routing_id;
+        PublicKey key;
     };
     std::list<Route> order_;
     std::unordered_map<PeerId, std::list<Route>::iterator> places_;
 };
+
+// What each role may ask. Nodes may ask everything.
+bool may(Role role, const wire::Body& body) {
+    if (role == Role::node) return true;
+    if (role == Role::joining) return body.is<wire::Join>();
+    const bool looks = body.is<wire::Query>() || body.is<wire::Logs>() || body.is<wire::Check>();
+    if (role == Role::reader) return looks;
+    return role == Role::user && (looks || body.is<wire::Submit>() || body.is<wire::Offer>() || body.is<wire::Holds>() ||
+                                  body.is<wire::Finish>() || body.is<wire::ClientAlive>() || body.is<wire::Cancel>() ||
+                                  body.is<wire::Probe>() || body.is<wire::Fill>());
+}
 
 }  // namespace
 
@@ -49,14 +73,18 @@ class Routes {
 constexpr int most_queued = 64;
 
 struct FrontDoor::Impl : std::enable_shared_from_this<FrontDoor::Impl> {
-    Impl(Loop& the_loop, Socket the_socket, const PeerId& the_self)
-        : loop(the_loop), socket(std::move(the_socket)), self(the_self) {
+    Impl(Loop& the_loop, Socket the_socket, const PeerId& the_self, std::shared_ptr<KeyRing> the_ring)
+        : loop(the_loop), socket(std::move(the_socket)), self(the_self), ring(std::move(the_ring)) {
         requests.emplace(loop, self,
                          [this](const PeerId& to, const wire::Envelope& envelope, const wire::Body& body) {
                              post(to, envelope, body);
                          });
         requests->name_peers([](const PeerId& peer) { return "visitor " + peer.hex.substr(0, 8); });
         requests->serve([this](const PeerId& from, const wire::Body& body, Reply reply) {
+            if (const auto why = forbidden(from, body)) {
+                if (reply) reply(refused(*why));
+                return;
+            }
             const auto chosen = handler_for(body);
             (*chosen)(from, body, std::move(reply));
         });
@@ -79,6 +107,20 @@ struct FrontDoor::Impl : std::enable_shared_from_this<FrontDoor::Impl> {
         return body.is<wire::Hello>() && hello_handler ? hello_handler : handler;
     }
 
+    // A visitor without a key came by a socket of this machine that its owner alone can reach.
+    std::optional<Error> forbidden(const PeerId& from, const wire::Body& body) const {
+        const auto key = routes.key_of(from);
+        if (!ring || key.empty()) return std::nullopt;
+        const auto role = ring->role_of(key);
+        if (!may(role, body))
+            return Error{Fault::refused, fmt::format("the key {} is that of a {}, who may not ask for {}", key.brief(),
+                                                     name_of(role), wire::name_of(body))};
+        const auto* hello = body.as<wire::Hello>();
+        if (hello != nullptr && (hello->record.member.key != key || hello->record.member.peer != from))
+            return Error{Fault::refused, "HELLO names another key than the connection's"};
+        return std::nullopt;
+    }
+
     void drain() {
         const auto keep = shared_from_this();  // a handler may destroy the front door
         Message message;
@@ -94,7 +136,8 @@ struct FrontDoor::Impl : std::enable_shared_from_this<FrontDoor::Impl> {
         const auto& envelope = decoded->envelope;
         if (envelope.from.empty()) return drops.note(loop.now(), {Fault::corrupt, "a visitor without an id"});
         if (!envelope.answer && !handler_for(decoded->body)) return;  // not open yet: asked again
-        routes.heard(envelope.from, message[0].text());
+        if (!routes.heard(envelope.from, message[0].text(), message[1].user()))
+            return drops.note(loop.now(), {Fault::corrupt, "a visitor with the id of another one"});
         requests->receive(envelope, decoded->body);
     }
 
@@ -104,7 +147,7 @@ struct FrontDoor::Impl : std::enable_shared_from_this<FrontDoor::Impl> {
         if (why.fault != Fault::unsupported || !handler) return;
         const auto envelope = wire::envelope_of(message[1].text());
         if (!envelope || envelope->from.empty()) return;
-        routes.heard(envelope->from, message[0].text());
+        if (!routes.heard(envelope->from, message[0].text(), message[1].user())) return;
         requests->receive_unknown(*envelope, why);
     }
 
@@ -117,7 +160,8 @@ struct FrontDoor::Impl : std::enable_shared_from_this<FrontDoor::Impl> {
     Loop& loop;
     Socket socket;
     const PeerId self;
-    std::string endpoint;
+    const std::shared_ptr<KeyRing> ring;  // null without keys
+    Endpoint endpoint;
     std::unique_ptr<Socket::Watch> watch;
     std::optional<Requests> requests;
     Routes routes;
@@ -127,12 +171,12 @@ struct FrontDoor::Impl : std::enable_shared_from_this<FrontDoor::Impl> {
 };
 
 Result<std::unique_ptr<FrontDoor>> FrontDoor::open(Loop& loop, SocketFactory& sockets, PeerId self,
-                                                   const std::string& endpoint) {
+                                                   const Endpoint& endpoint) {
     auto socket = sockets.make(SocketKind::router, {.high_water_mark = most_queued});
     if (!socket) return fail(std::move(socket).error());
-    auto bound = socket->bind(endpoint);
+    auto bound = socket->bind(endpoint, {.roles = everybody, .keys = {}});
     if (!bound) return fail_in("front door", bound.error());
-    auto impl = std::make_shared<Impl>(loop, std::move(*socket), self);
+    auto impl = std::make_shared<Impl>(loop, std::move(*socket), self, sockets.identity().ring());
     impl->endpoint = std::move(*bound);
     impl->start();
     return std::unique_ptr<FrontDoor>(new FrontDoor(std::move(impl)));
@@ -143,7 +187,7 @@ FrontDoor::~FrontDoor() {
     impl_->close();
 }
 
-const std::string& FrontDoor::endpoint() const {
+const Endpoint& FrontDoor::endpoint() const {
     return impl_->endpoint;
 }
 const PeerId& FrontDoor::self() const {
@@ -159,6 +203,12 @@ void FrontDoor::serve_hello(RequestHandler handler) {
 
 void FrontDoor::send(const PeerId& visitor, const wire::Body& body) {
     impl_->requests->tell(visitor, body);
+}
+PublicKey FrontDoor::key_of(const PeerId& visitor) const {
+    return impl_->routes.key_of(visitor);
+}
+void FrontDoor::cut_connections() {
+    impl_->socket.cut_connections();
 }
 void FrontDoor::witness(std::uint64_t lamport) {
     impl_->requests->witness(lamport);

@@ -16,14 +16,16 @@ class FrontDoor {
   public:
     // Errors: those of Socket::bind.
     static Result<std::unique_ptr<FrontDoor>> open(Loop& loop, SocketFactory& sockets, PeerId self,
-                                                   const std::string& endpoint);
+                                                   const Endpoint& endpoint);
     ~FrontDoor();
 
-    const std::string& endpoint() const;  // as others connect to it
+    const Endpoint& endpoint() const;  // as others connect to it
     const PeerId& self() const;
     void serve(RequestHandler handler);  // requests and, with an empty Reply, messages that want no answer
     void serve_hello(RequestHandler handler);                  // HELLO alone; the mesh answers it
     void send(const PeerId& visitor, const wire::Body& body);  // dropped if the visitor is gone
+    PublicKey key_of(const PeerId& visitor) const;  // that it proved; empty without keys
+    void cut_connections();  // all of them; who may connect comes back
     void witness(std::uint64_t lamport);  // answers carry at least this time, so that a joining peer's clock
                                           // is not behind
 
@@ -42,14 +44,14 @@ class Visitor {
     // Connects in the background, for as long as it takes: an endpoint where nobody listens (yet) is no
     // error.
     static Result<std::unique_ptr<Visitor>> knock(Loop& loop, SocketFactory& sockets, PeerId self,
-                                                  const std::string& endpoint);
+                                                  const Address& address);
     ~Visitor();
 
     void ask(wire::Body body, Duration deadline, Answer answer);
     void tell(const wire::Body& body);                                // wants no answer
     void on_message(std::function<void(const wire::Body&)> handler);  // what the node manager sends unasked
     void on_disconnect(std::function<void()> handler);                // the connection broke (socket monitor)
-    const std::string& endpoint() const;
+    const Endpoint& endpoint() const;
     std::uint64_t lamport() const;  // the latest time that the node manager's messages carried
 
   private:

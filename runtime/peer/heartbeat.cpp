@@ -27,6 +27,7 @@ using namespace std::chrono_literals;
 
 constexpr Duration tick_interval = 50ms;
 constexpr Duration patience = 350ms;     // with a peer that another one asks about
+constexpr unsigned anyone = 0b01110;      // Role: nodes, users, readers
 constexpr Duration short_lived = 2s;     // a connection that is used in doubt only
 constexpr std::uint64_t never_heard_ms = 1ull << 40;
 // A stopped peer shall not find many stale pings when it wakes.
@@ -51,8 +52,9 @@ struct Heartbeat::Impl {
 
     // One connection to a peer's heartbeat ROUTER.
     struct Connection {
-        explicit Connection(Socket the_socket) : socket(std::move(the_socket)) {}
+        Connection(Socket the_socket, PeerId the_peer) : socket(std::move(the_socket)), peer(std::move(the_peer)) {}
         Socket socket;
+        PeerId peer;
         std::unique_ptr<Socket::Watch> watch;
         std::unique_ptr<ConnectionMonitor> monitor;  // of one that is kept
         TimePoint until{};                           // of one that is not
@@ -66,7 +68,7 @@ struct Heartbeat::Impl {
         static_cast<void>(setpriority(PRIO_PROCESS, static_cast<id_t>(gettid()), -10));
         auto made = sockets->make(SocketKind::router, router_queue);
         if (!made) return fail(std::move(made).error());
-        auto bound = made->bind(options.endpoint);
+        auto bound = made->bind(options.endpoint, {.roles = anyone, .keys = {}});
         if (!bound) return fail_in("heartbeat", bound.error());
         endpoint = std::move(*bound);
         router.emplace(std::move(*made));
@@ -94,7 +96,7 @@ struct Heartbeat::Impl {
         auto socket = sockets->make(SocketKind::dealer, short_queue);
         if (!socket) return cannot(member->second, socket.error());
         set_reconnect(*socket, 20ms, 250ms);
-        auto connection = std::make_unique<Connection>(std::move(*socket));
+        auto connection = std::make_unique<Connection>(std::move(*socket), peer);
         connection->until = loop.now() + short_lived;
         if (kept) {
             auto monitor = ConnectionMonitor::watch(
@@ -103,7 +105,7 @@ struct Heartbeat::Impl {
             if (!monitor) return cannot(member->second, monitor.error());
             connection->monitor = std::move(*monitor);
         }
-        if (auto connected = connection->socket.connect(member->second.heartbeat); !connected)
+        if (auto connected = connection->socket.connect(Address{member->second.heartbeat, member->second.key}); !connected)
             return cannot(member->second, connected.error());
         connection->watch = connection->socket.watch(loop, [this, raw = connection.get()] { drain(*raw); });
         return connection;
@@ -272,8 +274,14 @@ struct Heartbeat::Impl {
                 take(message[0], *ping);
             else
                 drop({Fault::unsupported, fmt::format("{} is no heartbeat", wire::name_of(decoded->body))});
-            heard(decoded->envelope.from);
+            if (proved(decoded->envelope.from, message[1].user())) heard(decoded->envelope.from);
         }
+    }
+
+    // Whether who sent it holds the key of the peer that it says to be.
+    bool proved(const PeerId& peer, std::string_view key) const {
+        const auto found = members.find(peer);
+        return found == members.end() || found->second.key.hex == key;
     }
 
     // Whom we do not watch we ask first.
@@ -310,7 +318,7 @@ struct Heartbeat::Impl {
                 const auto silent = std::min(pong->silent_ms, never_heard_ms);
                 liveness.report(pong->about, std::chrono::milliseconds(silent), loop.now());
             }
-            heard(decoded->envelope.from);
+            if (decoded->envelope.from == connection.peer) heard(decoded->envelope.from);
         }
     }
 
@@ -318,7 +326,7 @@ struct Heartbeat::Impl {
     const PeerId self;
     const HeartbeatOptions options;
     const Lost lost;
-    std::string endpoint;
+    Endpoint endpoint;
     AsioLoop loop;
     std::optional<Socket> router;
     std::unique_ptr<Socket::Watch> router_watch;
@@ -364,7 +372,11 @@ Heartbeat::~Heartbeat() {
     impl_->thread.join();
 }
 
-const std::string& Heartbeat::endpoint() const {
+void Heartbeat::cut_connections() {
+    impl_->loop.post([raw = impl_.get()] { raw->router->cut_connections(); });
+}
+
+const Endpoint& Heartbeat::endpoint() const {
     return impl_->endpoint;
 }
 

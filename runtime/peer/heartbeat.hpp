@@ -14,7 +14,7 @@
 namespace fard {
 
 struct HeartbeatOptions {
-    std::string endpoint;  // to bind
+    Endpoint endpoint;  // to bind
     Duration interval = std::chrono::milliseconds(250);
     Duration silence_limit = std::chrono::milliseconds(1000);
 };
@@ -36,13 +36,14 @@ class Heartbeat {
                                                     HeartbeatOptions options, Lost lost);
     ~Heartbeat();  // joins the thread; `lost` is not called any more
 
-    const std::string& endpoint() const;  // as others connect to it
+    const Endpoint& endpoint() const;  // as others connect to it
 
     void add(const wire::Member& member);  // somebody who may be asked about
     void remove(const PeerId& peer);
     // Whom we send heartbeats, and who sends them to us; others are left alone from now on.
     void watch(std::vector<PeerId> behind, std::vector<PeerId> before);
 
+    void cut_connections();  // who may connect comes back
     Duration silent_for(const PeerId& peer) const;  // since it was heard; max() if it is not watched
     bool alone() const;                             // as of a loss
     DropLog::Counters counters() const;

@@ -26,6 +26,7 @@ class Inlet {
 
     bool empty() const { return links_.empty(); }
     std::size_t size() const { return links_.size(); }
+    void admit(std::size_t link, const PublicKey& sender) { links_[link].admit(sender); }  // see LinkReceiver::admit
     const LinkReceiver& link(std::size_t number) const { return links_[number]; }
 
     // The next chunk, if one is there, into memory that is used again; false: none, and `chunk` is empty. Until taken()

@@ -48,6 +48,47 @@ std::uint64_t LinkTerms::lead() const {
     return std::max<std::uint64_t>(2, window()) + links::half_window(window()) - 1;
 }
 
+namespace {
+
+// What a place is: a directory, or an address to bind and the one that others use for it.
+struct Place {
+    std::string directory, address, advertised;
+};
+
+Result<Place> parse_place(const std::string& text) {
+    const auto colon = text.find(':');
+    const auto transport = text.substr(0, colon);
+    const auto where = colon == std::string::npos ? std::string() : text.substr(colon + 1);
+    if (where.empty() || (transport != "ipc" && transport != "tcp"))
+        return fail(Fault::invalid_input,
+                    "'{}' is no place for a link (expected ipc:DIRECTORY or tcp:ADDRESS[,ADVERTISED])", text);
+    if (transport == "ipc") return Place{where, "", ""};
+    const auto comma = where.find(',');
+    return Place{"", where.substr(0, comma), comma == std::string::npos ? "" : where.substr(comma + 1)};
+}
+
+Result<Endpoint> bind_one(const Place& place, const std::string& file, Socket& socket) {
+    auto wanted = place.directory.empty() ? Endpoint::tcp(place.address, 0) : Endpoint::ipc(place.directory + "/" + file);
+    if (!wanted) return fail(wanted.error());
+    auto bound = socket.bind(*wanted, {.roles = 0, .keys = {}, .undecided = true});
+    if (!bound || place.advertised.empty()) return bound;
+    return Endpoint::tcp(place.advertised, bound->port());
+}
+
+}  // namespace
+
+Result<wire::LinkEndpoint> links::bind_pair(SocketFactory& sockets, const std::string& place, Socket& data,
+                                            Socket& credit) {
+    const auto parsed = parse_place(place);
+    if (!parsed) return fail(parsed.error());
+    const auto stem = random_hex(8);
+    auto data_at = bind_one(*parsed, stem + ".d", data);
+    if (!data_at) return fail(data_at.error());
+    auto credit_at = bind_one(*parsed, stem + ".c", credit);
+    if (!credit_at) return fail(credit_at.error());
+    return wire::LinkEndpoint{std::move(*data_at), std::move(*credit_at), sockets.identity().key()};
+}
+
 LinkSender* fewest_unacknowledged(std::vector<LinkSender>& senders) {
     LinkSender* best = nullptr;
     for (auto& sender : senders) {

@@ -53,16 +53,19 @@ struct LinkTerms {
 
 class LinkReceiver {
   public:
-    // `place`: "ipc:DIRECTORY" (two new socket files there, removed at destruction) or "tcp:ADDRESS" (free
-    // ports). `pacer` (may be nullptr) outlives the receiver. Errors: io, refused, invalid_input (terms that
+    // `place`: "ipc:DIRECTORY" (two new socket files there, removed at destruction), "tcp:ADDRESS" (free ports) or
+    // "tcp:ADDRESS,ADVERTISED" (where others connect to ADVERTISED). `pacer` (may be nullptr) outlives the receiver. Errors: io, refused, invalid_input (terms that
     // no link can have).
     static Result<LinkReceiver> bind(SocketFactory& sockets, const std::string& place, LinkTerms terms,
                                      Pacer* pacer = nullptr);
+    // The other way round: to a sender that is bound. Errors: io, invalid_input.
+    static Result<LinkReceiver> connect(SocketFactory& sockets, const wire::LinkEndpoint& endpoint, LinkTerms terms);
     LinkReceiver(LinkReceiver&&) noexcept;
     LinkReceiver& operator=(LinkReceiver&&) noexcept;
     ~LinkReceiver();
 
     const wire::LinkEndpoint& endpoint() const;
+    void admit(const PublicKey& sender);  // who may connect to a bound one; without keys of no effect
     const LinkTerms& terms() const;
     bool opened() const;              // LINK_OPEN came and agreed
     bool lost();                      // a connection broke after that; look now and then, a watch calls for it
@@ -98,7 +101,9 @@ class LinkReceiver {
 
   private:
     struct Impl;
+    struct Making;
     explicit LinkReceiver(std::unique_ptr<Impl> impl);
+    static Result<Making> make(SocketFactory& sockets, const LinkTerms& terms, bool bound);
     std::unique_ptr<Impl> impl_;
 };
 
@@ -107,9 +112,15 @@ class LinkSender {
     // `from`: "client", "coordinator", or "position/replica". `pacer` (may be nullptr) outlives the sender.
     static Result<LinkSender> connect(SocketFactory& sockets, const wire::LinkEndpoint& endpoint,
                                       LinkTerms terms, std::string from, Pacer* pacer = nullptr);
+    // The other way round: waits at `place` (as LinkReceiver::bind) for its receiver. Errors: io, refused,
+    // invalid_input.
+    static Result<LinkSender> bind(SocketFactory& sockets, const std::string& place, LinkTerms terms, std::string from);
     LinkSender(LinkSender&&) noexcept;
     LinkSender& operator=(LinkSender&&) noexcept;
     ~LinkSender();
+
+    const wire::LinkEndpoint& endpoint() const;  // of both sockets
+    void admit(const PublicKey& receiver);       // as LinkReceiver::admit
 
     // Sends LINK_OPEN when the connection is up; true once it has been sent. Called again until then.
     bool open();
@@ -142,7 +153,9 @@ class LinkSender {
 
   private:
     struct Impl;
+    struct Making;
     explicit LinkSender(std::unique_ptr<Impl> impl);
+    static Result<Making> make(SocketFactory& sockets, const LinkTerms& terms, bool bound);
     std::unique_ptr<Impl> impl_;
 };
 

@@ -29,4 +29,8 @@ inline SocketOptions credit_options() {
     return {.high_water_mark = 16, .immediate = true, .max_frame_bytes = wire::Credit::cap};
 }
 
+// Binds both sockets of a link at a place (as LinkReceiver::bind says) and returns where others connect to them.
+// With keys nobody is let in before LinkReceiver::admit or LinkSender::admit says whom.
+Result<wire::LinkEndpoint> bind_pair(SocketFactory& sockets, const std::string& place, Socket& data, Socket& credit);
+
 }  // namespace fard::links

@@ -51,47 +51,46 @@ LinkReceiver::LinkReceiver(LinkReceiver&&) noexcept = default;
 LinkReceiver& LinkReceiver::operator=(LinkReceiver&&) noexcept = default;
 LinkReceiver::~LinkReceiver() = default;
 
-// ---- binding
+// ---- making one
 
-namespace {
-
-struct Places {
-    std::string data, credit;
+struct LinkReceiver::Making {
+    HeaderForm form;
+    Socket data, credit;
+    links::LinkWatch watch;
 };
 
-Result<Places> places_in(const std::string& place) {
-    const auto colon = place.find(':');
-    const auto transport = place.substr(0, colon);
-    const auto where = colon == std::string::npos ? std::string() : place.substr(colon + 1);
-    if (where.empty() || (transport != "ipc" && transport != "tcp"))
-        return fail(Fault::invalid_input,
-                    "'{}' is no place for a link (expected ipc:DIRECTORY or tcp:ADDRESS)", place);
-    if (transport == "tcp") return Places{"tcp://" + where + ":0", "tcp://" + where + ":0"};
-    const auto stem = "ipc://" + where + "/" + random_hex(8);
-    return Places{stem + ".d", stem + ".c"};
-}
-
-}  // namespace
-
-Result<LinkReceiver> LinkReceiver::bind(SocketFactory& sockets, const std::string& place, LinkTerms terms,
-                                        Pacer* pacer) {
-    const auto places = places_in(place);
-    if (!places) return fail(places.error());
+Result<LinkReceiver::Making> LinkReceiver::make(SocketFactory& sockets, const LinkTerms& terms, bool bound) {
     auto form = HeaderForm::of(terms.run, terms.epoch, terms.tensors, terms.positions);
     if (!form) return fail(form.error());
     auto data = sockets.make(SocketKind::pull, links::data_options(terms, terms.window()));
     if (!data) return fail(data.error());
     auto credit = sockets.make(SocketKind::push, links::credit_options());
     if (!credit) return fail(credit.error());
-    auto watch = links::LinkWatch::on(sockets, *data, *credit, true);
+    auto watch = links::LinkWatch::on(sockets, *data, *credit, bound);
     if (!watch) return fail(watch.error());
-    const auto data_at = data->bind(places->data);
-    if (!data_at) return fail(data_at.error());
-    const auto credit_at = credit->bind(places->credit);
-    if (!credit_at) return fail(credit_at.error());
-    auto impl = std::make_unique<Impl>(std::move(terms), std::move(*form), std::move(*data),
-                                       std::move(*credit), std::move(*watch), pacer);
-    impl->endpoint = {*data_at, *credit_at};
+    return Making{std::move(*form), std::move(*data), std::move(*credit), std::move(*watch)};
+}
+
+Result<LinkReceiver> LinkReceiver::bind(SocketFactory& sockets, const std::string& place, LinkTerms terms,
+                                        Pacer* pacer) {
+    auto made = make(sockets, terms, true);
+    if (!made) return fail(made.error());
+    auto endpoint = links::bind_pair(sockets, place, made->data, made->credit);
+    if (!endpoint) return fail(endpoint.error());
+    auto impl = std::make_unique<Impl>(std::move(terms), std::move(made->form), std::move(made->data),
+                                       std::move(made->credit), std::move(made->watch), pacer);
+    impl->endpoint = std::move(*endpoint);
+    return LinkReceiver(std::move(impl));
+}
+
+Result<LinkReceiver> LinkReceiver::connect(SocketFactory& sockets, const wire::LinkEndpoint& endpoint, LinkTerms terms) {
+    auto made = make(sockets, terms, false);
+    if (!made) return fail(made.error());
+    if (auto connected = made->credit.connect(Address{endpoint.credit, endpoint.key}); !connected) return fail(connected.error());
+    if (auto connected = made->data.connect(Address{endpoint.data, endpoint.key}); !connected) return fail(connected.error());
+    auto impl = std::make_unique<Impl>(std::move(terms), std::move(made->form), std::move(made->data),
+                                       std::move(made->credit), std::move(made->watch), nullptr);
+    impl->endpoint = endpoint;
     return LinkReceiver(std::move(impl));
 }
 
@@ -243,6 +242,11 @@ bool LinkReceiver::credit_due() const {
 }
 
 // ---- the rest
+
+void LinkReceiver::admit(const PublicKey& sender) {
+    impl_->data.admit({sender});
+    impl_->credit.admit({sender});
+}
 
 const wire::LinkEndpoint& LinkReceiver::endpoint() const {
     return impl_->endpoint;

@@ -32,6 +32,7 @@ struct LinkSender::Impl {
     Socket data;
     Socket credit;
     links::LinkWatch watch;
+    wire::LinkEndpoint endpoint;
     bool opened = false;
     bool used_up = false;  // why send said false last: the window, not the connection
     std::uint64_t sent = 0;
@@ -47,20 +48,55 @@ LinkSender::LinkSender(LinkSender&&) noexcept = default;
 LinkSender& LinkSender::operator=(LinkSender&&) noexcept = default;
 LinkSender::~LinkSender() = default;
 
-Result<LinkSender> LinkSender::connect(SocketFactory& sockets, const wire::LinkEndpoint& endpoint,
-                                       LinkTerms terms, std::string from, Pacer* pacer) {
+struct LinkSender::Making {
+    HeaderForm form;
+    Socket data, credit;
+    links::LinkWatch watch;
+};
+
+Result<LinkSender::Making> LinkSender::make(SocketFactory& sockets, const LinkTerms& terms, bool bound) {
     auto form = HeaderForm::of(terms.run, terms.epoch, terms.tensors, terms.positions);
     if (!form) return fail(form.error());
     auto data = sockets.make(SocketKind::push, links::data_options(terms, terms.window()));
     if (!data) return fail(data.error());
     auto credit = sockets.make(SocketKind::pull, links::credit_options());
     if (!credit) return fail(credit.error());
-    auto watch = links::LinkWatch::on(sockets, *data, *credit, false);
+    auto watch = links::LinkWatch::on(sockets, *data, *credit, bound);
     if (!watch) return fail(watch.error());
-    if (auto connected = credit->connect(endpoint.credit); !connected) return fail(connected.error());
-    if (auto connected = data->connect(endpoint.data); !connected) return fail(connected.error());
-    return LinkSender(std::make_unique<Impl>(std::move(terms), std::move(from), std::move(*form),
-                                             std::move(*data), std::move(*credit), std::move(*watch), pacer));
+    return Making{std::move(*form), std::move(*data), std::move(*credit), std::move(*watch)};
+}
+
+Result<LinkSender> LinkSender::connect(SocketFactory& sockets, const wire::LinkEndpoint& endpoint,
+                                       LinkTerms terms, std::string from, Pacer* pacer) {
+    auto made = make(sockets, terms, false);
+    if (!made) return fail(made.error());
+    if (auto connected = made->credit.connect(Address{endpoint.credit, endpoint.key}); !connected) return fail(connected.error());
+    if (auto connected = made->data.connect(Address{endpoint.data, endpoint.key}); !connected) return fail(connected.error());
+    auto impl = std::make_unique<Impl>(std::move(terms), std::move(from), std::move(made->form),
+                                       std::move(made->data), std::move(made->credit), std::move(made->watch), pacer);
+    impl->endpoint = endpoint;
+    return LinkSender(std::move(impl));
+}
+
+Result<LinkSender> LinkSender::bind(SocketFactory& sockets, const std::string& place, LinkTerms terms,
+                                    std::string from) {
+    auto made = make(sockets, terms, true);
+    if (!made) return fail(made.error());
+    auto endpoint = links::bind_pair(sockets, place, made->data, made->credit);
+    if (!endpoint) return fail(endpoint.error());
+    auto impl = std::make_unique<Impl>(std::move(terms), std::move(from), std::move(made->form),
+                                       std::move(made->data), std::move(made->credit), std::move(made->watch), nullptr);
+    impl->endpoint = std::move(*endpoint);
+    return LinkSender(std::move(impl));
+}
+
+void LinkSender::admit(const PublicKey& receiver) {
+    impl_->data.admit({receiver});
+    impl_->credit.admit({receiver});
+}
+
+const wire::LinkEndpoint& LinkSender::endpoint() const {
+    return impl_->endpoint;
 }
 
 bool LinkSender::open() {

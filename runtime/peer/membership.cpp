@@ -28,6 +28,14 @@ bool complete(const wire::Member& member) {
            !member.heartbeat.empty();
 }
 
+// Where it says to be reached must be a place for us as well: a board that others reach over a network takes nobody who
+// names sockets of this machine, which a stranger could make it connect to.
+bool is_within_reach(const wire::Member& member, const wire::Member& self) {
+    return self.front_door.is_on_this_machine() ||
+           (!member.front_door.is_on_this_machine() && !member.publisher.is_on_this_machine() &&
+            !member.heartbeat.is_on_this_machine());
+}
+
 wire::Record stone(const wire::Record& record, std::string why, bool ended) {
     wire::Record gone;
     gone.member.peer = record.member.peer;
@@ -84,12 +92,20 @@ wire::Record kept(const wire::Record& record) {
 
 }  // namespace
 
-Membership::Membership(std::string cluster, wire::Record self, std::vector<std::string> seeds)
+Membership::Membership(std::string cluster, wire::Record self, const std::vector<Address>& seeds)
     : cluster_(std::move(cluster)), self_(self.member.peer), neighbourhood_(self_) {
-    for (const auto& seed : seeds) {
-        if (seed != self.member.front_door) doors_[seed] = {.seed = true, .pause = shortest_pause};
-    }
     roster_.put(std::move(self));
+    for (const auto& seed : seeds)
+        add_seed(seed);
+}
+
+void Membership::add_seed(const Address& seed) {
+    if (seed.endpoint == self().front_door) return;
+    auto& door = doors_[seed.endpoint];
+    door.key = seed.key;
+    if (std::exchange(door.seed, true)) return;
+    door.next = {};
+    door.pause = shortest_pause;
 }
 
 void Membership::begin_with(const Roster& roster) {
@@ -115,6 +131,13 @@ Result<Membership::Changes> Membership::hello(const wire::Hello& hello, TimePoin
     }
     const auto& record = hello.record;
     if (!complete(record.member)) return fail(Fault::invalid_input, "HELLO without an id or an endpoint");
+    if (!is_within_reach(record.member, self()))
+        return fail(Fault::refused,
+                    "board {} at {} cannot reach board {} at {}, {}, {}; give it addresses that other machines reach",
+                    self().name, self().front_door, record.member.name, record.member.front_door,
+                    record.member.publisher, record.member.heartbeat);
+    if (record.member.peer != self_ && admits_ && !admits_(record.member))
+        return fail(Fault::refused, "board {} has no key that board {} takes from a node", record.member.name, self().name);
     Changes changes;
     if (record.member.peer == self_) return changes;
     if (roster_.size() >= most_members && roster_.find(record.member.peer) == nullptr)
@@ -140,7 +163,7 @@ Membership::Changes Membership::news(const PeerId& from, const wire::News& news,
     // Who takes us for gone does not hear us any more: it must be told at its front door.
     const auto* teller = find(from);
     if (roster_.find(self_)->incarnation != before && teller != nullptr)
-        knock_soon(teller->front_door, now, try_found_for);
+        knock_soon(teller->door(), now, try_found_for);
     return changes;
 }
 
@@ -151,7 +174,7 @@ Membership::Changes Membership::synced(const PeerId& from, const wire::News& new
         merge(record, Source::sync, now, changes);
     const auto* teller = find(from);
     if (roster_.find(self_)->incarnation != before && teller != nullptr)
-        knock_soon(teller->front_door, now, try_found_for);
+        knock_soon(teller->door(), now, try_found_for);
     return changes;
 }
 
@@ -167,7 +190,7 @@ Membership::Changes Membership::lost(const PeerId& peer, const std::string& why,
     Changes changes;
     const auto* known = roster_.find(peer);
     if (known == nullptr || peer == self_) return changes;
-    const auto front_door = known->member.front_door;
+    const auto front_door = known->member.door();
     bury(stone(*known, why, !may_return), Source::itself, alone, now, changes);
     if (may_return) knock_soon(front_door, now, try_lost_for);
     return changes;
@@ -258,6 +281,7 @@ void Membership::merge_unknown(const wire::Record& record, Source source, TimePo
 void Membership::add(wire::Record record, Source source, TimePoint now, Changes& changes) {
     const auto& member = record.member;
     if (roster_.size() >= most_members) return;
+    if (!complete(member) || !is_within_reach(member, self()) || (admits_ && !admits_(member))) return;
     // Two processes cannot have bound the same endpoint: one of them is no more. Of ourselves we know that we live; of
     // two others the newcomer itself may say which, or that it is the younger; news can be older than what we know.
     const auto& us = self();
@@ -342,7 +366,7 @@ wire::Hello Membership::our_hello(bool listen) const {
 }
 
 wire::Welcome Membership::our_welcome(const wire::Hello& to) const {
-    wire::Welcome welcome{{excerpt(*roster_.find(self_), state_part)}};
+    wire::Welcome welcome{{excerpt(*roster_.find(self_), state_part)}, {}};
     const auto& guest = to.record.member.peer;
     if (const auto* known = roster_.find(guest); known != nullptr && guest != self_)
         welcome.records.push_back(excerpt(*known, 0));
@@ -413,8 +437,9 @@ std::vector<wire::News> Membership::take_news() {
 
 // ---- doors
 
-void Membership::knock_soon(const std::string& front_door, TimePoint now, Duration duration) {
-    auto& door = doors_[front_door];
+void Membership::knock_soon(const Address& front_door, TimePoint now, Duration duration) {
+    auto& door = doors_[front_door.endpoint];
+    door.key = front_door.key;
     if (door.until <= now) {
         door.next = now;
         door.pause = shortest_pause;
@@ -422,38 +447,38 @@ void Membership::knock_soon(const std::string& front_door, TimePoint now, Durati
     door.until = std::max(door.until, now + duration);
 }
 
-bool Membership::at_home(const std::string& front_door, const Door& door) const {
+bool Membership::at_home(const Endpoint& front_door, const Door& door) const {
     if (!door.led_to.empty() && find(door.led_to) != nullptr) return true;
     return std::any_of(roster_.begin(), roster_.end(),
                        [&](const Roster::Entry& entry) { return entry->member.front_door == front_door; });
 }
 
-void Membership::add_door(const std::string& front_door, TimePoint now) {
-    const auto found = doors_.find(front_door);
+void Membership::add_door(const Address& front_door, TimePoint now) {
+    const auto found = doors_.find(front_door.endpoint);
     if (found == doors_.end() && doors_.size() >= most_doors) return;
-    if (!at_home(front_door, found == doors_.end() ? Door{} : found->second))
+    if (!at_home(front_door.endpoint, found == doors_.end() ? Door{} : found->second))
         knock_soon(front_door, now, try_found_for);
 }
 
-void Membership::answered(const std::string& front_door, const PeerId& by) {
+void Membership::answered(const Endpoint& front_door, const PeerId& by) {
     const auto found = doors_.find(front_door);
     if (found == doors_.end()) return;
     if (found->second.seed)
-        found->second = {.seed = true, .led_to = by, .pause = shortest_pause};
+        found->second = {.key = found->second.key, .seed = true, .led_to = by, .pause = shortest_pause};
     else
         doors_.erase(found);
 }
 
-std::vector<std::string> Membership::knocks(TimePoint now) {
+std::vector<Address> Membership::knocks(TimePoint now) {
     std::erase_if(doors_, [&](const auto& entry) { return !entry.second.seed && entry.second.until <= now; });
-    std::vector<std::string> due;
+    std::vector<Address> due;
     for (auto& [front_door, door] : doors_) {
         if (door.next > now || due.size() >= most_knocks) continue;
         const bool wanted = door.until > now || !at_home(front_door, door);
         if (!wanted) continue;
         door.next = now + door.pause;
         door.pause = std::min(door.pause * 2, longest_pause);
-        due.push_back(front_door);
+        due.push_back({front_door, door.key});
     }
     return due;
 }

@@ -26,7 +26,7 @@ namespace fard {
 class Membership {
   public:
     // `self`: our own record; its incarnation should be higher than that of a former life with the same id.
-    Membership(std::string cluster, wire::Record self, std::vector<std::string> seeds);
+    Membership(std::string cluster, wire::Record self, const std::vector<Address>& seeds);
 
     struct Change {
         enum class Kind { joined, lost, state } kind;
@@ -34,6 +34,9 @@ class Membership {
         std::string why = {};  // of a loss
     };
     using Changes = std::vector<Change>;
+
+    // Whom else than by the rules here: nobody of whom it says false becomes a member.
+    void admit_by(std::function<bool(const wire::Member&)> admits) { admits_ = std::move(admits); }
 
     // Whether we have heard a peer ourselves of late: then it is not gone because others say that it is silent.
     void believe_ears(std::function<bool(const PeerId&)> hears) { hears_ = std::move(hears); }
@@ -69,10 +72,11 @@ class Membership {
     // Front doors to say HELLO at now: seeds that have not led to a member, lost members that may only have been cut
     // off, and who takes us for gone; some of them at a time. Each is named again after a pause that grows from 250 ms
     // to 5 s.
-    std::vector<std::string> knocks(TimePoint now);
-    void add_door(const std::string& front_door, TimePoint now);  // found by a beacon; tried for 10 s
+    std::vector<Address> knocks(TimePoint now);
+    void add_seed(const Address& front_door);
+    void add_door(const Address& front_door, TimePoint now);  // found by a beacon; tried for 10 s
     // With WELCOME by this peer (ourselves, where a seed is another name of our own front door).
-    void answered(const std::string& front_door, const PeerId& by);
+    void answered(const Endpoint& front_door, const PeerId& by);
 
     const wire::Member& self() const { return roster_.find(self_)->member; }
     std::vector<wire::Member> members() const;           // self first
@@ -93,13 +97,14 @@ class Membership {
         bool held = false; // is not told yet
     };
     struct Door {
+        PublicKey key;
         bool seed = false;  // to be knocked at whenever its board is no member
         PeerId led_to{};    // who answered there last
         TimePoint until{};  // and until then in any case
         TimePoint next{};   // not before this
         Duration pause{};   // from the next knock to the one after
     };
-    bool at_home(const std::string& front_door, const Door& door) const;  // its board is a member
+    bool at_home(const Endpoint& front_door, const Door& door) const;  // its board is a member
     void merge(const wire::Record& record, Source source, TimePoint now, Changes& changes);
     void merge_self(const wire::Record& record);
     void merge_known(const wire::Record& known, const wire::Record& record, Source source, TimePoint now,
@@ -109,7 +114,7 @@ class Membership {
     void bury(const wire::Record& gone, Source source, bool held, TimePoint now, Changes& changes);
     void raise(std::uint64_t above);
     void spread(const PeerId& peer, unsigned parts, Source source);
-    void knock_soon(const std::string& front_door, TimePoint now, Duration duration);
+    void knock_soon(const Address& front_door, TimePoint now, Duration duration);
     void expire(TimePoint now);
 
     std::string cluster_;
@@ -117,9 +122,10 @@ class Membership {
     Roster roster_;
     Neighbourhood neighbourhood_;
     std::function<bool(const PeerId&)> hears_;
+    std::function<bool(const wire::Member&)> admits_;
     std::map<PeerId, Tombstone> gone_;
     std::map<PeerId, unsigned> news_;  // to be told: which parts of its record
-    std::map<std::string, Door> doors_;
+    std::map<Endpoint, Door> doors_;
 };
 
 }  // namespace fard

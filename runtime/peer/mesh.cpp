@@ -3,12 +3,14 @@
 #include <spdlog/spdlog.h>
 
 #include <map>
+#include <set>
 #include <optional>
 
 #include "runtime/peer/beacon.hpp"
 #include "runtime/peer/codec.hpp"
 #include "runtime/peer/gossip.hpp"
 #include "runtime/peer/heartbeat.hpp"
+#include "runtime/peer/key_ring.hpp"
 #include "runtime/peer/membership.hpp"
 #include "runtime/peer/messages_mesh.hpp"
 #include "runtime/peer/monitor.hpp"
@@ -31,8 +33,18 @@ constexpr Duration unwanted_for = 5s;  // until a subscription goes: the neighbo
 constexpr int waiting_messages = 256;  // for a peer that does not take them; what it misses is repeated or made good
 constexpr Duration farewell = 100ms;  // how long the process may wait for LEAVE to go out
 
-Result<> check_reachable(const std::string& what, const std::string& endpoint) {
-    if (endpoint.starts_with("tcp://0.0.0.0:") || endpoint.starts_with("tcp://[::]:")) {
+constexpr Duration name_deadline = 5s;      // of one look at a seed's name
+constexpr Duration name_pause = 5s;         // until the next, while its board is not found
+constexpr int failures_to_tell = 2;         // in a row, then a seed's silence is logged
+constexpr unsigned nodes = 1u << static_cast<unsigned>(Role::node);
+constexpr Duration closed_for = 3s;  // at most, at the start: until a seed has said which keys were revoked
+
+Endpoint advertised(const Endpoint& bound, const std::string& address) {
+    return bound.is_tcp() && !address.empty() ? Endpoint::tcp(address, bound.port()).value_or(bound) : bound;
+}
+
+Result<> check_reachable(const std::string& what, const Endpoint& endpoint) {
+    if (endpoint.is_wildcard()) {
         return fail(Fault::invalid_input,
                     "{} is bound to {}, where others cannot connect; bind it to this board's own address",
                     what, endpoint);
@@ -46,15 +58,24 @@ Result<> check_reachable(const std::string& what, const std::string& endpoint) {
 // lives, Requests repeats and answers; this class carries their messages and turns their decisions into connections and
 // events.
 struct Mesh::Impl : std::enable_shared_from_this<Mesh::Impl> {
+    // What one member publishes.
+    struct Subscription {
+        Subscription(PeerId whose, Socket its_socket) : peer(std::move(whose)), socket(std::move(its_socket)) {}
+        PeerId peer;
+        Socket socket;
+        std::unique_ptr<Socket::Watch> watch;
+        bool ended = false;
+    };
+
     Impl(Loop& the_loop, SocketFactory& the_sockets, FrontDoor& the_door, MeshOptions the_options,
-         Events the_events, Socket the_publisher, Socket the_subscriber)
+         Events the_events, Socket the_publisher)
         : loop(the_loop),
           sockets(the_sockets),
           door(the_door),
           options(std::move(the_options)),
           events(std::move(the_events)),
           publisher(std::move(the_publisher)),
-          subscriber(std::move(the_subscriber)) {}
+          ring(the_sockets.identity().ring()) {}
 
     Result<> open(const PeerId& self_id);
     void begin();
@@ -76,8 +97,12 @@ struct Mesh::Impl : std::enable_shared_from_this<Mesh::Impl> {
     void answer_hello(const wire::Body& body, const Reply& reply);
     void tick();
     void knock_where_due();
-    void knock(const std::string& front_door);
-    void on_knocked(const std::string& front_door, Result<wire::Body> answer);
+    void knock(const Address& front_door);
+    void on_knocked(const Endpoint& front_door, Result<wire::Body> answer);
+    void unanswered(const Endpoint& front_door, const Error& why);
+    void find_seed(const WrittenAddress& seed);
+    Result<> allow(const std::vector<wire::AllowedKey>& keys);
+    bool admits(const wire::Member& member) const;
     void tell_news();
     void sync_with(const PeerId& peer);
 
@@ -85,9 +110,9 @@ struct Mesh::Impl : std::enable_shared_from_this<Mesh::Impl> {
     void post(const std::string& topic, const wire::Envelope& envelope, const wire::Body& body);
     void post_state(const std::string& topic, const wire::Body& state);
     void carry(const PeerId& to, const wire::Envelope& envelope, const wire::Body& body);
-    void drain();
-    void take(const Message& message);
-    void take_undecoded(const Message& message, const Error& why);
+    void drain(const std::shared_ptr<Subscription>& from);
+    void take(const PeerId& sender, const Message& message);
+    void take_undecoded(const PeerId& sender, const Message& message, const Error& why);
     void take_state(const PeerId& from, const wire::Body& body);
     void take_request(const PeerId& from, const wire::Body& body, Reply reply);
 
@@ -101,14 +126,18 @@ struct Mesh::Impl : std::enable_shared_from_this<Mesh::Impl> {
     std::optional<Gossip> gossip;
     std::optional<Requests> requests;
     std::shared_ptr<const RequestHandler> handler;
-    Socket publisher, subscriber;
-    std::unique_ptr<Socket::Watch> watch;
+    Socket publisher;
+    std::shared_ptr<KeyRing> ring;  // null without keys
     std::unique_ptr<Heartbeat> heartbeat;
     std::unique_ptr<LanBeacon> beacon;
-    std::map<std::string, std::unique_ptr<Visitor>> knocking;  // by front door
-    // Whom the subscriber is connected to.
+    std::map<Endpoint, std::unique_ptr<Visitor>> knocking;  // by front door
+    std::map<Endpoint, int> failures;                       // of seeds, in a row
+    std::set<Endpoint> seeds;                               // as far as their names are resolved
+    std::optional<Resolver> resolver;
+    // Whom we are subscribed to, each by a socket of its own, so that a message is known by its connection.
     struct Heard {
-        decltype(wire::Member::publisher) publisher;
+        Endpoint publisher;
+        std::shared_ptr<Subscription> subscription;
         TimePoint wanted{};  // last, by the neighbourhood or by work
         TimePoint worked{};  // with: the last request
         TimePoint said{};    // to it, that it shall hear us
@@ -123,12 +152,9 @@ struct Mesh::Impl : std::enable_shared_from_this<Mesh::Impl> {
 };
 
 Result<> Mesh::Impl::open(const PeerId& self_id) {
-    auto bound = publisher.bind(options.publisher);
+    auto bound = publisher.bind(options.publisher, {.roles = nodes, .keys = {}});
     if (!bound) return fail_in("publisher", bound.error());
     set_linger(publisher, farewell);
-    set_reconnect(subscriber, 10ms, 250ms);
-    subscriber.subscribe(everyone);
-    subscriber.subscribe(self_id.hex);
 
     const auto on_lost = [this](const Heartbeat::Loss& loss) {
         loop.post([weak = weak_from_this(), loss] {
@@ -141,7 +167,12 @@ Result<> Mesh::Impl::open(const PeerId& self_id) {
     if (!started) return fail(std::move(started).error());
     heartbeat = std::move(*started);
 
-    self = {self_id, options.name, door.endpoint(), *bound, heartbeat->endpoint()};
+    self = {self_id,
+            options.name,
+            advertised(door.endpoint(), options.advertise),
+            advertised(*bound, options.advertise),
+            advertised(heartbeat->endpoint(), options.advertise),
+            sockets.identity().key()};
     return check_reachable("the front door", self.front_door)
         .and_then([&] { return check_reachable("the publisher", self.publisher); })
         .and_then([&] { return check_reachable("the heartbeat", self.heartbeat); });
@@ -154,7 +185,15 @@ void Mesh::Impl::begin() {
     const auto since_epoch = std::chrono::system_clock::now().time_since_epoch();
     record.incarnation = static_cast<std::uint64_t>(
         std::chrono::duration_cast<std::chrono::milliseconds>(since_epoch).count());
-    membership.emplace(options.cluster, std::move(record), options.seeds);
+    membership.emplace(options.cluster, std::move(record), std::vector<Address>{});
+    membership->admit_by([this](const wire::Member& member) { return admits(member); });
+    if (ring && !options.seeds.empty()) {
+        ring->set_open(false);
+        loop.call_after(closed_for, [ring = ring] { ring->set_open(true); });
+    }
+    resolver.emplace(loop);
+    for (const auto& seed : options.seeds)
+        find_seed(seed);
     membership->believe_ears([this](const PeerId& peer) {
         return heartbeat->silent_for(peer) < options.silence_limit / 2;
     });
@@ -169,7 +208,6 @@ void Mesh::Impl::begin() {
     });
     door.serve_hello(
         [this](const PeerId&, const wire::Body& body, const Reply& reply) { answer_hello(body, reply); });
-    watch = subscriber.watch(loop, [this] { drain(); });
     timer = loop.call_at(loop.now(), [this] { tick(); });
 }
 
@@ -182,7 +220,8 @@ void Mesh::Impl::close() {
     beacon.reset();
     knocking.clear();
     calling.clear();
-    watch.reset();
+    resolver.reset();
+    heard.clear();
     heartbeat.reset();
     requests.reset();
 }
@@ -245,16 +284,26 @@ void Mesh::Impl::listen_to(const wire::Member& member) {
     auto& place = heard[member.peer];
     place.wanted = loop.now();
     if (place.publisher == member.publisher) return;
-    if (const auto connected = subscriber.connect(member.publisher); !connected)
+    auto socket = sockets.make(SocketKind::sub);
+    if (!socket) return spdlog::error("mesh: board {}: {}", member.name, socket.error().message);
+    set_reconnect(*socket, 10ms, 250ms);
+    socket->subscribe(everyone);
+    socket->subscribe(self.peer.hex);
+    if (const auto connected = socket->connect(Address{member.publisher, member.key}); !connected)
         return spdlog::error("mesh: board {}: {}", member.name, connected.error().message);
+    auto made = std::make_shared<Subscription>(member.peer, std::move(*socket));
+    made->watch = made->socket.watch(loop, [this, weak = std::weak_ptr(made)] {
+        if (const auto subscription = weak.lock()) drain(subscription);
+    });
     place.publisher = member.publisher;
+    place.subscription = std::move(made);
     greet(member.peer);
 }
 
 void Mesh::Impl::stop_listening(const PeerId& peer) {
     const auto found = heard.find(peer);
     if (found == heard.end()) return;
-    subscriber.disconnect(found->second.publisher);
+    if (found->second.subscription) found->second.subscription->ended = true;  // if it is calling us, drain() holds it
     heard.erase(found);
 }
 
@@ -286,7 +335,7 @@ void Mesh::Impl::work_with(const PeerId& peer) {
 }
 
 void Mesh::Impl::ask_to_be_heard(const wire::Member& member) {
-    auto visitor = Visitor::knock(loop, sockets, self.peer, member.front_door);
+    auto visitor = Visitor::knock(loop, sockets, self.peer, member.door());
     if (!visitor) return spdlog::error("mesh: board {}: {}", member.name, visitor.error().message);
     auto& place = calling[member.peer] = std::move(*visitor);
     place->ask(membership->our_hello(true), greeting_deadline, [this, peer = member.peer](const Result<wire::Body>&) {
@@ -311,6 +360,7 @@ void Mesh::Impl::greet(const PeerId& peer) {
 
 void Mesh::Impl::catch_up(const PeerId& peer) {
     post_state(peer.hex, membership->digest());
+    if (ring) post_state(peer.hex, wire::Allowed{ring->keys()});
 }
 
 void Mesh::Impl::answer_hello(const wire::Body& body, const Reply& reply) {
@@ -321,7 +371,9 @@ void Mesh::Impl::answer_hello(const wire::Body& body, const Reply& reply) {
         return reply(refused(changes.error()));
     }
     door.witness(requests->lamport());
-    reply(membership->our_welcome(hello));
+    auto welcome = membership->our_welcome(hello);
+    if (ring) welcome.keys = ring->keys();
+    reply(std::move(welcome));
     const auto keep = shared_from_this();
     apply(*changes);
     if (closed || !hello.listen) return;
@@ -345,23 +397,53 @@ void Mesh::Impl::knock_where_due() {
         knock(front_door);
 }
 
-void Mesh::Impl::knock(const std::string& front_door) {
-    if (knocking.contains(front_door)) return;
-    auto visitor = Visitor::knock(loop, sockets, self.peer, front_door);
-    if (!visitor) return spdlog::error("mesh: seed {}: {}", front_door, visitor.error().message);
-    auto& place = knocking[front_door] = std::move(*visitor);
-    place->ask(membership->our_hello(), hello_deadline, [this, front_door](Result<wire::Body> answer) {
-        const auto keep = shared_from_this();  // an event may close the mesh
-        on_knocked(front_door, std::move(answer));
+// Seeds in digits are known at once. A name is looked up until it is known: name servers may be switched on later than
+// boards.
+void Mesh::Impl::find_seed(const WrittenAddress& seed) {
+    if (!seed.endpoint().empty()) {
+        seeds.insert(seed.endpoint());
+        return membership->add_seed({seed.endpoint(), seed.key()});
+    }
+    resolver->resolve(seed, name_deadline, [this, seed](Result<std::vector<Address>> found) {
+        if (found) {
+            for (const auto& address : *found) {
+                seeds.insert(address.endpoint);
+                membership->add_seed(address);
+            }
+            return knock_where_due();
+        }
+        spdlog::warn("mesh: seed {}: {}; it is tried again", seed.text(), found.error().message);
+        loop.call_after(name_pause, [weak = weak_from_this(), seed] {
+            const auto impl = weak.lock();
+            if (impl && !impl->closed) impl->find_seed(seed);
+        });
     });
 }
 
-void Mesh::Impl::on_knocked(const std::string& front_door, Result<wire::Body> answer) {
+void Mesh::Impl::knock(const Address& front_door) {
+    const auto& endpoint = front_door.endpoint;
+    if (knocking.contains(endpoint)) return;
+    auto visitor = Visitor::knock(loop, sockets, self.peer, front_door);
+    if (!visitor) return spdlog::error("mesh: seed {}: {}", endpoint, visitor.error().message);
+    auto& place = knocking[endpoint] = std::move(*visitor);
+    place->ask(membership->our_hello(), hello_deadline, [this, endpoint](Result<wire::Body> answer) {
+        const auto keep = shared_from_this();  // an event may close the mesh
+        on_knocked(endpoint, std::move(answer));
+    });
+}
+
+// A seed's silence is told once it is no coincidence, and its end.
+void Mesh::Impl::unanswered(const Endpoint& front_door, const Error& why) {
+    spdlog::debug("mesh: {}", why.message);
+    if (seeds.contains(front_door) && ++failures[front_door] == failures_to_tell)
+        spdlog::warn("mesh: seed {} does not answer; is a node manager running there? It is tried again", front_door);
+}
+
+void Mesh::Impl::on_knocked(const Endpoint& front_door, Result<wire::Body> answer) {
     const auto visitor = std::move(knocking.at(front_door));
     knocking.erase(front_door);
     if (!answer) {
-        spdlog::debug("mesh: {}", answer.error().message);
-        if (answer.error().fault != Fault::refused) return;
+        if (answer.error().fault != Fault::refused) return unanswered(front_door, answer.error());
         spdlog::error("mesh: refused by {}: {}", front_door, answer.error().message);
         if (events.refused) events.refused(front_door, answer.error());
         return;
@@ -369,6 +451,12 @@ void Mesh::Impl::on_knocked(const std::string& front_door, Result<wire::Body> an
     const auto* welcome = answer->as<wire::Welcome>();
     if (welcome == nullptr || welcome->records.empty()) return;
     requests->witness(visitor->lamport());
+    if (ring) {
+        if (const auto taken = allow(welcome->keys); !taken) spdlog::error("mesh: {}", taken.error().message);
+        ring->set_open(true);
+    }
+    if (auto failed = failures.extract(front_door); !failed.empty() && failed.mapped() >= failures_to_tell)
+        spdlog::info("mesh: seed {} answers", front_door);
     membership->answered(front_door, welcome->records.front().member.peer);
     apply(membership->welcome(*welcome, loop.now()));
 }
@@ -394,7 +482,7 @@ void Mesh::Impl::sync_with(const PeerId& peer) {
         if (news != nullptr) changes = membership->synced(peer, *news, loop.now());
         gossip->answered(loop.now());
         const auto* member = membership->find(peer);
-        if (!answer && answer.error().fault == Fault::timed_out && member != nullptr) knock(member->front_door);
+        if (!answer && answer.error().fault == Fault::timed_out && member != nullptr) knock(member->door());
         apply(changes);
     });
 }
@@ -425,19 +513,20 @@ void Mesh::Impl::carry(const PeerId& to, const wire::Envelope& envelope, const w
     });
 }
 
-void Mesh::Impl::drain() {
+void Mesh::Impl::drain(const std::shared_ptr<Subscription>& from) {
     const auto keep = shared_from_this();  // a callback may close the mesh
     Message message;
-    while (!closed && subscriber.try_receive(message))
-        take(message);
+    while (!closed && !from->ended && from->socket.try_receive(message))
+        take(from->peer, message);
 }
 
-void Mesh::Impl::take(const Message& message) {
+// `sender` is whose publisher the message came from.
+void Mesh::Impl::take(const PeerId& sender, const Message& message) {
     if (message.size() != 2) return drops.note(loop.now(), {Fault::corrupt, "not a topic and a message"});
     const auto decoded = wire::decode(message[1].text());
-    if (!decoded) return take_undecoded(message, decoded.error());
+    if (!decoded) return take_undecoded(sender, message, decoded.error());
     const auto& envelope = decoded->envelope;
-    if (envelope.from == self.peer || membership->find(envelope.from) == nullptr) {
+    if (envelope.from != sender || membership->find(sender) == nullptr) {
         ++strangers;
         return;
     }
@@ -452,11 +541,11 @@ void Mesh::Impl::take(const Message& message) {
 }
 
 // A member's question that is too new for us is refused, not left without an answer.
-void Mesh::Impl::take_undecoded(const Message& message, const Error& why) {
+void Mesh::Impl::take_undecoded(const PeerId& sender, const Message& message, const Error& why) {
     drops.note(loop.now(), why);
     if (why.fault != Fault::unsupported || message[0].text() != self.peer.hex) return;
     const auto envelope = wire::envelope_of(message[1].text());
-    if (!envelope || envelope->from == self.peer || membership->find(envelope->from) == nullptr) return;
+    if (!envelope || envelope->from != sender || membership->find(sender) == nullptr) return;
     requests->receive_unknown(*envelope, why);
 }
 
@@ -472,7 +561,37 @@ void Mesh::Impl::take_state(const PeerId& from, const wire::Body& body) {
         tell_news();
     } else if (body.is<wire::Leave>()) {
         apply(membership->leave(from, loop.now()));
+    } else if (const auto* allowed = body.as<wire::Allowed>()) {
+        if (const auto taken = allow(allowed->keys); !taken) spdlog::error("mesh: {}", taken.error().message);
     }
+}
+
+// ---- keys
+
+bool Mesh::Impl::admits(const wire::Member& member) const {
+    if (!ring) return member.key.empty();
+    return belongs_to(member.peer, member.key) && ring->role_of(member.key) == Role::node;
+}
+
+Result<> Mesh::Impl::allow(const std::vector<wire::AllowedKey>& keys) {
+    if (!ring) return {};
+    const auto merged = ring->merge(keys);
+    if (!merged) return fail(merged.error());
+    if (!merged->changed) return {};
+    post_state(everyone, wire::Allowed{ring->keys()});
+    if (merged->revoked.empty()) return {};
+    for (const auto& key : merged->revoked) {
+        spdlog::warn("mesh: the key {} is revoked", key.brief());
+        for (const auto& member : membership->members())
+            if (member.key == key && member.peer != self.peer)
+                apply(membership->lost(member.peer, "its key was revoked", false, false, loop.now()));
+        if (closed) return {};
+    }
+    door.cut_connections();
+    publisher.cut_connections();
+    heartbeat->cut_connections();
+    if (events.revoked) events.revoked(merged->revoked);
+    return {};
 }
 
 void Mesh::Impl::take_request(const PeerId& from, const wire::Body& body, Reply reply) {
@@ -488,10 +607,8 @@ Result<std::unique_ptr<Mesh>> Mesh::start(Loop& loop, SocketFactory& sockets, Fr
                                           MeshOptions options, Events events) {
     auto publisher = sockets.make(SocketKind::pub, {.high_water_mark = waiting_messages});
     if (!publisher) return fail(std::move(publisher).error());
-    auto subscriber = sockets.make(SocketKind::sub);
-    if (!subscriber) return fail(std::move(subscriber).error());
     auto impl = std::make_shared<Impl>(loop, sockets, door, std::move(options), std::move(events),
-                                       std::move(*publisher), std::move(*subscriber));
+                                       std::move(*publisher));
     if (auto opened = impl->open(door.self()); !opened) return fail(std::move(opened).error());
     impl->begin();
     if (impl->options.beacon) {
@@ -505,7 +622,7 @@ Result<std::unique_ptr<Mesh>> Mesh::start(Loop& loop, SocketFactory& sockets, Fr
             loop, std::move(*broadcast),
             wire::Beacon{impl->options.cluster, wire::protocol_version, self.peer, self.front_door},
             [raw = impl.get()](const wire::Beacon& found) {
-                raw->membership->add_door(found.front_door, raw->loop.now());
+                raw->membership->add_door({found.front_door, {}}, raw->loop.now());
             });
     }
     return std::unique_ptr<Mesh>(new Mesh(std::move(impl)));
@@ -547,6 +664,10 @@ void Mesh::ask(const PeerId& to, wire::Body body, Duration deadline, Answer answ
 
 void Mesh::serve(RequestHandler handler) {
     impl_->handler = std::make_shared<const RequestHandler>(std::move(handler));
+}
+
+Result<> Mesh::allow(const std::vector<wire::AllowedKey>& keys) {
+    return impl_->allow(keys);
 }
 
 std::uint64_t Mesh::next_ticket() {

@@ -7,6 +7,7 @@
 #include "runtime/peer/courier.hpp"
 #include "runtime/peer/front_door.hpp"
 #include "runtime/peer/message_parts.hpp"
+#include "runtime/peer/resolver.hpp"
 #include "runtime/peer/socket.hpp"
 
 namespace fard {
@@ -18,9 +19,10 @@ struct BoardState;
 struct MeshOptions {
     std::string cluster;             // the cluster id: peers of another one are refused
     std::string name;                // the board's name
-    std::string publisher;           // endpoint to bind: "ipc:///dir/x.pub" or "tcp://192.168.2.99:0"
-    std::string heartbeat;           // endpoint to bind for the heartbeat thread
-    std::vector<std::string> seeds;  // front doors to join by
+    Endpoint publisher;                 // to bind: "ipc:///dir/x.pub" or "tcp://192.168.2.99:0"
+    Endpoint heartbeat;                 // to bind for the heartbeat thread
+    std::string advertise;              // the address that others use for all of them, "" for the bound ones
+    std::vector<WrittenAddress> seeds;  // front doors to join by
     bool beacon = false;             // UDP beacon on the LAN
     std::uint16_t beacon_port = 37020;
     Duration heartbeat_interval = std::chrono::milliseconds(250);
@@ -37,7 +39,8 @@ class Mesh final : public Courier {
         std::function<void(const PeerId& from, const wire::BoardState& state)> published;
         // A seed that will not have us: another cluster id or protocol version. It is tried again, in vain
         // until somebody changes a configuration.
-        std::function<void(const std::string& seed, const Error& why)> refused;
+        std::function<void(const Endpoint& seed, const Error& why)> refused;
+        std::function<void(const std::vector<PublicKey>&)> revoked;  // they are out already
     };
 
     // Binds, then joins by its seeds in the background. The front door answers HELLO through the mesh, and
@@ -56,6 +59,10 @@ class Mesh final : public Courier {
 
     void ask(const PeerId& to, wire::Body body, Duration deadline, Answer answer) override;  // also to self
     void serve(RequestHandler handler);
+
+    // With keys: takes what is new in the list and tells everybody. Whose key is revoked loses its connections, and a
+    // member is lost. Errors: io (the list cannot be kept).
+    Result<> allow(const std::vector<wire::AllowedKey>& keys);
 
     std::uint64_t next_ticket();  // a Lamport number later than any that this process has seen
     void witness_ticket(std::uint64_t number);

@@ -8,6 +8,7 @@
 #include <type_traits>
 
 #include "base/tensor_desc.hpp"
+#include "runtime/peer/endpoint.hpp"
 
 namespace fard::wire {
 
@@ -33,10 +34,14 @@ constexpr Field<Struct, std::string, true> blob(const char* key, std::string Str
 inline constexpr auto tensor_fields = std::tuple{
     field("name", &TensorDesc::name), field("shape", &TensorDesc::shape), field("layout", &TensorDesc::layout),
     field("type", &TensorDesc::type), field("declared", &TensorDesc::declared)};
+inline constexpr auto address_fields =
+    std::tuple{field("endpoint", &Address::endpoint), field("key", &Address::key)};
 template <typename Struct>
 constexpr const auto& fields_of() {
     if constexpr (std::is_same_v<Struct, TensorDesc>) {
         return tensor_fields;
+    } else if constexpr (std::is_same_v<Struct, Address>) {
+        return address_fields;
     } else {
         return Struct::fields;
     }

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/tensor_desc.hpp"
+#include "runtime/peer/endpoint.hpp"
 #include "runtime/peer/ids.hpp"
 #include "runtime/peer/message_fields.hpp"
 
@@ -16,13 +17,25 @@ namespace fard::wire {
 struct Member {  // a node manager as others reach it
     PeerId peer;
     std::string name;       // the board's name
-    std::string front_door; // ROUTER: clients, joining peers, package pieces
-    std::string publisher;  // PUB: state and commands
-    std::string heartbeat;  // ROUTER of the heartbeat thread
+    Endpoint front_door;    // ROUTER: clients, joining peers, package pieces
+    Endpoint publisher;     // PUB: state and commands
+    Endpoint heartbeat;     // ROUTER of the heartbeat thread
+    PublicKey key;          // of all three; empty where there are no keys
     static constexpr auto fields = std::tuple{
         field("peer", &Member::peer), field("name", &Member::name), field("front_door", &Member::front_door),
-        field("publisher", &Member::publisher), field("heartbeat", &Member::heartbeat)};
+        field("publisher", &Member::publisher), field("heartbeat", &Member::heartbeat), field("key", &Member::key)};
+    Address door() const { return {front_door, key}; }
     friend bool operator==(const Member&, const Member&) = default;
+};
+
+struct AllowedKey {  // a key that the cluster knows
+    PublicKey key;
+    std::uint8_t role = 0;  // 1 node, 2 user, 3 read-only (runtime/peer/key_ring.hpp: Role)
+    std::string name;       // whose it is, for people
+    bool revoked = false;
+    static constexpr auto fields = std::tuple{field("key", &AllowedKey::key), field("role", &AllowedKey::role),
+                                              field("name", &AllowedKey::name), field("revoked", &AllowedKey::revoked)};
+    friend bool operator==(const AllowedKey&, const AllowedKey&) = default;
 };
 
 struct DeviceState {  // one device as its board fingerprinted it
@@ -38,10 +51,11 @@ struct DeviceState {  // one device as its board fingerprinted it
 };
 
 struct LinkEndpoint {  // where a receiver waits for one sender
-    std::string data;    // the receiver's PULL
-    std::string credit;  // the receiver's PUSH of cumulative credits
-    static constexpr auto fields =
-        std::tuple{field("data", &LinkEndpoint::data), field("credit", &LinkEndpoint::credit)};
+    Endpoint data;    // the receiver's PULL
+    Endpoint credit;  // the receiver's PUSH of cumulative credits
+    PublicKey key;    // of both; empty where there are no keys
+    static constexpr auto fields = std::tuple{field("data", &LinkEndpoint::data),
+                                              field("credit", &LinkEndpoint::credit), field("key", &LinkEndpoint::key)};
     friend bool operator==(const LinkEndpoint&, const LinkEndpoint&) = default;
 };
 

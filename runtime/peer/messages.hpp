@@ -17,7 +17,7 @@ namespace fard::wire {
 
 // The one table. Codec, caps, docs/protocol.md and the fuzz target are made from it. The chunk header (type 92) has a
 // form of its own (chunk_header.hpp), because it is patched in place.
-using Table = std::tuple<Done, Refused, Hello, Welcome, Leave, Ping, Pong, Beacon, News, Digest, Sync, BoardState,
+using Table = std::tuple<Done, Refused, Hello, Welcome, Leave, Ping, Pong, Beacon, Allowed, Join, Joined, Ticket, News, Digest, Sync, BoardState,
                          Reserve, Reserved, Grant, Wounded, Commit, Renew, Release, Spawn, Spawned, Wire, Drain,
                          Drained, JobLost, Fetch, Piece, Holds, Held, Gather, Gathered, Submit, Admitted, RunState, Offer, ClientAlive, Cancel,
                          Finish, Query, Status, Shutdown, Logs, LogLines, Check, Checked, Fill, Filled, Probe, Probed,

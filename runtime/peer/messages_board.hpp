@@ -113,7 +113,7 @@ struct Spawn {  // under a firm lease of the same epoch; answered by SPAWNED or 
     std::uint64_t chunk_timeout_ms = 0;
     std::uint64_t link_bytes = 0;
     std::vector<JobSpec> jobs;
-    std::vector<std::string> sources;  // front doors that hold the packages, best first
+    std::vector<Address> sources;  // front doors that hold the packages, best first
     static constexpr auto fields = std::tuple{
         field("run", &Spawn::run), field("epoch", &Spawn::epoch), field("app", &Spawn::app),
         field("chunk_timeout_ms", &Spawn::chunk_timeout_ms), field("link_bytes", &Spawn::link_bytes),
@@ -140,7 +140,9 @@ struct Spawned {  // answer to SPAWN, once all its jobs are up and bound
 struct JobWire {  // where one job pushes to
     JobKey job;
     std::vector<LinkEndpoint> receivers;  // in the receivers' replica order
-    static constexpr auto fields = std::tuple{field("job", &JobWire::job), field("receivers", &JobWire::receivers)};
+    std::vector<PublicKey> senders;       // who may connect to its own links, in their order; none without keys
+    static constexpr auto fields = std::tuple{field("job", &JobWire::job), field("receivers", &JobWire::receivers),
+                                              field("senders", &JobWire::senders)};
     friend bool operator==(const JobWire&, const JobWire&) = default;
 };
 
@@ -246,7 +248,7 @@ struct Held {
 
 struct PackageWish {  // a package that a board is to have
     std::string package;
-    std::vector<std::string> sources;  // front doors of who has it or is getting it
+    std::vector<Address> sources;  // front doors of who has it or is getting it
     static constexpr auto fields =
         std::tuple{field("package", &PackageWish::package), field("sources", &PackageWish::sources)};
     friend bool operator==(const PackageWish&, const PackageWish&) = default;

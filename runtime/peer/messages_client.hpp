@@ -21,11 +21,10 @@ struct Submit {  // answered by ADMITTED or REFUSED; repeated with the same atte
     std::uint64_t ticket = 0;       // 0 at the first attempt, else the one that the first coordinator took
     AppSpec app;
     std::uint64_t chunks = 0;       // how many chunks this attempt will carry
-    std::vector<LinkEndpoint> results;  // where the client waits for the results
     std::string owner;              // who submits it, for people: "ann@desk"
     static constexpr auto fields =
         std::tuple{field("run", &Submit::run), field("attempt", &Submit::attempt), field("ticket", &Submit::ticket),
-                   field("app", &Submit::app), field("chunks", &Submit::chunks), field("results", &Submit::results),
+                   field("app", &Submit::app), field("chunks", &Submit::chunks),
                    field("owner", &Submit::owner)};
     friend bool operator==(const Submit&, const Submit&) = default;
 };
@@ -75,7 +74,7 @@ struct RunState {  // node manager -> client, on change and each 500 ms; also th
     std::string owner;             // as SUBMIT said
     std::uint64_t age_ms = 0;      // since this attempt was taken
     std::vector<RunPlace> places;  // of its jobs, once they have any
-    // Once the run has its places: where the coordinator waits for the chunks.
+    // Once the run has its places: where the coordinator waits for the chunks, and where for the client to fetch results.
     std::vector<LinkEndpoint> ends;
     std::vector<std::string> missing;  // packages that no board has (any more): the client offers them
     static constexpr auto fields = std::tuple{
@@ -165,9 +164,11 @@ struct Status {
     std::vector<BoardRow> boards;
     std::vector<RunState> runs;  // that the answering board coordinates, and the last ones that ended
     std::vector<LostBoard> lost;  // in the last ten minutes, the latest first
+    bool insecure = false;        // it is bound off loopback without keys
     static constexpr auto fields =
         std::tuple{field("cluster", &Status::cluster), field("protocol", &Status::protocol),
-                   field("boards", &Status::boards), field("runs", &Status::runs), field("lost", &Status::lost)};
+                   field("boards", &Status::boards), field("runs", &Status::runs), field("lost", &Status::lost),
+                   field("insecure", &Status::insecure)};
     friend bool operator==(const Status&, const Status&) = default;
 };
 
@@ -270,7 +271,7 @@ struct Probe {  // the answering board asks another front door to FILL; answered
     static constexpr std::uint16_t type = 76, version = 1;
     static constexpr std::size_t cap = 4 * kib;
     static constexpr const char* name = "PROBE";
-    std::string front_door;  // of a member that the answering board knows
+    Address front_door;  // of a member that the answering board knows
     static constexpr auto fields = std::tuple{field("front_door", &Probe::front_door)};
     friend bool operator==(const Probe&, const Probe&) = default;
 };

@@ -24,13 +24,15 @@ struct JobConfig {  // the first message to a new job
     std::string package_dir;      // where the overlay lies unpacked and verified, "" if none
     std::string device_kind;      // of the reserved device
     std::string link_transport;   // "ipc" or "tcp"
-    std::string link_place;       // ipc: the directory for sockets; tcp: the address to bind
+    std::string link_place;       // ipc: the directory for sockets; tcp: as LinkPlace has it
     std::uint64_t link_bytes = 0; // byte budget of each link
+    std::uint8_t security = 0;    // of the links: 0 on this machine alone, 1 anywhere without keys, 2 with keys of the job's own
     static constexpr auto fields = std::tuple{
         field("job", &JobConfig::job), field("app", &JobConfig::app), field("board", &JobConfig::board),
         field("spec", &JobConfig::spec), field("package_dir", &JobConfig::package_dir),
         field("device_kind", &JobConfig::device_kind), field("link_transport", &JobConfig::link_transport),
-        field("link_place", &JobConfig::link_place), field("link_bytes", &JobConfig::link_bytes)};
+        field("link_place", &JobConfig::link_place), field("link_bytes", &JobConfig::link_bytes),
+        field("security", &JobConfig::security)};
     friend bool operator==(const JobConfig&, const JobConfig&) = default;
 };
 
@@ -49,7 +51,9 @@ struct JobConnect {  // where to push; the job connects and opens its links
     static constexpr std::size_t cap = 64 * kib;
     static constexpr const char* name = "JOB_CONNECT";
     std::vector<LinkEndpoint> receivers;
-    static constexpr auto fields = std::tuple{field("receivers", &JobConnect::receivers)};
+    std::vector<PublicKey> senders;  // who may connect to each of the job's own links
+    static constexpr auto fields =
+        std::tuple{field("receivers", &JobConnect::receivers), field("senders", &JobConnect::senders)};
     friend bool operator==(const JobConnect&, const JobConnect&) = default;
 };
 

@@ -88,7 +88,8 @@ struct Welcome {  // the seed itself, the joining peer as it is known from now o
     static constexpr std::size_t cap = 2 * mib;
     static constexpr const char* name = "WELCOME";
     std::vector<Record> records;
-    static constexpr auto fields = std::tuple{field("records", &Welcome::records)};
+    std::vector<AllowedKey> keys;  // that the cluster knows
+    static constexpr auto fields = std::tuple{field("records", &Welcome::records), field("keys", &Welcome::keys)};
     friend bool operator==(const Welcome&, const Welcome&) = default;
 };
 
@@ -157,10 +158,54 @@ struct Beacon {  // UDP broadcast on a LAN
     std::string cluster;
     std::uint32_t protocol = protocol_version;
     PeerId peer;
-    std::string front_door;
+    Endpoint front_door;
     static constexpr auto fields = std::tuple{field("cluster", &Beacon::cluster), field("protocol", &Beacon::protocol),
                                               field("peer", &Beacon::peer), field("front_door", &Beacon::front_door)};
     friend bool operator==(const Beacon&, const Beacon&) = default;
+};
+
+// ---- keys ---------------------------------------------------------------------------------------------------------
+
+struct Allowed {  // node -> all (state), on change; node -> a front door, answered by ALLOWED: the keys of the cluster
+    static constexpr std::uint16_t type = 22, version = 1;
+    static constexpr std::size_t cap = 1 * mib;
+    static constexpr const char* name = "ALLOWED";
+    std::vector<AllowedKey> keys;
+    static constexpr auto fields = std::tuple{field("keys", &Allowed::keys)};
+    friend bool operator==(const Allowed&, const Allowed&) = default;
+};
+
+struct Join {  // whoever holds a ticket -> the front door that it names: takes the ticket's role; answered by JOINED
+    static constexpr std::uint16_t type = 23, version = 1;
+    static constexpr std::size_t cap = 1 * kib;
+    static constexpr const char* name = "JOIN";
+    PublicKey key;          // of the newcomer, from now on
+    std::string board;      // a name for people
+    static constexpr auto fields = std::tuple{field("key", &Join::key), field("board", &Join::board)};
+    friend bool operator==(const Join&, const Join&) = default;
+};
+
+struct Ticket {  // node -> its front door: who proves this key may say JOIN once, within ten minutes; answered by DONE
+    static constexpr std::uint16_t type = 25, version = 1;
+    static constexpr std::size_t cap = 1 * kib;
+    static constexpr const char* name = "TICKET";
+    PublicKey key;
+    std::uint8_t role = 0;
+    static constexpr auto fields = std::tuple{field("key", &Ticket::key), field("role", &Ticket::role)};
+    friend bool operator==(const Ticket&, const Ticket&) = default;
+};
+
+struct Joined {  // answer to JOIN
+    static constexpr std::uint16_t type = 24, version = 1;
+    static constexpr std::size_t cap = 1 * mib;
+    static constexpr const char* name = "JOINED";
+    std::string cluster;
+    std::uint8_t role = 0;
+    std::vector<AllowedKey> keys;
+    std::vector<Address> doors;  // of the members, the answerer first
+    static constexpr auto fields = std::tuple{field("cluster", &Joined::cluster), field("role", &Joined::role),
+                                              field("keys", &Joined::keys), field("doors", &Joined::doors)};
+    friend bool operator==(const Joined&, const Joined&) = default;
 };
 
 }  // namespace fard::wire

@@ -2,15 +2,21 @@
 
 #include <arpa/inet.h>
 #include <fcntl.h>
+#include <netinet/in.h>
+#include <sodium.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 #include <zmq.h>
 
+#include <array>
 #include <cassert>
 #include <cerrno>
+#include <cstdlib>
 #include <cstring>
+#include <filesystem>
+#include <mutex>
 #include <new>
 #include <utility>
 
@@ -76,6 +82,11 @@ std::size_t Frame::size() const {
     return zmq_msg_size(message_of(const_cast<std::byte*>(storage_)));
 }
 
+std::string_view Frame::user() const {
+    const char* user = zmq_msg_gets(message_of(const_cast<std::byte*>(storage_)), "User-Id");
+    return user == nullptr ? std::string_view() : std::string_view(user);
+}
+
 void* Frame::native() {
     return storage_;
 }
@@ -83,27 +94,6 @@ void* Frame::native() {
 // ---- where a socket may be bound
 
 namespace {
-
-constexpr std::string_view ipc_scheme = "ipc://";
-constexpr std::string_view tcp_scheme = "tcp://";
-
-// Only this machine can reach it: ipc, inproc, or an IPv4 or IPv6 loopback address in digits.
-bool on_loopback(std::string_view endpoint) {
-    if (endpoint.starts_with(ipc_scheme) || endpoint.starts_with("inproc://")) return true;
-    if (!endpoint.starts_with(tcp_scheme)) return false;
-    const auto address = endpoint.substr(tcp_scheme.size());
-    if (address.starts_with("[::1]:")) return true;
-    const std::string host(address.substr(0, address.rfind(':')));
-    in_addr ip{};
-    return inet_pton(AF_INET, host.c_str(), &ip) == 1 && (ntohl(ip.s_addr) >> 24) == 127;
-}
-
-// The file of an ipc endpoint; empty for other transports, the wildcard, and Linux's abstract names.
-std::string ipc_file(std::string_view endpoint) {
-    if (!endpoint.starts_with(ipc_scheme)) return {};
-    const auto path = endpoint.substr(ipc_scheme.size());
-    return path == "*" || path.starts_with("@") ? std::string() : std::string(path);
-}
 
 // libzmq replaces a socket file that is there, even one that another process serves: ask it first.
 bool somebody_listens(const std::string& file) {
@@ -119,7 +109,7 @@ bool somebody_listens(const std::string& file) {
     return connected;
 }
 
-tl::unexpected<Error> explain(const char* what, const std::string& endpoint, int code) {
+tl::unexpected<Error> explain(const char* what, const Endpoint& endpoint, int code) {
     switch (code) {
         case EADDRINUSE:
             return fail(Fault::io,
@@ -220,9 +210,39 @@ void Socket::Watch::join(std::shared_ptr<void> other) {
 
 // ---- Socket
 
+struct SocketFactory::Impl {
+    explicit Impl(Identity whose) : identity(std::move(whose)) {}
+
+    // The handler's thread starts with the first socket that needs it.
+    ZapHandler& zap() {
+        const std::lock_guard lock(mutex);
+        if (!handler) handler = std::make_unique<ZapHandler>(context, identity.ring(), identity.report());
+        return *handler;
+    }
+
+    const Identity identity;
+    void* context = zmq_ctx_new();
+    std::mutex mutex;
+    std::unique_ptr<ZapHandler> handler;
+};
+
+Identity Identity::insecure() {
+    Identity identity;
+    identity.insecure_ = true;
+    return identity;
+}
+
+Identity Identity::keyed(KeyPair keys, std::shared_ptr<KeyRing> ring, ZapHandler::Report report) {
+    Identity identity;
+    identity.keys_ = std::move(keys);
+    identity.ring_ = std::move(ring);
+    identity.report_ = std::move(report);
+    return identity;
+}
+
 struct Socket::Impl {
-    Impl(void* made, SocketKind made_as, bool is_insecure)
-        : socket(made), kind(made_as), insecure(is_insecure) {}
+    Impl(void* made, SocketKind made_as, SocketFactory::Impl& made_by)
+        : socket(made), kind(made_as), factory(made_by) {}
     Impl(const Impl&) = delete;
     Impl& operator=(const Impl&) = delete;
 
@@ -231,7 +251,13 @@ struct Socket::Impl {
         for (const auto& [file, id] : files)
             if (id_of(file) == id) ::unlink(file.c_str());
         zmq_close(socket);
+        forget_domain();
     }
+
+    void forget_domain();
+    void ask_before_admitting(Admission admission);
+    void use_keys_towards(const PublicKey& key);
+    void use_no_keys();
 
     void changed() {
         if (watch != nullptr) watch->post_check();
@@ -239,7 +265,9 @@ struct Socket::Impl {
 
     void* socket;
     SocketKind kind;
-    bool insecure;
+    SocketFactory::Impl& factory;
+    std::string domain;                 // of ZAP, once bound with keys
+    std::vector<std::uint16_t> ports;   // bound over tcp
     std::vector<std::pair<std::string, FileId>> files;  // of ipc endpoints that this socket has bound
     Watch::State* watch = nullptr;
 };
@@ -250,23 +278,71 @@ Socket& Socket::operator=(Socket&&) noexcept = default;
 Socket::~Socket() = default;
 
 namespace {
-void allow_ipv6_if_meant(void* socket, const std::string& endpoint) {
-    const int ipv6 = endpoint.find('[') != std::string::npos ? 1 : 0;
+
+void allow_ipv6_if_meant(void* socket, const Endpoint& endpoint) {
+    const int ipv6 = endpoint.is_ipv6() ? 1 : 0;
     zmq_setsockopt(socket, ZMQ_IPV6, &ipv6, sizeof ipv6);
 }
+
 }  // namespace
 
-Result<std::string> Socket::bind(const std::string& endpoint) {
-    const auto file = ipc_file(endpoint);
-    if (!impl_->insecure && !on_loopback(endpoint) && endpoint.find("://") != std::string::npos)
+namespace {
+
+// Binary, as libzmq has it.
+std::array<unsigned char, 32> binary(const PublicKey& key) {
+    std::array<unsigned char, 32> bytes{};
+    sodium_hex2bin(bytes.data(), bytes.size(), key.hex.data(), key.hex.size(), nullptr, nullptr, nullptr);
+    return bytes;
+}
+
+}  // namespace
+
+void Socket::Impl::ask_before_admitting(Admission admission) {
+    const auto& keys = factory.identity.keys();
+    const int server = 1;
+    zmq_setsockopt(socket, ZMQ_CURVE_SERVER, &server, sizeof server);
+    zmq_setsockopt(socket, ZMQ_CURVE_SECRETKEY, keys.secret.bytes(), 32);
+    if (domain.empty())
+        domain = factory.zap().add(std::move(admission));
+    else
+        factory.zap().set(domain, std::move(admission));
+    zmq_setsockopt(socket, ZMQ_ZAP_DOMAIN, domain.data(), domain.size());
+}
+
+void Socket::Impl::use_keys_towards(const PublicKey& key) {
+    const auto& keys = factory.identity.keys();
+    const auto ours = binary(keys.public_key), theirs = binary(key);
+    zmq_setsockopt(socket, ZMQ_CURVE_SERVERKEY, theirs.data(), theirs.size());
+    zmq_setsockopt(socket, ZMQ_CURVE_PUBLICKEY, ours.data(), ours.size());
+    zmq_setsockopt(socket, ZMQ_CURVE_SECRETKEY, keys.secret.bytes(), 32);
+}
+
+void Socket::Impl::use_no_keys() {
+    const int server = 0;
+    zmq_setsockopt(socket, ZMQ_CURVE_SERVER, &server, sizeof server);
+    zmq_setsockopt(socket, ZMQ_ZAP_DOMAIN, "", 0);
+}
+
+void Socket::Impl::forget_domain() {
+    if (!domain.empty()) factory.zap().remove(domain);
+}
+
+Result<Endpoint> Socket::bind(const Endpoint& endpoint, Admission admission) {
+    const auto& identity = impl_->factory.identity;
+    if (endpoint.empty()) return explain("bind", endpoint, EINVAL);
+    if (!identity.is_insecure() && !identity.has_keys() && !endpoint.is_on_this_machine())
         return fail(Fault::refused,
-                    "will not bind {}: other machines can reach it and there are no keys; make keys with "
-                    "`fard keys`, bind to "
-                    "loopback (tcp://127.0.0.1:PORT), or allow it with --insecure",
+                    "will not bind {}: other machines can reach it and there are no keys; `fard init` makes some, or "
+                    "bind to loopback (tcp://127.0.0.1:PORT), or let fardd be open to whoever reaches it with --insecure",
                     endpoint);
+    const auto file = endpoint.path();
     if (!file.empty() && somebody_listens(file)) return explain("bind", endpoint, EADDRINUSE);
     allow_ipv6_if_meant(impl_->socket, endpoint);
-    if (zmq_bind(impl_->socket, endpoint.c_str()) != 0) return explain("bind", endpoint, zmq_errno());
+    if (identity.has_keys() && endpoint.is_tcp())
+        impl_->ask_before_admitting(std::move(admission));
+    else
+        impl_->use_no_keys();
+    if (zmq_bind(impl_->socket, endpoint.text().c_str()) != 0) return explain("bind", endpoint, zmq_errno());
     if (!file.empty()) {
         ::chmod(file.c_str(), 0600);
         impl_->files.emplace_back(file, id_of(file));
@@ -275,19 +351,66 @@ Result<std::string> Socket::bind(const std::string& endpoint) {
     std::size_t size = sizeof bound;
     if (zmq_getsockopt(impl_->socket, ZMQ_LAST_ENDPOINT, bound, &size) != 0)
         return explain("bind", endpoint, zmq_errno());
-    return std::string(bound);
+    auto parsed = Endpoint::parse(bound);
+    if (parsed && parsed->is_tcp()) impl_->ports.push_back(parsed->port());
+    return parsed;
 }
 
-Result<> Socket::connect(const std::string& endpoint) {
+void Socket::admit(std::vector<PublicKey> keys) {
+    if (!impl_->domain.empty()) impl_->factory.zap().set(impl_->domain, {0, std::move(keys), false});
+}
+
+Result<> Socket::connect(const Address& address) {
+    const auto& endpoint = address.endpoint;
+    const bool keyed = impl_->factory.identity.has_keys() && endpoint.is_tcp();
+    if (!endpoint.is_connectable()) return explain("connect to", endpoint, EINVAL);
+    if (keyed && address.key.empty())
+        return fail(Fault::refused, "will not connect to {} without knowing its key; give it as {}#KEY", endpoint, endpoint);
+    if (!keyed && !address.key.empty() && endpoint.is_tcp())
+        return fail(Fault::refused, "{} wants a key and there is none here; `fard join` gets one", endpoint);
     allow_ipv6_if_meant(impl_->socket, endpoint);
-    if (zmq_connect(impl_->socket, endpoint.c_str()) != 0)
+    if (keyed)
+        impl_->use_keys_towards(address.key);
+    else
+        impl_->use_no_keys();
+    if (zmq_connect(impl_->socket, endpoint.text().c_str()) != 0)
         return explain("connect to", endpoint, zmq_errno());
     impl_->changed();
     return {};
 }
 
-void Socket::disconnect(const std::string& endpoint) {
-    zmq_disconnect(impl_->socket, endpoint.c_str());
+namespace {
+
+std::uint16_t port_of(const sockaddr_storage& address) {
+    if (address.ss_family == AF_INET) return ntohs(reinterpret_cast<const sockaddr_in&>(address).sin_port);
+    if (address.ss_family == AF_INET6) return ntohs(reinterpret_cast<const sockaddr_in6&>(address).sin6_port);
+    return 0;
+}
+
+// A connection of this process whose own end is that port: one that was accepted there.
+bool is_accepted_at(int fd, std::uint16_t port) {
+    sockaddr_storage address{};
+    socklen_t size = sizeof address;
+    if (::getsockname(fd, reinterpret_cast<sockaddr*>(&address), &size) != 0 || port_of(address) != port) return false;
+    size = sizeof address;
+    return ::getpeername(fd, reinterpret_cast<sockaddr*>(&address), &size) == 0;
+}
+
+}  // namespace
+
+// libzmq offers no way to end a connection, but it notices one that has been ended.
+void Socket::cut_connections() {
+    if (impl_->ports.empty()) return;
+    std::error_code error;
+    for (const auto& entry : std::filesystem::directory_iterator("/proc/self/fd", error)) {
+        const int fd = std::atoi(entry.path().filename().c_str());
+        for (const auto port : impl_->ports)
+            if (is_accepted_at(fd, port)) ::shutdown(fd, SHUT_RDWR);
+    }
+}
+
+void Socket::disconnect(const Endpoint& endpoint) {
+    zmq_disconnect(impl_->socket, endpoint.text().c_str());
     impl_->changed();
 }
 
@@ -386,19 +509,14 @@ void Socket::recheck() {
 
 // ---- SocketFactory
 
-struct SocketFactory::Impl {
-    SocketPolicy policy;
-    void* context = zmq_ctx_new();
-};
-
-SocketFactory::SocketFactory(SocketPolicy policy) : impl_(std::make_unique<Impl>()) {
+SocketFactory::SocketFactory(Identity identity) : impl_(std::make_unique<Impl>(std::move(identity))) {
     if (impl_->context == nullptr) throw std::bad_alloc();
-    impl_->policy = policy;
     zmq_ctx_set(impl_->context, ZMQ_MAX_SOCKETS, 8192);
     zmq_ctx_set(impl_->context, ZMQ_BLOCKY, 0);
 }
 
 SocketFactory::~SocketFactory() {
+    impl_->handler.reset();
     while (zmq_ctx_term(impl_->context) != 0 && zmq_errno() == EINTR) {
     }
 }
@@ -455,12 +573,19 @@ Result<Socket> SocketFactory::make(SocketKind kind, SocketOptions options) {
     zmq_setsockopt(made, ZMQ_RCVHWM, &mark, sizeof mark);
     zmq_setsockopt(made, ZMQ_IMMEDIATE, &immediate, sizeof immediate);
     if (kind != SocketKind::push && kind != SocketKind::pull) give_up_on_the_dead(made);
-    zmq_setsockopt(made, ZMQ_MAXMSGSIZE, &options.max_frame_bytes, sizeof options.max_frame_bytes);
-    return Socket(std::make_unique<Socket::Impl>(made, kind, impl_->policy.insecure));
+    // What encryption adds counts, too: the name of the command, the nonce, the flags and the code that authenticates it.
+    constexpr std::int64_t curve_bytes = 8 + 8 + 1 + 16;
+    const auto most = options.max_frame_bytes + (impl_->identity.has_keys() ? curve_bytes : 0);
+    zmq_setsockopt(made, ZMQ_MAXMSGSIZE, &most, sizeof most);
+    return Socket(std::make_unique<Socket::Impl>(made, kind, *impl_));
+}
+
+const Identity& SocketFactory::identity() const {
+    return impl_->identity;
 }
 
 std::unique_ptr<SocketFactory> SocketFactory::sibling() const {
-    return std::make_unique<SocketFactory>(impl_->policy);
+    return std::make_unique<SocketFactory>(impl_->identity);
 }
 
 void* SocketFactory::native_context() {

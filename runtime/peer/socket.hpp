@@ -1,8 +1,8 @@
 // The one place where sockets are made. libzmq is fenced here: everything above sees Frame, Socket and
 // Result.
 //
-// Keys: SocketFactory is where CURVE keys are set on every socket; without keys it refuses to bind anywhere
-// but on ipc and loopback unless told that insecure is meant.
+// Whose sockets they are is said to SocketFactory once, as an Identity; without keys it refuses to bind anywhere but on
+// ipc and loopback unless told that insecure is meant.
 #pragma once
 
 #include <cstddef>
@@ -16,6 +16,8 @@
 
 #include "base/loop.hpp"
 #include "base/result.hpp"
+#include "runtime/peer/keys.hpp"
+#include "runtime/peer/zap.hpp"
 
 namespace fard {
 
@@ -35,6 +37,7 @@ class Frame {
     std::span<std::byte> writable();  // only for a frame that is not shared
     std::string_view text() const;
     std::size_t size() const;
+    std::string_view user() const;  // the public key of who sent it, as hex digits; "" where there are no keys
 
     void* native();  // zmq_msg_t*, for socket.cpp and link.cpp alone
 
@@ -59,12 +62,19 @@ class Socket {
     Socket& operator=(Socket&&) noexcept;
     ~Socket();
 
-    // Returns the endpoint as others connect to it (a wildcard port resolved). An ipc socket file gets mode
+    // Returns where it is bound now (port 0 is replaced by the one that was free). An ipc socket file gets mode
     // 0600 and is removed with the socket. Errors: io (port or path in use: says so and names it), refused
-    // (off loopback without keys), invalid_input (not an endpoint).
-    Result<std::string> bind(const std::string& endpoint);
-    Result<> connect(const std::string& endpoint);
-    void disconnect(const std::string& endpoint);
+    // (off loopback without keys), invalid_input (nowhere).
+    // With keys, `admission` says who may connect over tcp: nobody, if nothing is said.
+    Result<Endpoint> bind(const Endpoint& endpoint, Admission admission = {});
+    void admit(std::vector<PublicKey> keys);  // to what is bound, instead of whom bind named
+    // Over tcp the other's key must be known if we have one, and must not be if we have none. Errors: io, refused,
+    // invalid_input (nowhere).
+    Result<> connect(const Address& address);
+    Result<> connect(const Endpoint& endpoint) { return connect(Address{endpoint, {}}); }
+    // Breaks every connection to what is bound over tcp. Those who may connect come back by themselves.
+    void cut_connections();
+    void disconnect(const Endpoint& endpoint);
     void subscribe(std::string_view topic);
 
     // false: the message could not be queued now and is untouched. A message whose connection breaks while
@@ -116,21 +126,44 @@ class Socket::Watch {
     std::vector<std::shared_ptr<void>> joined_;
 };
 
-struct SocketPolicy {
-    bool insecure = false;  // bind off loopback without keys
+// Whose sockets they are. Each process says it in one place: a node manager by its configuration, a job by its
+// JOB_CONFIG, a client by what its user has.
+class Identity {
+  public:
+    static Identity local() { return {}; }  // binds where no other machine can reach it
+    static Identity insecure();             // binds anywhere, open to whoever reaches it
+    // All that goes over tcp is encrypted, and both sides prove their keys. `ring` (may be null: nobody has a role) says
+    // who may connect, `report` hears of those who may not, on a thread of its own.
+    static Identity keyed(KeyPair keys, std::shared_ptr<KeyRing> ring, ZapHandler::Report report = nullptr);
+
+    bool is_insecure() const { return insecure_; }
+    bool has_keys() const { return !keys_.public_key.empty(); }
+    const KeyPair& keys() const { return keys_; }
+    const PublicKey& key() const { return keys_.public_key; }  // empty without keys
+    const std::shared_ptr<KeyRing>& ring() const { return ring_; }
+    const ZapHandler::Report& report() const { return report_; }
+
+  private:
+    Identity() = default;
+    bool insecure_ = false;
+    KeyPair keys_;
+    std::shared_ptr<KeyRing> ring_;
+    ZapHandler::Report report_;
 };
 
 // Owns the libzmq context. Thread-safe; outlives its sockets.
 class SocketFactory {
   public:
-    explicit SocketFactory(SocketPolicy policy = {});
+    explicit SocketFactory(Identity identity);
     ~SocketFactory();
     Result<Socket> make(SocketKind kind, SocketOptions options = {});
     // Another context for the same purpose: what holds up one of them does not hold up the other.
     std::unique_ptr<SocketFactory> sibling() const;
+    const Identity& identity() const;
     void* native_context();
 
   private:
+    friend class Socket;
     struct Impl;
     std::unique_ptr<Impl> impl_;
 };

@@ -8,7 +8,7 @@ namespace fard {
 using namespace std::chrono_literals;
 
 struct Visitor::Impl : std::enable_shared_from_this<Visitor::Impl> {
-    Impl(Loop& the_loop, Socket the_socket, const PeerId& self, std::string the_endpoint)
+    Impl(Loop& the_loop, Socket the_socket, const PeerId& self, Endpoint the_endpoint)
         : loop(the_loop), socket(std::move(the_socket)), endpoint(std::move(the_endpoint)) {
         requests.emplace(loop, self,
                          [this](const PeerId&, const wire::Envelope& envelope, const wire::Body& body) {
@@ -16,7 +16,7 @@ struct Visitor::Impl : std::enable_shared_from_this<Visitor::Impl> {
                              message.emplace_back(std::string_view(wire::encode(envelope, body)));
                              socket.try_send(message);  // no room: asked again
                          });
-        requests->name_peers([this](const PeerId&) { return "the node manager at " + endpoint; });
+        requests->name_peers([this](const PeerId&) { return "the node manager at " + endpoint.text(); });
         requests->serve([this](const PeerId&, const wire::Body& body, const Reply& reply) {
             const auto handler = message_handler;
             if (!reply && handler) (*handler)(body);
@@ -58,7 +58,7 @@ struct Visitor::Impl : std::enable_shared_from_this<Visitor::Impl> {
 
     Loop& loop;
     Socket socket;
-    std::string endpoint;
+    Endpoint endpoint;
     std::unique_ptr<Socket::Watch> watch;
     std::unique_ptr<ConnectionMonitor> monitor;
     std::optional<Requests> requests;
@@ -70,17 +70,17 @@ struct Visitor::Impl : std::enable_shared_from_this<Visitor::Impl> {
 };
 
 Result<std::unique_ptr<Visitor>> Visitor::knock(Loop& loop, SocketFactory& sockets, PeerId self,
-                                                const std::string& endpoint) {
+                                                const Address& address) {
     auto socket = sockets.make(SocketKind::dealer);
     if (!socket) return fail(std::move(socket).error());
     set_reconnect(*socket, 10ms, 200ms);
-    auto impl = std::make_shared<Impl>(loop, std::move(*socket), self, endpoint);
+    auto impl = std::make_shared<Impl>(loop, std::move(*socket), self, address.endpoint);
     auto monitor = ConnectionMonitor::watch(
         loop, sockets, impl->socket,
         [raw = impl.get()](ConnectionMonitor::Event event) { raw->on_event(event); });
     if (!monitor) return fail(std::move(monitor).error());
     impl->monitor = std::move(*monitor);
-    if (auto connected = impl->socket.connect(endpoint); !connected) {
+    if (auto connected = impl->socket.connect(address); !connected) {
         impl->close();
         return fail(std::move(connected).error());
     }
@@ -106,7 +106,7 @@ void Visitor::on_message(std::function<void(const wire::Body&)> handler) {
 void Visitor::on_disconnect(std::function<void()> handler) {
     impl_->disconnect_handler = std::make_shared<const std::function<void()>>(std::move(handler));
 }
-const std::string& Visitor::endpoint() const {
+const Endpoint& Visitor::endpoint() const {
     return impl_->endpoint;
 }
 std::uint64_t Visitor::lamport() const {

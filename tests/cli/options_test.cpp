@@ -9,6 +9,7 @@
 #include "cli/commands.hpp"
 #include "cli/output_file.hpp"
 #include "cli/status_text.hpp"
+#include "tests/fakes/endpoints.hpp"
 
 using namespace fard;
 using namespace fard::cli;
@@ -168,7 +169,7 @@ TEST_CASE("a status has people's names in it") {
     status.cluster = "lab";
     for (const auto* name : {"zed1", "zed1", "zed2"}) {
         wire::BoardRow row;
-        row.member = {PeerId{std::string(32, 'a')}, name, "tcp://10.0.0.1:7000", "", ""};
+        row.member = {PeerId{std::string(32, 'a')}, name, at("tcp://10.0.0.1:7000"), {}, {}, {}};
         row.age_ms = 200'000;
         status.boards.push_back(row);
     }

@@ -12,6 +12,7 @@
 #include <thread>
 
 #include "tests/e2e/harness.hpp"
+#include "tests/fakes/endpoints.hpp"
 
 using namespace fard;
 using namespace std::chrono_literals;
@@ -236,7 +237,7 @@ TEST_CASE("several clients' runs at once, each with its own results") {
 
 TEST_CASE("nobody there: connecting says what to do") {
     ApiOptions options;
-    options.doors = {"ipc:///tmp/fard-test-nobody/node.ipc"};
+    options.doors = {address_at("ipc:///tmp/fard-test-nobody/node.ipc")};
     options.timing.answer = 200ms;
     options.timing.route.give_up_after = 1s;
     auto nobody = Api::connect(std::move(options));

@@ -8,6 +8,7 @@
 #include "client/local_cluster.hpp"
 #include "client/locate.hpp"
 #include "client/private_directory.hpp"
+#include "tests/fakes/endpoints.hpp"
 
 using namespace fard;
 namespace fs = std::filesystem;
@@ -17,8 +18,8 @@ TEST_CASE("the doors of a cluster are listed and found again") {
     REQUIRE(directory);
     const auto path = (*directory)->path();
     CHECK(listed_doors(path).empty());
-    const std::vector<std::string> doors{"ipc://" + (path / "b0.ipc").string(),
-                                         "ipc://" + (path / "b1.ipc").string()};
+    const std::vector<Address> doors{address_at("ipc://" + (path / "b0.ipc").string()),
+                                     address_at("ipc://" + (path / "b1.ipc").string())};
     REQUIRE(list_doors(path, doors));
     CHECK(listed_doors(path) == doors);
     CHECK(fs::read_symlink(path / "node.ipc") == path / "b0.ipc");
@@ -55,20 +56,6 @@ TEST_CASE("a cluster directory that is open to others is refused") {
     REQUIRE(!open);
     CHECK(open.error().fault == Fault::refused);
     CHECK(open.error().message.find("755") != std::string::npos);
-}
-
-TEST_CASE("addresses as people type them") {
-    CHECK(parse_address("tcp://10.0.0.1:7000", "--node") == std::string("tcp://10.0.0.1:7000"));
-    CHECK(parse_address("10.0.0.1:7000", "--node") == std::string("tcp://10.0.0.1:7000"));
-    CHECK(parse_address("/run/x.ipc", "--node") == std::string("ipc:///run/x.ipc"));
-    CHECK(parse_address("ipc:///run/x.ipc", "--node") == std::string("ipc:///run/x.ipc"));
-    for (const auto* wrong : {"", "nonsense", "tcp://", "host:", ":70", "host:0", "host:70000", "host:7x",
-                              "ipc://", "udp://a:1", "http://a:1/x"}) {
-        const auto parsed = parse_address(wrong, "--node");
-        REQUIRE_MESSAGE(!parsed, wrong);
-        CHECK(parsed.error().fault == Fault::invalid_input);
-        CHECK(parsed.error().message.starts_with("--node: "));
-    }
 }
 
 TEST_CASE("fardd is found in a build tree, in an installation, and where FARD_LIBEXEC says") {

@@ -13,12 +13,18 @@
 #include "runtime/peer/messages_mesh.hpp"
 #include "runtime/peer/messages_board.hpp"
 #include "tests/client/virtual_loop.hpp"
+#include "tests/fakes/endpoints.hpp"
 
 namespace fard::test {
 
 using namespace std::chrono_literals;
 
 class FakeNodes;
+
+// The node behind an address that address_at made.
+inline std::string node_at(const Address& door) {
+    return door.endpoint.path().substr(1);
+}
 
 // One node manager and what it should do.
 struct FakeNode {
@@ -54,7 +60,7 @@ class FakeNodes final : public SubmissionWorld {
             nodes[door];
     }
     FakeNode& operator[](const std::string& door) { return nodes.at(door); }
-    Result<std::unique_ptr<Door>> knock(const std::string& door) override;
+    Result<std::unique_ptr<Door>> knock(const Address& door) override;
     Result<std::unique_ptr<ClientLinks>> links(const ClientLinksTerms& terms,
                                                ClientLinks::Events events) override;
 
@@ -156,8 +162,7 @@ class FakeLinks final : public ClientLinks {
         ++nodes_.open_links;
     }
     ~FakeLinks() override { --nodes_.open_links; }
-    const wire::LinkEndpoint& results() const override { return results_; }
-    Result<> connect(const wire::LinkEndpoint&) override {
+    Result<> connect(const wire::LinkEndpoint&, const wire::LinkEndpoint&) override {
         nodes_.loop.call_after(1ms, [events = events_] { events->writable(); });
         return {};
     }
@@ -191,17 +196,16 @@ class FakeLinks final : public ClientLinks {
     FakeNodes& nodes_;
     std::string door_;
     std::shared_ptr<Events> events_;
-    wire::LinkEndpoint results_{"results", "credit"};
     std::shared_ptr<int> in_flight_ = std::make_shared<int>(0);
     TimePoint busy_until_{};
 };
 
-inline Result<std::unique_ptr<Door>> FakeNodes::knock(const std::string& door) {
-    return std::make_unique<FakeDoor>(*this, door);
+inline Result<std::unique_ptr<Door>> FakeNodes::knock(const Address& door) {
+    return std::make_unique<FakeDoor>(*this, node_at(door));
 }
 inline Result<std::unique_ptr<ClientLinks>> FakeNodes::links(const ClientLinksTerms& terms,
                                                              ClientLinks::Events events) {
-    return std::make_unique<FakeLinks>(*this, terms.door, std::move(events));
+    return std::make_unique<FakeLinks>(*this, node_at(terms.door), std::move(events));
 }
 inline void FakeNodes::tell(const std::string& door, const wire::Body& body) {
     loop.call_after(0ms, [visit = visits.at(door), body] {
@@ -221,14 +225,14 @@ inline wire::RunState FakeNodes::state(const std::string& door, const std::strin
     state.phase = phase;
     state.reason = node.reason;
     state.members = members(door);
-    if (node.has_places || phase == "running") state.ends = {{door, ""}};
+    if (node.has_places || phase == "running") state.ends = {{at(door), {}, {}}, {at(door), {}, {}}};
     if (phase == "done") state.jobs.push_back({0, 0, "only", "b0", "cpu0", "", {}});
     return state;
 }
 inline std::vector<wire::Member> FakeNodes::members(const std::string& first) const {
-    std::vector<wire::Member> list{{PeerId{first}, first, first, "", ""}};
+    std::vector<wire::Member> list{{PeerId{first}, first, at(first), {}, {}, {}}};
     for (const auto& [door, node] : nodes)
-        if (door != first) list.push_back({PeerId{door}, door, door, "", ""});
+        if (door != first) list.push_back({PeerId{door}, door, at(door), {}, {}, {}});
     return list;
 }
 

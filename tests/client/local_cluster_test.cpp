@@ -14,6 +14,7 @@
 #include "client/loop_thread.hpp"
 #include "client/private_directory.hpp"
 #include "tests/e2e/harness.hpp"
+#include "tests/fakes/endpoints.hpp"
 
 using namespace fard;
 using namespace std::chrono_literals;
@@ -23,7 +24,7 @@ namespace {
 
 // A loop on a thread of its own, with clusters on it.
 struct Stage {
-    SocketFactory sockets;
+    SocketFactory sockets{Identity::local()};
     LoopThread thread;
 
     Result<std::unique_ptr<LocalCluster>> start(LocalClusterOptions options) {
@@ -46,7 +47,7 @@ struct Stage {
     }
 };
 
-std::size_t boards_known_at(const std::string& door) {
+std::size_t boards_known_at(const Address& door) {
     const auto answer = ask_first({door}, wire::Query{}, 2s);
     const auto* status = answer ? answer->body.as<wire::Status>() : nullptr;
     return status ? status->boards.size() : 0;
@@ -68,7 +69,7 @@ TEST_CASE("an embedded cluster: every board knows every other, and nothing is le
     REQUIRE(doors.size() == 6);
     for (const auto& door : doors)
         CHECK(boards_known_at(door) == 6);
-    const fs::path directory = fs::path(doors[0].substr(6)).parent_path();
+    const fs::path directory = fs::path(doors[0].endpoint.path()).parent_path();
     CHECK(e2e::children_of(getpid()).size() == 6);
     stage.stop(std::move(*cluster));
     CHECK(e2e::children_of(getpid()).empty());
@@ -82,7 +83,7 @@ TEST_CASE("tcp on loopback by option") {
     options.tcp = true;
     auto cluster = stage.start(options);
     REQUIRE_MESSAGE(cluster, cluster.error().message);
-    CHECK((*cluster)->doors()[1].starts_with("tcp://127.0.0.1:"));
+    CHECK((*cluster)->doors()[1].text().starts_with("tcp://127.0.0.1:"));
     CHECK(boards_known_at((*cluster)->doors()[1]) == 2);
     stage.stop(std::move(*cluster));
 }
@@ -113,7 +114,7 @@ TEST_CASE("a detached cluster goes on, is up once, and is taken down with its fi
         stage.thread.run([&] { cluster->reset(); });
     }
     CHECK(living_boards(options.directory).size() == 3);
-    CHECK(boards_known_at("ipc://" + (options.directory / "node.ipc").string()) == 3);
+    CHECK(boards_known_at(address_at("ipc://" + (options.directory / "node.ipc").string())) == 3);
     LocateOptions where;
     where.directory = options.directory;
     CHECK(locate(where)->doors.size() == 3);

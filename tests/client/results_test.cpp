@@ -4,6 +4,7 @@
 
 #include "client/submission_chunks.hpp"
 #include "client/submission_route.hpp"
+#include "tests/fakes/endpoints.hpp"
 
 using namespace fard;
 using namespace std::chrono_literals;
@@ -109,7 +110,7 @@ namespace {
 std::vector<wire::Member> members(std::initializer_list<const char*> doors) {
     std::vector<wire::Member> list;
     for (const auto* door : doors)
-        list.push_back({PeerId{door}, door, door, "", ""});
+        list.push_back({PeerId{door}, door, at(door), {}, {}, {}});
     return list;
 }
 
@@ -117,19 +118,19 @@ std::vector<wire::Member> members(std::initializer_list<const char*> doors) {
 
 TEST_CASE("the members after the lost one are asked first, the lost one last") {
     const TimePoint start = TimePoint{} + 1h;
-    SubmissionRoute route({"b"}, start, {});
-    CHECK(route.next(start)->door == "b");
+    SubmissionRoute route({address_at("b")}, start, {});
+    CHECK(route.next(start)->door == address_at("b"));
     route.taken(members({"b", "a", "c"}));
     route.lost("silent", start + 5min);
-    CHECK(route.next(start + 5min)->door == "a");
+    CHECK(route.next(start + 5min)->door == address_at("a"));
     route.lost("no answer", start + 5min + 1s);
-    CHECK(route.next(start + 5min + 1s)->door == "c");
+    CHECK(route.next(start + 5min + 1s)->door == address_at("c"));
     route.lost("no answer", start + 5min + 2s);
-    CHECK(route.next(start + 5min + 2s)->door == "b");
+    CHECK(route.next(start + 5min + 2s)->door == address_at("b"));
     CHECK(route.round_over());
     route.lost("no answer", start + 5min + 3s);
     const auto again = route.next(start + 5min + 3s);
-    CHECK(again->door == "a");
+    CHECK(again->door == address_at("a"));
     CHECK(again->not_before == start + 5min + 3s + 200ms);
     route.lost("no answer", start + 5min + 10s);
     const auto over = route.next(start + 5min + 11s);
@@ -141,12 +142,12 @@ TEST_CASE("the members after the lost one are asked first, the lost one last") {
 
 TEST_CASE("members that left are not asked, new ones are") {
     const TimePoint start = TimePoint{} + 1h;
-    SubmissionRoute route({"a"}, start, {});
-    CHECK(route.next(start)->door == "a");
+    SubmissionRoute route({address_at("a")}, start, {});
+    CHECK(route.next(start)->door == address_at("a"));
     route.taken(members({"a", "b", "c"}));
     route.members(members({"a", "d"}));
     route.lost("silent", start);
-    CHECK(route.next(start)->door == "d");
+    CHECK(route.next(start)->door == address_at("d"));
     route.lost("no answer", start);
-    CHECK(route.next(start)->door == "a");
+    CHECK(route.next(start)->door == address_at("a"));
 }

@@ -12,7 +12,8 @@ namespace {
 // A submission of `count` one-byte chunks to three node managers a, b, c, and what came of it.
 struct Scene {
     explicit Scene(std::uint64_t count, std::vector<std::string> doors = {"a"}) {
-        terms.doors = std::move(doors);
+        for (const auto& door : doors)
+            terms.doors.push_back(address_at(door));
         terms.app.name = "echo";
         terms.app.positions.resize(1);
         chunks = count;

@@ -82,7 +82,7 @@ struct Bench {
     std::string reason() { return job.hear<wire::JobFailed>().value().reason; }
 
     LinkDir dir;
-    SocketFactory sockets;
+    SocketFactory sockets{Identity::local()};
     wire::JobConfig config;
     LinkTerms terms;
     DrivenJob job;
@@ -127,10 +127,10 @@ TEST_CASE("a credit that finds no connection is sent when there is one, though n
     Bench bench("copy");
     const auto links = bench.job.hear<wire::JobUp>().value().links;
     wire::LinkEndpoint deaf = links[0];
-    deaf.credit += "nobody";
+    deaf.credit = Endpoint::ipc(deaf.credit.path() + "x").value();
     bench.out.push_back(LinkSender::connect(bench.sockets, deaf, bench.terms, "0/0").value());
     bench.in.push_back(LinkReceiver::bind(bench.sockets, bench.dir.place(), bench.terms).value());
-    REQUIRE(bench.job.tell(wire::JobConnect{{bench.in[0].endpoint()}}));
+    REQUIRE(bench.job.tell(wire::JobConnect{{bench.in[0].endpoint()}, {}}));
     until({bench.out[0].fd()}, [&] { return bench.out[0].open(); });
     const auto half = bench.terms.window() / 2;
     for (std::uint64_t index = 0; index < half; ++index) {

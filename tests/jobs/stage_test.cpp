@@ -76,14 +76,14 @@ LinkTerms terms_of(const wire::JobConfig& config, const std::vector<TensorDesc>&
 
 TEST_CASE("a stage job computes what the reference computes, and says how long loading took") {
     LinkDir dir;
-    SocketFactory sockets;
+    SocketFactory sockets{Identity::local()};
     const auto package = classifier(dir.path / "package");
     const auto config = stage_config(package, dir);
     auto job = DrivenJob::start(under("FARD_BUILD_ROOT", "jobs/stage")).value();
     REQUIRE(job.tell(config));
     const auto up = job.hear<wire::JobUp>().value();
     auto sink = LinkReceiver::bind(sockets, dir.place(), terms_of(config, package.manifest.outputs)).value();
-    REQUIRE(job.tell(wire::JobConnect{{sink.endpoint()}}));
+    REQUIRE(job.tell(wire::JobConnect{{sink.endpoint()}, {}}));
     auto source =
         LinkSender::connect(sockets, up.links.at(0), terms_of(config, package.manifest.inputs), "coordinator")
             .value();

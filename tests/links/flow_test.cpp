@@ -52,7 +52,7 @@ struct Funnel {
 
 TEST_CASE("an outlet for parts gives every chunk to each, once, however unevenly they take") {
     LinkDir dir;
-    SocketFactory sockets;
+    SocketFactory sockets(Identity::local());
     const auto terms = terms_of(100, 4);
     Fan fan(sockets, dir.place(), terms, 3, Outlet::To::each);
     constexpr std::uint64_t total = 60;
@@ -83,7 +83,7 @@ TEST_CASE("an outlet for parts gives every chunk to each, once, however unevenly
 
 TEST_CASE("an inlet for parts joins what has the same index, in the order of its links") {
     LinkDir dir;
-    SocketFactory sockets;
+    SocketFactory sockets(Identity::local());
     const auto terms = terms_of(100, 8);
     Funnel funnel(sockets, dir.place(), terms, 2, Inlet::From::join);
     Chunk chunk;
@@ -118,7 +118,7 @@ TEST_CASE("an inlet for parts joins what has the same index, in the order of its
 
 TEST_CASE("an inlet for replicas asks its links in turn, and credits go to who sent") {
     LinkDir dir;
-    SocketFactory sockets;
+    SocketFactory sockets(Identity::local());
     const auto terms = terms_of(100, 4);
     Funnel funnel(sockets, dir.place(), terms, 3, Inlet::From::any);
     for (std::size_t i = 0; i < 3; ++i) {
@@ -141,7 +141,7 @@ TEST_CASE("an inlet for replicas asks its links in turn, and credits go to who s
 
 TEST_CASE("a lost link is known by its number") {
     LinkDir dir;
-    SocketFactory sockets;
+    SocketFactory sockets(Identity::local());
     const auto terms = terms_of(100, 4);
     Fan fan(sockets, dir.place(), terms, 3, Outlet::To::any);
     CHECK_FALSE(fan.outlet.lost());
@@ -155,7 +155,7 @@ TEST_CASE("a lost link is known by its number") {
 
 TEST_CASE("a receiver that made space lets its sender go further ahead") {
     LinkDir dir;
-    SocketFactory sockets;
+    SocketFactory sockets(Identity::local());
     const auto terms = terms_of(100, 4);
     OpenLink link(sockets, dir.place(), terms);
     CHECK(link.sender.limit() == terms.lead());

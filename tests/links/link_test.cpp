@@ -8,6 +8,7 @@
 #include "runtime/peer/codec.hpp"
 #include "runtime/peer/messages_job.hpp"
 #include "runtime/peer/messages_mesh.hpp"
+#include "tests/fakes/endpoints.hpp"
 #include "tests/links/link_world.hpp"
 
 using namespace fard;
@@ -16,7 +17,7 @@ using namespace std::chrono_literals;
 
 TEST_CASE("chunks arrive once, in order, byte for byte, whatever the transport and the window") {
     LinkDir dir;
-    SocketFactory sockets;
+    SocketFactory sockets{Identity::local()};
     for (const std::string& place : {dir.place(), std::string("tcp:127.0.0.1")})
         for (const std::uint64_t window : {1, 2, 3, 50})
             for (const std::int64_t bytes : {1, 64, 20'000}) {
@@ -48,7 +49,7 @@ TEST_CASE("chunks arrive once, in order, byte for byte, whatever the transport a
 
 TEST_CASE("the receiver's taking is what opens the window") {
     LinkDir dir;
-    SocketFactory sockets;
+    SocketFactory sockets{Identity::local()};
     const auto terms = terms_of(1000, 8);
     OpenLink link(sockets, dir.place(), terms);
     std::uint64_t sent = 0;
@@ -81,7 +82,7 @@ TEST_CASE("the receiver's taking is what opens the window") {
 
 TEST_CASE("a chunk is handed on with the frames and the header that it came with") {
     LinkDir dir;
-    SocketFactory sockets;
+    SocketFactory sockets{Identity::local()};
     const auto terms = terms_of(100'000, 4);
     OpenLink first(sockets, dir.place(), terms), second(sockets, dir.place(), terms);
     auto chunk = chunk_of(7, terms);
@@ -105,7 +106,7 @@ TEST_CASE("a chunk is handed on with the frames and the header that it came with
 
 TEST_CASE("several tensors travel as several frames") {
     LinkDir dir;
-    SocketFactory sockets;
+    SocketFactory sockets{Identity::local()};
     auto terms = terms_of(10, 4);
     terms.tensors.push_back(bytes_tensor("skip", 5000));
     terms.tensors.push_back({.name = "bits", .shape = {1, 9}, .layout = "NC", .type = DataType::bipolar()});
@@ -123,7 +124,7 @@ TEST_CASE("several tensors travel as several frames") {
 
 TEST_CASE("a LINK_OPEN that does not fit says what differs") {
     LinkDir dir;
-    SocketFactory sockets;
+    SocketFactory sockets{Identity::local()};
     const auto ours = terms_of(16, 4);
     const auto error_of = [&](LinkTerms theirs) {
         auto receiver = LinkReceiver::bind(sockets, dir.place(), ours).value();
@@ -183,7 +184,7 @@ std::string open_of(const LinkTerms& terms) {
 
 TEST_CASE("chunks of another epoch, malformed messages and chunks before LINK_OPEN are dropped and counted") {
     LinkDir dir;
-    SocketFactory sockets;
+    SocketFactory sockets{Identity::local()};
     const auto ours = terms_of(4, 100);
     auto receiver = LinkReceiver::bind(sockets, dir.place(), ours).value();
     Stranger stranger(sockets, receiver);
@@ -213,7 +214,7 @@ TEST_CASE("chunks of another epoch, malformed messages and chunks before LINK_OP
 
 TEST_CASE("a tensor of the wrong size, or the wrong number of them, is an error") {
     LinkDir dir;
-    SocketFactory sockets;
+    SocketFactory sockets{Identity::local()};
     const auto terms = terms_of(4, 100);
     auto receiver = LinkReceiver::bind(sockets, dir.place(), terms).value();
     Stranger stranger(sockets, receiver);
@@ -248,7 +249,7 @@ TEST_CASE("what a job made is checked against the terms") {
 
 TEST_CASE("terms and places that no link can have are refused") {
     LinkDir dir;
-    SocketFactory sockets;
+    SocketFactory sockets{Identity::local()};
     auto terms = terms_of(4, 2);
     for (const char* place : {"", "ipc", "ipc:", "udp:127.0.0.1"})
         CHECK(LinkReceiver::bind(sockets, place, terms).error().fault == Fault::invalid_input);
@@ -257,7 +258,7 @@ TEST_CASE("terms and places that no link can have are refused") {
     CHECK(LinkReceiver::bind(sockets, dir.place(), terms).error().fault == Fault::invalid_input);
     terms = terms_of(4, 2);
     terms.tensors.clear();
-    CHECK(LinkSender::connect(sockets, {"ipc:///tmp/a", "ipc:///tmp/b"}, terms, "x").error().fault ==
+    CHECK(LinkSender::connect(sockets, {at("ipc:///tmp/a"), at("ipc:///tmp/b"), {}}, terms, "x").error().fault ==
           Fault::invalid_input);
     CHECK(dir.files() == 0);
 }
@@ -274,7 +275,7 @@ TEST_CASE("the window is the budget in chunks, the header counted, and never not
 
 TEST_CASE("with replicas, each chunk goes where the fewest are unacknowledged, and every one arrives once") {
     LinkDir dir;
-    SocketFactory sockets;
+    SocketFactory sockets{Identity::local()};
     const auto terms = terms_of(64, 6);
     std::vector<LinkSender> senders;
     std::vector<LinkReceiver> receivers;
@@ -331,7 +332,7 @@ TEST_CASE("with replicas, each chunk goes where the fewest are unacknowledged, a
 
 TEST_CASE("on a loop the watches alone carry a link: opening, sending, credit") {
     LinkDir dir;
-    SocketFactory sockets;
+    SocketFactory sockets{Identity::local()};
     for (const std::uint64_t window : {1, 7}) {
         AsioLoop loop;
         const auto terms = terms_of(5000, window);
@@ -369,7 +370,7 @@ TEST_CASE("on a loop the watches alone carry a link: opening, sending, credit") 
 
 TEST_CASE("a link whose connection breaks is lost at both ends; strangers that come and go are none of it") {
     LinkDir dir;
-    SocketFactory sockets;
+    SocketFactory sockets(Identity::local());
     const auto terms = terms_of(100, 4);
     for (const std::string& place : {dir.place(), std::string("tcp:127.0.0.1")}) {
         CAPTURE(place);
@@ -378,7 +379,7 @@ TEST_CASE("a link whose connection breaks is lost at both ends; strangers that c
         REQUIRE(link->sender.send(chunk));
         CHECK(link->next().index == 0);
         {
-            SocketFactory elsewhere;
+            SocketFactory elsewhere(Identity::local());
             auto socket = elsewhere.make(SocketKind::push, {.immediate = true}).value();
             REQUIRE(socket.connect(link->receiver.endpoint().data));
             Message message;
@@ -412,7 +413,7 @@ TEST_CASE("a link whose connection breaks is lost at both ends; strangers that c
 
 TEST_CASE("a watch calls when its link is lost") {
     LinkDir dir;
-    SocketFactory sockets;
+    SocketFactory sockets(Identity::local());
     AsioLoop loop;
     std::optional<OpenLink> link(std::in_place, sockets, dir.place(), terms_of(100, 4));
     auto receiver = std::move(link->receiver);
@@ -443,7 +444,7 @@ struct TollGate final : Pacer {
 
 TEST_CASE("a pacer is asked once per chunk and end, and a chunk waits until it is paid for") {
     LinkDir dir;
-    SocketFactory sockets;
+    SocketFactory sockets{Identity::local()};
     TollGate gate;
     const auto terms = terms_of(1000, 4);
     auto receiver = LinkReceiver::bind(sockets, dir.place(), terms, &gate).value();

@@ -7,6 +7,7 @@
 #include "runtime/peer/codec.hpp"
 #include "runtime/peer/messages_client.hpp"
 #include "runtime/peer/messages_job.hpp"
+#include "tests/fakes/endpoints.hpp"
 #include "tests/fakes/sim_disk.hpp"
 #include "tests/fakes/sim_loop.hpp"
 #include "tests/node_manager/fake_jobs.hpp"
@@ -44,9 +45,9 @@ struct Rig {
         OverlayStore::open({loop, disk, writer, packer, reader}, "/store",
                            {.stored = [this](const std::string&) { board->changed(); }, .removed = {}})
             .value();
-    std::vector<std::string> doors_knocked;
+    std::vector<Address> doors_knocked;
     std::deque<std::pair<wire::Body, Answer>> asked_of_source;
-    PackageFetch packages{loop, *store, [this](const std::string& door) { return knock(door); }};
+    PackageFetch packages{loop, *store, [this](const Address& door) { return knock(door); }};
     std::vector<wire::BoardState> published;
     std::optional<Board> board;
 
@@ -59,7 +60,7 @@ struct Rig {
             [] { return std::uint32_t{7}; });
     }
 
-    Result<std::unique_ptr<PieceSource>> knock(const std::string& door) {
+    Result<std::unique_ptr<PieceSource>> knock(const Address& door) {
         struct Source final : PieceSource {
             explicit Source(Rig& the_rig) : rig(the_rig) {}
             void ask(wire::Body question, Duration, Answer answer) override {
@@ -121,11 +122,11 @@ struct Rig {
         job.spec.name = "first";
         job.spec.program = "copy";
         job.spec.overlay = overlay;
-        return {run, epoch, "app", 60'000, 4096, {job}, {"ipc://source"}};
+        return {run, epoch, "app", 60'000, 4096, {job}, {address_at("source")}};
     }
     std::shared_ptr<std::optional<wire::Body>> start(const RunId& run, Epoch epoch) {
         auto answer = request(spawn_message(run, epoch));
-        spawner.jobs.back()->say(wire::JobUp{{{"a", "b"}}});
+        spawner.jobs.back()->say(wire::JobUp{{{at("a"), at("b"), {}}}});
         loop.run_ready();
         return answer;
     }
@@ -147,7 +148,7 @@ TEST_CASE("jobs are started under a firm lease, and their slots are free once th
     REQUIRE(spawned->has_value());
     const auto& bound = (**spawned).as<wire::Spawned>()->jobs;
     REQUIRE(bound.size() == 1);
-    const auto wired = rig.request(wire::Wire{run_a, first, {{bound[0].job, {{"c", "d"}}}}});
+    const auto wired = rig.request(wire::Wire{run_a, first, {{bound[0].job, {{at("c"), at("d"), {}}}, {}}}});
     CHECK_FALSE(wired->has_value());
     rig.spawner.jobs[0]->say(wire::JobLinked{});
     rig.loop.run_ready();
@@ -250,7 +251,7 @@ TEST_CASE("missing packages are fetched before the jobs start, and the lease is 
     const auto package = pack_archive(small_manifest(), small_files()).value();
     rig.lease(run_a, first);
     auto spawned = rig.request(rig.spawn_message(run_a, first, package.id));
-    CHECK(rig.doors_knocked == std::vector<std::string>{"ipc://source"});
+    CHECK(rig.doors_knocked == std::vector{address_at("source")});
     CHECK(rig.spawner.jobs.empty());
 
     SUBCASE("it comes") {
@@ -270,7 +271,7 @@ TEST_CASE("missing packages are fetched before the jobs start, and the lease is 
         rig.asked_of_source.front().second(fail(Fault::not_found, "no such package"));
         rig.loop.run_ready();
         REQUIRE(spawned->has_value());
-        CHECK((**spawned).as<wire::Refused>()->reason.find("ipc://source: no such package") !=
+        CHECK((**spawned).as<wire::Refused>()->reason.find("ipc:///source: no such package") !=
               std::string::npos);
     }
     SUBCASE("the lease ends meanwhile") {

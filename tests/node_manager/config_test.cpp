@@ -27,6 +27,13 @@ Config read(const std::vector<std::string>& args) {
     return *config;
 }
 
+std::vector<WrittenAddress> seeds(const std::vector<std::string>& texts) {
+    std::vector<WrittenAddress> all;
+    for (const auto& text : texts)
+        all.push_back(WrittenAddress::parse(text).value());
+    return all;
+}
+
 }  // namespace
 
 TEST_CASE("without anything, a board stands in the user's own directory") {
@@ -38,9 +45,9 @@ TEST_CASE("without anything, a board stands in the user's own directory") {
     CHECK(config.runtime_dir == "/run/user/7/fard");
     CHECK(config.state_dir == "/home/x/state/fard");  // packages are no temporary files
     CHECK(config.store_limit == 0);
-    CHECK(config.front_door == "ipc:///run/user/7/fard/node.ipc");
-    CHECK(config.publisher == "ipc:///run/user/7/fard/publisher.ipc");
-    CHECK(config.heartbeat == "ipc:///run/user/7/fard/heartbeat.ipc");
+    CHECK(config.front_door.text() == "ipc:///run/user/7/fard/node.ipc");
+    CHECK(config.publisher.text() == "ipc:///run/user/7/fard/publisher.ipc");
+    CHECK(config.heartbeat.text() == "ipc:///run/user/7/fard/heartbeat.ipc");
     CHECK(config.link_transport == "ipc");
     CHECK(config.slots == 2);
     CHECK(config.ready_fd == -1);
@@ -50,18 +57,19 @@ TEST_CASE("without anything, a board stands in the user's own directory") {
     ::unsetenv("XDG_STATE_HOME");
     if (::getuid() == 0) CHECK(read({}).state_dir == "/var/lib/fard");
     CHECK(read({"--state-dir", "/srv/x"}).runtime_dir == "/srv/x");
-    CHECK(read({"--state-dir", "/srv/x", "--runtime-dir", "/run/x"}).front_door == "ipc:///run/x/node.ipc");
+    CHECK(read({"--state-dir", "/srv/x", "--runtime-dir", "/run/x"}).front_door.text() == "ipc:///run/x/node.ipc");
 }
 
 TEST_CASE("with a tcp front door, everything is bound to its address") {
     const auto config = read({"--front-door", "tcp://192.168.2.99:5555", "--state-dir", "/var/lib/fard/"});
     CHECK(config.state_dir == "/var/lib/fard");
-    CHECK(config.publisher == "tcp://192.168.2.99:0");
-    CHECK(config.heartbeat == "tcp://192.168.2.99:0");
+    CHECK(config.publisher.text() == "tcp://192.168.2.99:0");
+    CHECK(config.heartbeat.text() == "tcp://192.168.2.99:0");
     CHECK(config.link_transport == "tcp");
     CHECK(config.link_address == "192.168.2.99");
-    CHECK(read({"--front-door", "tcp://[fe80::1]:5555"}).link_address == "[fe80::1]");
+    CHECK(read({"--front-door", "tcp://[fe80::1]:5555"}).link_address == "fe80::1");
     CHECK(read({"--link-transport", "tcp"}).link_address == "127.0.0.1");
+    CHECK(read({"--front-door", "tcp://0.0.0.0:5555", "--advertise", "10.0.0.7"}).link_address == "0.0.0.0,10.0.0.7");
 }
 
 TEST_CASE("every key can be given in the file, and its option goes before it") {
@@ -90,10 +98,10 @@ ready_fd = 5
     CHECK(config.cluster == "lab");
     CHECK(config.name == "zedboard-3");
     CHECK(config.state_dir == "/srv/fard");
-    CHECK(config.front_door == "tcp://10.0.0.3:5555");
-    CHECK(config.publisher == "tcp://10.0.0.3:5556");
-    CHECK(config.heartbeat == "tcp://10.0.0.3:5557");
-    CHECK(config.seeds == std::vector<std::string>{"tcp://10.0.0.1:5555", "tcp://10.0.0.2:5555"});
+    CHECK(config.front_door.text() == "tcp://10.0.0.3:5555");
+    CHECK(config.publisher.text() == "tcp://10.0.0.3:5556");
+    CHECK(config.heartbeat.text() == "tcp://10.0.0.3:5557");
+    CHECK(config.seeds == seeds({"tcp://10.0.0.1:5555", "tcp://10.0.0.2:5555"}));
     CHECK(config.beacon);
     CHECK(config.insecure);
     CHECK(config.jobs_dirs == std::vector<std::filesystem::path>{"/opt/jobs", "/opt/more"});
@@ -109,13 +117,13 @@ ready_fd = 5
 
     const auto changed = read({"--config=" + file, "--seed=tcp://10.0.0.9:1", "--jobs-dir", "/a",
                                "--jobs-dir", "/b", "--beacon=false", "--slots", "1", "--name", "other"});
-    CHECK(changed.seeds == std::vector<std::string>{"tcp://10.0.0.9:1"});  // the whole list
+    CHECK(changed.seeds == seeds({"tcp://10.0.0.9:1"}));  // the whole list
     CHECK(changed.jobs_dirs == std::vector<std::filesystem::path>{"/a", "/b"});
     CHECK_FALSE(changed.beacon);
     CHECK(changed.slots == 1);
     CHECK(changed.name == "other");
     CHECK(changed.cluster == "lab");
-    CHECK(read({"--beacon", "--die-with-parent"}).beacon);
+    CHECK(read({"--front-door", "tcp://10.0.0.1:7000", "--insecure", "--beacon", "--die-with-parent"}).beacon);
 }
 
 TEST_CASE("wrong options say which, and what was meant") {
@@ -142,15 +150,24 @@ TEST_CASE("wrong options say which, and what was meant") {
          "--front-door: 'tcp://10.0.0.1:x' has no port from 0 to 65535 (0: any that is free)"},
         {{"--front-door", "tcp://10.0.0.1:65536"},
          "--front-door: 'tcp://10.0.0.1:65536' has no port from 0 to 65535 (0: any that is free)"},
-        {{"--front-door", "tcp://*:5555"},
-         "--front-door: 'tcp://*:5555' has no address that others can connect to; give the board's own"},
+        {{"--front-door", "tcp://0.0.0.0:5555"},
+         "tcp://0.0.0.0:5555 has no address that others can connect to; give the board's own, or say in advertise which "
+         "of its addresses others use"},
+        {{"--front-door", "tcp://0.0.0.0:5555", "--advertise", "zed1"}, "--advertise: 'zed1' is not an IP address in digits"},
+        {{"--front-door", "tcp://0.0.0.0:5555", "--advertise", "0.0.0.0"},
+         "--advertise: '0.0.0.0' is an address that others cannot connect to"},
+        {{"--front-door", "tcp://eth0:5555"},
+         "--front-door: 'tcp://eth0:5555' has no address in digits (an IPv6 one is written in brackets, [::1])"},
+        {{"--beacon", "--front-door", "tcp://127.0.0.1:5555"},
+         "beacon: it would tell the LAN of tcp://127.0.0.1:5555, which no other machine can reach; give a front_door at "
+         "this board's own address, or leave the beacon off"},
         {{"--publisher", "ipc://here"},
          "--publisher: 'ipc://here' does not name an absolute path (ipc:///DIRECTORY/NAME)"},
         {{"--heartbeat", "ipc:///" + std::string(110, 'x')},
          "--heartbeat: 'ipc:///" + std::string(110, 'x') +
              "' is longer than a socket's path can be (107 bytes)"},
         {{"--seed", "tcp://10.0.0.1"},
-         "--seed: 'tcp://10.0.0.1' is not an endpoint (ipc:///DIRECTORY/NAME or tcp://ADDRESS:PORT)"},
+         "--seed: 'tcp://10.0.0.1' is not a node's address; give HOST:PORT, tcp://HOST:PORT or ipc:///PATH"},
         {{"--link-transport", "udp"}, "--link-transport: 'udp' is not one of ipc, tcp"},
         {{"--log-level", "loud"},
          "--log-level: 'loud' is not one of trace, debug, info, warning, error, critical, off"},
@@ -188,7 +205,7 @@ TEST_CASE("wrong files say which line, and what was meant") {
         {"seeds = \"tcp://10.0.0.1:1\"\n", ":1: seeds: expected an array of strings"},
         {"seeds = [1]\n", ":1: seeds: expected an array of strings"},
         {"seeds = [\"x\"]\n",
-         ":1: seeds: 'x' is not an endpoint (ipc:///DIRECTORY/NAME or tcp://ADDRESS:PORT)"},
+         ":1: seeds: 'x' is not a node's address; give HOST:PORT, tcp://HOST:PORT or ipc:///PATH"},
     };
     Scratch scratch;
     for (const auto& wrong : cases) {

@@ -3,6 +3,7 @@
 #include <doctest/doctest.h>
 
 #include "runtime/peer/messages_job.hpp"
+#include "tests/fakes/endpoints.hpp"
 #include "tests/fakes/sim_loop.hpp"
 #include "tests/node_manager/fake_jobs.hpp"
 
@@ -52,7 +53,7 @@ struct Rig {
     }
     void all_up() {
         for (const auto& job : spawner.jobs) {
-            if (job->alive) job->say(wire::JobUp{{{"ipc://data" + job->place, "ipc://credit"}}});
+            if (job->alive) job->say(wire::JobUp{{{at("data" + job->place), at("credit"), {}}}});
         }
         loop.run_ready();
     }
@@ -63,7 +64,7 @@ struct Rig {
     void wire_all() {
         std::vector<wire::JobWire> jobs;
         for (const auto& bound : spawned->value().jobs)
-            jobs.push_back({bound.job, {{"ipc://next", "ipc://back"}}});
+            jobs.push_back({bound.job, {{at("next"), at("back"), {}}}});
         wire(jobs);
     }
     void running(std::vector<wire::JobSpec> jobs) {
@@ -107,19 +108,19 @@ TEST_CASE("a crew's life: spawned, wired, drained, reaped") {
     CHECK(config->link_bytes == 4096);
     CHECK(rig.spawner.jobs[0]->last<wire::JobConfig>()->package_dir.empty());
 
-    rig.spawner.jobs[0]->say(wire::JobUp{{{"a", "b"}}});
+    rig.spawner.jobs[0]->say(wire::JobUp{{{at("a"), at("b"), {}}}});
     rig.loop.run_ready();
     CHECK_FALSE(rig.spawned);  // not before all are up
-    rig.spawner.jobs[1]->say(wire::JobUp{{{"c", "d"}}});
+    rig.spawner.jobs[1]->say(wire::JobUp{{{at("c"), at("d"), {}}}});
     rig.loop.run_ready();
     REQUIRE(rig.spawned);
-    CHECK(rig.spawned->value().jobs == std::vector<wire::JobBound>{{{run, first, 0, 0}, {{"a", "b"}}},
-                                                                   {{run, first, 1, 2}, {{"c", "d"}}}});
+    CHECK(rig.spawned->value().jobs == std::vector<wire::JobBound>{{{run, first, 0, 0}, {{at("a"), at("b"), {}}}},
+                                                                   {{run, first, 1, 2}, {{at("c"), at("d"), {}}}}});
 
     rig.spawner.jobs[0]->say(wire::JobLinked{});  // may come before WIRE
     rig.wire_all();
     CHECK(rig.spawner.jobs[1]->last<wire::JobConnect>()->receivers ==
-          std::vector<wire::LinkEndpoint>{{"ipc://next", "ipc://back"}});
+          std::vector<wire::LinkEndpoint>{{at("next"), at("back"), {}}});
     CHECK_FALSE(rig.wired);
     rig.spawner.jobs[1]->say(wire::JobLinked{});
     rig.loop.run_ready();
@@ -180,7 +181,7 @@ TEST_CASE("jobs that cannot be started fail the spawn, and none of it is left") 
 TEST_CASE("a job that is not up in time is named, and all are killed") {
     Rig rig;
     rig.spawn({job_spec(0, 0), job_spec(1, 0), job_spec(1, 1)});
-    rig.spawner.jobs[0]->say(wire::JobUp{{{"a", "b"}}});
+    rig.spawner.jobs[0]->say(wire::JobUp{{{at("a"), at("b"), {}}}});
     rig.loop.run_for(9999ms);
     CHECK_FALSE(rig.spawned);
     rig.loop.run_for(1ms);
@@ -320,7 +321,7 @@ TEST_CASE("wiring that does not fit is refused") {
     rig.wire({});
     CHECK(rig.wired->error().message == "its jobs are not up yet");
     rig.all_up();
-    const wire::JobWire one{{run, first, 0, 0}, {{"a", "b"}}}, two{{run, first, 1, 0}, {{"a", "b"}}};
+    const wire::JobWire one{{run, first, 0, 0}, {{at("a"), at("b"), {}}}, {}}, two{{run, first, 1, 0}, {{at("a"), at("b"), {}}}, {}};
     rig.wire({one});
     CHECK(rig.wired->error().message == "WIRE names 1 jobs, this board runs 2");
     rig.wire({one, one});

@@ -23,7 +23,10 @@ struct Fetched {
     Fetched(PackageWorld& the_world, const std::string& door, const std::string& id,
             const std::vector<std::string>& sources)
         : world(the_world) {
-        world.machines.at(door)->fetch->fetch(id, sources, 600s, [this](Result<> end) {
+        std::vector<Address> doors;
+        for (const auto& source : sources)
+            doors.push_back(address_at(source));
+        world.machines.at(door)->fetch->fetch(id, doors, 600s, [this](Result<> end) {
             CHECK_FALSE(result);
             result = std::move(end);
             at = world.loop.now();
@@ -65,13 +68,13 @@ TEST_CASE("what is here but damaged is replaced") {
     give(world, "b", package);
     b.disk.damage("/state/overlays/" + package.id + "/stage.onnx");
     b.store = OverlayStore::open({world.loop, b.disk, b.writer, b.packer, b.reader}, "/state/overlays", {}, {}).value();
-    PackageFetch again(world.loop, *b.store, [](const std::string&) -> Result<std::unique_ptr<PieceSource>> {
+    PackageFetch again(world.loop, *b.store, [](const Address&) -> Result<std::unique_ptr<PieceSource>> {
         return fail(Fault::unreachable, "nobody is there");
     });
     std::optional<Result<>> result;
-    again.fetch(package.id, {"x"}, 60s, [&](Result<> end) { result = std::move(end); });
+    again.fetch(package.id, {address_at("x")}, 60s, [&](Result<> end) { result = std::move(end); });
     CHECK(world.loop.run_while_not([&] { return result.has_value(); }, 60s));
-    CHECK(result->error().message == "no board could give package " + package.id + ": x: nobody is there");
+    CHECK(result->error().message == "no board could give package " + package.id + ": ipc:///x: nobody is there");
     CHECK_FALSE(b.store->has(package.id));
 }
 
@@ -155,7 +158,7 @@ TEST_CASE("a fetch that nobody asks for any more is dropped") {
     world.add("a");
     auto& b = world.add("b");
     std::optional<Result<>> result;
-    b.fetch->fetch(std::string(64, 'a'), {"a"}, 3s, [&](Result<> end) { result = std::move(end); });
+    b.fetch->fetch(std::string(64, 'a'), {address_at("a")}, 3s, [&](Result<> end) { result = std::move(end); });
     world.loop.run_for(4s);
     REQUIRE(result);
     CHECK(result->error().fault == Fault::cancelled);
@@ -223,9 +226,9 @@ struct Cluster {
             for (const auto p : wanted(b))
                 wishes[PeerId{doors[b]}].insert(packages[p].id);
         gathering->start(wishes, [wishes](const PeerId& board, const std::string& package) {
-            std::vector<std::string> ways{"b0"};
+            std::vector<Address> ways{address_at("b0")};
             for (const auto& [other, ids] : wishes)
-                if (other != board && ids.contains(package) && other.hex != "b0") ways.push_back(other.hex);
+                if (other != board && ids.contains(package) && other.hex != "b0") ways.push_back(address_at(other.hex));
             return ways;
         });
     }

@@ -13,6 +13,7 @@
 #include "runtime/peer/codec.hpp"
 #include "runtime/peer/messages_client.hpp"
 #include "runtime/peer/messages_mesh.hpp"
+#include "tests/fakes/endpoints.hpp"
 #include "tests/fakes/sim_disk.hpp"
 #include "tests/fakes/sim_loop.hpp"
 #include "tests/overlays/scratch.hpp"
@@ -53,7 +54,7 @@ struct Machine {
         : loop(the_loop), writer(loop, disk), packer(loop, disk), reader(loop, disk) {
         store = OverlayStore::open({loop, disk, writer, packer, reader}, "/state/overlays", {}, limits).value();
         fetch = std::make_unique<PackageFetch>(loop, *store, std::move(knock));
-        fetch->set_self(door);
+        fetch->set_self(at(door));
         service = std::make_unique<PackageService>(loop, *store, *fetch);
     }
     SimLoop& loop;
@@ -76,7 +77,7 @@ class PackageWorld {
 
     Machine& add(const std::string& door, StoreLimits limits = {}) {
         machines[door] = std::make_unique<Machine>(
-            loop, [this, door](const std::string& to) { return knock(door, to); }, door, limits);
+            loop, [this, door](const Address& to) { return knock(door, to.endpoint.path().substr(1)); }, door, limits);
         return *machines[door];
     }
 

@@ -40,7 +40,7 @@ struct Pipeline {
     Scratch scratch;
     AsioLoop loop;
     Script script{loop};
-    SocketFactory sockets;
+    SocketFactory sockets{Identity::local()};
     std::unique_ptr<JobSpawner> spawner;
     std::optional<JobHost> host;
     std::optional<Result<wire::Spawned>> spawned;
@@ -87,7 +87,7 @@ struct Pipeline {
         wire::Wire wire{run_id, epoch, {}};
         for (std::size_t i = 0; i < jobs.size(); ++i)
             wire.jobs.push_back(
-                {jobs[i].job, i + 1 < jobs.size() ? jobs[i + 1].links : std::vector{sink->endpoint()}});
+                {jobs[i].job, i + 1 < jobs.size() ? jobs[i + 1].links : std::vector{sink->endpoint()}, {}});
         host->wire(wire, [this](Result<> result) { wired = std::move(result); });
     }
 

@@ -7,6 +7,7 @@
 
 #include "runtime/node_manager/coordinator.hpp"
 #include "runtime/peer/codec.hpp"
+#include "tests/fakes/endpoints.hpp"
 #include "tests/fakes/sim_loop.hpp"
 
 using namespace fard;
@@ -40,7 +41,7 @@ class FakeBoards final : public Courier, public Directory {
         BoardView view;
         view.member.peer = {name};
         view.member.name = name;
-        view.member.front_door = "ipc:///" + name;
+        view.member.front_door = at(name);
         view.state.devices = {{"cpu0", "soft", slots, true, ""}};
         view.state.slots_free = {slots};
         view.state.programs = {"copy"};
@@ -69,7 +70,7 @@ class FakeBoards final : public Courier, public Directory {
             wire::Spawned spawned;
             for (const auto& job : spawn->jobs)
                 spawned.jobs.push_back({{spawn->run, spawn->epoch, job.position, job.replica},
-                                        std::vector<wire::LinkEndpoint>(job.senders, {"data", "credit"})});
+                                        std::vector<wire::LinkEndpoint>(job.senders, {at("data"), at("credit"), {}})});
             return spawned;
         }
         if (body.is<wire::Drain>())
@@ -86,9 +87,9 @@ struct FakeEnds final : RunEnds {
     ~FakeEnds() override { *alive = false; }
     std::vector<wire::LinkEndpoint> client_ends() const override {
         if (epochs.empty()) return {};
-        return {endpoint};
+        return {endpoint, endpoint};
     }
-    Result<std::vector<wire::LinkEndpoint>> bind_sinks(Epoch epoch) override {
+    Result<std::vector<wire::LinkEndpoint>> bind_sinks(Epoch epoch, const std::vector<PublicKey>&) override {
         epochs.push_back(epoch);
         return std::vector<wire::LinkEndpoint>(64);
     }
@@ -105,7 +106,7 @@ struct FakeEnds final : RunEnds {
     Loop& loop_;
     Events events;
     ChunkLedger& ledger;
-    wire::LinkEndpoint endpoint{"in", "in"};
+    wire::LinkEndpoint endpoint{at("in"), at("in"), {}};
     std::vector<Epoch> epochs;
     bool started = false;
     RunWatch::Ends ends;
@@ -127,6 +128,7 @@ struct Bench {
          .tell_client = [this](const PeerId&,
                                const wire::Body& body) { told.push_back(*body.as<wire::RunState>()); },
          .next_ticket = [this] { return ++last_ticket; },
+         .key_of = [](const PeerId&) { return PublicKey(); },
          .make_ends =
              [this](const RunEndsTerms&, ChunkLedger& ledger, RunEnds::Events events) {
                  auto made = std::make_unique<FakeEnds>(loop, std::move(events), ledger);
@@ -145,8 +147,7 @@ struct Bench {
         submit.attempt = attempt;
         submit.app.name = "app";
         submit.chunks = 3;
-        submit.results = {{"out", "out"}};
-        TensorDesc tensor{"x", {1, 64}, "NC", DataType::uint(8), "UINT8"};
+            TensorDesc tensor{"x", {1, 64}, "NC", DataType::uint(8), "UINT8"};
         for (std::size_t p = 0; p < positions; ++p) {
             wire::PositionSpec spec;
             spec.name = "p" + std::to_string(p);
@@ -510,7 +511,7 @@ TEST_CASE("a run that waits for its places has no ends yet, and tells of them wh
     bench.live(100ms);
     CHECK(bench.phase() == "running");
     CHECK(std::ranges::any_of(bench.told, [](const wire::RunState& state) {
-        return state.phase == "wired" && state.ends.size() == 1;
+        return state.phase == "wired" && state.ends.size() == 2;
     }));
 }
 

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "runtime/peer/codec.hpp"
+#include "tests/fakes/endpoints.hpp"
 #include "tests/fakes/sim_loop.hpp"
 
 using namespace fard;
@@ -37,13 +38,13 @@ wire::Beacon beacon(char digit, const std::string& cluster = "lab") {
     return {cluster,
             wire::protocol_version,
             {std::string(32, digit)},
-            std::string("tcp://10.0.0.") + digit + ":4000"};
+            at(std::string("tcp://10.0.0.") + digit + ":4000")};
 }
 
 struct Board {
     Board(SimLoop& loop, Ether& ether, wire::Beacon ours)
         : lan(loop, std::make_unique<EtherBroadcast>(ether), std::move(ours),
-              [this](const wire::Beacon& other) { found.push_back(other.front_door); }) {}
+              [this](const wire::Beacon& other) { found.push_back(other.front_door.text()); }) {}
     std::vector<std::string> found;
     LanBeacon lan;
 };

@@ -226,3 +226,15 @@ TEST_CASE("ids are 32 lower-case hex digits") {
     CHECK_FALSE(is_id("0123456789ABCDEF0123456789ABCDEF"));
     CHECK_FALSE(is_id("0123"));
 }
+
+TEST_CASE("an endpoint that cannot be connected to makes its message malformed") {
+    auto bytes = wire::encode({}, wire::Beacon{"lab", 1, {}, Endpoint::parse("tcp://10.0.0.11:2222").value()});
+    REQUIRE(wire::decode(bytes));
+    for (const std::string wrong : {"norm://10.0.0.11:222", "tcp://zed99.lab:2222", "tcp://0.0.0.000:2222",
+                                    "tcp://10.0.0.11:0000", "tcp://10.0.0.11;2222", "ipc://x0.0.0.11:2222"}) {
+        REQUIRE(wrong.size() == 20);
+        auto changed = bytes;
+        changed.replace(changed.find("tcp://10.0.0.11:2222"), 20, wrong);
+        CHECK_MESSAGE(wire::decode(changed).error().fault == Fault::corrupt, wrong);
+    }
+}

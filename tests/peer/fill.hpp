@@ -28,6 +28,11 @@ class Filler {
             value = text();
         } else if constexpr (std::is_same_v<T, PeerId> || std::is_same_v<T, RunId>) {
             value.hex = random_hex(16);
+        } else if constexpr (std::is_same_v<T, Endpoint>) {
+            value = random_() % 2 == 0 ? Endpoint::ipc("/" + random_hex(4)).value()
+                                       : Endpoint::tcp("fd00::1", static_cast<std::uint16_t>(1 + random_() % 65535)).value();
+        } else if constexpr (std::is_same_v<T, PublicKey>) {
+            value.hex = random_hex(32);
         } else if constexpr (std::is_same_v<T, Epoch>) {
             fill(value.attempt);
             fill(value.wiring);

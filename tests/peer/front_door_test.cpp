@@ -30,13 +30,13 @@ struct House {
         return std::move(*opened);
     }
     std::unique_ptr<Visitor> knock(const PeerId& visitor) {
-        auto knocked = Visitor::knock(loop, sockets, visitor, directory.endpoint("door"));
+        auto knocked = Visitor::knock(loop, sockets, visitor, directory.address("door"));
         REQUIRE(knocked.has_value());
         return std::move(*knocked);
     }
 
     AsioLoop loop;
-    SocketFactory sockets;
+    SocketFactory sockets{Identity::local()};
     SocketDirectory directory;
     PeerId self{random_hex(16)};
     std::unique_ptr<FrontDoor> door;
@@ -98,7 +98,7 @@ TEST_CASE("nobody at home: the error names the endpoint") {
     visitor->ask(wire::Query{}, 60ms, [&](Result<wire::Body> answer) { result = std::move(answer); });
     REQUIRE(run_until(house.loop, [&] { return result.has_value(); }));
     CHECK(result->error().fault == Fault::timed_out);
-    CHECK(result->error().message.find(house.directory.endpoint("door")) != std::string::npos);
+    CHECK(result->error().message.find(house.directory.endpoint("door").text()) != std::string::npos);
 }
 
 TEST_CASE("a visitor may be destroyed in its own answer, and a door in its own handler") {
@@ -176,7 +176,7 @@ TEST_CASE("an answer of a version that a client does not know ends its question 
     House house;
     auto ahead = house.sockets.make(SocketKind::router);
     REQUIRE(ahead->bind(house.directory.endpoint("ahead")).has_value());
-    auto visitor = Visitor::knock(house.loop, house.sockets, PeerId{random_hex(16)}, house.directory.endpoint("ahead"));
+    auto visitor = Visitor::knock(house.loop, house.sockets, PeerId{random_hex(16)}, house.directory.address("ahead"));
     REQUIRE(visitor);
     std::optional<Result<wire::Body>> result;
     (*visitor)->ask(wire::Query{}, 5s, [&](Result<wire::Body> answer) { result = std::move(answer); });

@@ -4,6 +4,8 @@
 
 #include <set>
 
+#include "tests/fakes/endpoints.hpp"
+
 using namespace fard;
 using namespace std::chrono_literals;
 
@@ -12,7 +14,7 @@ namespace {
 using Kind = Membership::Change::Kind;
 
 wire::Member member(const std::string& name) {
-    return {{name}, name, "ipc:///" + name + ".door", "ipc:///" + name + ".pub", "ipc:///" + name + ".beat"};
+    return {{name}, name, at(name + ".door"), at(name + ".pub"), at(name + ".beat"), {}};
 }
 wire::Record record(const std::string& name, std::uint64_t incarnation = 1) {
     wire::Record made;
@@ -53,7 +55,7 @@ std::string told(Membership& membership) {  // "b!": that b is gone
 const TimePoint t0{1h};
 
 struct Us : Membership {
-    explicit Us(std::vector<std::string> seeds = {}) : Membership("lab", record("a"), std::move(seeds)) {}
+    explicit Us(const std::vector<Address>& seeds = {}) : Membership("lab", record("a"), seeds) {}
     Us& knowing(const std::string& others) {
         std::vector<wire::Record> all;
         for (const char other : others)
@@ -97,7 +99,7 @@ TEST_CASE("another cluster and another protocol version are refused with the rea
 
 TEST_CASE("WELCOME and news spread members; up to 32 of them nobody passes news on") {
     Us us;
-    CHECK(us.welcome({{record("b"), record("c"), record("a")}}, t0).size() == 2);
+    CHECK(us.welcome({{record("b"), record("c"), record("a")}, {}}, t0).size() == 2);
     CHECK(told(us) == "b");  // who speaks for itself there
     CHECK(us.news({"b"}, news({record("d")}), t0).size() == 1);
     CHECK(names(us.members()) == "abcd");
@@ -169,13 +171,13 @@ TEST_CASE("who hears that it is taken for gone says so, and knocks at who said i
     us.news({"b"}, news({gone("a")}), t0);
     CHECK(us.roster().find({"a"})->incarnation == 2);
     CHECK(told(us) == "a");
-    CHECK(us.knocks(t0) == std::vector<std::string>{"ipc:///b.door"});
-    us.answered("ipc:///b.door", {"b"});
+    CHECK(us.knocks(t0) == std::vector{address_at("ipc:///b.door")});
+    us.answered(at("ipc:///b.door"), {"b"});
     CHECK(us.knocks(t0 + 1s).empty());
     us.news({"b"}, news({gone("a")}), t0);  // the same again
     CHECK(us.roster().find({"a"})->incarnation == 2);
     // A host that has raised it for us.
-    us.welcome({{record("b"), record("a", 7)}}, t0);
+    us.welcome({{record("b"), record("a", 7)}, {}}, t0);
     CHECK(us.roster().find({"a"})->incarnation == 7);
     CHECK_FALSE(us.has_news());
 }
@@ -316,28 +318,28 @@ TEST_CASE("WELCOME is bounded, and begins with those around the guest") {
 
 TEST_CASE(
     "seeds are knocked at with growing pauses until their boards are members, and again when they are lost") {
-    Us us({"ipc:///b.door", "ipc:///a.door"});
-    CHECK(us.knocks(t0) == std::vector<std::string>{"ipc:///b.door"});
+    Us us({address_at("ipc:///b.door"), address_at("ipc:///a.door")});
+    CHECK(us.knocks(t0) == std::vector{address_at("ipc:///b.door")});
     CHECK(us.knocks(t0 + 100ms).empty());
     CHECK(us.knocks(t0 + 250ms).size() == 1);
     CHECK(us.knocks(t0 + 500ms).empty());
     CHECK(us.knocks(t0 + 750ms).size() == 1);
-    us.welcome({{record("b")}}, t0 + 1s);
-    us.answered("ipc:///b.door", {"b"});
+    us.welcome({{record("b")}, {}}, t0 + 1s);
+    us.answered(at("ipc:///b.door"), {"b"});
     CHECK(us.knocks(t0 + 60s).empty());
     us.lost({"b"}, "its process has ended", false, false, t0 + 60s);
     CHECK(us.knocks(t0 + 60s).size() == 1);
 }
 
 TEST_CASE("a seed by another name is known by the member that it led to, be it ourselves") {
-    Us us({"tcp://zed1.lab:7000", "tcp://localhost:7000"});
+    Us us({address_at("tcp://127.0.0.2:7000"), address_at("tcp://127.0.0.1:7000")});
     CHECK(us.knocks(t0).size() == 2);
-    us.welcome({{record("b")}}, t0);
-    us.answered("tcp://zed1.lab:7000", {"b"});
-    us.answered("tcp://localhost:7000", {"a"});
+    us.welcome({{record("b")}, {}}, t0);
+    us.answered(at("tcp://127.0.0.2:7000"), {"b"});
+    us.answered(at("tcp://127.0.0.1:7000"), {"a"});
     CHECK(us.knocks(t0 + 60s).empty());
     us.lost({"b"}, "silent", false, false, t0 + 60s);
-    CHECK(us.knocks(t0 + 60s) == std::vector<std::string>{"tcp://zed1.lab:7000"});
+    CHECK(us.knocks(t0 + 60s) == std::vector{address_at("tcp://127.0.0.2:7000")});
 }
 
 TEST_CASE("who may only be cut off is knocked at; who ended or left is not") {
@@ -346,7 +348,7 @@ TEST_CASE("who may only be cut off is knocked at; who ended or left is not") {
     us.lost({"b"}, "silent", true, false, t0);
     us.lost({"c"}, "its process has ended", false, false, t0);
     us.leave({"d"}, t0);
-    CHECK(us.knocks(t0) == std::vector<std::string>{"ipc:///b.door"});
+    CHECK(us.knocks(t0) == std::vector{address_at("ipc:///b.door")});
     CHECK(us.knocks(t0 + 599s).size() == 1);
     CHECK(us.knocks(t0 + 601s).empty());
 }
@@ -354,15 +356,15 @@ TEST_CASE("who may only be cut off is knocked at; who ended or left is not") {
 TEST_CASE("a door found by a beacon is knocked at for a while, unless its board is a member; not too many of them") {
     Us us;
     us.knowing("b");
-    us.add_door("ipc:///b.door", t0);
-    us.add_door("ipc:///a.door", t0);
+    us.add_door(address_at("ipc:///b.door"), t0);
+    us.add_door(address_at("ipc:///a.door"), t0);
     CHECK(us.knocks(t0).empty());
-    us.add_door("ipc:///z.door", t0);
+    us.add_door(address_at("ipc:///z.door"), t0);
     CHECK(us.knocks(t0).size() == 1);
     CHECK(us.knocks(t0 + 20s).empty());
     for (int i = 0; i < 1000; ++i)
-        us.add_door("ipc:///" + std::to_string(i), t0 + 30s);
-    std::set<std::string> doors;
+        us.add_door(address_at("ipc:///" + std::to_string(i)), t0 + 30s);
+    std::set<Address> doors;
     for (int i = 0; i < 100; ++i) {
         const auto knocked = us.knocks(t0 + 30s);
         CHECK(knocked.size() <= 8);

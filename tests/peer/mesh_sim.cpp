@@ -26,14 +26,14 @@ std::size_t size_of(const wire::Body& body) {
     return packet_bytes + frame_bytes + wire::encode(envelope, body).size();
 }
 
-std::string endpoint(std::size_t number, const char* what) {
-    return fmt::format("ipc:///sim/{}.{}", number, what);
+Endpoint endpoint(std::size_t number, const char* what) {
+    return Endpoint::ipc(fmt::format("/sim/{}.{}", number, what)).value();
 }
 
 }  // namespace
 
 struct SimMesh::Node {
-    Node(std::size_t the_number, wire::Record self, std::vector<std::string> seeds)
+    Node(std::size_t the_number, wire::Record self, std::vector<Address> seeds)
         : number(the_number),
           id(self.member.peer),
           membership("lab", std::move(self), std::move(seeds)),
@@ -77,11 +77,11 @@ std::size_t SimMesh::join(std::size_t seed) {
     wire::Record self;
     self.member = {PeerId{fmt::format("{:016x}{:016x}", random_.next(), random_.next())},
                    fmt::format("n{}", number), endpoint(number, "door"), endpoint(number, "pub"),
-                   endpoint(number, "beat")};
+                   endpoint(number, "beat"), {}};
     self.life = random_.next();
     self.incarnation = number + 1;
-    std::vector<std::string> seeds;
-    if (seed != number) seeds.push_back(endpoint(seed, "door"));
+    std::vector<Address> seeds;
+    if (seed != number) seeds.push_back({endpoint(seed, "door"), {}});
     nodes_.push_back(std::make_unique<Node>(number, std::move(self), std::move(seeds)));
     auto& made = *nodes_.back();
     numbers_[made.id] = number;
@@ -196,7 +196,7 @@ void SimMesh::tick(Node& node) {
             ping(node, numbers_.at(peer), {});
         if (!alone) node.membership.not_alone(now);
         for (const auto& door : node.membership.knocks(now))
-            knock(node, std::stoull(door.substr(11)));
+            knock(node, std::stoull(door.endpoint.path().substr(5)));
     }
     act(node);
 }

@@ -17,6 +17,7 @@
 #include "runtime/peer/messages_board.hpp"
 #include "runtime/peer/messages_client.hpp"
 #include "runtime/peer/messages_mesh.hpp"
+#include "tests/fakes/endpoints.hpp"
 #include "tests/peer/newer.hpp"
 #include "tests/peer/real_loop.hpp"
 
@@ -26,22 +27,23 @@ using namespace std::chrono_literals;
 namespace {
 
 MeshOptions options_of(const SocketDirectory& directory, const std::string& name,
-                       std::vector<std::string> seeds) {
+                       const std::vector<Endpoint>& seeds) {
     MeshOptions options;
     options.cluster = "lab";
     options.name = name;
     options.publisher = directory.endpoint(name + ".pub");
     options.heartbeat = directory.endpoint(name + ".beat");
-    options.seeds = std::move(seeds);
+    for (const auto& seed : seeds)
+        options.seeds.push_back(WrittenAddress::parse(seed.text()).value());
     return options;
 }
 
-const std::string any_port = "tcp://127.0.0.1:0";
+const Endpoint any_port = at("tcp://127.0.0.1:0");
 
 // One node manager's network half.
 struct Board {
     Board(Loop& loop, SocketFactory& sockets, const SocketDirectory& directory, const std::string& name,
-          std::vector<std::string> seeds = {}, const std::string& cluster = "lab", bool tcp = false) {
+          std::vector<Endpoint> seeds = {}, const std::string& cluster = "lab", bool tcp = false) {
         auto opened = FrontDoor::open(loop, sockets, PeerId{random_hex(16)},
                                       tcp ? any_port : directory.endpoint(name + ".door"));
         if (!opened) throw std::runtime_error(opened.error().message);
@@ -59,7 +61,7 @@ struct Board {
                      lost_why = why;
                  },
              .published = [this](const PeerId& from, const wire::BoardState& state) { states[from] = state; },
-             .refused = [this](const std::string&, const Error& why) { refused = why.message; }});
+             .refused = [this](const Endpoint&, const Error& why) { refused = why.message; }});
         if (!started) throw std::runtime_error(started.error().message);
         mesh = std::move(*started);
         mesh->serve([this](const PeerId& from, const wire::Body& body, const Reply& reply) {
@@ -86,12 +88,12 @@ struct Board {
 
 struct Lab {
     Lab() { spdlog::set_level(spdlog::level::err); }
-    Board& add(const std::string& name, std::vector<std::string> seeds = {},
+    Board& add(const std::string& name, std::vector<Endpoint> seeds = {},
                const std::string& cluster = "lab") {
         boards.push_back(std::make_unique<Board>(loop, sockets, directory, name, std::move(seeds), cluster));
         return *boards.back();
     }
-    std::string door(const std::string& name) const { return directory.endpoint(name + ".door"); }
+    Endpoint door(const std::string& name) const { return directory.endpoint(name + ".door"); }
     bool all_see(std::size_t count) const {
         return std::all_of(boards.begin(), boards.end(),
                            [&](const auto& board) { return board->size() == count; });
@@ -99,14 +101,14 @@ struct Lab {
 
     SocketDirectory directory;
     AsioLoop loop;
-    SocketFactory sockets;
+    SocketFactory sockets{Identity::local()};
     std::vector<std::unique_ptr<Board>> boards;
 };
 
 // A board in a process of its own. To be made before this process has threads.
 class BoardProcess {
   public:
-    BoardProcess(const SocketDirectory& directory, const std::string& name, std::vector<std::string> seeds,
+    BoardProcess(const SocketDirectory& directory, const std::string& name, std::vector<Endpoint> seeds,
                  bool tcp = false) {
         pid_ = fork();
         REQUIRE(pid_ >= 0);
@@ -114,7 +116,7 @@ class BoardProcess {
         prctl(PR_SET_PDEATHSIG, SIGKILL);
         spdlog::set_level(spdlog::level::off);
         AsioLoop loop;
-        SocketFactory sockets;
+        SocketFactory sockets{Identity::local()};
         Board board(loop, sockets, directory, name, std::move(seeds), "lab", tcp);
         loop.run();
         _exit(0);
@@ -260,7 +262,7 @@ TEST_CASE("a killed process is noticed at once, and pending questions to it end"
     BoardProcess victim(directory, "v", {directory.endpoint("a.door")});
     BoardProcess other(directory, "w", {directory.endpoint("a.door")});
     AsioLoop loop;
-    SocketFactory sockets;
+    SocketFactory sockets{Identity::local()};
     Board a(loop, sockets, directory, "a");
     REQUIRE(run_until(loop, [&] { return a.size() == 3; }));
     run_until(
@@ -284,11 +286,11 @@ TEST_CASE("the same over tcp: joined, asked, killed, noticed") {
     SocketDirectory directory;
     BoardProcess victim(directory, "v", {directory.endpoint("a.door")}, true);
     AsioLoop loop;
-    SocketFactory sockets;
+    SocketFactory sockets{Identity::local()};
     Board a(loop, sockets, directory, "a");
     REQUIRE(run_until(loop, [&] { return a.size() == 2; }));
     const auto member = a.mesh->members()[1];
-    CHECK(member.publisher.starts_with("tcp://127.0.0.1:"));
+    CHECK(member.publisher.text().starts_with("tcp://127.0.0.1:"));
     std::optional<Result<wire::Body>> result;
     a.mesh->ask(member.peer, wire::Query{}, 10s,
                 [&](Result<wire::Body> answer) { result = std::move(answer); });
@@ -310,7 +312,7 @@ TEST_CASE(
     BoardProcess victim(directory, "v", {directory.endpoint("a.door")});
     BoardProcess other(directory, "w", {directory.endpoint("a.door")});
     AsioLoop loop;
-    SocketFactory sockets;
+    SocketFactory sockets{Identity::local()};
     Board a(loop, sockets, directory, "a");
     REQUIRE(run_until(loop, [&] { return a.size() == 3; }));
     run_until(
@@ -336,7 +338,7 @@ TEST_CASE("with no second peer a silent one is probed over a fresh connection") 
     SocketDirectory directory;
     BoardProcess victim(directory, "v", {directory.endpoint("a.door")});
     AsioLoop loop;
-    SocketFactory sockets;
+    SocketFactory sockets{Identity::local()};
     Board a(loop, sockets, directory, "a");
     REQUIRE(run_until(loop, [&] { return a.size() == 2; }));
     const auto stopped_at = loop.now();
@@ -351,7 +353,7 @@ TEST_CASE("a board whose loop is busy for seconds is never taken for dead") {
     SocketDirectory directory;
     BoardProcess watcher(directory, "v", {directory.endpoint("a.door")});
     AsioLoop loop;
-    SocketFactory sockets;
+    SocketFactory sockets{Identity::local()};
     Board a(loop, sockets, directory, "a");
     REQUIRE(run_until(loop, [&] { return a.size() == 2; }));
     const auto until = loop.now() + 3s;
@@ -370,9 +372,10 @@ TEST_CASE("rubbish on the mesh and at the heartbeat is dropped, counted, and end
                             "fake",
                             lab.door("fake"),
                             lab.directory.endpoint("fake.pub"),
-                            lab.directory.endpoint("fake.beat")};
+                            lab.directory.endpoint("fake.beat"),
+                            {}};
     REQUIRE(impostor->bind(fake.publisher).has_value());
-    auto visitor = Visitor::knock(lab.loop, lab.sockets, fake.peer, lab.door("a"));
+    auto visitor = Visitor::knock(lab.loop, lab.sockets, fake.peer, {lab.door("a"), {}});
     std::optional<Result<wire::Body>> welcome;
     wire::Record record;
     record.member = fake;
@@ -422,15 +425,14 @@ TEST_CASE("rubbish on the mesh and at the heartbeat is dropped, counted, and end
 
 TEST_CASE("an endpoint that others cannot connect to is refused at the start") {
     Lab lab;
-    const SocketFactory unused;
-    SocketFactory open(SocketPolicy{.insecure = true});
+    SocketFactory open(Identity::insecure());
     auto door = FrontDoor::open(lab.loop, open, PeerId{random_hex(16)}, lab.door("x"));
     auto options = options_of(lab.directory, "x", {});
-    options.publisher = "tcp://0.0.0.0:0";
+    options.publisher = at("tcp://0.0.0.0:0");
     const auto mesh = Mesh::start(lab.loop, open, **door, options, {});
     REQUIRE_FALSE(mesh.has_value());
     CHECK(mesh.error().fault == Fault::invalid_input);
-    options.publisher = "tcp://192.0.2.1:0";
+    options.publisher = at("tcp://192.0.2.1:0");
     CHECK_FALSE(Mesh::start(lab.loop, lab.sockets, **door, options, {}).has_value());
 }
 
@@ -444,7 +446,7 @@ TEST_CASE("boards on one machine find each other by UDP broadcast, without seeds
         beacons.push_back(std::make_unique<LanBeacon>(
             lab.loop, std::move(*broadcast),
             wire::Beacon{
-                "lab", wire::protocol_version, {std::string(32, digit)}, std::string("tcp://door-") + digit},
+                "lab", wire::protocol_version, {std::string(32, digit)}, at(std::string("tcp://10.0.0.") + digit + ":1")},
             [&](const wire::Beacon&) { ++found; }));
     }
     CHECK(run_until(

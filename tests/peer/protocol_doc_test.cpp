@@ -85,6 +85,8 @@ TEST_CASE("docs/protocol.md lists every message with its number, version, cap an
 TEST_CASE("docs/protocol.md lists the parts that messages share") {
     const std::map<std::string, std::string> expected{
         {"Record", fields_text<wire::Record>()},
+        {"Address", fields_text<Address>()},
+        {"AllowedKey", fields_text<wire::AllowedKey>()},
         {"Member", fields_text<wire::Member>()},
         {"DeviceState", fields_text<wire::DeviceState>()},
         {"LinkEndpoint", fields_text<wire::LinkEndpoint>()},

@@ -20,7 +20,8 @@ class SocketDirectory {
         path_ = name;
     }
     ~SocketDirectory() { std::filesystem::remove_all(path_); }
-    std::string endpoint(const std::string& name) const { return "ipc://" + path_ + "/" + name; }
+    Endpoint endpoint(const std::string& name) const { return Endpoint::ipc(path_ + "/" + name).value(); }
+    Address address(const std::string& name) const { return {endpoint(name), {}}; }
 
   private:
     std::string path_;

@@ -69,7 +69,9 @@ class Campaign {
             if (auto started = lan_->start_board(board, fardd_, 2); !started) return complain(started.error().message);
         if (!all_there(20s)) return complain("the boards did not find each other");
         ApiOptions options;
-        options.doors = {lan_->door(1)};
+        auto door = Address::parse(lan_->door(1));
+        if (!door) return complain(door.error().message);
+        options.doors = {*door};
         auto api = Api::connect(std::move(options));
         if (!api) return complain(api.error().message);
         api_ = std::move(*api);

@@ -1,0 +1,167 @@
+// fard init and fard join: a cluster whose members know each other by their keys.
+#include <unistd.h>
+
+#include <cstdio>
+#include <fstream>
+#include <iostream>
+
+#include "cli/commands.hpp"
+#include "cli/key_files.hpp"
+#include "client/locate.hpp"
+#include "client/ticket.hpp"
+#include "runtime/peer/codec.hpp"
+#include "runtime/peer/key_ring.hpp"
+#include "runtime/peer/messages_mesh.hpp"
+
+namespace fard::cli {
+namespace {
+
+using namespace std::chrono_literals;
+
+namespace fs = std::filesystem;
+
+CommandSpec init_spec() {
+    return {"init",
+            "make the first board of a cluster with keys",
+            {},
+            {{"front-door", "ENDPOINT", "where others reach this board, tcp://ADDRESS:PORT"},
+             {"cluster", "ID", "the cluster's id (drawn)"},
+             {"name", "NAME", "the board's name (the host's name)"},
+             {"dir", "DIR", "where the keys are kept (FARD_KEYS, else ~/.config/fard/keys)"}}};
+}
+
+CommandSpec join_spec() {
+    return {"join",
+            "join a cluster with keys by a ticket, read from standard input",
+            {},
+            {{"ticket", "FILE", "read the ticket from this file, which only its owner may read"},
+             {"front-door", "ENDPOINT", "of a board: where others reach it, tcp://ADDRESS:PORT"},
+             {"name", "NAME", "the board's or the user's name (the host's name)"},
+             {"dir", "DIR", "where the keys are kept (FARD_KEYS, else ~/.config/fard/keys)"}}};
+}
+
+std::string own_name(const Options& options) {
+    char host[65] = "";
+    ::gethostname(host, sizeof host - 1);
+    return options.text("name", *host ? host : "board");
+}
+
+Result<Endpoint> front_door_of(const Options& options) {
+    auto endpoint = Endpoint::parse_remote(options.text("front-door"));
+    if (!endpoint) return fail_in("--front-door", endpoint.error());
+    if (!endpoint->is_tcp())
+        return fail(Fault::invalid_input, "--front-door: keys are for boards that others reach: give tcp://ADDRESS:PORT");
+    return endpoint;
+}
+
+std::string configuration(const std::string& name, const std::string& cluster, const fs::path& directory,
+                          const Endpoint& front_door, const std::vector<Address>& seeds) {
+    auto text = fmt::format("name = \"{}\"\ncluster = \"{}\"\nfront_door = \"{}\"\nkeys = \"{}\"\n", name, cluster,
+                            front_door, directory.string());
+    if (seeds.empty()) return text;
+    text += "seeds = [";
+    for (std::size_t i = 0; i < seeds.size(); ++i)
+        text += fmt::format("{}\"{}\"", i ? ", " : "", seeds[i].text());
+    return text + "]\n";
+}
+
+std::string lines_of(const std::vector<Address>& addresses) {
+    std::string text;
+    for (const auto& address : addresses)
+        text += address.text() + "\n";
+    return text;
+}
+
+Result<> init(const Options& options) {
+    const auto front_door = front_door_of(options);
+    if (!front_door) return fail(front_door.error());
+    const auto directory = key_directory_for(options.text("dir"));
+    if (!directory) return fail(directory.error());
+    const auto keys = KeyPair::make();
+    if (auto written = keys.write(*directory / "key"); !written) return written;
+    const auto name = own_name(options);
+    const auto cluster = options.text("cluster", random_hex(8));
+    auto ring = KeyRing::open(*directory / "allowed");
+    if (!ring) return fail(ring.error());
+    const Address door{*front_door, keys.public_key};
+    const JoinTicket ticket{door, cluster, KeyPair::make()};
+    auto kept = (*ring)->merge({{keys.public_key, static_cast<std::uint8_t>(Role::node), name, false}});
+    if (!kept) return fail(kept.error());
+    if (auto added = (*ring)->add_ticket(ticket.keys.public_key, Role::node, ticket_lifetime); !added) return added;
+    if (auto written = write_text(*directory / "nodes", lines_of({door})); !written) return written;
+    if (auto written = write_text(*directory / "fardd.toml", configuration(name, cluster, *directory, *front_door, {}));
+        !written)
+        return written;
+    fmt::print(stderr,
+               "cluster {}: the key of {} is {}\nstart it:  fardd --config {}\nanother board joins with the ticket below, "
+               "once, within ten minutes:  fard join --front-door tcp://ITS-ADDRESS:PORT\n",
+               cluster, name, keys.public_key.hex, (*directory / "fardd.toml").string());
+    fmt::print("{}\n", ticket.text());
+    return {};
+}
+
+Result<JoinTicket> read_ticket(const Options& options) {
+    std::string line;
+    if (!options.given("ticket")) {
+        std::getline(std::cin, line);
+        return JoinTicket::parse(line);
+    }
+    const fs::path file = options.text("ticket");
+    if (auto checked = check_private(file); !checked) return fail(checked.error());
+    std::ifstream stream(file);
+    std::getline(stream, line);
+    return JoinTicket::parse(line);
+}
+
+Result<> join(const Options& options) {
+    hide_memory();
+    const auto ticket = read_ticket(options);
+    if (!ticket) return fail(ticket.error());
+    Endpoint front_door;
+    if (options.given("front-door")) {
+        auto given = front_door_of(options);
+        if (!given) return fail(given.error());
+        front_door = std::move(*given);
+    }
+    const auto directory = key_directory_for(options.text("dir"));
+    if (!directory) return fail(directory.error());
+    const auto keys = KeyPair::make();
+    if (auto written = keys.write(*directory / "key"); !written) return written;
+    const auto name = own_name(options);
+    const auto answer = ask_first_as(Identity::keyed(ticket->keys, nullptr), {ticket->door},
+                                     wire::Join{keys.public_key, name}, 10s);
+    const auto* joined = answer ? answer->body.as<wire::Joined>() : nullptr;
+    if (joined == nullptr) {
+        std::error_code ignored;
+        fs::remove(*directory / "key", ignored);
+        if (answer) return fail(Fault::failed, "{} answered JOIN with {}", ticket->door.endpoint, wire::name_of(answer->body));
+        return fail(answer.error().fault, "{} (a ticket is good once, for ten minutes)", answer.error().message);
+    }
+    auto ring = KeyRing::open(*directory / "allowed");
+    if (!ring) return fail(ring.error());
+    if (auto kept = (*ring)->merge(joined->keys); !kept) return fail(kept.error());
+    if (auto written = write_text(*directory / "nodes", lines_of(joined->doors)); !written) return written;
+    const auto role = static_cast<Role>(joined->role);
+    fmt::print(stderr, "joined cluster {} as {} {} with the key {}\n", joined->cluster, name_of(role), name,
+               keys.public_key.hex);
+    if (role != Role::node) return {};
+    if (front_door.empty())
+        return fail(Fault::invalid_input, "this ticket is for a board: write front_door, cluster, keys and seeds into its "
+                                          "configuration (docs/security.md), or join with --front-door");
+    const auto file = *directory / "fardd.toml";
+    if (auto written = write_text(file, configuration(name, joined->cluster, *directory, front_door, joined->doors)); !written)
+        return written;
+    fmt::print(stderr, "start it:  fardd --config {}\n", file.string());
+    return {};
+}
+
+}  // namespace
+
+Command init_command() {
+    return {init_spec(), init};
+}
+Command join_command() {
+    return {join_spec(), join};
+}
+
+}  // namespace fard::cli

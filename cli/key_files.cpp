@@ -1,0 +1,43 @@
+#include "cli/key_files.hpp"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+
+#include "client/client_identity.hpp"
+
+namespace fard::cli {
+
+namespace fs = std::filesystem;
+
+Result<fs::path> key_directory_for(const std::string& option) {
+    const auto directory = option.empty() ? key_directory() : fs::absolute(option);
+    if (directory.empty()) return fail(Fault::invalid_input, "no place for keys: set HOME, or give --dir");
+    std::error_code error;
+    fs::create_directories(directory.parent_path(), error);
+    if (::mkdir(directory.c_str(), 0700) != 0 && errno != EEXIST)
+        return fail(Fault::io, "cannot make {}: {}", directory.string(), std::strerror(errno));
+    struct stat status {};
+    if (::stat(directory.c_str(), &status) != 0 || !S_ISDIR(status.st_mode))
+        return fail(Fault::io, "{} is not a directory", directory.string());
+    if (status.st_uid != ::geteuid() || (status.st_mode & 077) != 0)
+        return fail(Fault::refused, "{} is open to others (mode {:o}); chmod 700 it", directory.string(),
+                    status.st_mode & 07777);
+    return directory;
+}
+
+Result<> write_text(const fs::path& file, const std::string& text) {
+    const auto fresh = file.string() + ".new";
+    const int fd = ::open(fresh.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    const bool written = fd >= 0 && ::write(fd, text.data(), text.size()) == static_cast<ssize_t>(text.size()) &&
+                         ::rename(fresh.c_str(), file.c_str()) == 0;
+    const int cause = errno;
+    if (fd >= 0) ::close(fd);
+    if (!written) return fail(Fault::io, "cannot write {}: {}", file.string(), std::strerror(cause));
+    return {};
+}
+
+}  // namespace fard::cli

@@ -1,0 +1,21 @@
+// What lets one newcomer into a cluster with keys, once: a line that is handed on.
+#pragma once
+
+#include <string>
+
+#include "base/result.hpp"
+#include "runtime/peer/keys.hpp"
+
+namespace fard {
+
+struct JoinTicket {
+    Address door;         // of the node manager that issued it
+    std::string cluster;  // id
+    KeyPair keys;         // good for one JOIN
+
+    std::string text() const;  // one line
+    // Errors: invalid_input.
+    static Result<JoinTicket> parse(const std::string& line);
+};
+
+}  // namespace fard

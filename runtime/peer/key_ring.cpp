@@ -1,0 +1,172 @@
+#include "runtime/peer/key_ring.hpp"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <ctime>
+#include <fstream>
+#include <sstream>
+
+namespace fard {
+namespace {
+
+constexpr std::size_t most_keys = 4096;
+constexpr std::size_t longest_name = 64;
+
+std::uint64_t now_s() {
+    return static_cast<std::uint64_t>(std::time(nullptr));
+}
+
+bool is_printable(const std::string& name) {
+    for (const char c : name)
+        if (static_cast<unsigned char>(c) <= 0x20 || c == 0x7f) return false;
+    return true;
+}
+
+std::string line_of(const wire::AllowedKey& key) {
+    return fmt::format("{} {} {}\n", key.revoked ? "revoked" : name_of(static_cast<Role>(key.role)), key.key.hex, key.name);
+}
+
+}  // namespace
+
+const char* name_of(Role role) {
+    switch (role) {
+        case Role::node:
+            return "node";
+        case Role::user:
+            return "user";
+        case Role::reader:
+            return "read-only";
+        case Role::joining:
+            return "ticket";
+        case Role::none:
+            break;
+    }
+    return "none";
+}
+
+std::optional<Role> role_of_name(std::string_view name) {
+    for (const auto role : {Role::node, Role::user, Role::reader})
+        if (name == name_of(role)) return role;
+    return std::nullopt;
+}
+
+Result<std::shared_ptr<KeyRing>> KeyRing::open(const std::filesystem::path& file) {
+    std::shared_ptr<KeyRing> ring(new KeyRing(file));
+    if (auto loaded = ring->load(); !loaded) return fail(loaded.error());
+    return ring;
+}
+
+// Lines of "ROLE KEY NAME", "revoked KEY NAME" and "ticket KEY ROLE EXPIRES".
+Result<> KeyRing::load() {
+    std::error_code error;
+    if (file_.empty() || !std::filesystem::exists(file_, error)) return {};
+    std::ifstream file(file_);
+    if (!file) return fail(Fault::io, "cannot read {}", file_.string());
+    std::size_t number = 0;
+    for (std::string line; std::getline(file, line);) {
+        ++number;
+        if (line.empty() || line.starts_with('#')) continue;
+        std::istringstream words(line);
+        std::string kind, key, name;
+        words >> kind >> key >> name;
+        const auto role = role_of_name(kind);
+        if (!is_public_key(key) || (!role && kind != "revoked" && kind != "ticket"))
+            return fail(Fault::corrupt, "{}:{}: expected 'node|user|read-only|revoked KEY NAME'", file_.string(), number);
+        if (kind == "ticket") {
+            Ticket ticket{role_of_name(name).value_or(Role::none), 0};
+            words >> ticket.expires;
+            tickets_[{key}] = ticket;
+        } else {
+            keys_[{key}] = {{key}, static_cast<std::uint8_t>(role.value_or(Role::none)), name, kind == "revoked"};
+        }
+    }
+    return {};
+}
+
+Result<> KeyRing::save() const {
+    if (file_.empty()) return {};
+    std::string text = "# The keys that this cluster knows; written by fard.\n";
+    for (const auto& [id, key] : keys_)
+        text += line_of(key);
+    for (const auto& [id, ticket] : tickets_)
+        if (ticket.expires > now_s()) text += fmt::format("ticket {} {} {}\n", id.hex, name_of(ticket.role), ticket.expires);
+    const auto fresh = file_.string() + ".new";
+    const int fd = ::open(fresh.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    const bool written = fd >= 0 && ::write(fd, text.data(), text.size()) == static_cast<ssize_t>(text.size()) &&
+                         ::fsync(fd) == 0 && ::rename(fresh.c_str(), file_.c_str()) == 0;
+    const int cause = errno;
+    if (fd >= 0) ::close(fd);
+    if (!written) return fail(Fault::io, "cannot write {}: {}", file_.string(), std::strerror(cause));
+    return {};
+}
+
+Role KeyRing::role_of(const PublicKey& key) const {
+    const std::lock_guard lock(mutex_);
+    if (const auto found = keys_.find(key); found != keys_.end())
+        return found->second.revoked ? Role::none : static_cast<Role>(found->second.role);
+    const auto ticket = tickets_.find(key);
+    return ticket != tickets_.end() && ticket->second.expires > now_s() ? Role::joining : Role::none;
+}
+
+bool KeyRing::is_revoked(const PublicKey& key) const {
+    const std::lock_guard lock(mutex_);
+    const auto found = keys_.find(key);
+    return found != keys_.end() && found->second.revoked;
+}
+
+std::vector<wire::AllowedKey> KeyRing::keys() const {
+    const std::lock_guard lock(mutex_);
+    std::vector<wire::AllowedKey> all;
+    for (const auto& [id, key] : keys_)
+        all.push_back(key);
+    return all;
+}
+
+Result<KeyRing::Merged> KeyRing::merge(const std::vector<wire::AllowedKey>& keys) {
+    const std::lock_guard lock(mutex_);
+    Merged merged;
+    for (const auto& key : keys) {
+        const bool known_role = key.role >= 1 && key.role <= 3;
+        if (!is_public_key(key.key.hex) || (!known_role && !key.revoked)) continue;
+        if (key.name.size() > longest_name || !is_printable(key.name)) continue;
+        const auto found = keys_.find(key.key);
+        if (found == keys_.end() && keys_.size() >= most_keys && !key.revoked) continue;
+        const bool newly_revoked = key.revoked && (found == keys_.end() || !found->second.revoked);
+        if (found != keys_.end() && !newly_revoked) continue;
+        keys_[key.key] = key;
+        merged.changed = true;
+        if (newly_revoked) merged.revoked.push_back(key.key);
+    }
+    if (merged.changed)
+        if (auto saved = save(); !saved) return fail(saved.error());
+    return merged;
+}
+
+Result<> KeyRing::add_ticket(const PublicKey& key, Role role, std::chrono::seconds lifetime) {
+    const std::lock_guard lock(mutex_);
+    tickets_[key] = {role, now_s() + static_cast<std::uint64_t>(lifetime.count())};
+    return save();
+}
+
+std::optional<Role> KeyRing::use_ticket(const PublicKey& key) {
+    const std::lock_guard lock(mutex_);
+    const auto ticket = tickets_.extract(key);
+    if (ticket.empty() || ticket.mapped().expires <= now_s()) return std::nullopt;
+    if (!save()) return std::nullopt;
+    return ticket.mapped().role;
+}
+
+bool KeyRing::is_open() const {
+    const std::lock_guard lock(mutex_);
+    return open_;
+}
+
+void KeyRing::set_open(bool open) {
+    const std::lock_guard lock(mutex_);
+    open_ = open;
+}
+
+}  // namespace fard

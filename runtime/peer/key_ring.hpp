@@ -1,0 +1,75 @@
+// The keys that a cluster knows, and what each may do. Revocation beats addition: what was revoked stays so, whoever
+// says otherwise and whenever.
+#pragma once
+
+#include <chrono>
+#include <filesystem>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <vector>
+
+#include "base/result.hpp"
+#include "runtime/peer/message_parts.hpp"
+
+namespace fard {
+
+// The numbers travel on the wire and stand in files by name.
+enum class Role : std::uint8_t {
+    none = 0,
+    node = 1,     // a node manager: may do everything
+    user = 2,     // may submit, cancel and look
+    reader = 3,   // may look
+    joining = 4,  // holds a ticket: may say JOIN, once
+};
+const char* name_of(Role role);
+std::optional<Role> role_of_name(std::string_view name);
+
+inline constexpr std::chrono::seconds ticket_lifetime{600};
+
+// Thread-safe.
+class KeyRing {
+  public:
+    // What the file says; a file that is not there is an empty ring. `file` empty: in memory alone. Errors: corrupt (with
+    // the line), io.
+    static Result<std::shared_ptr<KeyRing>> open(const std::filesystem::path& file);
+
+    Role role_of(const PublicKey& key) const;  // none for a key that is unknown or revoked, or whose ticket has run out
+    bool is_revoked(const PublicKey& key) const;
+    std::vector<wire::AllowedKey> keys() const;  // without tickets
+
+    // Takes what is new in it and keeps it on disk. Returns which keys were revoked by it, and whether anything changed.
+    struct Merged {
+        bool changed = false;
+        std::vector<PublicKey> revoked;
+    };
+    Result<Merged> merge(const std::vector<wire::AllowedKey>& keys);
+
+    // A ticket: `key` may say JOIN until then, once, to become `role`. Kept by this board alone.
+    Result<> add_ticket(const PublicKey& key, Role role, std::chrono::seconds lifetime);
+    // The role that the ticket is for; it is used up. None: there is no such ticket (any more).
+    std::optional<Role> use_ticket(const PublicKey& key);
+
+    // Until open() nobody is admitted: a board that was away first learns what was revoked meanwhile.
+    bool is_open() const;
+    void set_open(bool open);
+
+  private:
+    explicit KeyRing(std::filesystem::path file) : file_(std::move(file)) {}
+    struct Ticket {
+        Role role = Role::none;
+        std::uint64_t expires = 0;  // seconds of the real-time clock, because it outlives a restart
+    };
+    Result<> load();
+    Result<> save() const;  // with the mutex held
+
+    const std::filesystem::path file_;
+    mutable std::mutex mutex_;
+    std::map<PublicKey, wire::AllowedKey> keys_;
+    std::map<PublicKey, Ticket> tickets_;
+    bool open_ = true;
+};
+
+}  // namespace fard

@@ -1,0 +1,176 @@
+#!/usr/bin/env bash
+# Boards and clients on machines of their own: network namespaces on a bridge. Each case starts three boards, submits
+# both apps from a fourth machine, and holds the results against the uncut network's, bit for bit.
+#   between_machines.sh BUILD_DIRECTORY [CASE...]        exit 0: right, 1: wrong, 77: no namespaces here
+set -u
+build=$(cd "${1:?usage: $0 BUILD_DIRECTORY [CASE...]}" && pwd) || exit 2
+shift
+source=$(cd "$(dirname "$0")/../.." && pwd)
+fard=$build/cli/fard fardd=$build/runtime/node_manager/fardd
+work=$(mktemp -d /tmp/fard-net.XXXXXX)
+name=fardnet$$
+unset FARD_NODE FARD_LIBEXEC FARD_KEYS TMPDIR
+children=()
+
+cleanup() {
+    local child space
+    for child in "${children[@]}"; do kill -9 "$child" 2>/dev/null; done
+    wait 2>/dev/null
+    for space in $(ip netns list 2>/dev/null | grep -o "^$name-[a-z0-9]*"); do ip netns del "$space"; done
+    rm -rf "$work"
+}
+trap cleanup EXIT
+skip() { echo "skipped: $*"; exit 77; }
+wrong() { echo "WRONG: $*"; exit 1; }
+on() { local machine=$1; shift; ip netns exec "$name-$machine" env XDG_RUNTIME_DIR="$work/$machine" HOME="$work/$machine" "$@"; }
+spawn() { local machine=$1; shift; exec ip netns exec "$name-$machine" env XDG_RUNTIME_DIR="$work/$machine" HOME="$work/$machine" "$@"; }
+
+[[ $(id -u) == 0 ]] || skip "not root"
+ip netns add "$name-switch" 2>/dev/null || skip "no network namespaces"
+ip -n "$name-switch" link add lan type bridge && ip -n "$name-switch" link set lan up || skip "no bridges"
+
+machine() { # machine NAME ADDRESS/BITS...: on the bridge
+    local m=$1 address; shift
+    ip netns add "$name-$m"
+    mkdir -p -m 700 "$work/$m"
+    ip -n "$name-$m" link set lo up
+    ip link add "v$m-$$" netns "$name-switch" type veth peer name eth0 netns "$name-$m" || skip "no veth"
+    ip -n "$name-switch" link set "v$m-$$" master lan up
+    for address; do ip -n "$name-$m" addr add "$address" dev eth0 nodad 2>/dev/null || ip -n "$name-$m" addr add "$address" dev eth0; done
+    ip -n "$name-$m" link set eth0 up
+}
+machine a 10.91.0.1/24 fd91::1/64
+machine b 10.91.0.2/24 fd91::2/64
+machine c 10.91.0.3/24 fd91::3/64
+machine d 10.91.0.4/24 fd91::4/64
+
+start() { # start MACHINE fardd arguments
+    local m=$1; shift
+    spawn "$m" "$fardd" --name "$m" --state-dir "$work/$m/state" --slots 2 "$@" 2>>"$work/$m.log" &
+    children+=($!)
+}
+stop_boards() {
+    local child
+    for child in "${children[@]}"; do kill "$child" 2>/dev/null; done
+    wait 2>/dev/null
+    children=()
+    rm -rf "$work"/[abc]/state "$work"/*.log
+}
+await() { # await COUNT MACHINE ADDRESS
+    local try
+    for try in $(seq 150); do
+        [[ $(on "$2" "$fard" status --node "$3" 2>/dev/null | grep -c 'cpu0 (soft)') == "$1" ]] && return
+        sleep 0.2
+    done
+    wrong "not $1 boards at $3 after 30 s: $(on "$2" "$fard" status --node "$3" 2>&1 | tail -3) $(cat "$work"/*.log | tail -5)"
+}
+app() { # app MACHINE ADDRESS APP MODEL CHUNKS
+    on "$1" timeout 300 "$fard" submit "$source/apps/$3.toml" --chunks "$5" --node "$2" --output "$work/out.npy" \
+        --prepared "$work/in.npy" >/dev/null 2>"$work/err" || wrong "$3: $(tail -2 "$work/err")"
+    [[ -e $work/$3.$5.npy ]] || "$fard" run "$source/apps/$4" --input "$work/in.npy" --output "$work/$3.$5.npy" >/dev/null || exit 1
+    cmp -s "$work/out.npy" "$work/$3.$5.npy" || wrong "$3: other results than the uncut network's"
+}
+small() { app "$1" "$2" two_stage_bnn two_stage_bnn/cnv_w2a2.onnx 5; }
+large() { app "$1" "$2" mobilenet_six_stage "$(cd "$source/apps" && echo mobilenet_six_stage/*.onnx)" 2; }
+
+insecure() {
+    start a --insecure --front-door tcp://10.91.0.1:7000
+    start b --insecure --front-door tcp://10.91.0.2:7000 --seed 10.91.0.1:7000
+    start c --insecure --front-door tcp://10.91.0.3:7000 --seed 10.91.0.1:7000
+    await 3 d 10.91.0.1:7000
+    small d 10.91.0.1:7000
+    large d 10.91.0.2:7000
+    on d "$fard" status --node 10.91.0.1:7000 | grep -q '^insecure' || wrong "status does not say that it is insecure"
+}
+
+ipv6() {
+    start a --insecure --front-door 'tcp://[fd91::1]:7000'
+    start b --insecure --front-door 'tcp://[fd91::2]:7000' --seed '[fd91::1]:7000'
+    start c --insecure --front-door 'tcp://[::]:7000' --advertise fd91::3 --seed '[fd91::1]:7000'
+    await 3 d '[fd91::1]:7000'
+    small d '[fd91::3]:7000'
+}
+
+# A client behind a router that translates its address: nobody can connect to it.
+nat() {
+    command -v iptables >/dev/null || command -v nft >/dev/null || { echo "nat: skipped, neither iptables nor nft"; return; }
+    machine r 10.91.0.9/24
+    ip netns add "$name-n" && mkdir -p -m 700 "$work/n" && ip -n "$name-n" link set lo up
+    ip link add inner netns "$name-r" type veth peer name eth0 netns "$name-n"
+    ip -n "$name-r" addr add 10.92.0.1/24 dev inner && ip -n "$name-r" link set inner up
+    ip -n "$name-n" addr add 10.92.0.2/24 dev eth0 && ip -n "$name-n" link set eth0 up
+    ip -n "$name-n" route add default via 10.92.0.1
+    on r sysctl -qw net.ipv4.ip_forward=1
+    on r iptables -t nat -A POSTROUTING -s 10.92.0.0/24 -o eth0 -j MASQUERADE 2>/dev/null ||
+        on r nft "add table ip nat; add chain ip nat post { type nat hook postrouting priority 100; }; add rule ip nat post oifname eth0 masquerade" 2>/dev/null ||
+        { echo "nat: skipped, no address translation here"; return; }
+    start a --insecure --front-door tcp://10.91.0.1:7000
+    start b --insecure --front-door tcp://10.91.0.2:7000 --seed 10.91.0.1:7000
+    await 2 n 10.91.0.1:7000
+    small n 10.91.0.1:7000
+}
+
+# A board with two networks; its client is on the one that the other boards are not on.
+two_networks() {
+    ip -n "$name-a" addr add 10.93.0.1/24 dev eth0
+    ip -n "$name-d" addr add 10.93.0.4/24 dev eth0
+    ip -n "$name-d" addr del 10.91.0.4/24 dev eth0
+    start a --insecure --front-door tcp://0.0.0.0:7000 --advertise 10.91.0.1
+    start b --insecure --front-door tcp://10.91.0.2:7000 --seed 10.91.0.1:7000
+    await 2 d 10.93.0.1:7000
+    small d 10.93.0.1:7000
+    ip -n "$name-d" addr add 10.91.0.4/24 dev eth0
+}
+
+# Names from the hosts file, and from a name server that never answers.
+names() {
+    mkdir -p "/etc/netns/$name-b"
+    printf '127.0.0.1 localhost\n10.91.0.1 zed-a.lab\n' >"/etc/netns/$name-b/hosts"
+    printf 'nameserver 10.91.0.77\n' >"/etc/netns/$name-b/resolv.conf"
+    start a --insecure --front-door tcp://10.91.0.1:7000
+    start b --insecure --front-door tcp://10.91.0.2:7000 --seed nobody.lab:7000 --seed zed-a.lab:7000
+    await 2 d 10.91.0.2:7000
+    small b zed-a.lab:7000
+    on b timeout 20 "$fard" status --node nobody.lab:7000 >/dev/null 2>&1
+    [[ $? == 3 ]] || wrong "a name that nobody answers for is not exit 3"
+    rm -rf "/etc/netns/$name-b"
+}
+
+keys() {
+    on a "$fard" init --name a --front-door tcp://10.91.0.1:7000 >"$work/ticket" 2>/dev/null || wrong "fard init"
+    start a --config "$work/a/.config/fard/keys/fardd.toml"
+    local m node=10.91.0.1:7000
+    await 1 a $node
+    on b "$fard" join --name b --front-door tcp://10.91.0.2:7000 <"$work/ticket" 2>"$work/err" || wrong "join b: $(cat "$work/err")"
+    start b --config "$work/b/.config/fard/keys/fardd.toml"
+    on c "$fard" join --name c --front-door tcp://10.91.0.3:7000 <"$work/ticket" 2>/dev/null && wrong "a ticket was good twice"
+    on a "$fard" keys ticket --role node >"$work/ticket" || wrong "no second ticket"
+    on c "$fard" join --name c --front-door tcp://10.91.0.3:7000 <"$work/ticket" 2>"$work/err" || wrong "join c: $(cat "$work/err")"
+    start c --config "$work/c/.config/fard/keys/fardd.toml"
+    on d timeout 5 "$fard" status --node $node >/dev/null 2>&1 && wrong "a stranger is answered"
+    on a "$fard" keys ticket --role user >"$work/ticket" || wrong "no ticket for a user"
+    on d "$fard" join --name dora <"$work/ticket" 2>"$work/err" || wrong "join d: $(cat "$work/err")"
+    await 3 d $node
+    small d $node
+    large d $node
+    on d "$fard" keys list >/dev/null 2>&1 && wrong "a user may see to keys"
+    on d "$fard" submit "$source/apps/two_stage_bnn.toml" --chunks 100000 --node $node >/dev/null 2>"$work/err" &
+    local run=$!
+    sleep 3
+    on b "$fard" keys revoke --key dora >/dev/null || wrong "revoke"
+    sleep 2
+    on a "$fard" status | grep -q ' running ' && wrong "2 s after its client's key was revoked the run goes on"
+    kill $run 2>/dev/null
+    on d timeout 5 "$fard" status --node $node >/dev/null 2>&1 && wrong "a revoked user is answered"
+    on a "$fard" keys revoke --key c >/dev/null || wrong "revoke c"
+    sleep 2
+    [[ $(on a "$fard" status | grep -c 'cpu0 (soft)') == 2 ]] || wrong "a revoked node is still a member"
+}
+
+cases=("$@")
+[[ ${#cases[@]} -gt 0 ]] || cases=(insecure ipv6 nat two_networks names keys)
+for case in "${cases[@]}"; do
+    "$case"
+    stop_boards
+    echo "right: $case"
+done
