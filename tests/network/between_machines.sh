@@ -167,8 +167,85 @@ keys() {
     [[ $(on a "$fard" status | grep -c 'cpu0 (soft)') == 2 ]] || wrong "a revoked node is still a member"
 }
 
+# What passes the switch while the two-stage app runs, searched for the app's and a board's name and for pieces of
+# an image.
+overheard() { # overheard ADDRESS: prints how many of the words were seen
+    small d "$1"  # leaves the prepared images, and the packages where they are wanted
+    python3 -c 'import array, sys
+image = array.array("f", open(sys.argv[1], "rb").read()[128:128 + 4 * 3072])  # NCHW; NHWC on the wire
+image = bytes(int(image[c * 1024 + at]) for at in range(1024) for c in range(3))
+words = [b"two_stage_bnn", b"zed-alpha"] + [image[at:at + 24] for at in range(100, 2800, 300)]
+print("\n".join(word.hex() for word in words))' "$work/in.npy" >"$work/words"
+    ip netns exec "$name-switch" python3 "$source/tests/network/overhear.py" "$work/ready" "$work/seen" "$work/words" &
+    local ears=$! try
+    for try in $(seq 50); do [[ -e $work/ready ]] && break; sleep 0.1; done
+    small d "$1"
+    kill $ears && wait $ears
+    rm -f "$work/ready"
+    cat "$work/seen" >&2
+    echo $(($(wc -l <"$work/seen") - 1))
+}
+
+# Strangers at every port of boards whose pipeline runs, a member that sends what no member sends, and one who listens.
+strangers() {
+    start a --name zed-alpha --insecure --front-door tcp://10.91.0.1:7000
+    start b --insecure --front-door tcp://10.91.0.2:7000 --seed 10.91.0.1:7000
+    await 2 d 10.91.0.1:7000
+    [[ $(overheard 10.91.0.1:7000 2>/dev/null) -gt 5 ]] || wrong "without keys one who listens hears nothing: it is deaf"
+    stop_boards
+    on a "$fard" init --name zed-alpha --front-door tcp://10.91.0.1:7000 >"$work/ticket" 2>/dev/null || wrong "fard init"
+    start a --config "$work/a/.config/fard/keys/fardd.toml" --name zed-alpha
+    await 1 a 10.91.0.1:7000
+    on b "$fard" join --name b --front-door tcp://10.91.0.2:7000 <"$work/ticket" 2>"$work/err" || wrong "join b: $(cat "$work/err")"
+    start b --config "$work/b/.config/fard/keys/fardd.toml"
+    on a "$fard" keys ticket --role node >"$work/ticket"
+    on c "$fard" join --name c --front-door tcp://10.91.0.3:7000 <"$work/ticket" 2>"$work/err" || wrong "join c: $(cat "$work/err")"
+    on a "$fard" keys ticket --role user >"$work/ticket"
+    on d "$fard" join --name dora <"$work/ticket" 2>"$work/err" || wrong "join d: $(cat "$work/err")"
+    await 2 d 10.91.0.1:7000
+    local seen
+    seen=$(overheard 10.91.0.1:7000) || exit 1
+    [[ $seen == 0 ]] || wrong "with keys one who listens hears $seen words: $(cat "$work/seen")"
+
+    on d "$fard" submit "$source/apps/two_stage_bnn.toml" --chunks 4000 --node 10.91.0.1:7000 >/dev/null 2>"$work/err" &
+    local run=$! m ports key
+    sleep 1.5
+    key=$(on a "$fard" keys list | grep zed-alpha | grep -oE '[0-9a-f]{64}')
+    for m in a b; do
+        ports=$(on $m cat /proc/net/tcp /proc/net/tcp6 | awk '$4 == "0A" { sub(/.*:/, "", $2); print $2 }' | sort -u | while read -r port; do echo $((16#$port)); done)
+        [[ $(wc -w <<<"$ports") -ge 5 ]] || wrong "only these ports at $m while a pipeline runs: $ports"
+        on d python3 "$source/tests/network/strangers.py" scan 10.91.0.$([[ $m == a ]] && echo 1 || echo 2) $ports --server-key "$key" || wrong "strangers are answered at $m"
+    done
+    grep -q 'refused a connection' "$work/a.log" || wrong "no line in a's log about strangers"
+    on c python3 "$source/tests/network/strangers.py" hostile 10.91.0.1 7000 --server-key "$key" \
+        --secret "$work/c/.config/fard/keys/key" --hello "$source/tests/golden/wire/010-HELLO.bin" || wrong "hostile HELLOs"
+    await 2 d 10.91.0.1:7000
+    kill $run 2>/dev/null
+    wait $run 2>/dev/null
+    [[ ! -s $work/err ]] || ! grep -q 'fard submit:' "$work/err" || wrong "the run beside strangers: $(cat "$work/err")"
+}
+
+# A board on a slow wire, each way: 100 and 10 Mbit/s.
+slow_wires() {
+    ip netns exec "$name-c" tc qdisc add dev eth0 root tbf rate 100mbit burst 32k latency 400ms 2>/dev/null ||
+        { echo "slow_wires: skipped, no tbf"; return; }
+    ip netns exec "$name-switch" tc qdisc add dev "vc-$$" root tbf rate 100mbit burst 32k latency 400ms
+    ip netns exec "$name-b" tc qdisc add dev eth0 root tbf rate 10mbit burst 16k latency 400ms
+    ip netns exec "$name-switch" tc qdisc add dev "vb-$$" root tbf rate 10mbit burst 16k latency 400ms
+    start a --insecure --front-door tcp://10.91.0.1:7000
+    start b --insecure --front-door tcp://10.91.0.2:7000 --seed 10.91.0.1:7000
+    start c --insecure --front-door tcp://10.91.0.3:7000 --seed 10.91.0.1:7000
+    await 3 d 10.91.0.1:7000
+    small d 10.91.0.1:7000
+    large d 10.91.0.2:7000
+    for m in b c; do
+        ip netns exec "$name-$m" tc qdisc del dev eth0 root
+        ip netns exec "$name-switch" tc qdisc del dev "v$m-$$" root
+    done
+}
+
 cases=("$@")
-[[ ${#cases[@]} -gt 0 ]] || cases=(insecure ipv6 nat two_networks names keys)
+[[ ${#cases[@]} -gt 0 ]] || cases=(insecure ipv6 nat two_networks names keys slow_wires strangers)
 for case in "${cases[@]}"; do
     "$case"
     stop_boards
