@@ -135,6 +135,7 @@ struct Requests::Impl : std::enable_shared_from_this<Requests::Impl> {
     }
 
     void take_answer(const wire::Envelope& envelope, const wire::Body& body) {
+        if (envelope.from == self) memory.erase({self, envelope.request});
         const auto found = questions.find(envelope.request);
         if (found == questions.end() || !(found->second.to.empty() || found->second.to == envelope.from)) {
             ++counters.late;
@@ -156,6 +157,10 @@ struct Requests::Impl : std::enable_shared_from_this<Requests::Impl> {
     void take_request(const wire::Envelope& envelope, const wire::Body& body) {
         expire();
         const RequestKey key{envelope.from, envelope.request};
+        if (envelope.from == self && !questions.contains(envelope.request)) {
+            ++counters.repeated;  // it has its answer
+            return;
+        }
         if (const auto found = memory.find(key); found != memory.end()) {
             ++counters.repeated;
             if (const auto answer = wire::decode(found->second.answer)) send_answer(key, answer->body);
@@ -190,6 +195,7 @@ struct Requests::Impl : std::enable_shared_from_this<Requests::Impl> {
             if (!impl || std::exchange(token->used, true)) return;
             if (const auto fits = wire::check_size(answer); !fits) answer = refused(fits.error());
             impl->send_answer(token->key, answer);
+            if (token->key.from == impl->self) return;  // nothing is lost on the way: remembered until it arrives
             if (worth_remembering(answer))
                 impl->remember(token->key, wire::encode({}, answer));
             else

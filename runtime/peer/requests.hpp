@@ -19,8 +19,8 @@ namespace fard {
 // it and the large ones before it to the same peer take at 256 KiB/s, then twice as long, up to 20 s. So nothing is
 // sent twice only because it is slow; what a broken connection lost is asked again by reconnected(). An answer is
 // remembered for 60 s, but no more than 4,096 of them and 16 MiB; the request that it answers never reaches the handler
-// again in that time. Only STATUS, PIECE, NEWS, LOG_LINES and FILLED are not
-// remembered: a repeated question for them is handled again.
+// again in that time. What a process asks itself is remembered until its answer has arrived. Only STATUS, PIECE, NEWS,
+// LOG_LINES and FILLED are not remembered: a repeated question for them is handled again.
 class Requests final : public Courier {
   public:
     // Hands an envelope to the network; may lose it, must not block.

@@ -331,3 +331,25 @@ TEST_CASE("the same seed gives the same run") {
     CHECK(run(5) == run(5));
     CHECK(run(5) != run(6));
 }
+
+TEST_CASE("what a process asks itself is handled once, however late it answers, and needs no memory afterwards") {
+    SimLoop world;
+    std::vector<std::pair<wire::Envelope, wire::Body>> sent;
+    std::unique_ptr<Requests> requests;
+    requests = std::make_unique<Requests>(world, alice, [&](const PeerId&, const wire::Envelope& envelope, const wire::Body& body) {
+        sent.emplace_back(envelope, body);
+        world.post([&requests, envelope, body] { requests->receive(envelope, body); });
+    });
+    int handled = 0, answered = 0;
+    requests->serve([&](const PeerId&, const wire::Body&, Reply reply) {
+        ++handled;
+        world.call_after(400ms, [reply] { reply(wire::Done{}); });
+    });
+    requests->ask(alice, wire::Leave{}, 5s, [&](const Result<wire::Body>& result) { answered += result.has_value(); });
+    world.run_for(2s);
+    CHECK(sent.size() > 2);  // it was repeated
+    CHECK(handled == 1);
+    CHECK(answered == 1);
+    requests->receive(sent.front().first, sent.front().second);  // a late repeat
+    CHECK(handled == 1);
+}
