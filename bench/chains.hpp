@@ -18,6 +18,7 @@ struct ChainSpec {
     std::uint64_t chunk_bytes;
     std::uint64_t window;  // chunks in flight on each link
     std::string jobs_dir;  // where the job programs lie
+    bool keys = false;     // fard's chain over tcp with keys
 };
 
 // Its processes run from its making to its end, idle between measurements.

@@ -82,21 +82,21 @@ Result<> FardChain::start(const ChainSpec& spec) {
         const OnCore core(position);
         auto job = DrivenJob::start(spec.jobs_dir + "/copy");
         if (!job) return fail(job.error());
-        if (auto told = job->tell(testing::copy_config(position, spec.processes, terms_.tensors,
-                                                       spec.transport, place, terms_.budget_bytes));
-            !told)
-            return told;
+        auto config = testing::copy_config(position, spec.processes, terms_.tensors, spec.transport, place,
+                                           terms_.budget_bytes);
+        config.security = spec.keys ? 2 : 0;
+        if (auto told = job->tell(config); !told) return told;
         const auto up = job->hear<wire::JobUp>();
         if (!up) return fail(up.error());
         endpoints.push_back(up->links.at(0));
         jobs_.push_back(std::move(*job));
     }
+    if (spec.keys) sink->admit(endpoints.back().key);
     for (std::uint32_t position = 0; position < spec.processes; ++position) {
         const bool last = position + 1 == spec.processes;
-        if (auto told =
-                jobs_[position].tell(wire::JobConnect{{last ? sink->endpoint() : endpoints[position + 1]}, {}});
-            !told)
-            return told;
+        wire::JobConnect connect{{last ? sink->endpoint() : endpoints[position + 1]}, {}};
+        if (spec.keys) connect.senders = {position == 0 ? sockets_.identity().key() : endpoints[position - 1].key};
+        if (auto told = jobs_[position].tell(connect); !told) return told;
     }
     auto source = LinkSender::connect(sockets_, endpoints[0], terms_, "coordinator");
     if (!source) return fail(source.error());
@@ -117,8 +117,8 @@ std::uint64_t header_bytes(const ChainSpec& spec) {
 }
 
 Result<std::unique_ptr<Chain>> make_fard_chain(const ChainSpec& spec) {
-    static SocketFactory sockets{Identity::local()};
-    auto chain = std::make_unique<FardChain>(sockets, terms_of(spec));
+    static SocketFactory plain{Identity::local()}, keyed{Identity::keyed(KeyPair::make(), nullptr)};
+    auto chain = std::make_unique<FardChain>(spec.keys ? keyed : plain, terms_of(spec));
     if (auto started = chain->start(spec); !started) return fail(started.error());
     return chain;
 }

@@ -4,6 +4,8 @@
 #include <cstdio>
 #include <fstream>
 #include <iostream>
+#include <sstream>
+#include <toml++/toml.h>
 
 #include "cli/commands.hpp"
 #include "cli/key_files.hpp"
@@ -56,13 +58,16 @@ Result<Endpoint> front_door_of(const Options& options) {
 
 std::string configuration(const std::string& name, const std::string& cluster, const fs::path& directory,
                           const Endpoint& front_door, const std::vector<Address>& seeds) {
-    auto text = fmt::format("name = \"{}\"\ncluster = \"{}\"\nfront_door = \"{}\"\nkeys = \"{}\"\n", name, cluster,
-                            front_door, directory.string());
-    if (seeds.empty()) return text;
-    text += "seeds = [";
-    for (std::size_t i = 0; i < seeds.size(); ++i)
-        text += fmt::format("{}\"{}\"", i ? ", " : "", seeds[i].text());
-    return text + "]\n";
+    toml::table table{{"name", name}, {"cluster", cluster}, {"front_door", front_door.text()}, {"keys", directory.string()}};
+    if (!seeds.empty()) {
+        toml::array doors;
+        for (const auto& seed : seeds)
+            doors.push_back(seed.text());
+        table.insert("seeds", std::move(doors));
+    }
+    std::ostringstream text;
+    text << table << "\n";
+    return text.str();
 }
 
 std::string lines_of(const std::vector<Address>& addresses) {
@@ -75,12 +80,15 @@ std::string lines_of(const std::vector<Address>& addresses) {
 Result<> init(const Options& options) {
     const auto front_door = front_door_of(options);
     if (!front_door) return fail(front_door.error());
+    const auto name = own_name(options);
+    if (auto checked = check_key_name(name); !checked) return checked;
+    const auto cluster = options.text("cluster", random_hex(8));
+    if (!is_cluster_id(cluster))
+        return fail(Fault::invalid_input, "--cluster: an id has at most 64 letters, digits, '.', '-' and '_'; '{}' does not", cluster);
     const auto directory = key_directory_for(options.text("dir"));
     if (!directory) return fail(directory.error());
     const auto keys = KeyPair::make();
     if (auto written = keys.write(*directory / "key"); !written) return written;
-    const auto name = own_name(options);
-    const auto cluster = options.text("cluster", random_hex(8));
     auto ring = KeyRing::open(*directory / "allowed");
     if (!ring) return fail(ring.error());
     const Address door{*front_door, keys.public_key};
@@ -123,11 +131,12 @@ Result<> join(const Options& options) {
         if (!given) return fail(given.error());
         front_door = std::move(*given);
     }
+    const auto name = own_name(options);
+    if (auto checked = check_key_name(name); !checked) return checked;
     const auto directory = key_directory_for(options.text("dir"));
     if (!directory) return fail(directory.error());
     const auto keys = KeyPair::make();
     if (auto written = keys.write(*directory / "key"); !written) return written;
-    const auto name = own_name(options);
     const auto answer = ask_first_as(Identity::keyed(ticket->keys, nullptr), {ticket->door},
                                      wire::Join{keys.public_key, name}, 10s);
     const auto* joined = answer ? answer->body.as<wire::Joined>() : nullptr;

@@ -77,7 +77,9 @@ Result<> add(const Options& options) {
     const PublicKey key{options.text("key")};
     if (!is_public_key(key.hex))
         return fail(Fault::invalid_input, "--key: '{}' is not a public key (64 hex digits; `fard keys new` prints one)", key.hex);
-    const auto keys = tell(options, {{key, static_cast<std::uint8_t>(*role), options.text("name", key.brief()), false}});
+    const auto name = options.text("name", key.brief());
+    if (auto checked = check_key_name(name); !checked) return checked;
+    const auto keys = tell(options, {{key, static_cast<std::uint8_t>(*role), name, false}});
     if (!keys) return fail(keys.error());
     for (const auto& known : *keys)
         if (known.key == key && known.revoked)

@@ -1,11 +1,18 @@
 #include "client/ticket.hpp"
 
+#include <algorithm>
 #include <sstream>
 
 namespace fard {
 
 namespace {
 constexpr const char* heading = "fard-ticket-1";
+}  // namespace
+
+bool is_cluster_id(const std::string& text) {
+    return !text.empty() && text.size() <= 64 && std::ranges::all_of(text, [](char c) {
+        return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '-' || c == '_' || c == '.';
+    });
 }
 
 std::string JoinTicket::text() const {
@@ -18,7 +25,7 @@ Result<JoinTicket> JoinTicket::parse(const std::string& line) {
     words >> head >> door >> cluster >> secret;
     auto address = Address::parse(door);
     auto keys = KeyPair::from_hex(secret);
-    if (head != heading || !address || address->key.empty() || cluster.empty() || !keys)
+    if (head != heading || !address || address->key.empty() || !is_cluster_id(cluster) || !keys)
         return fail(Fault::invalid_input, "this is not a ticket; `fard init` and `fard keys ticket` print one line that is");
     return JoinTicket{std::move(*address), cluster, std::move(*keys)};
 }

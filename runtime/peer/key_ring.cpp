@@ -19,10 +19,10 @@ std::uint64_t now_s() {
     return static_cast<std::uint64_t>(std::time(nullptr));
 }
 
-bool is_printable(const std::string& name) {
+bool is_key_name(const std::string& name) {
     for (const char c : name)
         if (static_cast<unsigned char>(c) <= 0x20 || c == 0x7f) return false;
-    return true;
+    return !name.empty() && name.size() <= longest_name;
 }
 
 std::string line_of(const wire::AllowedKey& key) {
@@ -45,6 +45,12 @@ const char* name_of(Role role) {
             break;
     }
     return "none";
+}
+
+Result<> check_key_name(const std::string& name) {
+    if (is_key_name(name)) return {};
+    return fail(Fault::invalid_input, "the name of a key is 1 to {} characters without spaces; '{}' is not (--name)", longest_name,
+                name);
 }
 
 std::optional<Role> role_of_name(std::string_view name) {
@@ -131,7 +137,7 @@ Result<KeyRing::Merged> KeyRing::merge(const std::vector<wire::AllowedKey>& keys
     for (const auto& key : keys) {
         const bool known_role = key.role >= 1 && key.role <= 3;
         if (!is_public_key(key.key.hex) || (!known_role && !key.revoked)) continue;
-        if (key.name.size() > longest_name || !is_printable(key.name)) continue;
+        if (!key.name.empty() && !is_key_name(key.name)) continue;
         const auto found = keys_.find(key.key);
         if (found == keys_.end() && keys_.size() >= most_keys && !key.revoked) continue;
         const bool newly_revoked = key.revoked && (found == keys_.end() || !found->second.revoked);

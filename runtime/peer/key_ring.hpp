@@ -27,6 +27,9 @@ enum class Role : std::uint8_t {
 const char* name_of(Role role);
 std::optional<Role> role_of_name(std::string_view name);
 
+// Whose a key is, for people: 1 to 64 bytes, none of them a space or a control character.
+Result<> check_key_name(const std::string& name);
+
 inline constexpr std::chrono::seconds ticket_lifetime{600};
 
 // Thread-safe.

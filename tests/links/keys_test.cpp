@@ -125,6 +125,12 @@ TEST_CASE("revocation beats addition, whatever the order, and is kept") {
     CHECK(KeyRing::open(file).error().fault == Fault::corrupt);
 }
 
+TEST_CASE("a key's name has no spaces and an end") {
+    CHECK(check_key_name("zed-1"));
+    for (const auto& name : {std::string(), std::string("zed 1"), std::string("zed\n1"), std::string(65, 'z')})
+        CHECK(check_key_name(name).error().fault == Fault::invalid_input);
+}
+
 TEST_CASE("a ticket is good once") {
     auto ring = ring_of({});
     const auto key = KeyPair::make().public_key, late = KeyPair::make().public_key;
