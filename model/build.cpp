@@ -109,6 +109,11 @@ class Builder final : Parts {
         auto in = operands_of(node, row->min_operands, row->max_operands);
         if (!in) return fail(in.error());
         if (node.domain == own_domain && node.op == "TruncStep") return add_trunc_step(*in);
+        if (node.domain.empty() && node.op == "Size") {
+            RawTensor size{node.outputs[0], "INT64", {}, {}};
+            size.add(static_cast<std::int64_t>(in->operands[0]->elements()));
+            return add_constant(std::move(size));
+        }
         if (node.domain.empty() && node.op == "Shape") return add_shape(node, in->operands[0]->shape);
         const bool constant = std::all_of(in->operands.begin(), in->operands.end(), [](const Tensor* each) {
             return each == nullptr || each->is_constant();

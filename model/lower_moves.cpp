@@ -113,6 +113,77 @@ void lower_space_to_depth(Lowering& to) {
     to.make("Reshape", {turned, to.integers({s[0], s[1] * block * block, s[2] / block, s[3] / block})});
 }
 
+// Elements of x by their places in it, one after the other.
+void gather_flat(Lowering& to, const Shape& rows, const List& places, const Shape& result) {
+    const auto picked = to.put("Gather", {to.reshaped(to.in(0), rows), to.integers(places)});
+    to.make("Reshape", {picked, to.integers(result)});
+}
+
+std::optional<List> constant_indices(Lowering& to) {
+    const auto values = to.values(to.in(1));
+    if (to.failed()) return std::nullopt;
+    if (!to.is_constant(to.in(1))) {
+        to.refuse(Fault::unsupported, "has indices '" + to.in(1) + "' that are computed; fard takes constants, and computed ones in Gather alone");
+        return std::nullopt;
+    }
+    return List(values.begin(), values.end());
+}
+
+void lower_gather_elements(Lowering& to) {
+    const auto shape = to.shape(to.in(0)), wanted = to.shape(to.in(1));
+    const auto axis = to.axis(to.attributes.integer("axis", 0), shape.size());
+    const auto indices = constant_indices(to);
+    if (!indices) return;
+    if (wanted.size() != shape.size() || !to.may_make(static_cast<std::int64_t>(indices->size())))
+        return to.refuse(Fault::invalid_input, "has indices of " + shown(wanted) + " for " + shown(shape));
+    List places;
+    for (std::size_t at = 0; at < indices->size(); ++at) {
+        std::int64_t place = 0, stride = 1, rest = static_cast<std::int64_t>(at);
+        for (std::size_t i = shape.size(); i-- > 0; rest /= wanted[i], stride *= shape[i]) {
+            auto index = i == axis ? (*indices)[at] : rest % wanted[i];
+            if (i == axis && index < 0) index += shape[i];
+            if (index < 0 || index >= shape[i])
+                return to.refuse(Fault::invalid_input, fmt::format("reads element {} of {}", index, shape[i]));
+            place += index * stride;
+        }
+        places.push_back(place);
+    }
+    gather_flat(to, {static_cast<std::int64_t>(elements(shape))}, places, wanted);
+}
+
+void lower_gather_nd(Lowering& to) {
+    const auto shape = to.shape(to.in(0)), wanted = to.shape(to.in(1));
+    const auto batch = to.attributes.integer("batch_dims", 0);
+    const auto indices = constant_indices(to);
+    if (!indices) return;
+    const auto shared = static_cast<std::size_t>(std::max<std::int64_t>(batch, 0));
+    const auto depth = wanted.empty() ? 0 : static_cast<std::size_t>(wanted.back());
+    if (batch < 0 || depth < 1 || shared >= wanted.size() || shared + depth > shape.size() ||
+        !std::equal(shape.begin(), shape.begin() + batch, wanted.begin()) ||
+        !to.may_make(static_cast<std::int64_t>(indices->size())))
+        return to.refuse(Fault::invalid_input, "has indices of " + shown(wanted) + " for " + shown(shape));
+    const auto tuples = indices->size() / depth;
+    const auto batches = elements(Shape(shape.begin(), shape.begin() + batch)), in_batch = tuples / batches;
+    List places;
+    for (std::size_t at = 0; at < tuples; ++at) {
+        auto place = static_cast<std::int64_t>(at / in_batch);
+        for (std::size_t i = 0; i < depth; ++i) {
+            const auto extent = shape[shared + i];
+            auto index = (*indices)[at * depth + i];
+            if (index < 0) index += extent;
+            if (index < 0 || index >= extent)
+                return to.refuse(Fault::invalid_input, fmt::format("reads element {} of {}", index, extent));
+            place = place * extent + index;
+        }
+        places.push_back(place);
+    }
+    const Shape rest(shape.begin() + batch + static_cast<std::ptrdiff_t>(depth), shape.end());
+    Shape rows{static_cast<std::int64_t>(elements(shape) / elements(rest))}, result(wanted.begin(), wanted.end() - 1);
+    rows.insert(rows.end(), rest.begin(), rest.end());
+    result.insert(result.end(), rest.begin(), rest.end());
+    gather_flat(to, rows, places, result);
+}
+
 // One of the two triangles of each matrix; nothing but 0 beyond it.
 void lower_trilu(Lowering& to) {
     const auto shape = to.shape(to.in(0));
@@ -242,6 +313,8 @@ const std::vector<LoweredRow>& lowered_moves() {
         {"", "Clip", 1, 3, lower_clip, "", has_computed_operand},
         {"", "DepthToSpace", 1, 1, lower_depth_to_space, "blocksize mode"},
         {"", "Expand", 2, 2, lower_expand},
+        {"", "GatherElements", 2, 2, lower_gather_elements, "axis"},
+        {"", "GatherND", 2, 2, lower_gather_nd, "batch_dims"},
         {"", "Hardmax", 1, 1, lower_hardmax, "axis"},
         {"", "Max", 1, many, lower_max, "", not_two},
         {"", "Mean", 1, many, lower_mean},

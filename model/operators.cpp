@@ -59,6 +59,7 @@ constexpr std::array rows{
     OperatorRow{onnx_domain, "Shape", Op::identity, 1, 1, read_identity,
                 "end start"},  // a constant, made by the builder
     OperatorRow{onnx_domain, "Sigmoid", Op::sigmoid, 1, 1, read_sigmoid, ""},
+    OperatorRow{onnx_domain, "Size", Op::identity, 1, 1, read_identity, ""},  // as Shape
     OperatorRow{onnx_domain, "Slice", Op::slice, 1, 5, read_slice, "axes ends starts"},
     OperatorRow{onnx_domain, "Softmax", Op::softmax, 1, 1, read_softmax, "axis"},
     OperatorRow{onnx_domain, "Sqrt", Op::sqrt, 1, 1, read_sqrt, ""},

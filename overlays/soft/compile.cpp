@@ -5,6 +5,7 @@
 
 #include "overlays/soft/batch_step.hpp"
 #include "overlays/soft/general_step.hpp"
+#include "overlays/soft/lower_chain.hpp"
 #include "overlays/soft/lower_floats.hpp"
 #include "overlays/soft/lower_linear.hpp"
 #include "overlays/soft/lower_tables.hpp"
@@ -62,7 +63,7 @@ class Compiler {
             recipe_.inputs.push_back({buffer_for(id), storages_[id], graph_[id].type});
         for (const auto& node : graph_.nodes) {
             if (done_[number_of(node)]) continue;
-            if (!lower_linear(node) && !lower_renaming(node) && !lower_offset(node) && !lower_each(node) &&
+            if (!lower_linear(node) && !lower_renaming(node) && !lower_offset(node) && !lower_functions(node) && !lower_each(node) &&
                 !lower_table(node) && !lower_max_pool(node) && !lower_pixel_sum(node) &&
                 !lower_channels_first(node) && !lower_requantize(node) && !lower_concat(node) &&
                 !lower_product(node) && !lower_move(node) && !lower_as_fractions(node) &&
@@ -213,6 +214,16 @@ class Compiler {
             table[static_cast<std::size_t>(code)] = static_cast<std::uint8_t>(code + shift);
         recipe_.steps.push_back(make_table_step(route(node), std::move(table)));
         return true;
+    }
+
+    // From bytes over fractions to bytes.
+    bool lower_functions(const Node& node) {
+        const Surroundings around{graph_, kernels_, storages_, buffers_, readers_.sole};
+        auto found = lower_chain(around, node, next_buffer());
+        if (!found) return false;
+        for (const auto* each : found->joined)
+            done_[number_of(*each)] = true;
+        return add_step(std::move(found->step), found->output);
     }
 
     // Operators that work element by element.

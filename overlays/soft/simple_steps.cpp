@@ -17,14 +17,15 @@ class TableStep final : public Step {
     std::string_view kind() const override { return "table"; }
 
     Result<> run(const Memory& memory, Share share) const override {
-        if (share.index != 0) return {};
         const auto* in = memory.at<const std::uint8_t>(reads[0]);
         auto* out = memory.at<std::uint8_t>(writes);
         if (channels_ == 1) {
-            for (std::size_t i = 0; i < elements_; ++i)
+            const auto part = share.of(elements_);
+            for (auto i = part.begin; i < part.end; ++i)
                 out[i] = table_[in[i]];
             return {};
         }
+        if (share.index != 0) return {};
         for (std::size_t i = 0; i < elements_; i += channels_)
             for (std::size_t c = 0; c < channels_; ++c)
                 out[i + c] = table_[c * 256 + in[i + c]];

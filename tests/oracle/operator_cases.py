@@ -30,6 +30,11 @@ def of_one():
     yield "functions of bytes", model(
         [node("QuantizeLinear", "x s z", "q"), node("Sign", "q", "a"), node("DequantizeLinear", "a s z", "y")], {"x": [1, 9]},
         one([1, 9]), dict(s=F(0.25), z=np.int8(0)))
+    yield "functions that rise and fall, from bytes to bytes", model(
+        [node("QuantizeLinear", "x s z", "q"), node("DequantizeLinear", "q s z", "f"), node("Mul", "f two", "m"),
+         node("HardSwish", "m", "h"), node("Add", "h by", "a"), node("QuantizeLinear", "a s z", "r"),
+         node("DequantizeLinear", "r s z", "y")], {"x": IMAGE}, one(IMAGE),
+        dict(s=F(0.25), z=np.uint8(90), two=F(2), by=F([[0.5]])), 14)
     yield "a function that falls between quantizers", model(
         [node("QuantizeLinear", "x s z", "q"), node("DequantizeLinear", "q s z", "f"), node("Neg", "f", "n"),
          node("Exp", "n", "e"), node("QuantizeLinear", "e s z", "r"), node("DequantizeLinear", "r s z", "y")],
@@ -101,6 +106,12 @@ def moves():
     yield "rows of a table", model(
         [node("Clip", "x low high", "c"), node("Cast", "c", "i", to=7), node("Gather", "t i", "y")], {"x": [1, 5]},
         one([1, 5, 3]), dict(low=F(-4), high=F(3), t=fractions(4, 3)))
+    for batch, indices, out in ((0, [[0, 1], [0, -1]], [2, 4]), (1, [[[2], [0]]], [1, 2, 4])):
+        yield f"GatherND with {batch} batches", model(
+            [node("GatherND", "x i", "g", batch_dims=batch), node("Reshape", "g to", "y")], {"x": [1, 3, 4]},
+            one([1] + out), dict(i=np.int64(indices), to=np.int64([1] + out)), 12)
+    yield "GatherElements", model([node("GatherElements", "x i", "y", axis=2)], {"x": [1, 3, 4]}, one([1, 3, 2]),
+                                  dict(i=np.int64([[[0, -1], [2, 2], [3, 1]]])))
     yield "casts to whole numbers", model([node("Cast", "x", "i", to=2), node("Cast", "i", "y", to=1)], {"x": [1, 30]},
                                           one([1, 30]))
     for kind, to in (("half", 10), ("bfloat16", 16)):

@@ -196,6 +196,15 @@ def op_space_to_depth(n):
     return order.reshape(batch, channels * b * b, height // b, width // b)
 
 
+def op_gather_nd(n):
+    x, indices, batch = n[0], n[1].astype(np.int64), n.get("batch_dims", 0)
+    depth = indices.shape[-1]
+    rows = x.reshape((-1,) + x.shape[batch:])
+    flat = indices.reshape((rows.shape[0], -1, depth))
+    out = [[row[tuple(each)] for each in tuples] for row, tuples in zip(rows, flat)]
+    return np.asarray(out, x.dtype).reshape(indices.shape[:-1] + x.shape[batch + depth:])
+
+
 def op_trilu(n):
     k = 0 if n[1] is None else int(n[1].ravel()[0])
     return np.triu(n[0], k) if n.get("upper", 1) else np.tril(n[0], k)
@@ -451,7 +460,8 @@ def fast_gelu(_, x):
 
 MORE = {
     **FUNCTIONS, **PAIRS, **REDUCTIONS, "ArgMin": op_arg_min, "Split": op_split, "Tile": lambda n: np.tile(n[0], n[1]),
-    "DepthToSpace": op_depth_to_space, "SpaceToDepth": op_space_to_depth, "Trilu": op_trilu, "OneHot": op_one_hot,
+    "DepthToSpace": op_depth_to_space, "SpaceToDepth": op_space_to_depth, "Trilu": op_trilu, "GatherND": op_gather_nd,
+    "GatherElements": lambda n: np.take_along_axis(n[0], n[1], n.get("axis", 0)), "OneHot": op_one_hot,
     "Hardmax": op_hardmax, "Resize": op_resize, "Upsample": op_resize, "ConvTranspose": op_conv_transpose,
     "LayerNormalization": op_layer_normalization, "InstanceNormalization": op_instance_normalization,
     "GroupNormalization": op_group_normalization, "MeanVarianceNormalization": op_mean_variance_normalization,
