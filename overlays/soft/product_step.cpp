@@ -149,6 +149,8 @@ StepPtr make_product_step(const Kernels& kernels, const Source& a, const Source&
     if (!kernels.bytes || !fits(a.storage) || !fits(b.storage) || out.kind == Storage::Kind::f32 ||
         !out.in_graph_order() || out.shape.size() < 2)
         return nullptr;
+    // Images of one channel or one pixel lie in the graph's order, but their shapes here are in another one.
+    if (a.storage.channels_last || b.storage.channels_last || out.channels_last) return nullptr;
     const auto inner = a.storage.shape.back();
     if (inner * 255 >= most_row_sum || extent(a.storage.shape, 2) != extent(out.shape, 2)) return nullptr;
     return std::make_unique<ProductStep>(kernels, a, b, out_buffer, out);
