@@ -103,19 +103,6 @@ Result<> Run::prepare() {
                     "together; make the app's window or link budget smaller, or the board's run_memory larger",
                     submit_.app.name, memory(), boards.front().member.name, around_.memory.bytes());
 
-    auto ends =
-        around_.make_ends({submit_.run, submit_.attempt, submit_.app, around_.key_of(client_)}, ledger_,
-                          {.opened =
-                               [this] {
-                                   ends_open_ = true;
-                                   check_wired();
-                               },
-                           .broken = [this](const Error& error) { end(Phase::failed, error); },
-                           .link_lost = [this](const Error& error) { broke(error.message); },
-                           .client_lost = [this](const Error&) { client_link_lost_ = true; }});
-    if (!ends) return fail(ends.error());
-    ends_ = std::move(*ends);
-
     admitted_.ticket = submit_.ticket ? submit_.ticket : around_.next_ticket();
     for (const auto& board : boards)
         admitted_.members.push_back(board.member);
@@ -357,11 +344,34 @@ std::vector<PublicKey> Run::keys_of(std::uint32_t position) const {
     return keys;
 }
 
+// At the first wiring: a run that waits for its places holds nothing that it does not need to wait.
+Result<> Run::make_ends() {
+    if (ends_) return {};
+    auto ends =
+        around_.make_ends({submit_.run, submit_.attempt, submit_.app, around_.key_of(client_)}, ledger_,
+                          {.opened =
+                               [this] {
+                                   ends_open_ = true;
+                                   check_wired();
+                               },
+                           .broken = [this](const Error& error) { end(Phase::failed, error); },
+                           .link_lost = [this](const Error& error) { broke(error.message); },
+                           .client_lost = [this](const Error&) { client_link_lost_ = true; }});
+    if (!ends) return fail(ends.error());
+    ends_ = std::move(*ends);
+    return {};
+}
+
+void Run::unwire() {
+    if (ends_) ends_->unwire();
+}
+
 void Run::wire_up() {
     phase_ = Phase::wired;
     ends_open_ = jobs_linked_ = false;
     watch_.begin(around_.loop.now());
     const auto last = static_cast<std::uint32_t>(submit_.app.positions.size() - 1);
+    if (auto made = make_ends(); !made) return end(Phase::failed, made.error());
     auto sinks = ends_->bind_sinks(epoch_, keys_of(last));
     if (!sinks) return broke("no place for the results at the coordinator: " + sinks.error().message);
     tell();
@@ -405,7 +415,7 @@ void Run::finish(Reply reply) {
 void Run::drain() {
     phase_ = Phase::draining;
     tell();
-    ends_->unwire();
+    unwire();
     // The results are out: a board that is lost now costs its rows of the report, not the run.
     const auto boards = placement_.by_board();
     answers_missing_ = boards.size();
@@ -438,7 +448,7 @@ void Run::end(Phase outcome, Error why) {
     });
     if (outcome == Phase::lost) tell();  // the client need not wait for boards that may be out of reach
     // A link's event may have led here: it closes its sockets later.
-    later([this] { ends_->unwire(); });
+    later([this] { unwire(); });
     reserver_->release([this, alive = alive_] {
         if (*alive) later([this] { conclude(); });
     });
@@ -534,7 +544,7 @@ void Run::next_wiring(const std::string& why) {
     ++epoch_.wiring;
     phase_ = Phase::admitted;
     gathering_->stop();
-    ends_->unwire();
+    unwire();
     ledger_.rewire();
     placement_ = {};
     bound_.clear();
@@ -641,7 +651,7 @@ wire::RunState Run::state() const {
     for (const auto& job : placement_.jobs)
         state.places.push_back(
             {job.position, job.replica, submit_.app.positions[job.position].name, board_name(job.board)});
-    state.ends = ends_->client_ends();
+    if (ends_) state.ends = ends_->client_ends();
     if (gathering_ && gathering_->under_way()) state.missing = missing_packages();
     for (const auto& board : around_.directory.boards())
         state.members.push_back(board.member);

@@ -83,6 +83,8 @@ class Run {
     // The algorithm, in the order in which it runs.
     void place();
     void spawn();
+    Result<> make_ends();
+    void unwire();
     void wire_up();
     void check_wired();
     void drain();

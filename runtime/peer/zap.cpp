@@ -104,7 +104,7 @@ struct ZapHandler::Impl {
     void run() {
         while (!stopped) {
             zmq_pollitem_t items[] = {{router, 0, ZMQ_POLLIN, 0}};
-            zmq_poll(items, 1, waiting.empty() ? 100 : static_cast<long>(look_interval.count()));
+            zmq_poll(items, 1, waiting.empty() ? -1 : static_cast<long>(look_interval.count()));  // ends with the context, too
             for (auto frames = receive(router); !frames.empty(); frames = receive(router))
                 take(std::move(frames));
             auto again = std::move(waiting);

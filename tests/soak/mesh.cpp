@@ -1,10 +1,10 @@
 // Many real node managers on this machine over tcp, which join, leave and are killed: how soon each knows of it, what
 // they cost at rest, and whether one is taken for gone that is not.
 //
-//   soak-mesh [--boards 64] [--minutes 5] [--within 2] [--seed S] [--argument ARG]...
+//   soak-mesh [--boards 64] [--minutes 5] [--within 2] [--seed S] [--keys] [--argument ARG]...
 //
 // What a node manager knows is read from its log ("board X joined", "board X is gone"), so that looking costs it nothing.
-// `--argument` is passed on to each fardd. Exit code 1 if a bar is missed: all know all within 3 s, each event within
+// `--keys`: each has a key, and knows those of all. `--argument` is passed on to each fardd. Exit code 1 if a bar is missed: all know all within 3 s, each event within
 // `--within` seconds, no false loss, less than 1 % of a core each at rest.
 #include <arpa/inet.h>
 #include <fcntl.h>
@@ -31,6 +31,8 @@
 
 #include "client/cluster_files.hpp"
 #include "client/local_cluster.hpp"
+#include "runtime/peer/key_ring.hpp"
+#include "runtime/peer/keys.hpp"
 
 extern char** environ;
 
@@ -44,6 +46,7 @@ struct Settings {
     int boards = 64;
     double minutes = 5, within_s = 2;
     unsigned seed = 1;
+    bool keys = false;
     std::vector<std::string> arguments;
 };
 
@@ -63,17 +66,51 @@ std::uint16_t free_port() {
     return ntohs(address.sin_port);
 }
 
+// The key directories of all boards that there will be, made beforehand: what is measured is the mesh.
+class Keys {
+  public:
+    bool make(const std::filesystem::path& directory, std::size_t boards) {
+        std::vector<wire::AllowedKey> all;
+        for (std::size_t i = 0; i < boards; ++i) {
+            const auto name = "n" + std::to_string(i);
+            const auto pair = KeyPair::make();
+            places_.push_back({directory / "keys" / name, pair.public_key.hex});
+            std::filesystem::create_directories(places_.back().directory);
+            std::filesystem::permissions(places_.back().directory, std::filesystem::perms::owner_all);
+            if (!pair.write(places_.back().directory / "key")) return false;
+            all.push_back({pair.public_key, static_cast<std::uint8_t>(Role::node), name, false});
+        }
+        const auto ring = KeyRing::open(directory / "allowed");
+        if (!ring || !(*ring)->merge(all)) return false;
+        for (const auto& place : places_)
+            std::filesystem::copy_file(directory / "allowed", place.directory / "allowed");
+        return true;
+    }
+    struct Place {
+        std::filesystem::path directory;
+        std::string public_key;
+    };
+    Place of(std::size_t board) const { return board < places_.size() ? places_[board] : Place{}; }
+
+  private:
+    std::vector<Place> places_;
+};
+
 // One node manager, and whom it says it knows.
 class Board {
   public:
     Board(const std::string& fardd, const std::filesystem::path& directory, std::string name, const std::string& seed,
-          const std::vector<std::string>& more)
+          const Keys::Place& keys, const std::vector<std::string>& more)
         : name_(std::move(name)), door_("tcp://127.0.0.1:" + std::to_string(free_port())) {
         std::vector<std::string> arguments{fardd,         "--name",       name_,
                                            "--cluster",   "soak",         "--state-dir",
                                            (directory / name_).string(),  "--front-door",
                                            door_,         "--log-level",  "info"};
         if (!seed.empty()) arguments.insert(arguments.end(), {"--seed", seed});
+        if (!keys.public_key.empty()) {
+            arguments.insert(arguments.end(), {"--keys", keys.directory.string()});
+            door_ += "#" + keys.public_key;
+        }
         arguments.insert(arguments.end(), more.begin(), more.end());
         std::vector<char*> raw;
         for (auto& argument : arguments)
@@ -136,7 +173,7 @@ class Board {
     bool lives() const { return lives_; }
     int log() const { return log_; }
     const std::string& name() const { return name_; }
-    const std::string& door() const { return door_; }
+    const std::string& door() const { return door_; }  // with its key, if it has one
     const std::set<std::string>& known() const { return known_; }
 
   private:
@@ -174,6 +211,7 @@ class Campaign {
     }
 
     bool run() {
+        if (settings_.keys && !keys_.make(directory_, static_cast<std::size_t>(settings_.boards) + most_newcomers)) return false;
         bool good = start();
         good = rest() && good;
         const auto end = Clock::now() + std::chrono::duration<double>(settings_.minutes * 60);
@@ -183,9 +221,12 @@ class Campaign {
     }
 
   private:
+    static constexpr std::size_t most_newcomers = 300;  // in the minutes of a campaign
+
     Board& add(const std::string& seed) {
         const auto name = "n" + std::to_string(boards_.size());
-        boards_.push_back(std::make_unique<Board>(fardd_, directory_, name, seed, settings_.arguments));
+        boards_.push_back(
+            std::make_unique<Board>(fardd_, directory_, name, seed, keys_.of(boards_.size()), settings_.arguments));
         return *boards_.back();
     }
 
@@ -307,6 +348,7 @@ class Campaign {
     }
 
     Settings settings_;
+    Keys keys_;
     std::string fardd_;
     std::filesystem::path directory_;
     std::vector<std::unique_ptr<Board>> boards_;
@@ -322,7 +364,7 @@ int main(int argc, char** argv) {
     Settings settings;
     po::options_description options;
     options.add_options()("boards", po::value(&settings.boards))("minutes", po::value(&settings.minutes))(
-        "within", po::value(&settings.within_s))("seed", po::value(&settings.seed))("argument",
+        "within", po::value(&settings.within_s))("seed", po::value(&settings.seed))("keys", po::bool_switch(&settings.keys))("argument",
                                                                                      po::value(&settings.arguments));
     po::variables_map given;
     try {
