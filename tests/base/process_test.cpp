@@ -134,7 +134,9 @@ TEST_CASE("a reader that is gone to sleep holds nobody up, and is told what it m
     CHECK(read.find("lines are missing here") != std::string::npos);
     {
         LineWriter stuck(pipe->write_end.get());
-        stuck.write(std::string(100'000, 'y') + "\n");
+        std::string line(100'000, 'y');
+        line += '\n';
+        stuck.write(line);
     }  // its end does not wait for the reader
     ::close(reader);
 }

@@ -74,7 +74,9 @@ TEST_CASE("an answer has an end, and says that there is more") {
 
 TEST_CASE("whatever a job prints, a line is one line of text") {
     Fixture f;
-    f.log.info(f.one, "p0 'a'", "{}", std::string("a\tb\x1b[31m\0c", 10) + std::string(9000, 'x'));
+    std::string odd("a\tb\x1b[31m\0c", 10);
+    odd.append(9000, 'x');
+    f.log.info(f.one, "p0 'a'", "{}", odd);
     const auto text = texts(f.log.lines(f.one, 0)).at(0);
     CHECK(text.size() == 4096);
     CHECK(text.substr(0, 10) == "a b [31m c");

@@ -38,7 +38,7 @@ wire::Beacon beacon(char digit, const std::string& cluster = "lab") {
     return {cluster,
             wire::protocol_version,
             {std::string(32, digit)},
-            at(std::string("tcp://10.0.0.") + digit + ":4000")};
+            at(fmt::format("tcp://10.0.0.{}:4000", digit))};
 }
 
 struct Board {
