@@ -54,7 +54,7 @@ stop_boards() {
     for child in "${children[@]}"; do kill "$child" 2>/dev/null; done
     wait 2>/dev/null
     children=()
-    rm -rf "$work"/[abc]/state "$work"/*.log
+    rm -rf "$work"/[a-z]/state "$work"/[a-z]/.config "$work"/*.log
 }
 await() { # await COUNT MACHINE ADDRESS
     local try
@@ -207,7 +207,7 @@ strangers() {
     seen=$(overheard 10.91.0.1:7000) || exit 1
     [[ $seen == 0 ]] || wrong "with keys one who listens hears $seen words: $(cat "$work/seen")"
 
-    on d "$fard" submit "$source/apps/two_stage_bnn.toml" --chunks 4000 --node 10.91.0.1:7000 >/dev/null 2>"$work/err" &
+    on d "$fard" submit "$source/apps/two_stage_bnn.toml" --chunks 60000 --node 10.91.0.1:7000 >/dev/null 2>"$work/err" &
     local run=$! m ports key
     sleep 1.5
     key=$(on a "$fard" keys list | grep zed-alpha | grep -oE '[0-9a-f]{64}')
@@ -220,9 +220,10 @@ strangers() {
     on c python3 "$source/tests/network/strangers.py" hostile 10.91.0.1 7000 --server-key "$key" \
         --secret "$work/c/.config/fard/keys/key" --hello "$source/tests/golden/wire/010-HELLO.bin" || wrong "hostile HELLOs"
     await 2 d 10.91.0.1:7000
-    kill $run 2>/dev/null
+    kill -0 $run 2>/dev/null || wrong "the run beside strangers has ended: $(cat "$work/err")"
+    on d "$fard" status --node 10.91.0.1:7000 | grep -q ' running ' || wrong "the run beside strangers does not run any more"
+    kill $run
     wait $run 2>/dev/null
-    [[ ! -s $work/err ]] || ! grep -q 'fard submit:' "$work/err" || wrong "the run beside strangers: $(cat "$work/err")"
 }
 
 # A board on a slow wire, each way: 100 and 10 Mbit/s.
