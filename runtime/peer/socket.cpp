@@ -568,9 +568,12 @@ Result<Socket> SocketFactory::make(SocketKind kind, SocketOptions options) {
         return fail(Fault::io, "cannot make a socket: {}{}", zmq_strerror(zmq_errno()), hint);
     }
     const int linger = 0, immediate = options.immediate ? 1 : 0, mark = options.high_water_mark;
+    // libzmq keeps who proved a key as a message of each connection's queue, which is never read out: a mark of one would
+    // let nothing through.
+    const int taken = mark + (impl_->identity.has_keys() ? 1 : 0);
     zmq_setsockopt(made, ZMQ_LINGER, &linger, sizeof linger);
     zmq_setsockopt(made, ZMQ_SNDHWM, &mark, sizeof mark);
-    zmq_setsockopt(made, ZMQ_RCVHWM, &mark, sizeof mark);
+    zmq_setsockopt(made, ZMQ_RCVHWM, &taken, sizeof taken);
     zmq_setsockopt(made, ZMQ_IMMEDIATE, &immediate, sizeof immediate);
     if (kind != SocketKind::push && kind != SocketKind::pull) give_up_on_the_dead(made);
     // What encryption adds counts, too: the name of the command, the nonce, the flags and the code that authenticates it.

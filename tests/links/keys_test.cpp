@@ -15,7 +15,9 @@
 
 #include "runtime/peer/key_ring.hpp"
 #include "runtime/peer/socket.hpp"
+#include "runtime/peer/link.hpp"
 #include "tests/fakes/endpoints.hpp"
+#include "tests/links/link_world.hpp"
 
 using namespace fard;
 using namespace std::chrono_literals;
@@ -251,4 +253,36 @@ TEST_CASE("with keys nothing goes out to whom no key is known, without keys not 
     auto a = keyed.make(SocketKind::push).value(), b = plain.make(SocketKind::push).value();
     CHECK(a.connect(at("tcp://127.0.0.1:9")).error().fault == Fault::refused);
     CHECK(b.connect(Address{at("tcp://127.0.0.1:9"), KeyPair::make().public_key}).error().fault == Fault::refused);
+}
+
+TEST_CASE("links with keys carry chunks of every size through every window") {
+    for (const std::int64_t bytes : {1, 100'000, 4 << 20}) {
+        for (const std::uint64_t window : {1, 2, 5}) {
+            CAPTURE(bytes);
+            CAPTURE(window);
+            const auto receives = KeyPair::make(), sends = KeyPair::make();
+            SocketFactory there(Identity::keyed(receives, nullptr)), here(Identity::keyed(sends, nullptr));
+            const auto terms = testing::terms_of(bytes, window);
+            auto receiver = LinkReceiver::bind(there, "tcp:127.0.0.1", terms).value();
+            receiver.admit(sends.public_key);
+            auto sender = LinkSender::connect(here, receiver.endpoint(), terms, "0/0").value();
+            testing::until({sender.fd()}, [&] { return sender.open(); });
+            for (std::uint64_t index = 0; index < 3; ++index) {
+                auto chunk = testing::chunk_of(index, terms);
+                testing::until({sender.fd()}, [&] { return sender.send(chunk); });
+                std::optional<Chunk> got;
+                testing::until({receiver.fd()}, [&] {
+                    auto received = receiver.receive();
+                    REQUIRE(received);
+                    if (*received) got = std::move(**received);
+                    return got.has_value();
+                });
+                CHECK(got->index == index);
+                CHECK(got->tensors.at(0).text() == testing::chunk_of(index, terms).tensors[0].text());
+                receiver.taken();
+                receiver.flush_credit();
+                sender.poll_credit();
+            }
+        }
+    }
 }
