@@ -84,6 +84,7 @@ insecure() {
 }
 
 ipv6() {
+    ip -n "$name-a" -6 addr show dev eth0 2>/dev/null | grep -q fd91::1 || { echo "ipv6: skipped, there is none here"; return; }
     start a --insecure --front-door 'tcp://[fd91::1]:7000'
     start b --insecure --front-door 'tcp://[fd91::2]:7000' --seed '[fd91::1]:7000'
     start c --insecure --front-door 'tcp://[::]:7000' --advertise fd91::3 --seed '[fd91::1]:7000'
@@ -100,7 +101,7 @@ nat() {
     ip -n "$name-r" addr add 10.92.0.1/24 dev inner && ip -n "$name-r" link set inner up
     ip -n "$name-n" addr add 10.92.0.2/24 dev eth0 && ip -n "$name-n" link set eth0 up
     ip -n "$name-n" route add default via 10.92.0.1
-    on r sysctl -qw net.ipv4.ip_forward=1
+    on r sh -c "echo 1 >/proc/sys/net/ipv4/ip_forward" 2>/dev/null || { echo "nat: skipped, no forwarding here"; return; }
     on r iptables -t nat -A POSTROUTING -s 10.92.0.0/24 -o eth0 -j MASQUERADE 2>/dev/null ||
         on r nft "add table ip nat; add chain ip nat post { type nat hook postrouting priority 100; }; add rule ip nat post oifname eth0 masquerade" 2>/dev/null ||
         { echo "nat: skipped, no address translation here"; return; }
