@@ -40,6 +40,7 @@ void to_process_log(LogLevel level, const std::string& line) {
     spdlog::log(levels[static_cast<int>(level)], line);
 }
 
+constexpr Duration nodes_pause = 200ms;  // from a member's coming until it is written down
 constexpr Duration farewell = 20ms;  // from SHUTDOWN's answer to the end, so that it gets out
 
 wire::Body answer_of(const Result<>& result) {
@@ -65,7 +66,8 @@ struct NodeManager::Impl {
           config(the_config),
           stop(std::move(the_stop)),
           sockets(std::move(whose)),
-          stop_alarm(loop) {}
+          stop_alarm(loop),
+          nodes_alarm(loop) {}
     ~Impl();
 
     Result<> start();
@@ -110,7 +112,7 @@ struct NodeManager::Impl {
     std::unique_ptr<Coordinator> coordinator;
     std::unique_ptr<Prober> prober;
     std::set<Endpoint> refused_by;  // seeds
-    Alarm stop_alarm;
+    Alarm stop_alarm, nodes_alarm;
     int parent_fd = -1;
     Loop::WatchId parent_watch = 0;
 };
@@ -181,8 +183,12 @@ Result<> NodeManager::Impl::open_sockets() {
     options.beacon = config.beacon;
     auto joined = Mesh::start(
         loop, sockets, *door, options,
-        {.joined = [this](const wire::Member& member) { this->joined(member);
-                    keep_nodes(); },
+        {.joined =
+             [this](const wire::Member& member) {
+                 this->joined(member);
+                 // Many come at once where many start: they are written down together.
+                 if (!nodes_alarm.is_set()) nodes_alarm.set(nodes_pause, [this] { keep_nodes(); });
+             },
          .lost = [this](const wire::Member& member, const std::string& why) { lost(member, why); },
          .published = [this](const PeerId& from, const wire::BoardState& news) { published(from, news); },
          .refused = [this](const Endpoint& seed, const Error& why) { refused_at(seed, why); },
@@ -258,6 +264,7 @@ Result<> NodeManager::Impl::watch_parent() {
 }
 
 NodeManager::Impl::~Impl() {
+    if (nodes_alarm.is_set()) keep_nodes();
     loop.unwatch(parent_watch);
     if (parent_fd >= 0) ::close(parent_fd);
     coordinator.reset();

@@ -89,6 +89,11 @@ Result<wire::LinkEndpoint> links::bind_pair(SocketFactory& sockets, const std::s
     return wire::LinkEndpoint{std::move(*data_at), std::move(*credit_at), sockets.identity().key()};
 }
 
+Result<> links::connect_pair(const wire::LinkEndpoint& endpoint, Socket& data, Socket& credit) {
+    if (auto connected = credit.connect(Address{endpoint.credit, endpoint.key}); !connected) return connected;
+    return data.connect(Address{endpoint.data, endpoint.key});
+}
+
 LinkSender* fewest_unacknowledged(std::vector<LinkSender>& senders) {
     LinkSender* best = nullptr;
     for (auto& sender : senders) {

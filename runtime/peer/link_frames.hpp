@@ -32,5 +32,7 @@ inline SocketOptions credit_options() {
 // Binds both sockets of a link at a place (as LinkReceiver::bind says) and returns where others connect to them.
 // With keys nobody is let in before LinkReceiver::admit or LinkSender::admit says whom.
 Result<wire::LinkEndpoint> bind_pair(SocketFactory& sockets, const std::string& place, Socket& data, Socket& credit);
+// The other end of such a pair; the way for credits first, so that none is missed.
+Result<> connect_pair(const wire::LinkEndpoint& endpoint, Socket& data, Socket& credit);
 
 }  // namespace fard::links

@@ -86,8 +86,7 @@ Result<LinkReceiver> LinkReceiver::bind(SocketFactory& sockets, const std::strin
 Result<LinkReceiver> LinkReceiver::connect(SocketFactory& sockets, const wire::LinkEndpoint& endpoint, LinkTerms terms) {
     auto made = make(sockets, terms, false);
     if (!made) return fail(made.error());
-    if (auto connected = made->credit.connect(Address{endpoint.credit, endpoint.key}); !connected) return fail(connected.error());
-    if (auto connected = made->data.connect(Address{endpoint.data, endpoint.key}); !connected) return fail(connected.error());
+    if (auto connected = links::connect_pair(endpoint, made->data, made->credit); !connected) return fail(connected.error());
     auto impl = std::make_unique<Impl>(std::move(terms), std::move(made->form), std::move(made->data),
                                        std::move(made->credit), std::move(made->watch), nullptr);
     impl->endpoint = endpoint;

@@ -137,20 +137,29 @@ names() {
     rm -rf "/etc/netns/$name-b"
 }
 
-keys() {
-    on a "$fard" init --name a --front-door tcp://10.91.0.1:7000 >"$work/ticket" 2>/dev/null || wrong "fard init"
-    start a --config "$work/a/.config/fard/keys/fardd.toml"
-    local m node=10.91.0.1:7000
-    await 1 a $node
+# join MACHINE ROLE arguments of join: by a new ticket of the board on a
+join() {
+    local m=$1 role=$2; shift 2
+    on a "$fard" keys ticket --role "$role" >"$work/ticket" || wrong "no ticket for $m"
+    on "$m" "$fard" join "$@" <"$work/ticket" 2>"$work/err" || wrong "join $m: $(cat "$work/err")"
+}
+# keyed_pair NAME: boards with keys on a, by that name, and b; the ticket that b used is left in $work/ticket
+keyed_pair() {
+    on a "$fard" init --name "$1" --front-door tcp://10.91.0.1:7000 >"$work/ticket" 2>/dev/null || wrong "fard init"
+    start a --config "$work/a/.config/fard/keys/fardd.toml" --name "$1"
+    await 1 a 10.91.0.1:7000
     on b "$fard" join --name b --front-door tcp://10.91.0.2:7000 <"$work/ticket" 2>"$work/err" || wrong "join b: $(cat "$work/err")"
     start b --config "$work/b/.config/fard/keys/fardd.toml"
+}
+
+keys() {
+    local m node=10.91.0.1:7000
+    keyed_pair a
     on c "$fard" join --name c --front-door tcp://10.91.0.3:7000 <"$work/ticket" 2>/dev/null && wrong "a ticket was good twice"
-    on a "$fard" keys ticket --role node >"$work/ticket" || wrong "no second ticket"
-    on c "$fard" join --name c --front-door tcp://10.91.0.3:7000 <"$work/ticket" 2>"$work/err" || wrong "join c: $(cat "$work/err")"
+    join c node --name c --front-door tcp://10.91.0.3:7000
     start c --config "$work/c/.config/fard/keys/fardd.toml"
     on d timeout 5 "$fard" status --node $node >/dev/null 2>&1 && wrong "a stranger is answered"
-    on a "$fard" keys ticket --role user >"$work/ticket" || wrong "no ticket for a user"
-    on d "$fard" join --name dora <"$work/ticket" 2>"$work/err" || wrong "join d: $(cat "$work/err")"
+    join d user --name dora
     await 3 d $node
     small d $node
     large d $node
@@ -194,15 +203,9 @@ strangers() {
     await 2 d 10.91.0.1:7000
     [[ $(overheard 10.91.0.1:7000 2>/dev/null) -gt 5 ]] || wrong "without keys one who listens hears nothing: it is deaf"
     stop_boards
-    on a "$fard" init --name zed-alpha --front-door tcp://10.91.0.1:7000 >"$work/ticket" 2>/dev/null || wrong "fard init"
-    start a --config "$work/a/.config/fard/keys/fardd.toml" --name zed-alpha
-    await 1 a 10.91.0.1:7000
-    on b "$fard" join --name b --front-door tcp://10.91.0.2:7000 <"$work/ticket" 2>"$work/err" || wrong "join b: $(cat "$work/err")"
-    start b --config "$work/b/.config/fard/keys/fardd.toml"
-    on a "$fard" keys ticket --role node >"$work/ticket"
-    on c "$fard" join --name c --front-door tcp://10.91.0.3:7000 <"$work/ticket" 2>"$work/err" || wrong "join c: $(cat "$work/err")"
-    on a "$fard" keys ticket --role user >"$work/ticket"
-    on d "$fard" join --name dora <"$work/ticket" 2>"$work/err" || wrong "join d: $(cat "$work/err")"
+    keyed_pair zed-alpha
+    join c node --name c --front-door tcp://10.91.0.3:7000
+    join d user --name dora
     await 2 d 10.91.0.1:7000
     local seen
     seen=$(overheard 10.91.0.1:7000) || exit 1
