@@ -67,8 +67,11 @@ class Builder final : Parts {
         return {};
     }
 
-    Result<> add_constant(RawTensor raw) {
+    // Of the type that an annotation says, else of the one wanted, where it holds the values.
+    Result<> add_constant(RawTensor raw, DataType wanted = {}) {
         const auto* annotated = raw_.annotation(raw.name, "finn_datatype");
+        const auto type = wanted.name();
+        if (annotated == nullptr && wanted.is_integer()) annotated = &type;
         if (raw.beyond) beyond_.emplace(static_cast<TensorId>(graph().tensors.size()), *raw.beyond);
         return add(typed_constant(std::move(raw), annotated));
     }
@@ -356,6 +359,7 @@ class Builder final : Parts {
 
     // Computes a node of constants by the reference interpreter.
     Result<> fold(const OperatorInput& in, Op op, OperatorResult result) {
+        const auto quantized = result.type;
         auto drafted = draft(in, op, std::move(result), true);
         if (!drafted) return fail(drafted.error());
         auto& [node, output] = *drafted;
@@ -381,7 +385,9 @@ class Builder final : Parts {
         auto codes = codes_of(node, operands, output);
         RawTensor made{output.name, output.declared, output.shape, *std::move(computed)};
         keep_beyond(in, made);
-        if (auto done = add_constant(std::move(made)); !done) return done;
+        const bool as_before = operands.size() == 1 && only_moves(node);
+        const auto wanted = as_before ? operands[0]->type : quantized.value_or(DataType());
+        if (auto done = add_constant(std::move(made), wanted); !done) return done;
         if (codes) built_.codes.emplace(ids_.at(output.name), *std::move(codes));
         return {};
     }
@@ -431,7 +437,7 @@ class Builder final : Parts {
         const auto id = static_cast<TensorId>(graph().tensors.size());
         output.layout = Layout::none;
         output.constant.emplace();
-        built_.codes.emplace(id, StoredCodes{node.inputs[0], {}, node.as<DequantizeAttributes>().affine});
+        built_.codes.emplace(id, StoredCodes{node.inputs[0], {}, node.as<DequantizeAttributes>().affine, {}});
         return add(std::move(output));
     }
 
@@ -451,7 +457,7 @@ class Builder final : Parts {
     std::optional<StoredCodes> codes_of(const Node& node, const std::vector<const Tensor*>& operands,
                                         const Tensor& output) const {
         if (node.op == Op::dequantize)
-            return StoredCodes{node.inputs[0], {}, node.as<DequantizeAttributes>().affine};
+            return StoredCodes{node.inputs[0], {}, node.as<DequantizeAttributes>().affine, {}};
         const auto before = built_.codes.find(node.inputs[0]);
         if (before == built_.codes.end() || operands.size() != 1 || !only_moves(node)) return std::nullopt;
         const auto axis = moved_axis(node, operands[0]->shape, output.shape, before->second.affine.axis);
@@ -465,7 +471,8 @@ class Builder final : Parts {
         if (!result) return std::nullopt;
         auto affine = before->second.affine;
         affine.axis = *axis;
-        return StoredCodes{std::nullopt, std::move(result->integers), std::move(affine)};
+        const auto type = own.tensor ? built_.graph[*own.tensor].type : own.type;
+        return StoredCodes{std::nullopt, std::move(result->integers), std::move(affine), type};
     }
 
     Result<> add_outputs() {

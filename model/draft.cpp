@@ -100,10 +100,11 @@ std::string Rewriter::fresh(const std::string& hint) {
     return name;
 }
 
-TensorId Rewriter::constant(const std::string& hint, Shape shape, Values values) {
+TensorId Rewriter::constant(const std::string& hint, Shape shape, Values values, DataType wanted) {
     const auto id = static_cast<TensorId>(draft_.graph.tensors.size());
-    draft_.graph.tensors.push_back(
-        typed_constant({fresh(hint), "FLOAT32", std::move(shape), std::move(values)}, nullptr));
+    const auto type = wanted.name();
+    draft_.graph.tensors.push_back(typed_constant({fresh(hint), "FLOAT32", std::move(shape), std::move(values)},
+                                                  wanted.is_integer() ? &type : nullptr));
     draft_.named_here.insert(id);
     producers_.push_back(-1);
     return id;
@@ -159,9 +160,10 @@ std::optional<TensorId> Rewriter::emit(Op op, Attributes attributes, std::vector
     tensor.shape = std::move(result.shape);
     tensor.layout = result.layout;
     tensor.inner = result.inner;
+    tensor.type = result.type;
     if (!give_type(tensor, bounds(op, attributes, inputs, tensor.shape))) return std::nullopt;
     if (auto values = folded(op, attributes, inputs, tensor))
-        return constant(hint, tensor.shape, *std::move(values));
+        return constant(hint, tensor.shape, *std::move(values), result.type);
     const auto id = this->tensor(hint, {});
     tensor.name = (*this)[id].name;
     draft_.graph.tensors[id] = std::move(tensor);

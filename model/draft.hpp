@@ -16,6 +16,7 @@ struct StoredCodes {
     std::optional<TensorId> tensor;
     std::vector<std::int32_t> integers;
     Affine affine;
+    DataType type;  // of `integers`, as the file has it
 };
 
 struct Draft {
@@ -47,13 +48,14 @@ class Rewriter {
     std::size_t readers(TensorId id) const;   // in the old graph, outputs of the network counted too
     bool is_output(TensorId id) const;
 
-    // A constant; integers where all values are whole.
-    TensorId constant(const std::string& hint, Shape shape, Values values);
+    // A constant; integers where all values are whole, of the type `wanted` where that holds them.
+    TensorId constant(const std::string& hint, Shape shape, Values values, DataType wanted = {});
 
     struct Result {  // of a new node
         Shape shape;
         Layout layout = Layout::none;
         bool inner = false;
+        DataType type;  // an integer type is kept where it holds what there is
     };
     // A new node with a new tensor, or a new constant where all operands are constant. Empty where integers
     // would leave 32 bits.

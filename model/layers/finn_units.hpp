@@ -49,6 +49,7 @@ struct FinnUnit {
     std::int64_t mw = 0, mh = 0;  // mvau
     DataType weights, narrowest_weights;  // mvau, vvau
     int accumulator_bits = 0;             // mvau, vvau
+    int widest_accumulator_bits = 0;      // of any weights of their type: where they can be written at run time
     std::int64_t steps = 0;  // thresholds for each channel; 0: none
     bool depthwise = false;  // window: one that feeds a vvau or a pool
 };

@@ -195,7 +195,7 @@ std::optional<TensorId> with_turned_weights(Rewriter& graph, TensorId x, const s
         const auto name = graph[constant].name;
         const auto factors = sign_constant(graph, name, signs, shape.size(), axis);
         const auto turned = graph.emit(Op::mul, {}, {constant, factors}, name + "_turned",
-                                       {graph[constant].shape, Layout::none});
+                                       {graph[constant].shape, Layout::none, false, graph[constant].type});
         if (!turned) return std::nullopt;
         node.inputs[i] = *turned;
     }

@@ -38,7 +38,8 @@ std::optional<Real> real_behind(Rewriter& graph, TensorId id, int factors) {
     if (const auto* codes = graph.codes(id)) {
         if (codes->tensor) return Real{*codes->tensor, codes->affine};
         const auto shape = graph[id].shape;
-        return Real{graph.constant(graph[id].name + "_codes", shape, {codes->integers, {}}), codes->affine};
+        return Real{graph.constant(graph[id].name + "_codes", shape, {codes->integers, {}}, codes->type),
+                    codes->affine};
     }
     if (graph[id].type.is_integer()) return Real{id, {{1}, {0}, -1}};
     const auto* producer = graph.producer(id);

@@ -1,0 +1,184 @@
+#include "model/layers/streamline.hpp"
+
+#include <algorithm>
+
+namespace fard::model {
+namespace {
+
+class Streamliner {
+  public:
+    Streamliner(const LayerView& view, const FinnSettings& settings)
+        : view_(view), graph_(*view.graph), settings_(settings) {
+        const auto count = view.layers.size();
+        done_.fate.resize(count, Fate::unit);
+        done_.inputs.resize(count);
+        done_.absorbs_bias.resize(count);
+        readers_.resize(count);
+        maker_.resize(graph_.tensors.size());
+        for (std::size_t i = 0; i < count; ++i)
+            maker_[view.layers[i].output] = i;
+        for (std::size_t i = 0; i < count; ++i)
+            for (const auto& read : view.layers[i].reads)
+                if (read) readers_[*read].push_back(i);
+    }
+
+    Streamlined run() {
+        for (std::size_t i = 0; i < view_.layers.size(); ++i) {
+            const auto& layer = view_.layers[i];
+            done_.fate[i] = fate_of(i);
+            done_.inputs[i] = input_of(layer);
+            done_.absorbs_bias[i] = has_one_bias(layer) && leads_to_select(i);
+        }
+        return std::move(done_);
+    }
+
+  private:
+    Fate fate_of(std::size_t i) const {
+        const auto& layer = view_.layers[i];
+        if (layer.kind == LayerKind::move) return is_relabelling(layer) ? Fate::nothing : Fate::outside;
+        const bool integers = layer.input_type.is_integer();
+        const bool increases = is_increasing(layer);
+        if (increases && leads_to_select(i)) return Fate::absorbed;
+        if (layer.kind == LayerKind::channelwise && is_shift(layer) && moves_behind_product(i)) return Fate::absorbed;
+        if (layer.kind == LayerKind::select) return integers || reads_accumulators(i) ? Fate::unit : Fate::outside;
+        if (!integers || !is_known(layer)) return Fate::outside;
+        return Fate::unit;
+    }
+
+    bool is_relabelling(const Layer& layer) const {
+        const auto op = graph_.nodes[layer.nodes[0]].op;
+        return op == Op::reshape || op == Op::flatten || op == Op::transpose || op == Op::identity;
+    }
+
+    bool is_known(const Layer& layer) const {
+        const bool more_steps = settings_.flow != FinnFlow::main || settings_.depthwise_steps;
+        switch (layer.kind) {
+            case LayerKind::matrix:
+                return layer.weights->type.is_integer();
+            case LayerKind::convolution:
+                return layer.weights->type.is_integer() && layer.groups == 1;
+            case LayerKind::depthwise:
+                return layer.weights->type.is_integer() && layer.groups == layer.mh && more_steps;
+            case LayerKind::channelwise:
+                return layer.output_type.is_integer() && more_steps;
+            case LayerKind::add:
+                return graph_.nodes[layer.nodes[0]].op == Op::add && layer.output_type.is_integer();
+            case LayerKind::threshold:
+            case LayerKind::max_pool:
+            case LayerKind::average_pool:
+            case LayerKind::global_pool:
+            case LayerKind::concat:
+                return layer.output_type.is_integer();
+            default:
+                return false;
+        }
+    }
+
+    // What only scales or shifts all elements alike, without turning them round.
+    bool is_increasing(const Layer& layer) const {
+        const auto& node = graph_.nodes[layer.nodes[0]];
+        if (layer.kind == LayerKind::dequantize) return node.as<DequantizeAttributes>().affine.scale.size() == 1;
+        if (layer.kind != LayerKind::channelwise) return false;
+        const auto& constant = graph_[node.inputs[graph_[node.inputs[0]].is_constant() ? 0 : 1]];
+        if (constant.elements() != 1) return false;
+        const auto& values = *constant.constant;
+        const bool positive = values.floats.empty() ? values.integers[0] > 0 : values.floats[0] > 0;
+        const bool first = graph_[node.inputs[0]].is_constant();
+        return node.op == Op::add || (node.op == Op::sub ? !first : positive);
+    }
+
+    bool has_one_bias(const Layer& layer) const {
+        return !layer.activation && std::ranges::all_of(layer.biases, [&](const LayerBias& bias) {
+            return graph_[bias.tensor].elements() == 1;
+        });
+    }
+
+    // Whether all that reads it is, over layers of this kind, a LabelSelect.
+    bool leads_to_select(std::size_t i) const {
+        for (;;) {
+            if (readers_[i].empty() || view_.layers[i].fan_out != readers_[i].size()) return false;
+            const auto reader = readers_[i][0];
+            const auto& layer = view_.layers[reader];
+            const bool all_select = std::ranges::all_of(
+                readers_[i], [&](std::size_t each) { return view_.layers[each].kind == LayerKind::select; });
+            if (all_select) return true;
+            if (readers_[i].size() != 1 || !(is_increasing(layer) || layer.kind == LayerKind::move)) return false;
+            i = reader;
+        }
+    }
+
+    // Behind layers that are absorbed, a LabelSelect reads the integers before these.
+    bool reads_accumulators(std::size_t i) const {
+        auto from = view_.layers[i].reads[0];
+        while (from && (done_.fate[*from] == Fate::absorbed || done_.fate[*from] == Fate::nothing))
+            from = view_.layers[*from].reads[0];
+        return from && view_.layers[*from].output_type.is_integer();
+    }
+
+    bool is_shift(const Layer& layer) const {
+        const auto op = graph_.nodes[layer.nodes[0]].op;
+        return (op == Op::add || op == Op::sub) && layer.output_type.is_integer() &&
+               layer.input_type.is_integer() && is_one_number(layer);
+    }
+    bool is_one_number(const Layer& layer) const {
+        const auto& node = graph_.nodes[layer.nodes[0]];
+        return graph_[node.inputs[graph_[node.inputs[0]].is_constant() ? 0 : 1]].elements() == 1 &&
+               !graph_[node.inputs[0]].is_constant();
+    }
+
+    // A number that is added before a product without padding is added behind it instead, where thresholds take it.
+    bool moves_behind_product(std::size_t i) const {
+        for (;;) {
+            if (readers_[i].size() != 1 || view_.layers[i].fan_out != 1) return false;
+            i = readers_[i][0];
+            const auto& layer = view_.layers[i];
+            if (layer.kind == LayerKind::move && is_relabelling(layer)) continue;
+            if (layer.kind == LayerKind::threshold) return true;
+            return (layer.kind == LayerKind::matrix || layer.kind == LayerKind::convolution) &&
+                   layer.window.pads == Pads{};
+        }
+    }
+
+    // Of the first layer before it that still stands.
+    StreamlinedInput input_of(const Layer& layer) const {
+        if (layer.inputs.empty()) return {layer.input_type, false};
+        auto id = layer.inputs[0];
+        bool shifted = false;
+        for (auto from = layer.reads[0];
+             from && (done_.fate[*from] == Fate::absorbed || done_.fate[*from] == Fate::nothing);
+             from = view_.layers[*from].reads[0]) {
+            shifted = shifted || done_.fate[*from] == Fate::absorbed;
+            id = view_.layers[*from].inputs[0];
+        }
+        return {standing_type(id), shifted};
+    }
+
+    // FINN dev gives a sum the type of any sum of such operands, whatever their values are.
+    DataType standing_type(TensorId id) const {
+        const auto& made = graph_[id];
+        if (settings_.flow != FinnFlow::dev || !maker_[id] || !made.type.is_integer()) return made.type;
+        const auto& layer = view_.layers[*maker_[id]];
+        const auto& node = graph_.nodes[layer.nodes[0]];
+        if (layer.kind != LayerKind::channelwise || (node.op != Op::add && node.op != Op::sub)) return made.type;
+        int bits = 0;
+        for (const auto operand : node.inputs)
+            bits = std::max(bits, signed_bits(graph_[operand].type));
+        return DataType::sint(bits + 1);
+    }
+    static int signed_bits(DataType type) { return type.bits() + (type.kind() == DataType::Kind::uint ? 1 : 0); }
+
+    const LayerView& view_;
+    const Graph& graph_;
+    const FinnSettings& settings_;
+    Streamlined done_;
+    std::vector<std::vector<std::size_t>> readers_;
+    std::vector<std::optional<std::size_t>> maker_;  // by TensorId
+};
+
+}  // namespace
+
+Streamlined streamline(const LayerView& view, const FinnSettings& settings) {
+    return Streamliner(view, settings).run();
+}
+
+}  // namespace fard::model
