@@ -26,8 +26,10 @@ LayerKind kind_of_pair(const Graph& graph, const Node& node) {
 
 LayerKind kind_of_conv(const Graph& graph, const Node& node) {
     const auto groups = node.as<ConvAttributes>().group;
-    const bool depthwise = groups > 1 && graph[node.inputs[1]].shape[1] == 1;
-    return depthwise ? LayerKind::depthwise : LayerKind::convolution;
+    const auto& weights = graph[node.inputs[1]];
+    if (groups == 1 || weights.shape[1] != 1) return LayerKind::convolution;
+    const bool sums = weights.range == Range{1, 1} && node.inputs.size() == 2 && graph[node.outputs[0]].inner;
+    return sums ? LayerKind::average_pool : LayerKind::depthwise;  // which is one of integers
 }
 
 bool is_over_pixels(const Node& node, const Tensor& x) {
@@ -90,7 +92,7 @@ LayerKind kind_of(const Graph& graph, const Node& node) {
         case Op::top_k_values:
             return LayerKind::select;
         case Op::quantize:
-            return LayerKind::quantize;
+            return graph[node.inputs[0]].type.is_integer() ? LayerKind::threshold : LayerKind::quantize;
         case Op::dequantize:
             return LayerKind::dequantize;
         case Op::reduce:
@@ -109,7 +111,7 @@ bool takes_bias(LayerKind kind) {
 
 bool takes_activation(LayerKind kind) {
     return takes_bias(kind) || kind == LayerKind::product || kind == LayerKind::add ||
-           kind == LayerKind::average_pool || kind == LayerKind::global_pool;
+           kind == LayerKind::average_pool || kind == LayerKind::global_pool || kind == LayerKind::threshold;
 }
 
 int channel_axis(const Tensor& tensor) {
@@ -145,17 +147,26 @@ std::optional<LayerActivation> activation_of(const Graph& graph, NodeId id) {
     const auto& node = graph.nodes[id];
     if (node.op == Op::multi_threshold) {
         const auto& shape = graph[node.inputs[1]].shape;
-        return LayerActivation{id, shape[1], shape[0] > 1};
+        return LayerActivation{{id}, shape[1], shape[0] > 1};
+    }
+    if (node.op == Op::quantize && graph[node.inputs[0]].type.is_integer()) {
+        const auto& attributes = node.as<QuantizeAttributes>();
+        const auto width = attributes.range.max - attributes.range.min;
+        return LayerActivation{{id}, attributes.rounding == Rounding::to_sign ? 1 : width, attributes.affine.axis >= 0};
     }
     if (node.op != Op::requantize) return std::nullopt;
     const auto& attributes = node.as<RequantizeAttributes>();
-    return LayerActivation{id, attributes.range.max - attributes.range.min, attributes.axis >= 0};
+    return LayerActivation{{id}, attributes.range.max - attributes.range.min, attributes.axis >= 0};
 }
 
 bool is_along_channels(const Graph& graph, const Node& activation, const Tensor& x) {
     if (activation.op == Op::multi_threshold)
         return graph[activation.inputs[1]].shape[0] == 1 ||
                activation.as<MultiThresholdAttributes>().channel_axis == channel_axis(x);
+    if (activation.op == Op::quantize) {
+        const int axis = activation.as<QuantizeAttributes>().affine.axis;
+        return axis < 0 || axis == channel_axis(x);
+    }
     const auto& attributes = activation.as<RequantizeAttributes>();
     return activation.inputs.size() == 1 && (attributes.axis < 0 || attributes.axis == channel_axis(x));
 }

@@ -34,7 +34,7 @@ std::optional<FoundWeights> weights_of(const Graph& graph, const Node& node);
 // If `node` adds or subtracts a constant that depends on the channel of `x` at most, and leaves the shape as it is.
 std::optional<LayerBias> bias_of(const Graph& graph, const Node& node, TensorId x);
 
-// A MultiThreshold or a Requantize of one tensor or several.
+// A MultiThreshold, a Requantize of one tensor or several, or a Quantize of integers.
 std::optional<LayerActivation> activation_of(const Graph& graph, NodeId node);
 // Whether its thresholds or scales are the same for all elements of a channel of `x`.
 bool is_along_channels(const Graph& graph, const Node& activation, const Tensor& x);

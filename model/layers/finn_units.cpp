@@ -177,7 +177,7 @@ class UnitMaker {
     void put_thresholds(const Layer& layer) {
         if (!layer.activation) return;
         auto& unit = put(FinnKind::thresholding);
-        if (layer.nodes.size() > 1) {
+        if (layer.nodes[0] != layer.activation->nodes[0]) {
             unit.channels = layer.output_channels;
             if (units_.size() > 1) unit.inputs = units_[units_.size() - 2].outputs;
         }
@@ -193,8 +193,7 @@ class UnitMaker {
                              window.kernel == window.strides && window.dilations == Extent2{} && !is_padded(window);
         if (streams) return put_result(FinnKind::max_pool);
         put_windows(layer, true);
-        put_result(FinnKind::pool);
-        put_thresholds(layer);
+        put_result(FinnKind::pool);  // a mean loses its lowest bits here
     }
 
     const LayerView& view_;

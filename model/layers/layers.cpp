@@ -50,8 +50,8 @@ class Viewer {
         fill_matrix(node, layer);
         layer.output = node.outputs[0];
         if (takes_bias(layer.kind)) add_biases(layer);
+        if (layer.kind == LayerKind::threshold || node.op == Op::requantize) own_activation(first, layer);
         if (takes_activation(layer.kind)) add_activation(layer);
-        if (layer.kind == LayerKind::threshold || layer.kind == LayerKind::add) own_activation(first, layer);
         fill_result(layer);
         for (const auto id : layer.nodes)
             view_.layer_of[id] = view_.layers.size();
@@ -126,18 +126,27 @@ class Viewer {
     }
 
     void add_activation(Layer& layer) const {
-        const auto node = next(layer);
-        if (!node) return;
-        const auto activation = activation_of(graph_, *node);
-        if (!activation || !is_along_channels(graph_, graph_.nodes[*node], graph_[layer.output])) return;
-        layer.accumulator = graph_[layer.output].range;
-        layer.activation = activation;
-        extend(layer, *node);
+        while (const auto node = next(layer)) {
+            auto activation = activation_of(graph_, *node);
+            if (!activation || !is_along_channels(graph_, graph_.nodes[*node], graph_[layer.output])) return;
+            join(layer, *std::move(activation), graph_[layer.output].range);
+            extend(layer, *node);
+        }
+    }
+
+    static void join(Layer& layer, LayerActivation behind, const std::optional<Range>& accumulator) {
+        if (layer.activation) {
+            auto& nodes = behind.nodes;
+            nodes.insert(nodes.begin(), layer.activation->nodes.begin(), layer.activation->nodes.end());
+            behind.per_channel = behind.per_channel || layer.activation->per_channel;
+        } else {
+            layer.accumulator = accumulator;
+        }
+        layer.activation = std::move(behind);
     }
 
     // A layer that is nothing else: its accumulators are what it reads.
     void own_activation(NodeId node, Layer& layer) const {
-        if (layer.activation) return;
         layer.activation = activation_of(graph_, node);
         if (layer.activation && layer.inputs.size() == 1) layer.accumulator = graph_[layer.inputs[0]].range;
     }

@@ -16,9 +16,9 @@ namespace fard::model {
 enum class LayerKind : std::uint8_t {
     matrix,       // vectors times a constant matrix: MatMul, Gemm
     convolution,  // windows times a constant matrix, in one group or several
-    depthwise,    // each channel with windows of its own
+    depthwise,    // windows of each channel by itself
     product,      // of two tensors that are both computed
-    threshold,    // one element to an integer, by thresholds or by scale: MultiThreshold, Requantize of one tensor
+    threshold,    // an integer to another, by thresholds or by scale: MultiThreshold, Requantize, Quantize of integers
     max_pool,
     average_pool,
     global_pool,  // sum or mean over all pixels of a channel
@@ -49,10 +49,10 @@ struct LayerWeights {
     std::int64_t count = 0;
 };
 
-// What makes a layer's results of its accumulators: a MultiThreshold, or a Requantize.
+// What makes a layer's results of its accumulators: a MultiThreshold, a Requantize or a Quantize of integers, or several.
 struct LayerActivation {
-    NodeId node = 0;
-    std::int64_t steps = 0;  // results beside the lowest one
+    std::vector<NodeId> nodes;  // each reads what the one before it makes
+    std::int64_t steps = 0;     // results of the last one beside the lowest
     bool per_channel = false;
 };
 

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "model/layers/thresholds.hpp"
+
 namespace fard::model {
 namespace {
 
@@ -63,9 +65,10 @@ class Streamliner {
                 return layer.output_type.is_integer() && more_steps;
             case LayerKind::add:
                 return graph_.nodes[layer.nodes[0]].op == Op::add && layer.output_type.is_integer();
+            case LayerKind::average_pool:
+                return lost_bits(graph_, layer).has_value();
             case LayerKind::threshold:
             case LayerKind::max_pool:
-            case LayerKind::average_pool:
             case LayerKind::global_pool:
             case LayerKind::concat:
                 return layer.output_type.is_integer();
@@ -176,6 +179,21 @@ class Streamliner {
 };
 
 }  // namespace
+
+std::optional<int> lost_bits(const Graph& graph, const Layer& layer) {
+    const auto found = layer.activation ? thresholds_of(graph, layer) : fail(Fault::unsupported, "no activation");
+    if (!found || found->rows() != 1 || found->signs[0] < 0 || found->step != 1 || found->steps == 0) return std::nullopt;
+    for (int bits = 0; bits < 31; ++bits) {
+        bool all = true;
+        for (std::int64_t i = 0; all && i < found->steps; ++i) {
+            const auto value = (found->lowest + i + 1) << bits;
+            const auto& range = found->range;
+            all = found->values[static_cast<std::size_t>(i)] == std::clamp(value, range.min, range.max + 1);
+        }
+        if (all) return bits;
+    }
+    return std::nullopt;
+}
 
 Streamlined streamline(const LayerView& view, const FinnSettings& settings) {
     return Streamliner(view, settings).run();

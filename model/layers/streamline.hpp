@@ -23,6 +23,9 @@ struct Streamlined {
     std::vector<bool> absorbs_bias;  // a bias of one value for all channels, before a LabelSelect
 };
 
+// How many of the lowest bits of its sums a pool loses, where that is all that its activation does.
+std::optional<int> lost_bits(const Graph& graph, const Layer& layer);
+
 Streamlined streamline(const LayerView& view, const FinnSettings& settings);
 
 }  // namespace fard::model

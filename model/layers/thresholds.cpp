@@ -202,8 +202,7 @@ Result<Thresholds> thresholds_of(const Graph& graph, std::span<const NodeId> cha
 Result<Thresholds> thresholds_of(const Graph& graph, const Layer& layer) {
     if (!layer.activation)
         return fail(Fault::unsupported, "layer '{}' ({}): has no thresholds", layer.name, name_of(layer.kind));
-    const NodeId chain[] = {layer.activation->node};
-    return thresholds_of(graph, chain);
+    return thresholds_of(graph, layer.activation->nodes);
 }
 
 Thresholds behind_bias(const Thresholds& thresholds, std::span<const std::int64_t> bias, Range range) {

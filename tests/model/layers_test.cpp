@@ -145,3 +145,25 @@ TEST_CASE("no cut goes through a group that stands for one operator, and names a
         for (const auto id : cut.tensors)
             CHECK(!model->graph()[id].inner);
 }
+
+TEST_CASE("weights keep the type that they are stored as, through moves and turned signs") {
+    OnnxMaker maker;
+    maker.input("x", {1, 4}).annotate("x", "BIPOLAR");
+    maker.constant("w", {3, 4}, {0.5F, -0.5F, 0.5F, 0.5F, -0.5F, 0.5F, 0.5F, -0.5F, 0.5F, 0.5F, 0.5F, 0.5F});
+    maker.constant("half", {}, {0.5F}).constant("one", {}, {1});
+    maker.constant("factor", {3}, {1, -1, 2}).constant("shift", {3}, {0.5F, 0.25F, 0});
+    maker.node("BipolarQuant", {"w", "half"}, "q", "onnx.brevitas");
+    set(maker.node("Transpose", {"q"}, "t"), "perm", Extents{1, 0});
+    maker.node("MatMul", {"x", "t"}, "m");
+    maker.node("Mul", {"m", "factor"}, "scaled");
+    maker.node("Add", {"scaled", "shift"}, "shifted");
+    maker.node("BipolarQuant", {"shifted", "one"}, "y", "onnx.brevitas");
+    maker.output("y");
+    const auto model = maker.import();
+    REQUIRE_MESSAGE(model, model.error().message);
+    const auto view = layers_of(model->graph());
+    REQUIRE(view.layers.size() == 1);
+    CHECK(view.layers[0].weights->type == DataType::bipolar());
+    CHECK(view.layers[0].input_type == DataType::bipolar());
+    CHECK(view.layers[0].output_type == DataType::bipolar());
+}

@@ -173,7 +173,8 @@ std::vector<std::int64_t> worth_trying(const Thresholds& found, std::size_t chan
 }
 
 std::size_t wrong_results(const Graph& graph, const Layer& layer, const Thresholds& found) {
-    const auto& node = graph.nodes[layer.activation->node];
+    REQUIRE(layer.activation->nodes.size() == 1);
+    const auto& node = graph.nodes[layer.activation->nodes[0]];
     Tensor x = graph[node.inputs[0]], y = graph[node.outputs[0]];
     std::size_t wrong = 0;
     const auto channels = static_cast<std::size_t>(layer.output_channels);
