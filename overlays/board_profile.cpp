@@ -28,8 +28,8 @@ Result<> read_value(TableReader& reader, double& out) {
 
 // KEY = { value = ..., source = "..." }
 template <typename T>
-Result<> read_sourced(TableReader& parent, std::string_view key, Sourced<T>& out) {
-    return parent.with(key, true, [&](const toml::node& node) -> Result<> {
+Result<> read_sourced(TableReader& parent, std::string_view key, Sourced<T>& out, bool required = true) {
+    return parent.with(key, required, [&](const toml::node& node) -> Result<> {
         const auto* table = node.as_table();
         if (!table) return parent.wrong(node, fmt::format("'{}' must have a value and a source", key));
         TableReader reader(*table, parent.where());
@@ -45,17 +45,61 @@ Result<> read_sourced(TableReader& parent, std::string_view key, Sourced<T>& out
     });
 }
 
-// A section that holds one constant, or is not there.
-Result<> read_section(TableReader& parent, std::string_view section, std::string_view key,
-                      std::optional<Sourced<double>>& out) {
-    return parent.with_table(section, false,
-                             [&](TableReader& reader) { return read_sourced(reader, key, out.emplace()); });
+// A constant that may be missing.
+Result<> read_optional(TableReader& parent, std::string_view key, std::optional<Sourced<double>>& out) {
+    Sourced<double> read;
+    if (auto r = read_sourced(parent, key, read, false); !r) return r;
+    if (!read.source.empty()) out = std::move(read);
+    return {};
+}
+
+// A rate that something is divided by.
+Result<> read_rate(TableReader& parent, std::string_view key, Sourced<double>& out) {
+    if (auto r = read_sourced(parent, key, out); !r) return r;
+    if (out.value > 0) return {};
+    return fail(Fault::invalid_input, "{}: '{}' must be above 0; leave its section out where it is not known",
+                parent.where(), key);
 }
 
 Result<> read_cpu(TableReader& reader, BoardProfile::Cpu& out) {
     if (auto r = reader.text("model", true, out.model); !r) return r;
     if (auto r = read_sourced(reader, "cores", out.cores); !r) return r;
-    return read_sourced(reader, "mhz", out.mhz);
+    if (auto r = read_sourced(reader, "mhz", out.mhz); !r) return r;
+    return read_optional(reader, "mmac_per_s", out.mmac_per_s);
+}
+
+Result<> read(TableReader& reader, BoardProfile::Fabric& out) {
+    if (auto r = read_rate(reader, "clock_mhz", out.clock_mhz); !r) return r;
+    if (auto r = read_sourced(reader, "slots", out.slots); !r) return r;
+    if (out.slots.value >= 1) return {};
+    return fail(Fault::invalid_input, "{}: 'slots' must be at least 1", reader.where());
+}
+
+Result<> read(TableReader& reader, BoardProfile::Host& out) {
+    if (auto r = read_sourced(reader, "us_per_chunk", out.us_per_chunk); !r) return r;
+    return read_sourced(reader, "ns_per_byte", out.ns_per_byte);
+}
+
+Result<> read(TableReader& reader, BoardProfile::Network& out) {
+    if (auto r = read_rate(reader, "mbit_per_s", out.mbit_per_s); !r) return r;
+    return read_sourced(reader, "latency_us", out.latency_us);
+}
+
+Result<> read(TableReader& reader, BoardProfile::Reload& out) {
+    if (auto r = read_sourced(reader, "base_ms", out.base_ms); !r) return r;
+    if (auto r = read_rate(reader, "mbyte_per_s", out.mbyte_per_s); !r) return r;
+    return read_sourced(reader, "bytes", out.bytes);
+}
+
+Result<> read(TableReader& reader, BoardProfile::Power& out) {
+    if (auto r = read_sourced(reader, "watts", out.watts); !r) return r;
+    return read_optional(reader, "idle_watts", out.idle_watts);
+}
+
+// A section that is there whole, or not at all.
+template <typename Section>
+Result<> read_section(TableReader& parent, std::string_view name, std::optional<Section>& out) {
+    return parent.with_table(name, false, [&](TableReader& reader) { return read(reader, out.emplace()); });
 }
 
 Result<> read_resources(TableReader& reader, BoardProfile& out) {
@@ -79,9 +123,11 @@ Result<> read_profile(TableReader& reader, BoardProfile& out) {
     r = reader.with_table("cpu", false,
                           [&](TableReader& section) { return read_cpu(section, out.cpu.emplace()); });
     if (!r) return r;
-    if (r = read_section(reader, "network", "mbit_per_s", out.mbit_per_s); !r) return r;
-    if (r = read_section(reader, "reload", "ms", out.reload_ms); !r) return r;
-    if (r = read_section(reader, "power", "watts", out.watts); !r) return r;
+    if (r = read_section(reader, "fabric", out.fabric); !r) return r;
+    if (r = read_section(reader, "host", out.host); !r) return r;
+    if (r = read_section(reader, "network", out.network); !r) return r;
+    if (r = read_section(reader, "reload", out.reload); !r) return r;
+    if (r = read_section(reader, "power", out.power); !r) return r;
     return reader.nothing_else();
 }
 

@@ -23,15 +23,41 @@ struct BoardProfile {
         std::string model;  // "Cortex-A9"
         Sourced<std::int64_t> cores;
         Sourced<double> mhz;
+        std::optional<Sourced<double>> mmac_per_s;  // million products of a network's layers; none: unknown
+    };
+    struct Fabric {
+        Sourced<double> clock_mhz;   // of the accelerators that are built for it
+        Sourced<std::int64_t> slots;  // overlays that it holds at once
+    };
+    struct Host {  // what one end of a link costs the processor
+        Sourced<double> us_per_chunk;
+        Sourced<double> ns_per_byte;
+    };
+    struct Network {
+        Sourced<double> mbit_per_s;  // line rate
+        Sourced<double> latency_us;  // of its half of a way to another board
+    };
+    struct Reload {  // of one bitstream: base, and its bytes at this rate
+        Sourced<double> base_ms;
+        Sourced<double> mbyte_per_s;
+        Sourced<std::int64_t> bytes;  // of a full bitstream
+
+        double ms() const { return base_ms.value + static_cast<double>(bytes.value) / mbyte_per_s.value / 1e3; }
+    };
+    struct Power {  // of the board
+        Sourced<double> watts;                     // at work
+        std::optional<Sourced<double>> idle_watts;  // none: unknown
     };
     std::string name;                                        // the file's, without .toml
     std::string title;                                       // for people
     Sourced<std::string> part;                               // FPGA part
     std::map<std::string, Sourced<std::int64_t>> resources;  // lut, ff, bram18, uram, dsp: all five
     std::optional<Cpu> cpu;                                  // none: a card in a host
-    std::optional<Sourced<double>> mbit_per_s;               // line rate of its network; none: unknown
-    std::optional<Sourced<double>> reload_ms;  // of one full bitstream, from request to ready; none: unknown
-    std::optional<Sourced<double>> watts;      // of the board at work; none: unknown
+    std::optional<Fabric> fabric;                            // these five: none where nothing is known
+    std::optional<Host> host;
+    std::optional<Network> network;
+    std::optional<Reload> reload;
+    std::optional<Power> power;
 
     // Errors: invalid_input, with the line and what was meant.
     static Result<BoardProfile> parse(std::string_view toml, const std::string& where);

@@ -49,9 +49,11 @@ TEST_CASE("the Zedboard is the papers' one") {
     CHECK(zedboard.resources.at("lut").value == 53'200);
     CHECK(zedboard.resources.at("bram18").value == 280);
     CHECK(zedboard.resources.at("dsp").value == 220);
-    CHECK(zedboard.reload_ms->value == 229.8);
-    CHECK(zedboard.reload_ms->source.starts_with("paper: "));
-    CHECK(zedboard.mbit_per_s->value == 100);
+    CHECK(zedboard.reload->ms() == doctest::Approx(229.8));
+    CHECK(zedboard.reload->base_ms.source.starts_with("paper: "));
+    CHECK(zedboard.network->mbit_per_s.value == 100);
+    CHECK(zedboard.power->watts.value == doctest::Approx(2.696));
+    CHECK_FALSE(zedboard.power->idle_watts);
     CHECK(zedboard.cpu->model == "Cortex-A9");
     CHECK_FALSE(load_board_profile(boards(), "u280")->cpu);
 }
@@ -62,13 +64,21 @@ TEST_CASE("what is wrong with a profile is said with its line") {
     complains("format = 1\nname = [", "b.toml:2");
     complains(head, "'resources' is missing");
     complains(head + "clok = 1\n" + five, "b.toml:5: 'clok' is not a key here");
-    complains(head + five + "[reload]\nms = 229.8\n", "must have a value and a source");
-    complains(head + five + "[reload]\nms = { value = 1 }\n", "'source' is missing");
-    complains(head + five + "[reload]\nms = { value = 1, source = 'rumour: x' }\n", "must begin with one of");
-    complains(head + five + "[reload]\nms = { value = 1, source = 'paper: ' }\n", "must begin with one of");
-    complains(head + five + "[reload]\nms = { value = -1, source = 'paper: x' }\n", "must be a number >= 0");
-    complains(head + five + "[reload]\nms = { value = 1, source = 'paper: x', unit = 's' }\n",
-              "'unit' is not a key");
+    const auto power = head + five + "[power]\nwatts = ";
+    complains(power + "229.8\n", "must have a value and a source");
+    complains(power + "{ value = 1 }\n", "'source' is missing");
+    complains(power + "{ value = 1, source = 'rumour: x' }\n", "must begin with one of");
+    complains(power + "{ value = 1, source = 'paper: ' }\n", "must begin with one of");
+    complains(power + "{ value = -1, source = 'paper: x' }\n", "must be a number >= 0");
+    complains(power + "{ value = 1, source = 'paper: x', unit = 's' }\n", "'unit' is not a key");
+    const auto x = [](const std::string& key, const std::string& value) {
+        return key + " = { value = " + value + ", source = 'fitted: x' }\n";
+    };
+    complains(head + five + "[network]\n" + x("mbit_per_s", "1"), "'latency_us' is missing");
+    complains(head + five + "[network]\n" + x("mbit_per_s", "0") + x("latency_us", "1"), "must be above 0");
+    complains(head + five + "[fabric]\n" + x("clock_mhz", "100") + x("slots", "0"), "at least 1");
+    complains(head + five + "[reload]\n" + x("base_ms", "1") + x("mbyte_per_s", "0") + x("bytes", "1"),
+              "must be above 0");
     complains(head + five + "[network]\nmbits_per_s = 3\n", "'mbit_per_s' is missing");
     complains(head + "[resources]\nlut = { value = 1.5, source = 'FINN: x' }\n", "whole number");
     complains(head + five + "[cpu]\nmodel = 'x'\n", "'cores' is missing");
