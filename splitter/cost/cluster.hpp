@@ -1,0 +1,78 @@
+// The boards that a network is planned for, in the units that the cost model computes with.
+#pragma once
+
+#include <cstddef>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.hpp"
+#include "overlays/board_profile.hpp"
+#include "splitter/network.hpp"
+
+namespace fard::splitter {
+
+// One end of a way between boards: seconds and bytes per second.
+struct Way {
+    double bytes_per_s = 0;  // of payload
+    double latency_s = 0;    // of this half
+};
+
+// An Ethernet port of this line rate.
+Way way_at(double mbit_per_s, double latency_us);
+
+struct Board {
+    std::string name;
+    std::string profile;  // boards of one profile and number of slots have the same fabric
+    std::string part;
+    std::size_t slots = 1;
+    Resources whole;   // of one slot
+    Resources usable;  // of one slot: whole times the fraction that a design may take
+    double clock_hz = 0;
+    Way way;
+    double host_s_per_chunk = 0;  // what one end of a link costs its processor
+    double host_s_per_byte = 0;
+    double macs_per_s = 0;  // of layers that its processor computes; 0: it computes none
+    std::optional<double> reload_s;
+    std::optional<double> watts;
+    std::optional<double> idle_watts;
+};
+
+// Where the input comes from and the result goes to: a board, or the client, which counts as a board that computes nothing.
+struct Cluster {
+    std::vector<Board> boards;
+    Way client;
+    std::optional<std::size_t> input_at, output_at;  // none: the client
+};
+
+// How much of a fabric a design may take.
+struct Fractions {
+    std::array<double, Resources::kinds> of = {0.7, 0.5, 0.8, 0.8, 0.8};  // FINN's limits for timing closure
+    static Fractions all(double fraction);
+};
+
+// A board of a profile. Errors: invalid_input (a fraction leaves nothing; the profile has no network where
+// none is given; more slots than 64).
+struct BoardSettings {
+    std::optional<std::size_t> slots;
+    std::optional<double> mbit_per_s, latency_us;
+};
+Result<Board> board_of(const BoardProfile& profile, const std::string& name, const BoardSettings& settings,
+                       const Fractions& fractions);
+
+// `count` boards of one profile at one switch, the client at the same rate. Errors: as board_of.
+Result<Cluster> cluster_of(const BoardProfile& profile, std::size_t count, const Fractions& fractions);
+
+// CLUSTER.toml (docs/splitter.md). Profiles are looked for in `profiles`. Errors: invalid_input with file,
+// line and what to do; those of load_board_profile.
+Result<Cluster> read_cluster(const std::filesystem::path& file, const std::filesystem::path& profiles,
+                             const Fractions& fractions);
+Result<Cluster> parse_cluster(std::string_view toml, const std::string& where,
+                              const std::filesystem::path& profiles, const Fractions& fractions);
+
+// Boards that the same stage can be built for once.
+bool same_fabric(const Board& a, const Board& b);
+
+}  // namespace fard::splitter

@@ -1,0 +1,175 @@
+#include <algorithm>
+#include <map>
+
+#include "splitter/cost/plan.hpp"
+
+namespace fard::splitter {
+namespace {
+
+class Evaluator {
+  public:
+    Evaluator(const Network& network, const Cluster& cluster, const Plan& plan)
+        : network_(network),
+          cluster_(cluster),
+          plan_(plan),
+          client_(cluster.boards.size()),
+          processor_(client_ + 1),
+          way_in_(client_ + 1),
+          way_out_(client_ + 1),
+          slots_(client_) {}
+
+    Result<Evaluation> evaluate() {
+        if (auto r = check_cuts(); !r) return fail(r.error());
+        for (std::size_t i = 0; i < plan_.stages.size(); ++i)
+            if (auto r = stage(i); !r) return fail(r.error());
+        const std::vector<std::size_t> source{cluster_.input_at.value_or(client_)};
+        const std::vector<std::size_t> sink{cluster_.output_at.value_or(client_)};
+        const auto* from = &source;
+        for (std::size_t i = 0; i < plan_.stages.size(); ++i) {
+            const auto& next = plan_.stages[i];
+            result_.stages[i].arrive_s = hand_on(*from, next.boards, network_.cuts[next.begin].bytes);
+            from = &next.boards;
+        }
+        result_.deliver_s = hand_on(*from, sink, network_.cuts.back().bytes);
+        sum_up();
+        return std::move(result_);
+    }
+
+  private:
+    Result<> check_cuts() const {
+        std::size_t at = 0;
+        for (const auto& stage : plan_.stages) {
+            if (stage.begin != at || stage.end <= at || stage.end >= network_.cuts.size())
+                return fail(Fault::refused, "the stages of the plan do not follow each other at the network's cuts");
+            at = stage.end;
+        }
+        if (plan_.stages.empty() || at + 1 != network_.cuts.size())
+            return fail(Fault::refused, "the stages of the plan do not hold the whole network");
+        return {};
+    }
+
+    Result<> stage(std::size_t number) {
+        const auto& stage = plan_.stages[number];
+        auto& cost = result_.stages.emplace_back();
+        if (stage.boards.empty()) return fail(Fault::refused, "stage {} has no board", number);
+        const auto& first = cluster_.boards[stage.boards.front()];
+        for (const auto board : stage.boards) {
+            if (++slots_[board] > cluster_.boards[board].slots)
+                return fail(Fault::refused, "board '{}' has {} slots, and the plan takes more", cluster_.boards[board].name,
+                            cluster_.boards[board].slots);
+            if (!same_fabric(cluster_.boards[board], first))
+                return fail(Fault::refused, "stage {}: '{}' and '{}' are boards of two kinds", number, first.name,
+                            cluster_.boards[board].name);
+        }
+        return stage.on_processor ? on_processor(number, stage, cost) : in_fabric(number, stage, cost);
+    }
+
+    std::size_t first_layer(const PlannedStage& stage) const { return network_.cuts[stage.begin].layers; }
+    std::size_t end_layer(const PlannedStage& stage) const { return network_.cuts[stage.end].layers; }
+
+    Result<> in_fabric(std::size_t number, const PlannedStage& stage, StageCost& cost) {
+        const auto first = first_layer(stage), end = end_layer(stage);
+        if (stage.foldings.size() != end - first)
+            return fail(Fault::refused, "stage {} has {} layers and {} foldings", number, end - first, stage.foldings.size());
+        std::int64_t fill = 0;
+        for (auto layer = first; layer < end; ++layer) {
+            const auto& foldings = network_.layers[layer].foldings;
+            const auto chosen = stage.foldings[layer - first];
+            if (chosen >= foldings.size())
+                return fail(Fault::refused, "stage {}: layer '{}' has no such folding", number, network_.layers[layer].name);
+            cost.need += foldings[chosen].need;
+            cost.cycles = std::max(cost.cycles, foldings[chosen].cycles);
+            fill += foldings[chosen].fill;
+        }
+        const auto& board = cluster_.boards[stage.boards.front()];
+        for (std::size_t i = 0; i < Resources::kinds; ++i)
+            if (cost.need.of[i] > board.usable.of[i])
+                return fail(Fault::refused, "stage {} takes {} {}, and a slot of '{}' may give {}", number, cost.need.of[i],
+                            resource_names[i], board.name, board.usable.of[i]);
+        cost.compute_s = static_cast<double>(cost.cycles) / board.clock_hz;
+        cost.latency_s = static_cast<double>(cost.cycles + fill) / board.clock_hz;
+        const auto share = 1.0 / static_cast<double>(stage.boards.size());
+        for (const auto at : stage.boards)
+            add(Load::What::fabric, at, number, cost.compute_s * share);
+        return {};
+    }
+
+    Result<> on_processor(std::size_t number, const PlannedStage& stage, StageCost& cost) {
+        const auto& board = cluster_.boards[stage.boards.front()];
+        if (!(board.macs_per_s > 0))
+            return fail(Fault::refused, "stage {}: nothing is known of what the processor of '{}' computes", number,
+                        board.name);
+        std::int64_t macs = 0;
+        for (auto layer = first_layer(stage); layer < end_layer(stage); ++layer)
+            macs += network_.layers[layer].macs;
+        cost.compute_s = cost.latency_s = static_cast<double>(macs) / board.macs_per_s;
+        for (const auto at : stage.boards)
+            processor_[at] += cost.compute_s / static_cast<double>(stage.boards.size());
+        return {};
+    }
+
+    // Every replica hands an even share of the chunks to every one behind it. Returns what the slowest pair takes.
+    double hand_on(const std::vector<std::size_t>& from, const std::vector<std::size_t>& to, std::uint64_t bytes) {
+        const auto share = 1.0 / static_cast<double>(from.size() * to.size());
+        double slowest = 0;
+        for (const auto sender : from)
+            for (const auto receiver : to) {
+                if (sender == receiver) continue;
+                send(way_out_, sender, bytes, share);
+                send(way_in_, receiver, bytes, share);
+                slowest = std::max(slowest, transfer_s(end(sender), end(receiver), bytes));
+            }
+        return slowest;
+    }
+
+    End end(std::size_t board) const {
+        if (board == client_) return {&cluster_.client, nullptr};
+        return {&cluster_.boards[board].way, &cluster_.boards[board]};
+    }
+
+    void send(std::vector<double>& ways, std::size_t board, std::uint64_t bytes, double share) {
+        const auto& way = board == client_ ? cluster_.client : cluster_.boards[board].way;
+        ways[board] += share * wire_s(way, bytes);
+        if (board != client_) processor_[board] += share * host_s(cluster_.boards[board], bytes);
+    }
+
+    void add(Load::What what, std::size_t board, std::size_t stage, double seconds) {
+        if (seconds > 0) result_.loads.push_back({what, board, stage, seconds});
+    }
+
+    void sum_up() {
+        for (std::size_t board = 0; board <= client_; ++board) {
+            add(Load::What::processor, board, 0, processor_[board]);
+            add(Load::What::way_in, board, 0, way_in_[board]);
+            add(Load::What::way_out, board, 0, way_out_[board]);
+        }
+        for (const auto& load : result_.loads)
+            if (load.seconds > result_.bottleneck.seconds) result_.bottleneck = load;
+        result_.period_s = result_.bottleneck.seconds;
+        result_.latency_s = result_.deliver_s;
+        for (const auto& stage : result_.stages)
+            result_.latency_s += stage.arrive_s + stage.latency_s;
+    }
+
+    const Network& network_;
+    const Cluster& cluster_;
+    const Plan& plan_;
+    std::size_t client_;
+    std::vector<double> processor_, way_in_, way_out_;
+    std::vector<std::size_t> slots_;
+    Evaluation result_;
+};
+
+}  // namespace
+
+double transfer_s(const End& from, const End& to, std::uint64_t bytes) {
+    const auto host = [&](const End& end) { return end.board ? host_s(*end.board, bytes) : 0; };
+    return from.way->latency_s + to.way->latency_s + std::max(wire_s(*from.way, bytes), wire_s(*to.way, bytes)) +
+           host(from) + host(to);
+}
+
+Result<Evaluation> evaluate(const Network& network, const Cluster& cluster, const Plan& plan) {
+    return Evaluator(network, cluster, plan).evaluate();
+}
+
+}  // namespace fard::splitter

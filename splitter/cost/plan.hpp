@@ -1,0 +1,74 @@
+// A plan, and what it costs: the one place that says so. Every strategy is measured by evaluate().
+#pragma once
+
+#include <cstddef>
+#include <string>
+#include <vector>
+
+#include "base/result.hpp"
+#include "splitter/cost/cluster.hpp"
+#include "splitter/network.hpp"
+
+namespace fard::splitter {
+
+// One position: the layers between two cuts, and who computes them.
+struct PlannedStage {
+    std::size_t begin = 0, end = 0;      // indices into the network's cuts, begin < end
+    bool on_processor = false;           // no fabric is used
+    std::vector<std::size_t> foldings;   // for each layer which of its foldings; empty on a processor
+    std::vector<std::size_t> boards;     // one for each replica; a board as often as it gives slots; all of one fabric
+};
+
+// Stages in order: the first begins at the network's first cut, each where the one before it ends.
+struct Plan {
+    std::vector<PlannedStage> stages;
+};
+
+struct StageCost {
+    Resources need;                // of one replica
+    std::int64_t cycles = 0;       // between two chunks of one replica
+    double compute_s = 0;          // the same in time, on the fabric or the processor
+    double latency_s = 0;          // of one chunk through it
+    double arrive_s = 0;           // of one chunk on its way from the stage before, or from the input
+};
+
+// What one thing is busy with for each chunk that passes through the whole.
+struct Load {
+    enum class What { fabric, processor, way_in, way_out };
+    What what = What::fabric;
+    std::size_t board = 0;  // boards.size(): the client
+    std::size_t stage = 0;  // fabric: whose
+    double seconds = 0;
+};
+
+struct Evaluation {
+    std::vector<StageCost> stages;
+    double deliver_s = 0;     // of the result, from the last stage to where it goes
+    double period_s = 0;      // between two results: the largest load
+    double latency_s = 0;     // of one chunk, from the input to the result
+    Load bottleneck;
+    std::vector<Load> loads;  // all that are not zero
+};
+
+// Period: the largest work for each chunk over all fabrics, processors and ways. A board's slots each have a fabric; its
+// processor and its two ways are shared by all of its positions. Replicas of a position share its chunks evenly. What stays
+// on a board costs nothing to hand on. Latency: the sum along the path, by the slowest replicas, of what each way and each
+// stage takes; a stage takes the fill of all its layers, and then the cycles of its slowest.
+// Errors: refused, with what does not fit where, for a plan that cannot be; every index must be one.
+Result<Evaluation> evaluate(const Network& network, const Cluster& cluster, const Plan& plan);
+
+// One end of a way.
+struct End {
+    const Way* way = nullptr;
+    const Board* board = nullptr;  // none: the client, whose processor is not counted
+};
+// One chunk from one end to another board's, with what both processors take for it.
+double transfer_s(const End& from, const End& to, std::uint64_t bytes);
+
+// Of one end, for one chunk.
+inline double host_s(const Board& board, std::uint64_t bytes) {
+    return board.host_s_per_chunk + static_cast<double>(bytes) * board.host_s_per_byte;
+}
+inline double wire_s(const Way& way, std::uint64_t bytes) { return static_cast<double>(bytes) / way.bytes_per_s; }
+
+}  // namespace fard::splitter

@@ -1,0 +1,67 @@
+// A network as the search sees it: layers in the network's order, each with the ways in which it can be built, and the
+// places where it can be cut. What it was made of (a layer view, a test, a generator) is not its matter.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace fard::splitter {
+
+// What a fabric has and a layer takes, in the order of `resource_names`.
+struct Resources {
+    static constexpr std::size_t kinds = 5;
+    std::array<std::int64_t, kinds> of{};
+
+    Resources& operator+=(const Resources& other) {
+        for (std::size_t i = 0; i < kinds; ++i)
+            of[i] += other.of[i];
+        return *this;
+    }
+    Resources& operator-=(const Resources& other) {
+        for (std::size_t i = 0; i < kinds; ++i)
+            of[i] -= other.of[i];
+        return *this;
+    }
+    bool fits(const Resources& budget) const {
+        for (std::size_t i = 0; i < kinds; ++i)
+            if (of[i] > budget.of[i]) return false;
+        return true;
+    }
+    friend Resources operator+(Resources a, const Resources& b) { return a += b; }
+    friend Resources operator-(Resources a, const Resources& b) { return a -= b; }
+    friend bool operator==(const Resources&, const Resources&) = default;
+};
+inline constexpr std::array<const char*, Resources::kinds> resource_names = {"lut", "ff", "bram18", "uram",
+                                                                             "dsp"};
+
+// One way of building a layer in a fabric.
+struct Folding {
+    Resources need;
+    std::int64_t cycles = 0;  // between the results of two images: its initiation interval
+    std::int64_t fill = 0;    // from its first input until its first output, of one image
+};
+
+struct Layer {
+    std::string name;
+    std::vector<Folding> foldings;  // none: only a processor computes it
+    std::int64_t macs = 0;          // products of one image: what a processor takes time for
+    std::int64_t parameters = 0;
+};
+
+// A place between two layers. Layers 0 .. layers-1 lie before it, and all that crosses it travels.
+struct Cut {
+    std::size_t layers = 0;
+    std::uint64_t bytes = 0;  // of one chunk on the wire
+};
+
+struct Network {
+    std::string name;
+    std::vector<Layer> layers;
+    // Ascending. The first has no layer before it and carries the input, the last has all of them and carries the result.
+    std::vector<Cut> cuts;
+};
+
+}  // namespace fard::splitter

@@ -1,0 +1,37 @@
+// The search: labels at the network's cuts. A label is a plan for the layers before its cut; one that another is not worse
+// than in anything that matters for the rest is dropped. Where no label had to be dropped for their number, the answer is
+// the best there is.
+#pragma once
+
+#include <cstddef>
+#include <limits>
+#include <optional>
+
+#include "splitter/search/problem.hpp"
+
+namespace fard::splitter {
+
+// What makes a plan better: the policy of a strategy.
+struct Question {
+    enum class Least {
+        slots,    // of plans that keep the period
+        latency,  // of one chunk; one replica of each stage
+        bytes,    // at all cuts together
+        share,    // of the scarcest resource of the fullest stage
+    };
+    Least least = Least::slots;
+    double period_s = std::numeric_limits<double>::infinity();  // no load is larger
+    std::optional<std::size_t> stages;                          // exactly so many
+    std::size_t replicas = 1;                                   // of one stage, at most
+    std::size_t labels = 2000;                                  // at one cut, at most
+};
+
+struct Answer {
+    std::optional<Plan> plan;
+    double value = 0;
+    bool complete = true;  // nothing was given up: without a plan there is none, and none is better
+};
+
+Answer search_labels(Problem& problem, const Question& question);
+
+}  // namespace fard::splitter

@@ -1,0 +1,41 @@
+// The boards of a cluster as a search sees them: those that nothing tells apart are of one kind and only counted.
+#pragma once
+
+#include <cstddef>
+#include <vector>
+
+#include "splitter/cost/cluster.hpp"
+
+namespace fard::splitter {
+
+struct Kind {
+    std::vector<std::size_t> boards;  // of the cluster
+    std::size_t capacity = 0;         // stages that they hold together
+    std::size_t fabric = 0;           // number of the fabric that they have
+    // Its one board can hold several stages, or is where the input or the result is: what it does is kept.
+    bool tracked = false;
+};
+
+struct Space {
+    std::vector<Kind> kinds;
+    std::vector<std::size_t> kind_of;          // by board
+    std::vector<std::size_t> fabrics;          // for each fabric a board that has it
+    std::size_t slots = 0;                     // of all boards
+    bool any_tracked = false;
+
+    explicit Space(const Cluster& cluster);
+    const Board& board(const Cluster& cluster, std::size_t kind) const { return cluster.boards[kinds[kind].boards.front()]; }
+};
+
+// How many slots of each kind hold the replicas of one stage. All of one fabric.
+struct Placement {
+    std::vector<std::size_t> slots;  // by kind
+    std::size_t replicas = 0;
+    std::size_t fabric = 0;
+};
+
+// All of them with at most `replicas` replicas; where there are more than `most`, those on one kind only, and `complete`
+// becomes false.
+std::vector<Placement> placements(const Space& space, std::size_t replicas, std::size_t most, bool& complete);
+
+}  // namespace fard::splitter

@@ -1,0 +1,359 @@
+#include "splitter/search/stages.hpp"
+
+#include <algorithm>
+#include <limits>
+#include <set>
+
+namespace fard::splitter {
+namespace {
+
+constexpr std::size_t weightings = 1 + Resources::kinds;  // all resources alike, and each of them first
+constexpr int steps_of_fit = 2000;
+constexpr std::size_t remembered_limits = 64;
+constexpr std::size_t many_layers = 64;  // with so many, only some limits are tried
+constexpr std::size_t some_limits = 16;
+
+bool not_worse(const Resources& a, const Resources& b) {
+    return a.fits(b);
+}
+
+// Depth first over the options of each layer, the least first, with what the rest takes at least.
+template <typename OptionList>
+class Chooser {
+  public:
+    Chooser(const OptionList& layers, const Resources& budget, int steps)
+        : layers_(layers), budget_(budget), steps_(steps), chosen_(layers.size()) {
+        rest_.resize(layers.size() + 1);
+        for (auto i = layers.size(); i-- > 0;) {
+            Resources least = layers[i].front().need;
+            for (const auto& option : layers[i])
+                for (std::size_t k = 0; k < Resources::kinds; ++k)
+                    least.of[k] = std::min(least.of[k], option.need.of[k]);
+            rest_[i] = rest_[i + 1] + least;
+        }
+    }
+    bool run() { return place(0, {}); }
+    bool gave_up() const { return steps_ <= 0; }
+    const std::vector<std::size_t>& chosen() const { return chosen_; }  // options of each layer
+
+  private:
+    bool place(std::size_t layer, const Resources& before) {
+        if (layer == layers_.size()) return true;
+        if (--steps_ <= 0) return false;
+        for (std::size_t i = 0; i < layers_[layer].size(); ++i) {
+            const auto sum = before + layers_[layer][i].need;
+            if (!(sum + rest_[layer + 1]).fits(budget_)) continue;
+            chosen_[layer] = i;
+            if (place(layer + 1, sum)) return true;
+        }
+        return false;
+    }
+
+    const OptionList& layers_;
+    Resources budget_;
+    int steps_;
+    std::vector<std::size_t> chosen_;
+    std::vector<Resources> rest_;
+};
+
+}  // namespace
+
+StageSolver::StageSolver(const Network& network, const Resources& budget)
+    : network_(network), budget_(budget), options_(network.layers.size()), fewest_fill_(network.layers.size() + 1) {
+    for (std::size_t layer = 0; layer < network.layers.size(); ++layer) {
+        const auto& foldings = network.layers[layer].foldings;
+        auto& options = options_[layer];
+        for (std::size_t i = 0; i < foldings.size(); ++i)
+            if (foldings[i].need.fits(budget)) options.push_back({i, foldings[i].need, foldings[i].cycles, foldings[i].fill});
+        std::vector<Option> kept;
+        for (std::size_t i = 0; i < options.size(); ++i) {
+            const bool dominated = std::ranges::any_of(options, [&](const Option& other) {
+                const bool as_good = not_worse(other.need, options[i].need) && other.cycles <= options[i].cycles &&
+                                     other.fill <= options[i].fill;
+                const bool same = other.need == options[i].need && other.cycles == options[i].cycles &&
+                                  other.fill == options[i].fill;
+                return as_good && (!same || other.number < options[i].number);
+            });
+            if (!dominated) kept.push_back(options[i]);
+        }
+        options = std::move(kept);
+        std::int64_t fill = 0;
+        if (!options.empty()) fill = std::ranges::min(options, {}, &Option::fill).fill;
+        fewest_fill_[layer + 1] = fewest_fill_[layer] + fill;
+    }
+    const auto all = limits(0, options_.size());
+    for (std::size_t i = 0; i < std::min(some_limits, all.size()); ++i)
+        some_limits_.push_back(all[all.size() == 1 ? 0 : i * (all.size() - 1) / (std::min(some_limits, all.size()) - 1)]);
+}
+
+std::vector<std::int64_t> StageSolver::limits(std::size_t first, std::size_t end) const {
+    std::set<std::int64_t> all;
+    for (auto layer = first; layer < end; ++layer)
+        for (const auto& option : options_[layer])
+            all.insert(option.cycles);
+    return {all.begin(), all.end()};
+}
+
+// How much of the budget an option takes: by all resources, or by one of them above all.
+double StageSolver::weight(const Resources& need, std::size_t weighting) const {
+    double sum = 0;
+    for (std::size_t i = 0; i < Resources::kinds; ++i) {
+        const auto budget = static_cast<double>(std::max<std::int64_t>(1, budget_.of[i]));
+        const auto share = static_cast<double>(need.of[i]) / budget;
+        sum += weighting == i + 1 ? 1000 * share : share;
+    }
+    return sum;
+}
+
+void StageSolver::limit_to(std::int64_t limit) {
+    limit_ = limit;
+    auto known = known_.find(limit);
+    if (known == known_.end()) {
+        if (known_.size() >= remembered_limits) known_.clear();
+        known = known_.emplace(limit, limited(limit)).first;
+    }
+    now_ = &known->second;
+}
+
+StageSolver::Limited StageSolver::limited(std::int64_t limit) const {
+    Limited now;
+    const auto layers = options_.size();
+    now.blocked.assign(layers + 1, 0);
+    now.least.assign(layers + 1, {});
+    now.pick.assign(weightings, std::vector<std::size_t>(layers));
+    now.picked.assign(weightings, std::vector<Resources>(layers + 1));
+    for (std::size_t layer = 0; layer < layers; ++layer) {
+        const auto& options = options_[layer];
+        Resources least;
+        least.of.fill(std::numeric_limits<std::int64_t>::max());
+        std::array<double, weightings> lightest;
+        lightest.fill(std::numeric_limits<double>::infinity());
+        bool any = false;
+        for (std::size_t i = 0; i < options.size(); ++i) {
+            if (options[i].cycles > limit) continue;
+            any = true;
+            for (std::size_t k = 0; k < Resources::kinds; ++k)
+                least.of[k] = std::min(least.of[k], options[i].need.of[k]);
+            for (std::size_t w = 0; w < weightings; ++w)
+                if (const auto heavy = weight(options[i].need, w); heavy < lightest[w]) {
+                    lightest[w] = heavy;
+                    now.pick[w][layer] = i;
+                }
+        }
+        now.blocked[layer + 1] = now.blocked[layer] + (any ? 0 : 1);
+        now.least[layer + 1] = any ? now.least[layer] + least : now.least[layer];
+        for (std::size_t w = 0; w < weightings; ++w)
+            now.picked[w][layer + 1] =
+                any ? now.picked[w][layer] + options[now.pick[w][layer]].need : now.picked[w][layer];
+    }
+    return now;
+}
+
+std::optional<std::size_t> StageSolver::picked_fit(std::size_t first, std::size_t end) const {
+    for (std::size_t w = 0; w < weightings; ++w)
+        if ((now_->picked[w][end] - now_->picked[w][first]).fits(budget_)) return w;
+    return std::nullopt;
+}
+
+bool StageSolver::least_fits(std::size_t first, std::size_t end) const {
+    return now_->blocked[end] == now_->blocked[first] && (now_->least[end] - now_->least[first]).fits(budget_);
+}
+
+StageSolver::Answer StageSolver::fits(std::size_t first, std::size_t end, std::vector<std::size_t>* chosen) {
+    if (!least_fits(first, end)) return Answer::no;
+    if (const auto w = picked_fit(first, end)) {
+        if (chosen)
+            for (auto layer = first; layer < end; ++layer)
+                chosen->push_back(now_->pick[*w][layer]);
+        return Answer::yes;
+    }
+    std::vector<std::vector<Option>> layers;
+    std::vector<std::vector<std::size_t>> places;
+    for (auto layer = first; layer < end; ++layer) {
+        auto& list = layers.emplace_back();
+        auto& place = places.emplace_back();
+        std::vector<std::size_t> order(options_[layer].size());
+        for (std::size_t i = 0; i < order.size(); ++i)
+            order[i] = i;
+        std::ranges::sort(order, {}, [&](std::size_t i) { return weight(options_[layer][i].need, 0); });
+        for (const auto i : order) {
+            if (options_[layer][i].cycles > limit_) continue;
+            const bool dominated = std::ranges::any_of(
+                list, [&](const Option& other) { return not_worse(other.need, options_[layer][i].need); });
+            if (dominated) continue;
+            list.push_back(options_[layer][i]);
+            place.push_back(i);
+        }
+    }
+    Chooser chooser(layers, budget_, steps_of_fit);
+    if (!chooser.run()) return chooser.gave_up() ? Answer::unknown : Answer::no;
+    if (chosen)
+        for (std::size_t i = 0; i < places.size(); ++i)
+            chosen->push_back(places[i][chooser.chosen()[i]]);
+    return Answer::yes;
+}
+
+// The farther a stage begins, the farther it reaches: two pointers.
+StageSolver::Reach StageSolver::reach(std::int64_t limit) {
+    limit_to(limit);
+    const auto& cuts = network_.cuts;
+    Reach result;
+    result.surely.resize(cuts.size());
+    result.possibly.resize(cuts.size());
+    std::size_t sure = 0, possible = 0;
+    for (std::size_t begin = 0; begin < cuts.size(); ++begin) {
+        const auto first = cuts[begin].layers;
+        sure = std::max(sure, begin);
+        possible = std::max(possible, sure);
+        while (possible + 1 < cuts.size()) {
+            const auto answer = fits(first, cuts[possible + 1].layers, nullptr);
+            if (answer == Answer::no) break;
+            ++possible;
+            if (answer == Answer::yes) sure = possible;
+        }
+        result.surely[begin] = sure;
+        result.possibly[begin] = possible;
+    }
+    return result;
+}
+
+std::optional<StageSolver::Solution> StageSolver::fit(std::size_t begin, std::size_t end, std::int64_t limit) {
+    limit_to(limit);
+    const auto first = network_.cuts[begin].layers, last = network_.cuts[end].layers;
+    std::vector<std::size_t> chosen;
+    if (fits(first, last, &chosen) != Answer::yes) return std::nullopt;
+    Solution solution;
+    std::int64_t fill = 0;
+    for (auto layer = first; layer < last; ++layer) {
+        const auto& option = options_[layer][chosen[layer - first]];
+        solution.foldings.push_back(option.number);
+        solution.cycles = std::max(solution.cycles, option.cycles);
+        fill += option.fill;
+    }
+    solution.latency = fill + solution.cycles;
+    return solution;
+}
+
+namespace {
+
+// Branch and bound for the smallest fill of all and cycles of the slowest.
+template <typename Option>
+class Racer {
+  public:
+    Racer(const std::vector<std::vector<Option>>& options, std::size_t first, std::size_t end, const Resources& budget)
+        : options_(options), first_(first), end_(end), budget_(budget), chosen_(end - first), rest_(end - first + 1) {
+        for (auto i = end; i-- > first;) {
+            auto& rest = rest_[i - first];
+            rest = rest_[i - first + 1];
+            auto least = options[i].front();
+            for (const auto& option : options[i]) {
+                for (std::size_t k = 0; k < Resources::kinds; ++k)
+                    least.need.of[k] = std::min(least.need.of[k], option.need.of[k]);
+                least.cycles = std::min(least.cycles, option.cycles);
+                least.fill = std::min(least.fill, option.fill);
+            }
+            rest.need += least.need;
+            rest.fill += least.fill;
+            rest.cycles = std::max(rest.cycles, least.cycles);
+        }
+    }
+
+    // Looks for something better than `best`.
+    void run(std::int64_t best, int steps) {
+        best_ = best;
+        steps_ = steps;
+        place(first_, {}, 0, 0);
+    }
+    bool found() const { return found_; }
+    bool gave_up() const { return steps_ <= 0; }
+    std::int64_t best() const { return best_; }
+    const std::vector<std::size_t>& options() const { return best_options_; }
+
+  private:
+    struct Rest {
+        Resources need;
+        std::int64_t fill = 0, cycles = 0;
+    };
+
+    void place(std::size_t layer, const Resources& need, std::int64_t fill, std::int64_t cycles) {
+        const auto& rest = rest_[layer - first_];
+        if (fill + rest.fill + std::max(cycles, rest.cycles) >= best_ || !(need + rest.need).fits(budget_)) return;
+        if (layer == end_) {
+            best_ = fill + cycles;
+            best_options_ = chosen_;
+            found_ = true;
+            return;
+        }
+        if (--steps_ <= 0) return;
+        for (std::size_t i = 0; i < options_[layer].size() && steps_ > 0; ++i) {
+            const auto& option = options_[layer][i];
+            chosen_[layer - first_] = i;
+            place(layer + 1, need + option.need, fill + option.fill, std::max(cycles, option.cycles));
+        }
+    }
+
+    const std::vector<std::vector<Option>>& options_;
+    std::size_t first_, end_;
+    Resources budget_;
+    std::vector<std::size_t> chosen_, best_options_;
+    std::vector<Rest> rest_;
+    std::int64_t best_ = 0;
+    int steps_ = 0;
+    bool found_ = false;
+};
+
+}  // namespace
+
+// First the foldings of the smallest limit that fits, found by halving; then branch and bound below that.
+std::optional<StageSolver::Solution> StageSolver::fastest(std::size_t begin, std::size_t end, int steps, bool& exact) {
+    const auto first = network_.cuts[begin].layers, last = network_.cuts[end].layers;
+    for (auto layer = first; layer < last; ++layer)
+        if (options_[layer].empty()) return std::nullopt;
+    std::optional<Solution> best;
+    const auto sorted = options_.size() > many_layers ? some_limits_ : limits(first, last);
+    for (std::size_t low = 0, high = sorted.size(); low < high;) {
+        const auto middle = (low + high) / 2;
+        auto found = fit(begin, end, sorted[middle]);
+        (found ? high : low) = found ? middle : middle + 1;
+        if (found && (!best || found->latency < best->latency)) best = std::move(found);
+    }
+    Racer<Option> racer(options_, first, last, budget_);
+    racer.run(best ? best->latency : std::numeric_limits<std::int64_t>::max(), steps);
+    if (racer.gave_up()) exact = false;
+    if (!racer.found()) return best;
+    Solution solution;
+    solution.latency = racer.best();
+    for (auto layer = first; layer < last; ++layer) {
+        const auto& option = options_[layer][racer.options()[layer - first]];
+        solution.foldings.push_back(option.number);
+        solution.cycles = std::max(solution.cycles, option.cycles);
+    }
+    return solution;
+}
+
+std::int64_t StageSolver::latency_bound(std::size_t begin, std::size_t end) const {
+    const auto first = network_.cuts[begin].layers, last = network_.cuts[end].layers;
+    std::int64_t cycles = 0;
+    for (auto layer = first; layer < last; ++layer)
+        if (const auto fewest = fewest_cycles(layer)) cycles = std::max(cycles, *fewest);
+    return fewest_fill_[last] - fewest_fill_[first] + cycles;
+}
+
+double StageSolver::least_share(std::size_t begin, std::size_t end) {
+    limit_to(std::numeric_limits<std::int64_t>::max());
+    const auto first = network_.cuts[begin].layers, last = network_.cuts[end].layers;
+    const auto need = now_->picked[0][last] - now_->picked[0][first];
+    double share = 0;
+    for (std::size_t i = 0; i < Resources::kinds; ++i)
+        if (need.of[i] > 0)
+            share = std::max(share, static_cast<double>(need.of[i]) /
+                                        static_cast<double>(std::max<std::int64_t>(1, budget_.of[i])));
+    return share;
+}
+
+std::optional<std::int64_t> StageSolver::fewest_cycles(std::size_t layer) const {
+    if (options_[layer].empty()) return std::nullopt;
+    return std::ranges::min(options_[layer], {}, &Option::cycles).cycles;
+}
+
+}  // namespace fard::splitter

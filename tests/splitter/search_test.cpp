@@ -1,0 +1,84 @@
+#include "splitter/search/search.hpp"
+
+#include <doctest/doctest.h>
+
+#include <cmath>
+#include <cstdlib>
+
+#include "tests/splitter/exhaustive.hpp"
+#include "tests/splitter/random_problems.hpp"
+
+namespace fard {
+namespace {
+
+using namespace splitter;
+
+std::uint32_t problems() {
+    const char* text = std::getenv("FARD_TEST_PROBLEMS");
+    return text ? static_cast<std::uint32_t>(std::atoi(text)) : 300;
+}
+
+void compare(std::uint32_t seed, Strategy strategy, const RandomProblem& problem, double best) {
+    INFO("seed " << seed << ", " << name_of(strategy));
+    const auto found = search(problem.network, problem.cluster, {strategy, {}});
+    if (!std::isfinite(best)) {
+        CHECK_FALSE(found);
+        return;
+    }
+    REQUIRE_MESSAGE(found, (found ? "" : found.error().message));
+    CHECK(found->value_s(strategy) == doctest::Approx(best).epsilon(1e-7));
+    CHECK(found->bound_s == doctest::Approx(best).epsilon(1e-7));
+}
+
+}  // namespace
+
+TEST_CASE("throughput and latency are what exhaustive search finds") {
+    std::size_t feasible = 0, plans = 0;
+    for (std::uint32_t seed = 0; seed < problems(); ++seed) {
+        const auto problem = small_problem(seed);
+        const auto best = try_everything(problem.network, problem.cluster);
+        feasible += std::isfinite(best.period_s);
+        plans += best.plans;
+        compare(seed, Strategy::throughput, problem, best.period_s);
+        compare(seed, Strategy::latency, problem, best.latency_s);
+    }
+    MESSAGE(feasible << " of " << problems() << " problems have a plan; " << plans << " plans were tried");
+    CHECK(feasible * 3 > problems());
+}
+
+TEST_CASE("no strategy is better than throughput, or shorter than latency") {
+    for (std::uint32_t seed = 0; seed < 4; ++seed) {
+        const auto problem = large_problem(seed, 30, 6, 2);
+        const auto best = search(problem.network, problem.cluster, {Strategy::throughput, {}});
+        const auto quickest = search(problem.network, problem.cluster, {Strategy::latency, {}});
+        REQUIRE(best);
+        REQUIRE(quickest);
+        CHECK(best->bound_s <= best->cost.period_s);
+        CHECK(quickest->bound_s <= quickest->cost.latency_s);
+        for (const auto strategy : {Strategy::occupancy, Strategy::traffic, Strategy::balance}) {
+            const auto other = search(problem.network, problem.cluster, {strategy, {}});
+            if (!other) continue;
+            CHECK(best->cost.period_s <= other->cost.period_s);
+            CHECK(quickest->cost.latency_s <= other->cost.latency_s);
+            CHECK(other->bound_s <= best->cost.period_s * (1 + 1e-9));
+        }
+        CHECK(quickest->cost.latency_s <= best->cost.latency_s);
+        CHECK(best->cost.period_s <= quickest->cost.period_s);
+    }
+}
+
+TEST_CASE("an exact number of stages is kept, or refused with a reason") {
+    const auto problem = large_problem(1, 12, 4, 1);
+    for (const auto strategy : {Strategy::traffic, Strategy::balance, Strategy::throughput, Strategy::latency}) {
+        const auto found = search(problem.network, problem.cluster, {strategy, 3});
+        REQUIRE(found);
+        CHECK(found->plan.stages.size() == 3);
+    }
+    const auto many = search(problem.network, problem.cluster, {Strategy::throughput, 13});
+    REQUIRE_FALSE(many);
+    CHECK(many.error().message.find("can be cut into 1 to 12") != std::string::npos);
+    CHECK(search(problem.network, problem.cluster, {Strategy::throughput, 5}).error().message.find("give more boards") !=
+          std::string::npos);
+}
+
+}  // namespace fard
