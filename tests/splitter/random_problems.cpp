@@ -126,7 +126,7 @@ RandomProblem large_problem(std::uint32_t seed, std::size_t layers, std::size_t 
         layer.name = "layer" + std::to_string(i);
         layer.macs = columns * next * pixels;
         layer.parameters = columns * next;
-        for (std::int64_t parallel = 1; parallel <= columns * next && parallel <= 1024; parallel *= 2) {
+        for (std::int64_t parallel = 1; parallel <= columns * next && parallel <= 16'384; parallel *= 2) {
             const auto cycles = layer.macs / parallel;
             const auto bram = (4 * parallel + 35) / 36 * ((layer.parameters / parallel + 511) / 512);
             layer.foldings.push_back({{{300 + 14 * parallel, 200 + 20 * parallel, bram, 0, 0}}, cycles, cycles / 16 + 10});
