@@ -153,7 +153,7 @@ Result<std::vector<Border>> read_borders(const Model::Implementation& model,
 Result<std::string> write_stage(const Model::Implementation& model, const Border& from, const Border& to,
                                 const std::vector<NodeId>& nodes, const std::string& name) {
     if (model.altered) return emit_onnx(model.graph, {name, nodes, from.tensors, to.tensors});
-    Extract part{name, {}, {}, {}};
+    Extract part{name, {}, {}, {}, model.graph.exact_fractions};
     for (const auto node : nodes)
         part.nodes.push_back(model.files_nodes[node]);
     for (const auto id : from.tensors)

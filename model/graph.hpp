@@ -355,6 +355,9 @@ struct Graph {
     std::vector<Node> nodes;  // topologically sorted
     std::vector<TensorId> inputs;
     std::vector<TensorId> outputs;
+    // Sums of fractions are the reference's to the last bit, because integers follow from them, here or in another stage; else
+    // they are within ONNX's tolerance of these.
+    bool exact_fractions = false;
 
     const Tensor& operator[](TensorId id) const { return tensors[id]; }
 };

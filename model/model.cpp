@@ -5,6 +5,7 @@
 
 #include "base/suggest.hpp"
 #include "model/build.hpp"
+#include "model/exactness.hpp"
 #include "model/expand.hpp"
 #include "model/implementation.hpp"
 #include "model/operators.hpp"
@@ -82,10 +83,12 @@ Result<Model> Model::parse_in(std::string_view onnx, const std::string& where,
     if (auto done = give_shapes(*raw, shapes); !done) return fail_in(where, done.error());
     const auto expanded = expand_operators(*raw);
     if (!expanded) return fail_in(where, expanded.error());
+    const bool said_exact = raw->exact_fractions;
     auto draft = build_graph(*std::move(raw));
     if (!draft) return fail_in(where, draft.error());
     draft->altered = draft->altered || *expanded;
     run_passes(*draft);
+    draft->graph.exact_fractions = said_exact || needs_exact_fractions(draft->graph);
     return Model(std::make_shared<const Implementation>(Implementation{
         where, *std::move(file), std::move(draft->graph), std::move(draft->files_nodes), draft->altered}));
 }

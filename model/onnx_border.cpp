@@ -1,5 +1,6 @@
 #include "model/onnx_border.hpp"
 
+#include "model/domains.hpp"
 #include "model/onnx_tensor.hpp"
 
 namespace fard::model {
@@ -28,6 +29,12 @@ void describe_border(onnx::ValueInfoProto& value, const Tensor& tensor) {
     auto* shape = type->mutable_shape();
     for (const auto extent : tensor.shape)
         shape->add_dim()->set_dim_value(extent);
+}
+
+void say_exact_fractions(onnx::ModelProto& model) {
+    auto& entry = *model.add_metadata_props();
+    entry.set_key(std::string(exact_fractions_key));
+    entry.set_value("1");
 }
 
 void Annotations::set(const std::string& tensor, const std::string& key, const std::string& value) {

@@ -13,6 +13,9 @@ namespace fard::model {
 // Name, element type and shape of a graph input or output.
 void describe_border(onnx::ValueInfoProto& value, const Tensor& tensor);
 
+// That sums of fractions are to be exact (Graph::exact_fractions).
+void say_exact_fractions(onnx::ModelProto& model);
+
 // The quantization annotations of a graph in the making: one entry for each tensor.
 class Annotations {
   public:

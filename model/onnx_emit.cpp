@@ -79,6 +79,7 @@ class Emitter {
             annotations_.set_type(graph_[id]);
             annotations_.set_layout(graph_[id]);
         }
+        if (graph_.exact_fractions) say_exact_fractions(model_);
         return model_.SerializeAsString();
     }
 

@@ -135,6 +135,8 @@ Result<RawGraph> read_graph(const onnx::ModelProto& model) {
     const auto& graph = model.graph();
     RawGraph read;
     read.name = graph.name();
+    for (const auto& entry : model.metadata_props())
+        if (entry.key() == exact_fractions_key) read.exact_fractions = true;
     const auto opset = opset_of(model);
     if (!opset) return fail(opset.error());
     read.opset = *opset;
@@ -204,6 +206,7 @@ class Extractor {
         for (const Tensor* tensor : part_.outputs)
             describe_border(*target().add_output(), *tensor);
         keep_annotations();
+        if (part_.exact_fractions) say_exact_fractions(*result_);
         return result_->SerializeAsString();
     }
 

@@ -20,6 +20,7 @@ struct Extract {
                                         // constants is added by itself
     std::vector<const Tensor*> inputs;  // the borders: names, shapes and types as the whole network has them
     std::vector<const Tensor*> outputs;
+    bool exact_fractions = false;  // as in Graph
 };
 
 // A parsed file. Immutable; owns its protobuf message.

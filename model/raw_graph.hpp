@@ -56,6 +56,7 @@ struct RawGraph {
     std::vector<RawTensor> initializers;
     std::vector<RawValue> inputs;  // without those that are initializers
     std::vector<RawValue> outputs;
+    bool exact_fractions = false;  // as in Graph, where the file is a stage of a network that says so
     // Quantization annotations: tensor name -> key ("finn_datatype", ...) -> value.
     std::map<std::string, std::map<std::string, std::string>> annotations;
 

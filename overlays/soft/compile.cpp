@@ -135,10 +135,10 @@ class Compiler {
         return next;
     }
 
-    // Whether lower_concat will take it, with bytes.
+    // Whether lower_concat will take it, with bytes or fractions.
     bool concatenates_pixels(const Node& node) const {
         const auto& out = storages_[node.outputs[0]];
-        if (out.kind != Storage::Kind::u8 ||
+        if ((out.kind != Storage::Kind::u8 && out.kind != Storage::Kind::f32) ||
             node.as<model::AxisAttributes>().axis != last_axis(node.outputs[0]))
             return false;
         return std::ranges::all_of(node.inputs, [&](TensorId id) {
@@ -229,11 +229,30 @@ class Compiler {
     // Operators that work element by element.
     bool lower_each(const Node& node) {
         const Surroundings around{graph_, kernels_, storages_, buffers_, readers_.sole};
+        if (lower_into_concat(node)) return true;
         auto found = lower_floats(around, node, next_buffer());
         if (!found) found = lower_elementwise(around, node, next_buffer());
         if (!found) return false;
         if (found->joined) done_[number_of(*found->joined)] = true;
         return add_step(std::move(found->step), found->output);
+    }
+
+    // A linear layer over fractions that writes to its place in the result of a Concat.
+    bool lower_into_concat(const Node& node) {
+        const auto result = result_of_float_layer(storages_, readers_.sole, node);
+        const Node* concat = result && !graph_.exact_fractions ? readers_.sole[*result] : nullptr;
+        if (!concat || concat->op != Op::concat || !concatenates_pixels(*concat)) return false;
+        const auto out = concat->outputs[0];
+        const Surroundings around{graph_, kernels_, storages_, buffers_, readers_.sole};
+        const auto buffer = known_[out] ? buffers_[out] : next_buffer();
+        auto found = lower_floats(around, node, buffer,
+                                  Place{static_cast<std::size_t>(storages_[out].shape.back()), offset_within(*concat, *result)});
+        if (!found) return false;
+        buffer_of_concat(*concat);
+        placed_[found->output] = true;
+        if (found->joined) done_[number_of(*found->joined)] = true;
+        recipe_.steps.push_back(std::move(found->step));
+        return true;
     }
 
     // Float operators on integers: these as fractions before.

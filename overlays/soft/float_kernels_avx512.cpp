@@ -2,6 +2,7 @@
 
 #define FARD_FLOATS __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,fma")))
 #include "overlays/soft/float_loops.hpp"
+#include "overlays/soft/single_loops.hpp"
 
 namespace fard::soft::avx512 {
 namespace {
@@ -18,6 +19,7 @@ struct Eight {
         return _mm512_fmadd_pd(a, b, c);
     }
     FARD_FLOATS_INLINE static Doubles add(Doubles a, Doubles b) { return _mm512_add_pd(a, b); }
+    FARD_FLOATS_INLINE static void keep(double* to, Doubles a) { _mm512_storeu_pd(to, a); }
     // The second operand is the result where one is no number, and for -0.
     FARD_FLOATS_INLINE static void store(float* to, Doubles a, bool relu) {
         const __m256 x = _mm512_cvtpd_ps(a);
@@ -25,8 +27,19 @@ struct Eight {
     }
 };
 
+struct SixteenSingles {
+    static constexpr std::size_t lanes = 16, most_vectors = 4;
+    static constexpr std::size_t rows_of(std::size_t vectors) { return vectors == 4 ? 6 : 8; }
+    using Singles = __m512;
+    FARD_FLOATS_INLINE static Singles load(const float* from) { return _mm512_loadu_ps(from); }
+    FARD_FLOATS_INLINE static Singles all(const float* from) { return _mm512_set1_ps(*from); }
+    FARD_FLOATS_INLINE static Singles add_product(Singles a, Singles b, Singles sum) { return _mm512_fmadd_ps(a, b, sum); }
+    FARD_FLOATS_INLINE static Singles larger(Singles a, Singles b) { return _mm512_max_ps(a, b); }
+    FARD_FLOATS_INLINE static void store(float* to, Singles x) { _mm512_storeu_ps(to, x); }
+};
+
 }  // namespace
 
-constexpr FloatKernels floats = float_kernels_of<Eight>;
+constexpr FloatKernels floats = float_kernels_of<Eight, SixteenSingles>;
 
 }  // namespace fard::soft::avx512

@@ -4,6 +4,7 @@
 //   static constexpr std::size_t lanes, rows, vectors;  of a vector; of a tile, whose sums stay in registers
 //   using Doubles;
 //   static Doubles load(const double*), all(double), real(const float*), fma(Doubles, Doubles, Doubles), add(Doubles, Doubles);
+//   static void keep(double*, Doubles);
 //   static void store(float*, Doubles, bool relu);  rounded to float; relu: 0 where that is below 0
 #pragma once
 
@@ -87,7 +88,14 @@ FARD_FLOATS void depthwise_floats(const DepthwiseFloats& shared_job) {
 }
 
 template <typename Set>
-constexpr FloatKernels float_kernels_of{gemm_floats<Set>, depthwise_floats<Set>};
+FARD_FLOATS void add_floats(const AddFloats& shared_job) {
+    const AddFloats job = shared_job;
+    std::size_t c = 0;
+    for (; c + Set::lanes <= job.channels; c += Set::lanes)
+        Set::keep(job.sums + c, Set::add(Set::load(job.sums + c), Set::real(job.x + c)));
+    for (; c < job.channels; ++c)
+        job.sums[c] += job.x[c];
+}
 
 }  // namespace
 }  // namespace fard::soft

@@ -2,7 +2,8 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
+
+#include "overlays/soft/single_steps.hpp"
 
 namespace fard::soft {
 namespace {
@@ -34,20 +35,6 @@ std::vector<double> pack_constants(const std::vector<double>& list, std::size_t 
     for (std::size_t c = 0; c < list.size(); ++c)
         packed[(c / group_channels * group_panels) * float_panel_width + c % group_channels] = list[c];
     return packed;
-}
-
-// Calls visit(whether it is inside of the image, its number there) for each pixel under the window of output pixel `pixel`.
-template <typename Visit>
-void for_each_tap(const Window& window, std::size_t pixel, Visit visit) {
-    const auto number = static_cast<std::int64_t>(pixel);
-    const auto top = number / window.out_width * window.strides.height - window.pads.top;
-    const auto left = number % window.out_width * window.strides.width - window.pads.left;
-    for (std::int64_t i = 0; i < window.kernel.height; ++i)
-        for (std::int64_t j = 0; j < window.kernel.width; ++j) {
-            const auto y = top + i * window.dilations.height, x = left + j * window.dilations.width;
-            const bool inside = y >= 0 && y < window.in_height && x >= 0 && x < window.in_width;
-            visit(inside, inside ? static_cast<std::size_t>(y * window.in_width + x) : 0);
-        }
 }
 
 class FloatMatrixStep final : public Step {
@@ -179,21 +166,25 @@ class FloatDepthwiseStep final : public Step {
 
 class FloatPoolStep final : public Step {
   public:
-    FloatPoolStep(const model::PoolAttributes& attributes, bool average, BufferId in_buffer,
+    FloatPoolStep(const FloatKernels& kernels, const model::PoolAttributes& attributes, bool average, BufferId in_buffer,
                   const Storage& in, BufferId out_buffer, const Storage& out)
         : Step({in_buffer}, out_buffer),
+          kernels_(kernels),
           attributes_(attributes),
           average_(average),
           in_(in.shape),
           out_(out.shape) {}
 
-    std::size_t scratch_bytes() const override { return channels() * sizeof(double); }
+    // Sums of a mean, or the pixels under the window.
+    std::size_t scratch_bytes() const override {
+        if (average_) return channels() * sizeof(double);
+        return static_cast<std::size_t>(attributes_.kernel.height * attributes_.kernel.width) * sizeof(float*);
+    }
     std::string_view kind() const override { return average_ ? "average_pool" : "max_pool"; }
     std::string how() const override { return "fractions"; }
 
     Result<> run(const Memory& memory, Share share) const override {
         const auto rows = share.of(static_cast<std::size_t>(out_[0] * out_[1]));
-        auto* sums = reinterpret_cast<double*>(memory.scratch);
         for (auto row = rows.begin; row < rows.end; ++row) {
             const auto* image =
                 memory.at<const float>(reads[0]) + row / static_cast<std::size_t>(out_[1]) *
@@ -202,7 +193,7 @@ class FloatPoolStep final : public Step {
             const auto y =
                 static_cast<std::int64_t>(row) % out_[1] * attributes_.strides.height - attributes_.pads.top;
             for (std::int64_t x = 0; x < out_[2]; ++x, to += channels())
-                run_pixel(image, y, x * attributes_.strides.width - attributes_.pads.left, sums, to);
+                run_pixel(image, y, x * attributes_.strides.width - attributes_.pads.left, memory.scratch, to);
         }
         return {};
     }
@@ -227,25 +218,22 @@ class FloatPoolStep final : public Step {
         return count;
     }
 
-    void run_pixel(const float* image, std::int64_t top, std::int64_t left, double* sums, float* to) const {
+    void run_pixel(const float* image, std::int64_t top, std::int64_t left, std::byte* scratch, float* to) const {
         const auto channels = this->channels();
         if (!average_) {
-            std::fill_n(to, channels, -std::numeric_limits<float>::infinity());
-            visit_window(image, top, left, [&](const float* pixel) {
-                for (std::size_t c = 0; c < channels; ++c)
-                    to[c] = to[c] < pixel[c] ? pixel[c] : to[c];
-            });
-            return;
+            auto** taps = reinterpret_cast<const float**>(scratch);
+            std::size_t count = 0;
+            visit_window(image, top, left, [&](const float* pixel) { taps[count++] = pixel; });
+            return kernels_.max({taps, count, channels, to});
         }
+        auto* sums = reinterpret_cast<double*>(scratch);
         std::fill_n(sums, channels, 0.);
-        const auto count = visit_window(image, top, left, [&](const float* pixel) {
-            for (std::size_t c = 0; c < channels; ++c)
-                sums[c] += pixel[c];
-        });
+        const auto count = visit_window(image, top, left, [&](const float* pixel) { kernels_.add({sums, pixel, channels}); });
         for (std::size_t c = 0; c < channels; ++c)
             to[c] = static_cast<float>(sums[c] / static_cast<double>(count));
     }
 
+    const FloatKernels& kernels_;
     model::PoolAttributes attributes_;
     bool average_;
     model::Shape in_, out_;
@@ -308,15 +296,14 @@ class FloatPairStep final : public Step {
 }  // namespace
 
 StepPtr make_float_layer_step(const FloatKernels& kernels, FloatLayer layer) {
-    const bool depthwise = layer.groups > 1 && layer.groups == layer.channels &&
-                           layer.window.channels == layer.channels && layer.end.empty();
-    if (depthwise) return std::make_unique<FloatDepthwiseStep>(kernels, std::move(layer));
+    if (!layer.exact) return make_single_layer_step(kernels, layer);
+    if (layer.is_depthwise() && layer.end.empty()) return std::make_unique<FloatDepthwiseStep>(kernels, std::move(layer));
     return std::make_unique<FloatMatrixStep>(kernels, layer);
 }
 
-StepPtr make_float_pool_step(const model::PoolAttributes& attributes, bool average, BufferId in_buffer,
-                             const Storage& in, BufferId out_buffer, const Storage& out) {
-    return std::make_unique<FloatPoolStep>(attributes, average, in_buffer, in, out_buffer, out);
+StepPtr make_float_pool_step(const FloatKernels& kernels, const model::PoolAttributes& attributes, bool average,
+                             BufferId in_buffer, const Storage& in, BufferId out_buffer, const Storage& out) {
+    return std::make_unique<FloatPoolStep>(kernels, attributes, average, in_buffer, in, out_buffer, out);
 }
 
 StepPtr make_float_map_step(std::string_view kind, RowFunction of_row, BufferId in_buffer,

@@ -1,5 +1,5 @@
 // The inner loops of the soft device, once per instruction set. Every row of the table gives the same results
-// to the last bit; the plain one is C++ and runs everywhere.
+// to the last bit, but for sums of fractions in single precision; the plain one is C++ and runs everywhere.
 //
 // Activations are codes: value = code + base, base <= 0 (storage.hpp). Weights lie in panels of 16 output
 // channels.

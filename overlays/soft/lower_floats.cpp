@@ -30,7 +30,7 @@ bool have_exact_products(const Tensor& constant) {
 
 class Finder {
   public:
-    Finder(const Surroundings& around, const Node& node, BufferId out_buffer, bool relu)
+    Finder(const Surroundings& around, const Node& node, BufferId out_buffer, bool relu, Place place)
         : around_(around),
           node_(node),
           graph_(around.graph),
@@ -39,7 +39,8 @@ class Finder {
           from_(around.storages[in_]),
           to_(around.storages[out_]),
           out_buffer_(out_buffer),
-          relu_(relu) {}
+          relu_(relu),
+          place_(place) {}
 
     StepPtr find() const {
         if (graph_[in_].is_constant() || from_.kind != Storage::Kind::f32 || to_.kind != Storage::Kind::f32)
@@ -73,7 +74,9 @@ class Finder {
     BufferId in_buffer() const { return around_.buffers[in_]; }
 
     StepPtr each_image(StepPtr step, std::size_t images) const {
-        return for_each_image(std::move(step), images, from_.bytes() / images, to_.bytes() / images);
+        auto out_bytes = to_.bytes() / images;
+        if (place_.pitch != 0) out_bytes = out_bytes / static_cast<std::size_t>(to_.shape.back()) * place_.pitch;
+        return for_each_image(std::move(step), images, from_.bytes() / images, out_bytes);
     }
 
     StepPtr convolution() const {
@@ -84,6 +87,8 @@ class Finder {
         const auto& attributes = node_.as<model::ConvAttributes>();
         FloatLayer layer{in_buffer(), out_buffer_, {}};
         layer.relu = relu_;
+        layer.exact = graph_.exact_fractions;
+        layer.out_pitch = place_.pitch, layer.out_first = place_.first;
         layer.window = window_of(from_.shape, to_.shape, attributes.kernel, attributes.strides,
                                  attributes.dilations, attributes.pads);
         layer.channels = static_cast<std::size_t>(weights.shape[0]);
@@ -108,6 +113,8 @@ class Finder {
         bool transposed = false;
         FloatLayer layer{in_buffer(), out_buffer_, {}};
         layer.relu = relu_;
+        layer.exact = graph_.exact_fractions;
+        layer.out_pitch = place_.pitch, layer.out_first = place_.first;
         if (node_.op == Op::gemm) {
             const auto& attributes = node_.as<model::GemmAttributes>();
             if (attributes.alpha != 1 || attributes.beta != 1 || attributes.transpose_a) return nullptr;
@@ -137,7 +144,7 @@ class Finder {
 
     StepPtr pool(const model::PoolAttributes& attributes, bool average) const {
         if (!from_.channels_last || !to_.channels_last) return nullptr;
-        return make_float_pool_step(attributes, average, in_buffer(), from_, out_buffer_, to_);
+        return make_float_pool_step(*around_.kernels.floats, attributes, average, in_buffer(), from_, out_buffer_, to_);
     }
 
     StepPtr map(std::string_view kind, RowFunction of_row) const {
@@ -227,21 +234,29 @@ class Finder {
     const Storage &from_, &to_;
     BufferId out_buffer_;
     bool relu_;  // behind a linear layer
+    Place place_;
 };
 
 }  // namespace
 
-std::optional<FoundElementwise> lower_floats(const Surroundings& around, const Node& node,
-                                             BufferId out_buffer) {
+std::optional<model::TensorId> result_of_float_layer(const std::vector<Storage>& storages,
+                                                     const std::vector<const Node*>& sole_reader, const Node& node) {
     const auto out = node.outputs[0];
-    const bool linear = node.op == Op::conv || node.op == Op::matmul || node.op == Op::gemm;
-    const Node* next = linear ? around.sole_reader[out] : nullptr;
-    if (next &&
-        (next->op != Op::relu || !around.storages[next->outputs[0]].same_places(around.storages[out])))
-        next = nullptr;
-    auto step = Finder(around, node, out_buffer, next != nullptr).find();
+    if ((node.op != Op::conv && node.op != Op::matmul && node.op != Op::gemm) || storages[out].kind != Storage::Kind::f32)
+        return std::nullopt;
+    const Node* next = sole_reader[out];
+    const bool joins = next && next->op == Op::relu && storages[next->outputs[0]].same_places(storages[out]);
+    return joins ? next->outputs[0] : out;
+}
+
+std::optional<FoundElementwise> lower_floats(const Surroundings& around, const Node& node, BufferId out_buffer,
+                                             Place place) {
+    const auto out = node.outputs[0];
+    const auto result = result_of_float_layer(around.storages, around.sole_reader, node).value_or(out);
+    const Node* next = result != out ? around.sole_reader[out] : nullptr;
+    auto step = Finder(around, node, out_buffer, next != nullptr, place).find();
     if (!step) return std::nullopt;
-    return FoundElementwise{std::move(step), next ? next->outputs[0] : out, next};
+    return FoundElementwise{std::move(step), result, next};
 }
 
 }  // namespace fard::soft

@@ -5,6 +5,7 @@
 
 #include "model/functions.hpp"
 #include "model/tables.hpp"
+#include "overlays/soft/any_product_step.hpp"
 #include "overlays/soft/table_steps.hpp"
 
 namespace fard::soft {
@@ -205,6 +206,19 @@ void softmax_line(const double* from, std::size_t count, double* to, std::size_t
         to[i] /= sum;
 }
 
+// Of any two tensors.
+StepPtr product_of(const Surroundings& around, const Node& node, const std::vector<Feed>& feeds, const Outcome& outcome) {
+    Product product{feeds[0], feeds[1]};
+    product.exact = around.graph.exact_fractions;
+    if (node.op == Op::gemm) {
+        const auto& attributes = node.as<model::GemmAttributes>();
+        product.alpha = attributes.alpha, product.beta = attributes.beta;
+        product.transpose_a = attributes.transpose_a, product.transpose_b = attributes.transpose_b;
+        if (feeds.size() > 2) product.c = feeds[2];
+    }
+    return make_any_product_step(*around.kernels.floats, product, outcome);
+}
+
 LineFunction best_of(const model::ArgMaxAttributes& attributes) {
     return [attributes](const double* from, std::size_t count, double* to, std::size_t) {
         std::size_t best = 0;
@@ -236,6 +250,7 @@ StepPtr lower_tables(const Surroundings& around, const Node& node, BufferId out_
         feeds.push_back(channel_numbers(graph[out].shape, found->axis));
         return make_broadcast_step(std::move(feeds), outcome, std::move(found->function));
     }
+    if (node.op == Op::matmul || node.op == Op::gemm) return product_of(around, node, feeds, outcome);
     if (node.op == Op::concat) return make_join_step(feeds, outcome, node.as<model::AxisAttributes>().axis);
     if (node.op == Op::lookup) return make_lookup_step(feeds[0], feeds[1], outcome, node.as<model::AxisAttributes>().axis);
     if (!feeds[0].computed()) return nullptr;

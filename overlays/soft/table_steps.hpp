@@ -6,29 +6,9 @@
 #include <optional>
 #include <vector>
 
-#include "model/graph.hpp"
-#include "overlays/soft/step.hpp"
-#include "overlays/soft/storage.hpp"
+#include "overlays/soft/feeds.hpp"
 
 namespace fard::soft {
-
-// An operand: a tensor that is computed, a constant, or numbers.
-struct Feed {
-    BufferId buffer = 0;
-    Storage storage;
-    const model::Tensor* constant = nullptr;
-    model::Shape shape;  // in the graph's order
-    std::vector<double> numbers = {};
-
-    bool computed() const { return constant == nullptr && numbers.empty(); }
-};
-
-struct Outcome {
-    BufferId buffer = 0;
-    Storage storage;
-    const model::Tensor& tensor;
-    const std::string& node;  // for messages
-};
 
 // `count` elements of the result, from as many of each operand.
 using BlockFunction = std::function<void(const double* const* from, double* to, std::size_t count)>;

@@ -1,8 +1,7 @@
 // Forms of networks that generated ones draw seldom or never, checked as those are.
 #include <doctest/doctest.h>
 
-#include "tests/model/onnx_maker.hpp"
-#include "tests/overlays/network_check.hpp"
+#include "tests/overlays/network_form.hpp"
 
 using namespace fard;
 using namespace fard::test;
@@ -13,63 +12,6 @@ using model::test::set;
 namespace {
 
 constexpr const char* qonnx_domain = "qonnx.custom_op.general";
-
-class Form {
-  public:
-    explicit Form(std::uint32_t seed) : random_(seed) {}
-
-    OnnxMaker& maker() { return maker_; }
-    std::string next(const std::string& what) { return what + std::to_string(count_++); }
-
-    std::string floats(const Extents& shape, float low = -1, float high = 1) {
-        std::size_t count = 1;
-        for (const auto extent : shape)
-            count *= static_cast<std::size_t>(extent);
-        std::uniform_real_distribution<float> uniform(low, high);
-        std::vector<float> values(count);
-        for (auto& value : values)
-            value = uniform(random_);
-        const auto name = next("c");
-        maker_.constant(name, shape, values);
-        return name;
-    }
-    std::string scalar(float value) {
-        const auto name = next("s");
-        maker_.constant(name, {}, {value});
-        return name;
-    }
-    std::string add(const std::string& op, const std::vector<std::string>& inputs) {
-        const auto name = next(op);
-        last_ = &maker_.node(op, inputs, name);
-        return name;
-    }
-    onnx::NodeProto& last() { return *last_; }
-
-    std::string quant(const std::string& x, float scale, int bits, bool is_signed) {
-        const auto name = next("Quant");
-        auto& node = maker_.node("Quant", {x, scalar(scale), scalar(0), scalar(static_cast<float>(bits))},
-                                 name, qonnx_domain);
-        set(node, "signed", int{is_signed});
-        set(node, "narrow", 0);
-        set(node, "rounding_mode", "ROUND");
-        return name;
-    }
-
-    // On every row, and cut everywhere; `kind` is that of one of its steps, and none is interpreted.
-    void check(const std::string& output, std::uint32_t seed, const std::string& kind) {
-        maker_.output(output);
-        Checked checked;
-        CHECK(check_network({maker_.bytes(), kind}, seed, checked));
-        CHECK_MESSAGE(checked.kinds[kind] > 0, kind);
-        CHECK_MESSAGE(checked.kinds["interpreted"] == 0, kind);
-    }
-
-  private:
-    std::mt19937 random_;
-    OnnxMaker maker_;
-    onnx::NodeProto* last_ = nullptr;
-    int count_ = 0;
-};
 
 }  // namespace
 
