@@ -9,6 +9,8 @@
 #include <fstream>
 #include <sstream>
 
+#include "runtime/peer/mixing.hpp"
+
 namespace fard {
 namespace {
 
@@ -27,6 +29,11 @@ bool is_key_name(const std::string& name) {
 
 std::string line_of(const wire::AllowedKey& key) {
     return fmt::format("{} {} {}\n", key.revoked ? "revoked" : name_of(static_cast<Role>(key.role)), key.key.hex, key.name);
+}
+
+std::uint64_t sum_of(const wire::AllowedKey& key) {
+    const auto hash = hash_of(key.key.hex);
+    return key.revoked ? mix(hash) : hash;
 }
 
 }  // namespace
@@ -86,10 +93,24 @@ Result<> KeyRing::load() {
             words >> ticket.expires;
             tickets_[{key}] = ticket;
         } else {
-            keys_[{key}] = {{key}, static_cast<std::uint8_t>(role.value_or(Role::none)), name, kind == "revoked"};
+            put({{key}, static_cast<std::uint8_t>(role.value_or(Role::none)), name, kind == "revoked"});
         }
     }
     return {};
+}
+
+void KeyRing::put(const wire::AllowedKey& key) {
+    const auto [place, is_new] = keys_.try_emplace(key.key, key);
+    if (!is_new) {
+        hash_ -= sum_of(place->second);
+        place->second = key;
+    }
+    hash_ += sum_of(key);
+}
+
+std::uint64_t KeyRing::hash() const {
+    const std::lock_guard lock(mutex_);
+    return hash_;
 }
 
 Result<> KeyRing::save() const {
@@ -142,7 +163,7 @@ Result<KeyRing::Merged> KeyRing::merge(const std::vector<wire::AllowedKey>& keys
         if (found == keys_.end() && keys_.size() >= most_keys && !key.revoked) continue;
         const bool newly_revoked = key.revoked && (found == keys_.end() || !found->second.revoked);
         if (found != keys_.end() && !newly_revoked) continue;
-        keys_[key.key] = key;
+        put(key);
         merged.changed = true;
         if (newly_revoked) merged.revoked.push_back(key.key);
     }

@@ -43,6 +43,10 @@ class KeyRing {
     bool is_revoked(const PublicKey& key) const;
     std::vector<wire::AllowedKey> keys() const;  // without tickets
 
+    // Two rings with the same hash know the same keys, and the same of them are revoked: the sum over the keys of h(key)
+    // (mixing.hpp), those that are revoked put through mix once more; modulo 2^64.
+    std::uint64_t hash() const;
+
     // Takes what is new in it and keeps it on disk. Returns which keys were revoked by it, and whether anything changed.
     struct Merged {
         bool changed = false;
@@ -67,10 +71,12 @@ class KeyRing {
     };
     Result<> load();
     Result<> save() const;  // with the mutex held
+    void put(const wire::AllowedKey& key);
 
     const std::filesystem::path file_;
     mutable std::mutex mutex_;
     std::map<PublicKey, wire::AllowedKey> keys_;
+    std::uint64_t hash_ = 0;
     std::map<PublicKey, Ticket> tickets_;
     bool open_ = true;
 };

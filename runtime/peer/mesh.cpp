@@ -93,6 +93,7 @@ struct Mesh::Impl : std::enable_shared_from_this<Mesh::Impl> {
     void work_with(const PeerId& peer);
     void ask_to_be_heard(const wire::Member& member);
     void greet(const PeerId& peer);
+    wire::Digest in_short() const;
     void catch_up(const PeerId& peer);
     void answer_hello(const wire::Body& body, const Reply& reply);
     void tick();
@@ -358,9 +359,15 @@ void Mesh::Impl::greet(const PeerId& peer) {
     });
 }
 
+// The members, and with them the keys: a ring is long, and nearly always the same one.
+wire::Digest Mesh::Impl::in_short() const {
+    auto digest = membership->digest();
+    if (ring) digest.keys = ring->hash();
+    return digest;
+}
+
 void Mesh::Impl::catch_up(const PeerId& peer) {
-    post_state(peer.hex, membership->digest());
-    if (ring) post_state(peer.hex, wire::Allowed{ring->keys()});
+    post_state(peer.hex, in_short());
 }
 
 void Mesh::Impl::answer_hello(const wire::Body& body, const Reply& reply) {
@@ -466,7 +473,7 @@ void Mesh::Impl::tell_news() {
     auto deeds = gossip->due(loop.now());
     for (const auto& news : deeds.news)
         post_state(everyone, news);
-    if (deeds.digest) post_state(everyone, *deeds.digest);
+    if (deeds.digest) post_state(everyone, in_short());
     if (deeds.sync_with) sync_with(*deeds.sync_with);
     loop.cancel(news_timer);
     news_timer = loop.call_at(gossip->next(), [this] { tell_news(); });
@@ -557,7 +564,8 @@ void Mesh::Impl::take_state(const PeerId& from, const wire::Body& body) {
     } else if (const auto* digest = body.as<wire::Digest>()) {
         // Who is not a neighbour (any more) may not hear our SYNC.
         if (!membership->neighbourhood().hears(from, membership->roster())) return;
-        gossip->heard(from, *digest);
+        if (ring && digest->keys != ring->hash()) post_state(from.hex, wire::Allowed{ring->keys()});
+        gossip->heard(from, {digest->members, digest->hash, 0});
         tell_news();
     } else if (body.is<wire::Leave>()) {
         apply(membership->leave(from, loop.now()));

@@ -133,12 +133,14 @@ struct News {  // published on change, and passed on by who hears only some: rec
 };
 
 struct Digest {  // published each second: what the publisher knows, in short
-    static constexpr std::uint16_t type = 18, version = 1;
+    static constexpr std::uint16_t type = 18, version = 2;
     static constexpr std::size_t cap = 1 * kib;
     static constexpr const char* name = "DIGEST";
     std::uint32_t members = 0;
     std::uint64_t hash = 0;  // runtime/peer/roster.hpp
-    static constexpr auto fields = std::tuple{field("members", &Digest::members), field("hash", &Digest::hash)};
+    std::uint64_t keys = 0;  // runtime/peer/key_ring.hpp; 0 without keys
+    static constexpr auto fields = std::tuple{field("members", &Digest::members), field("hash", &Digest::hash),
+                                              field("keys", &Digest::keys)};
     friend bool operator==(const Digest&, const Digest&) = default;
 };
 

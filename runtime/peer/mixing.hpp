@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string_view>
 
 #include "runtime/peer/ids.hpp"
 
@@ -15,12 +16,16 @@ constexpr std::uint64_t mix(std::uint64_t value) {
     return value ^ (value >> 31);
 }
 
-// FNV-1a over the id's digits, mixed.
-inline std::uint64_t hash_of(const PeerId& peer) {
+// FNV-1a over the digits of an id or a key, mixed.
+constexpr std::uint64_t hash_of(std::string_view hex) {
     std::uint64_t hash = 0xcbf29ce484222325ull;
-    for (const char digit : peer.hex)
+    for (const char digit : hex)
         hash = (hash ^ static_cast<unsigned char>(digit)) * 0x100000001b3ull;
     return mix(hash);
+}
+
+inline std::uint64_t hash_of(const PeerId& peer) {
+    return hash_of(std::string_view(peer.hex));
 }
 
 }  // namespace fard

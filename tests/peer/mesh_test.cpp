@@ -1,5 +1,6 @@
 // The mesh over real sockets and threads; some of its peers in processes of their own, to be killed and
 // stopped.
+#include "runtime/peer/key_ring.hpp"
 #include "runtime/peer/mesh.hpp"
 
 #include <doctest/doctest.h>
@@ -27,7 +28,7 @@ using namespace std::chrono_literals;
 namespace {
 
 MeshOptions options_of(const SocketDirectory& directory, const std::string& name,
-                       const std::vector<Endpoint>& seeds) {
+                       const std::vector<Address>& seeds) {
     MeshOptions options;
     options.cluster = "lab";
     options.name = name;
@@ -43,8 +44,8 @@ const Endpoint any_port = at("tcp://127.0.0.1:0");
 // One node manager's network half.
 struct Board {
     Board(Loop& loop, SocketFactory& sockets, const SocketDirectory& directory, const std::string& name,
-          std::vector<Endpoint> seeds = {}, const std::string& cluster = "lab", bool tcp = false) {
-        auto opened = FrontDoor::open(loop, sockets, PeerId{random_hex(16)},
+          std::vector<Address> seeds = {}, const std::string& cluster = "lab", bool tcp = false) {
+        auto opened = FrontDoor::open(loop, sockets, draw_peer_id(sockets.identity().key()),
                                       tcp ? any_port : directory.endpoint(name + ".door"));
         if (!opened) throw std::runtime_error(opened.error().message);
         door = std::move(*opened);
@@ -88,12 +89,12 @@ struct Board {
 
 struct Lab {
     Lab() { spdlog::set_level(spdlog::level::err); }
-    Board& add(const std::string& name, std::vector<Endpoint> seeds = {},
+    Board& add(const std::string& name, std::vector<Address> seeds = {},
                const std::string& cluster = "lab") {
         boards.push_back(std::make_unique<Board>(loop, sockets, directory, name, std::move(seeds), cluster));
         return *boards.back();
     }
-    Endpoint door(const std::string& name) const { return directory.endpoint(name + ".door"); }
+    Address door(const std::string& name) const { return {directory.endpoint(name + ".door"), {}}; }
     bool all_see(std::size_t count) const {
         return std::all_of(boards.begin(), boards.end(),
                            [&](const auto& board) { return board->size() == count; });
@@ -108,7 +109,7 @@ struct Lab {
 // A board in a process of its own. To be made before this process has threads.
 class BoardProcess {
   public:
-    BoardProcess(const SocketDirectory& directory, const std::string& name, std::vector<Endpoint> seeds,
+    BoardProcess(const SocketDirectory& directory, const std::string& name, std::vector<Address> seeds,
                  bool tcp = false) {
         pid_ = fork();
         REQUIRE(pid_ >= 0);
@@ -259,8 +260,8 @@ TEST_CASE("beyond 32 boards each hears a few, and whom it works with on demand")
 
 TEST_CASE("a killed process is noticed at once, and pending questions to it end") {
     SocketDirectory directory;
-    BoardProcess victim(directory, "v", {directory.endpoint("a.door")});
-    BoardProcess other(directory, "w", {directory.endpoint("a.door")});
+    BoardProcess victim(directory, "v", {{directory.endpoint("a.door"), {}}});
+    BoardProcess other(directory, "w", {{directory.endpoint("a.door"), {}}});
     AsioLoop loop;
     SocketFactory sockets{Identity::local()};
     Board a(loop, sockets, directory, "a");
@@ -284,7 +285,7 @@ TEST_CASE("a killed process is noticed at once, and pending questions to it end"
 
 TEST_CASE("the same over tcp: joined, asked, killed, noticed") {
     SocketDirectory directory;
-    BoardProcess victim(directory, "v", {directory.endpoint("a.door")}, true);
+    BoardProcess victim(directory, "v", {{directory.endpoint("a.door"), {}}}, true);
     AsioLoop loop;
     SocketFactory sockets{Identity::local()};
     Board a(loop, sockets, directory, "a");
@@ -309,8 +310,8 @@ TEST_CASE(
     "a stopped process is lost within 1.5 s, its neighbours are not, and it is a member again when it "
     "wakes") {
     SocketDirectory directory;
-    BoardProcess victim(directory, "v", {directory.endpoint("a.door")});
-    BoardProcess other(directory, "w", {directory.endpoint("a.door")});
+    BoardProcess victim(directory, "v", {{directory.endpoint("a.door"), {}}});
+    BoardProcess other(directory, "w", {{directory.endpoint("a.door"), {}}});
     AsioLoop loop;
     SocketFactory sockets{Identity::local()};
     Board a(loop, sockets, directory, "a");
@@ -336,7 +337,7 @@ TEST_CASE(
 
 TEST_CASE("with no second peer a silent one is probed over a fresh connection") {
     SocketDirectory directory;
-    BoardProcess victim(directory, "v", {directory.endpoint("a.door")});
+    BoardProcess victim(directory, "v", {{directory.endpoint("a.door"), {}}});
     AsioLoop loop;
     SocketFactory sockets{Identity::local()};
     Board a(loop, sockets, directory, "a");
@@ -349,9 +350,40 @@ TEST_CASE("with no second peer a silent one is probed over a fresh connection") 
     CHECK(a.lost_why.find("fresh connection") != std::string::npos);
 }
 
+TEST_CASE("keys that a board has not heard of come with the next digest, and those that were revoked") {
+    Lab lab;
+    const auto ann = KeyPair::make().public_key;
+    const auto entry = [](const PublicKey& key, Role role, bool revoked = false) {
+        return wire::AllowedKey{key, static_cast<std::uint8_t>(role), "x", revoked};
+    };
+    const KeyPair pairs[] = {KeyPair::make(), KeyPair::make()};
+    std::shared_ptr<KeyRing> rings[2];
+    std::unique_ptr<SocketFactory> sockets[2];
+    std::unique_ptr<Board> boards[2];
+    for (int i = 0; i < 2; ++i) {
+        rings[i] = KeyRing::open({}).value();
+        REQUIRE(rings[i]->merge({entry(pairs[0].public_key, Role::node), entry(pairs[1].public_key, Role::node)}));
+        sockets[i] = std::make_unique<SocketFactory>(Identity::keyed(pairs[i], rings[i]));
+    }
+    CHECK(rings[0]->hash() == rings[1]->hash());
+    boards[0] = std::make_unique<Board>(lab.loop, *sockets[0], lab.directory, "a", std::vector<Address>{}, "lab", true);
+    const Address seed{boards[0]->door->endpoint(), pairs[0].public_key};
+    boards[1] = std::make_unique<Board>(lab.loop, *sockets[1], lab.directory, "b", std::vector{seed}, "lab", true);
+    REQUIRE(run_until(lab.loop, [&] { return boards[0]->size() == 2 && boards[1]->size() == 2; }));
+
+    // Behind the mesh's back, as if ALLOWED had been lost.
+    for (const bool revoked : {false, true}) {
+        REQUIRE(rings[0]->merge({entry(ann, Role::user, revoked)}));
+        CHECK(rings[0]->hash() != rings[1]->hash());
+        CHECK(run_until(lab.loop, [&] { return rings[0]->hash() == rings[1]->hash(); }));
+        CHECK(rings[1]->role_of(ann) == (revoked ? Role::none : Role::user));
+        CHECK(rings[1]->is_revoked(ann) == revoked);
+    }
+}
+
 TEST_CASE("a board whose loop is busy for seconds is never taken for dead") {
     SocketDirectory directory;
-    BoardProcess watcher(directory, "v", {directory.endpoint("a.door")});
+    BoardProcess watcher(directory, "v", {{directory.endpoint("a.door"), {}}});
     AsioLoop loop;
     SocketFactory sockets{Identity::local()};
     Board a(loop, sockets, directory, "a");
@@ -370,12 +402,12 @@ TEST_CASE("rubbish on the mesh and at the heartbeat is dropped, counted, and end
     auto impostor = lab.sockets.make(SocketKind::pub);
     const wire::Member fake{{random_hex(16)},
                             "fake",
-                            lab.door("fake"),
+                            lab.door("fake").endpoint,
                             lab.directory.endpoint("fake.pub"),
                             lab.directory.endpoint("fake.beat"),
                             {}};
     REQUIRE(impostor->bind(fake.publisher).has_value());
-    auto visitor = Visitor::knock(lab.loop, lab.sockets, fake.peer, {lab.door("a"), {}});
+    auto visitor = Visitor::knock(lab.loop, lab.sockets, fake.peer, lab.door("a"));
     std::optional<Result<wire::Body>> welcome;
     wire::Record record;
     record.member = fake;
@@ -426,7 +458,7 @@ TEST_CASE("rubbish on the mesh and at the heartbeat is dropped, counted, and end
 TEST_CASE("an endpoint that others cannot connect to is refused at the start") {
     Lab lab;
     SocketFactory open(Identity::insecure());
-    auto door = FrontDoor::open(lab.loop, open, PeerId{random_hex(16)}, lab.door("x"));
+    auto door = FrontDoor::open(lab.loop, open, PeerId{random_hex(16)}, lab.door("x").endpoint);
     auto options = options_of(lab.directory, "x", {});
     options.publisher = at("tcp://0.0.0.0:0");
     const auto mesh = Mesh::start(lab.loop, open, **door, options, {});
