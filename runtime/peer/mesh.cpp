@@ -30,6 +30,8 @@ constexpr Duration sync_deadline = 500ms;
 constexpr Duration said_again = 30s;   // that somebody outside the neighbourhood shall hear us
 constexpr Duration heard_for = 60s;    // somebody outside the neighbourhood, after the last request
 constexpr Duration unwanted_for = 5s;  // until a subscription goes: the neighbourhood may change back
+constexpr std::size_t a_few = 12;  // members: each hears all others at once
+constexpr Duration settled = 500ms;  // with more of them, until it hears those that it would not beyond 32
 constexpr int waiting_messages = 256;  // for a peer that does not take them; what it misses is repeated or made good
 constexpr Duration farewell = 100ms;  // how long the process may wait for LEAVE to go out
 
@@ -144,6 +146,8 @@ struct Mesh::Impl : std::enable_shared_from_this<Mesh::Impl> {
         TimePoint said{};    // to it, that it shall hear us
     };
     std::map<PeerId, Heard> heard;
+    std::map<PeerId, TimePoint> met;  // members, since when
+    bool unsettled = false;           // some of them are not heard yet that shall be
     std::map<PeerId, std::unique_ptr<Visitor>> calling;  // who shall hear us
     Loop::TimerId timer = 0;
     Loop::TimerId news_timer = 0;
@@ -256,12 +260,14 @@ void Mesh::Impl::welcome_in(const wire::Member& member) {
                          member.name, other.front_door, member.front_door);
     }
     heartbeat->add(member);
+    met[member.peer] = loop.now();
     if (events.joined) events.joined(member);
 }
 
 void Mesh::Impl::see_off(const wire::Member& member, const std::string& why) {
     spdlog::warn("mesh: board {} is gone: {}", member.name, why);
     stop_listening(member.peer);
+    met.erase(member.peer);
     calling.erase(member.peer);
     heartbeat->remove(member.peer);
     requests->forget(member.peer, why);
@@ -272,12 +278,20 @@ void Mesh::Impl::on_loss(const Heartbeat::Loss& loss) {
     apply(membership->lost(loss.peer, loss.why, !loss.ended, loss.alone, loop.now()));
 }
 
-// Subscribes to whom the neighbourhood wants us to hear, and exchanges heartbeats with whom it says.
+// Subscribes to whom the neighbourhood wants us to hear, and exchanges heartbeats with whom it says. Where dozens come
+// together, the first would connect all to all, for moments; with keys each connection costs milliseconds of work.
 void Mesh::Impl::listen() {
     const auto& roster = membership->roster();
     const auto& neighbourhood = membership->neighbourhood();
-    for (const auto& peer : neighbourhood.heard(roster))
-        if (const auto* member = membership->find(peer)) listen_to(*member);
+    unsettled = false;
+    for (const auto& peer : neighbourhood.heard(roster)) {
+        const auto* member = membership->find(peer);
+        if (member == nullptr) continue;
+        if (roster.size() <= a_few || neighbourhood.stays(peer, roster) || loop.now() - met[peer] >= settled)
+            listen_to(*member);
+        else
+            unsettled = true;
+    }
     heartbeat->watch(neighbourhood.behind(roster), neighbourhood.before(roster));
 }
 
@@ -395,6 +409,7 @@ void Mesh::Impl::tick() {
     timer = loop.call_after(tick_interval, [this] { tick(); });
     if (!heartbeat->alone()) membership->not_alone(loop.now());
     drop_unwanted();
+    if (unsettled) listen();
     tell_news();
     knock_where_due();
 }

@@ -11,9 +11,9 @@ namespace {
 constexpr std::uint64_t chords_at_most = 6;  // on average, where the members are a power of two
 }  // namespace
 
-bool Neighbourhood::chord(const PeerId& peer) const {
+bool Neighbourhood::chord(const PeerId& peer, unsigned doublings) const {
     const auto pair = mix(hash_of(self_) + hash_of(peer));  // the same from both ends
-    return (pair >> 16) < (chords_at_most << 48 >> doublings_);
+    return (pair >> 16) < (chords_at_most << 48 >> doublings);
 }
 
 void Neighbourhood::count(const Roster& roster) {
@@ -23,12 +23,12 @@ void Neighbourhood::count(const Roster& roster) {
     doublings_ = doublings;
     chords_.clear();
     for (const auto& entry : roster)
-        if (entry->member.peer != self_ && chord(entry->member.peer)) chords_.insert(entry->member.peer);
+        if (entry->member.peer != self_ && chord(entry->member.peer, doublings_)) chords_.insert(entry->member.peer);
 }
 
 void Neighbourhood::joined(const PeerId& peer, const Roster& roster) {
     count(roster);
-    if (peer != self_ && chord(peer)) chords_.insert(peer);
+    if (peer != self_ && chord(peer, doublings_)) chords_.insert(peer);
 }
 
 void Neighbourhood::lost(const PeerId& peer, const Roster& roster) {
@@ -54,10 +54,18 @@ std::vector<PeerId> Neighbourhood::before(const Roster& roster) const {
 
 bool Neighbourhood::hears(const PeerId& peer, const Roster& roster) const {
     if (peer == self_) return false;
-    if (dense() || chords_.contains(peer)) return true;
+    return dense() || chords_.contains(peer) || near(peer, roster);
+}
+
+bool Neighbourhood::near(const PeerId& peer, const Roster& roster) const {
     const auto size = roster.size();
     const auto gap = (roster.place_of(peer) + size - roster.place_of(self_)) % size;
     return gap <= reach || size - gap <= reach;
+}
+
+bool Neighbourhood::stays(const PeerId& peer, const Roster& roster) const {
+    constexpr unsigned beyond_dense = std::bit_width(dense_limit);
+    return peer != self_ && (chord(peer, std::max(doublings_, beyond_dense)) || near(peer, roster));
 }
 
 std::vector<PeerId> Neighbourhood::heard(const Roster& roster) const {

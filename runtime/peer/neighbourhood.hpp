@@ -30,11 +30,13 @@ class Neighbourhood {
     bool dense() const { return members_ <= dense_limit; }
     bool hears(const PeerId& peer, const Roster& roster) const;  // we it, and it us
     std::vector<PeerId> heard(const Roster& roster) const;       // all of them
+    bool stays(const PeerId& peer, const Roster& roster) const;  // heard by each other even if some more come
     std::vector<PeerId> behind(const Roster& roster) const;      // whom we send heartbeats, nearest first
     std::vector<PeerId> before(const Roster& roster) const;      // who sends us heartbeats, nearest first
 
   private:
-    bool chord(const PeerId& peer) const;
+    bool chord(const PeerId& peer, unsigned doublings) const;
+    bool near(const PeerId& peer, const Roster& roster) const;  // by the ring
     void count(const Roster& roster);
     std::vector<PeerId> along(const Roster& roster, bool forward) const;
 

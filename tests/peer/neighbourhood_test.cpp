@@ -97,3 +97,19 @@ TEST_CASE("a member that comes or goes changes the neighbourhood of a few") {
         CHECK(mesh.around[i].heard(mesh.roster) == before[i]);
     }
 }
+
+TEST_CASE("among up to 32 members a few stay neighbours when more come, both ways; beyond, those are the neighbours") {
+    for (const int members : {20, 32, 40}) {
+        const Mesh mesh(members);
+        std::size_t all = 0;
+        for (int i = 0; i < members; ++i)
+            for (int j = 0; j < members; ++j) {
+                const bool stays = mesh.around[i].stays(id(j), mesh.roster);
+                CHECK(stays == mesh.around[j].stays(id(i), mesh.roster));
+                if (members > 32) CHECK(stays == mesh.around[i].hears(id(j), mesh.roster));
+                all += stays ? 1 : 0;
+            }
+        CHECK(all >= static_cast<std::size_t>(members) * 6);
+        CHECK(all <= static_cast<std::size_t>(members) * 14);
+    }
+}

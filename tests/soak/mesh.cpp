@@ -56,16 +56,20 @@ double seconds_since(Clock::time_point begin) {
     return std::chrono::duration<double>(Clock::now() - begin).count();
 }
 
+// Below those that the kernel gives to the thousands of connections of the campaign, which would take it meanwhile.
 std::uint16_t free_port() {
-    const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    sockaddr_in address{};
-    address.sin_family = AF_INET;
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    socklen_t size = sizeof address;
-    auto* generic = reinterpret_cast<sockaddr*>(&address);
-    if (bind(fd, generic, size) != 0 || getsockname(fd, generic, &size) != 0) std::abort();
-    close(fd);
-    return ntohs(address.sin_port);
+    static std::uint16_t next = 20000;
+    for (;; ++next) {
+        const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        sockaddr_in address{};
+        address.sin_family = AF_INET;
+        address.sin_port = htons(next);
+        address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+        const bool bound = bind(fd, reinterpret_cast<sockaddr*>(&address), sizeof address) == 0;
+        close(fd);
+        if (bound) return next++;
+        if (next > 32000) std::abort();
+    }
 }
 
 // The key directories of all boards that there will be, made beforehand: what is measured is the mesh.
