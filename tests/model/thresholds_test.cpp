@@ -117,8 +117,7 @@ TEST_CASE("a requantize, a quantize of integers, and a chain with a sigmoid") {
     for (const bool sigmoid : {false, true}) {
         OnnxMaker maker;
         maker.input("x", {1, 3, 1, 1}, onnx::TensorProto::INT8);
-        maker.constant("sx", {3}, {0.02F, 0.5F, 0.0031F}).integers("zx", {3}, {0, 0, 0});
-        maker.proto().mutable_graph()->mutable_initializer(1)->set_data_type(onnx::TensorProto::INT8);
+        maker.constant("sx", {3}, {0.02F, 0.5F, 0.0031F});
         maker.constant("sy", {}, {0.013F});
         set(maker.node("DequantizeLinear", {"x", "sx"}, "dx"), "axis", 1);
         if (sigmoid) maker.node("Sigmoid", {"dx"}, "f");

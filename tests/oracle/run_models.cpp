@@ -13,7 +13,7 @@
 #include "model/expand.hpp"
 #include "model/onnx_file.hpp"
 #include "model/reference.hpp"
-#include "model/wire_form.hpp"
+#include "tests/oracle/part_ways.hpp"
 #include "tests/overlays/soft_run.hpp"
 
 namespace fard::test {
@@ -112,6 +112,13 @@ std::string shown(const std::vector<TensorDesc>& tensors) {
     return text;
 }
 
+std::vector<std::string> names_of(const model::Graph& graph, const std::vector<model::TensorId>& tensors) {
+    std::vector<std::string> names;
+    for (const auto id : tensors)
+        names.push_back(graph[id].name);
+    return names;
+}
+
 // The stages of a network that is cut at one place, one after the other, each read again from its bytes.
 Result<Tensors> run_cut(const std::vector<model::Stage>& stages, Tensors tensors) {
     for (const auto& stage : stages) {
@@ -130,17 +137,25 @@ Result<Tensors> run_cut(const std::vector<model::Stage>& stages, Tensors tensors
 
 void append_cuts(std::vector<std::string>& ways, const model::Model& model, const Chunks& chunks,
                  std::size_t number) {
-    const auto places = model.cut_tensors();
-    std::vector<std::vector<std::vector<std::string>>> cuts{{}};  // the whole network as a stage, and one cut
-    if (!places.empty()) cuts.push_back({{places[number % places.size()]}});
+    const auto view = model::layers_of(model.graph());
+    const auto places = model::legal_cuts(view, model::CutInside::before_activations);
+    std::vector<std::vector<std::vector<std::string>>> cuts{{}};  // the whole network as a stage, and every legal cut
+    for (const auto& place : places)
+        cuts.push_back({names_of(model.graph(), place.tensors)});
     for (const auto& cut : cuts) {
         const auto stages = model::cut(model, cut);
-        const auto name = fmt::format("cut at {}", cut.empty() ? "nothing" : cut[0][0]);
+        const auto name = fmt::format("cut at {}", cut.empty() ? "nothing" : fmt::format("{}", fmt::join(cut[0], ", ")));
         ways.push_back(results(name, model.outputs(), chunks, [&](const Tensors& chunk) -> Result<Tensors> {
             if (!stages) return fail(stages.error());
             return run_cut(*stages, chunk);
         }));
     }
+    if (places.empty()) return;
+    const auto& place = places[number % places.size()];
+    if (place.before_activation) return;
+    const auto name = fmt::format("parts at {}", fmt::join(names_of(model.graph(), place.tensors), ", "));
+    ways.push_back(results(name, model.outputs(), chunks,
+                           [&](const Tensors& chunk) { return run_parts(view, place, chunk, 2 + number % 3); }));
 }
 
 Result<std::string> run_model(const std::string& path, std::size_t number) {
