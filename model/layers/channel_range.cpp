@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <map>
 
 #include "model/functions.hpp"
@@ -26,6 +27,7 @@ class Picker {
         for (std::size_t i = graph_.nodes.size(); i-- > 0;)
             ask(graph_.nodes[i]);
         made_.name = fmt::format("{}_channels_{}_{}", graph_.name, range_.first, range_.first + range_.count - 1);
+        made_.exact_fractions = graph_.exact_fractions;
         for (const auto id : graph_.inputs) {
             made_.inputs.push_back(place(id));
             if (picked_[id]) pick(id, *picked_[id]);
@@ -49,6 +51,20 @@ class Picker {
 
     // What a node needs for some channels of its result, by operand; empty: all of everything.
     std::vector<Axis> needs(const Node& node) const {
+        auto list = needs_of(node);
+        for (std::size_t i = 0; i < list.size(); ++i)
+            if (list[i] && becomes_whole(node.inputs[i], *list[i])) return {};
+        return list;
+    }
+
+    // Fractions of which some channels are whole numbers: those would be read as integers, and so would what is made of them.
+    bool becomes_whole(TensorId id, std::size_t axis) const {
+        if (!graph_[id].is_constant() || graph_[id].constant->floats.empty()) return false;
+        const auto values = picked_values(graph_[id].constant->floats, graph_[id].shape, axis);
+        return std::ranges::all_of(values, [](float value) { return value == std::rint(value); });
+    }
+
+    std::vector<Axis> needs_of(const Node& node) const {
         const auto axis = picked_[node.outputs[0]];
         std::vector<Axis> list(node.inputs.size());
         if (node.op == Op::conv) return needs_of_conv(node, *axis);

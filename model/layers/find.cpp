@@ -28,8 +28,9 @@ LayerKind kind_of_conv(const Graph& graph, const Node& node) {
     const auto groups = node.as<ConvAttributes>().group;
     const auto& weights = graph[node.inputs[1]];
     if (groups == 1 || weights.shape[1] != 1) return LayerKind::convolution;
-    const bool sums = weights.range == Range{1, 1} && node.inputs.size() == 2 && graph[node.outputs[0]].inner;
-    return sums ? LayerKind::average_pool : LayerKind::depthwise;  // which is one of integers
+    // What the passes make of an AveragePool of integers.
+    const bool sums = weights.type == DataType::uint(1) && weights.range == Range{1, 1} && node.inputs.size() == 2;
+    return sums ? LayerKind::average_pool : LayerKind::depthwise;
 }
 
 bool is_over_pixels(const Node& node, const Tensor& x) {

@@ -103,6 +103,10 @@ class UnitMaker {
         unit.channels = layer.input_channels;
         unit.input = unit.output = layer.window.input;
         unit.vectors = unit.input.height * unit.input.width;
+        if (kind != FinnKind::padding && kind != FinnKind::mvau) {
+            unit.kernel = layer.window.kernel, unit.strides = layer.window.strides;
+            unit.dilations = layer.window.dilations;
+        }
         units_.push_back(unit);
         return units_.back();
     }
@@ -115,8 +119,19 @@ class UnitMaker {
         unit.vectors = layer.vectors;
     }
 
+    // A vector that was an image is a window over all of it.
+    void put_whole_window(Extent2 pixels) {
+        auto& unit = put(FinnKind::window);
+        unit.input = unit.kernel = pixels;
+        unit.output = {1, 1};
+        unit.channels /= pixels.height * pixels.width;
+        unit.vectors = 1;
+    }
+
     void put_windows(const Layer& layer, bool depthwise) {
         const auto& window = layer.window;
+        if (const auto pixels = streamlined_.inputs[index_].pixels; layer.kind == LayerKind::matrix && pixels != Extent2{})
+            return put_whole_window(pixels);
         if (is_padded(window)) {
             auto& padding = put(FinnKind::padding);
             padding.output = padded(window);

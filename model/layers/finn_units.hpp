@@ -51,7 +51,8 @@ struct FinnUnit {
     int accumulator_bits = 0;             // mvau, vvau
     int widest_accumulator_bits = 0;      // of any weights of their type: where they can be written at run time
     std::int64_t steps = 0;  // thresholds for each channel; 0: none
-    bool depthwise = false;  // window: one that feeds a vvau or a pool
+    Extent2 kernel, strides, dilations;  // window, vvau, pools
+    bool depthwise = false;              // window: one that feeds a vvau or a pool
 };
 
 struct FinnNetwork {

@@ -144,16 +144,18 @@ class Streamliner {
 
     // Of the first layer before it that still stands.
     StreamlinedInput input_of(const Layer& layer) const {
-        if (layer.inputs.empty()) return {layer.input_type, false};
+        if (layer.inputs.empty()) return {layer.input_type, {}, false};
         auto id = layer.inputs[0];
-        bool shifted = false;
-        for (auto from = layer.reads[0];
-             from && (done_.fate[*from] == Fate::absorbed || done_.fate[*from] == Fate::nothing);
+        bool shifted = false, moved = false;
+        auto from = layer.reads[0];
+        for (; from && (done_.fate[*from] == Fate::absorbed || done_.fate[*from] == Fate::nothing);
              from = view_.layers[*from].reads[0]) {
             shifted = shifted || done_.fate[*from] == Fate::absorbed;
+            moved = moved || done_.fate[*from] == Fate::nothing;
             id = view_.layers[*from].inputs[0];
         }
-        return {standing_type(id), shifted};
+        const bool from_unit = moved && from && done_.fate[*from] == Fate::unit;
+        return {standing_type(id), from_unit ? view_.layers[*from].window.output : Extent2{}, shifted};
     }
 
     // FINN dev gives a sum the type of any sum of such operands, whatever their values are.

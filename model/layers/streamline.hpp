@@ -14,6 +14,7 @@ enum class Fate : std::uint8_t {
 
 struct StreamlinedInput {
     DataType type;
+    Extent2 pixels;           // of an image that FINN's units make, where the layer reads it as a vector
     bool is_shifted = false;  // a constant that is added before has been moved behind the product
 };
 

@@ -44,6 +44,7 @@ EmittedPart part_of(const LayerView& view, std::size_t first, std::size_t last, 
 Graph subgraph(const Graph& graph, const EmittedPart& part) {
     Graph made;
     made.name = part.name;
+    made.exact_fractions = graph.exact_fractions;
     std::vector<std::optional<TensorId>> place(graph.tensors.size());
     const auto moved = [&](TensorId id) {
         if (!place[id]) {

@@ -122,10 +122,10 @@ Json attributes_of(const LayerView& view, const FinnUnit& unit, const Json& node
     }
     if (unit.kind == FinnKind::mvau) ours.update({{"MW", unit.mw}, {"MH", unit.mh}});
     if (unit.kind == FinnKind::vvau)
-        ours.update({{"Channels", unit.channels}, {"Kernel", numbers(layer.window.kernel)}, {"Dim", numbers(unit.output)}});
+        ours.update({{"Channels", unit.channels}, {"Kernel", numbers(unit.kernel)}, {"Dim", numbers(unit.output)}});
     if (unit.kind == FinnKind::window)
-        ours = {{"IFMChannels", unit.channels},         {"ConvKernelDim", numbers(layer.window.kernel)},
-                {"Stride", numbers(layer.window.strides)}, {"Dilation", numbers(layer.window.dilations)},
+        ours = {{"IFMChannels", unit.channels},         {"ConvKernelDim", numbers(unit.kernel)},
+                {"Stride", numbers(unit.strides)}, {"Dilation", numbers(unit.dilations)},
                 {"IFMDim", numbers(unit.input)},        {"OFMDim", numbers(unit.output)},
                 {"depthwise", unit.depthwise ? 1 : 0}};
     if (unit.kind == FinnKind::padding)
@@ -137,9 +137,9 @@ Json attributes_of(const LayerView& view, const FinnUnit& unit, const Json& node
         ours = {{"NumChannels", unit.channels}, {"numSteps", unit.steps},
                 {"inputDataType", shown(unit.inputs)}, {"outputDataType", shown(unit.outputs)}};
     if (unit.kind == FinnKind::max_pool)
-        ours = {{"NumChannels", unit.channels}, {"PoolDim", numbers(layer.window.kernel)}, {"ImgDim", numbers(unit.input)}};
+        ours = {{"NumChannels", unit.channels}, {"PoolDim", numbers(unit.kernel)}, {"ImgDim", numbers(unit.input)}};
     if (unit.kind == FinnKind::pool)
-        ours = {{"Channels", unit.channels}, {"KernelSize", numbers(layer.window.kernel)}, {"OutImgDims", numbers(unit.output)}};
+        ours = {{"Channels", unit.channels}, {"KernelSize", numbers(unit.kernel)}, {"OutImgDims", numbers(unit.output)}};
     if (unit.kind == FinnKind::global_pool) ours = {{"NumChannels", unit.channels}, {"inputDataType", type_of(unit.inputs)}};
     if (unit.kind == FinnKind::label_select) ours = {{"Labels", unit.channels}};
     return ours;

@@ -142,10 +142,20 @@ OnnxMaker quantized_network() {
     return maker.output("y");
 }
 
+// Of these fractions those of the second channel are whole.
+OnnxMaker fractions_network() {
+    OnnxMaker maker;
+    maker.input("x", {1, 2, 2, 2}).annotate("x", "UINT2");
+    maker.constant("w", {2, 2, 1, 1}, {0.5F, 1, 2, 3}).constant("b", {1, 2, 1, 1}, {0.25F, 1});
+    maker.node("Conv", {"x", "w"}, "c");
+    maker.node("Add", {"c", "b"}, "y");
+    return maker.output("y");
+}
+
 }  // namespace
 
 TEST_CASE("graphs are divided at every legal cut and by every range of channels") {
-    for (const auto& maker : {branching_network(), quantized_network()}) {
+    for (const auto& maker : {branching_network(), quantized_network(), fractions_network()}) {
         const auto model = maker.import();
         REQUIRE_MESSAGE(model, model.error().message);
         check_parts(*model);

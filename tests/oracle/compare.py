@@ -3,9 +3,8 @@
 
 Every way in which fard computes a network is held against the evaluation: the reference interpreter, the graph before any
 pass, the soft device on one of this machine's instruction sets, the stages of every legal cut, and parts of some channels.
-Integers must be
-equal; where a quantizer met a number so close to the middle of two integers that the last bit of a fraction decides, one
-unit each is allowed, and counted. What fard refuses is counted by its reason.
+Integers must be equal; where a quantizer met a number so close to the middle of two integers that the last bit of a fraction
+decides, one unit each is allowed, and counted. What fard refuses is counted by its reason.
 """
 import argparse
 import collections

@@ -8,6 +8,7 @@ import numpy as np
 from onnx import helper, numpy_helper
 
 import operators
+import own_operators
 
 QUANTIZERS = ("", "onnx.brevitas", "qonnx.custom_op.general", "finn.custom_op.general")
 INTEGERS = {2: np.uint8, 3: np.int8, 4: np.uint16, 5: np.int16, 6: np.int32, 7: np.int64}
@@ -612,6 +613,8 @@ def find(domain, op):
         return channels_last
     if domain == "com.microsoft":
         return MICROSOFT[op]
+    if domain == "fard":
+        return own_operators.OWN[op]
     if domain in QUANTIZERS and op in QUANTIZER:
         return QUANTIZER[op]
     return GENERAL[op] if domain in QUANTIZERS[2:] else ONNX[op]

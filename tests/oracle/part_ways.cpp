@@ -1,5 +1,7 @@
 #include "tests/oracle/part_ways.hpp"
 
+#include <fmt/ranges.h>
+
 #include <algorithm>
 
 #include "model/layers/find.hpp"
@@ -20,7 +22,8 @@ Result<std::vector<Values>> run_written(const Graph& graph, const std::vector<Va
     const auto read = model::Model::parse(stage->onnx, "part");
     if (!read) return fail(read.error());
     if (read->inputs() != stage->inputs || read->outputs() != stage->outputs)
-        return fail(Fault::failed, "part '{}' has other borders when it is read again", graph.name);
+        return fail(Fault::failed, "part '{}' takes{} and makes{} when it is read again, but promises{} and{}", graph.name,
+                    shown(read->inputs()), shown(read->outputs()), shown(stage->inputs), shown(stage->outputs));
     return model::run_reference(read->graph(), inputs);
 }
 
@@ -42,6 +45,14 @@ Result<std::vector<Values>> run_channels(const Graph& graph, const std::vector<V
 }
 
 }  // namespace
+
+std::string shown(const std::vector<TensorDesc>& tensors) {
+    std::string text;
+    for (const auto& each : tensors)
+        text += fmt::format(" {} {} ({}) {} {}", each.type.name(), each.name, fmt::join(each.shape, "x"), each.layout,
+                            each.declared);
+    return text;
+}
 
 Result<Tensors> run_parts(const model::LayerView& view, const model::LegalCut& cut, const Tensors& chunk,
                           std::size_t parts) {

@@ -6,6 +6,8 @@
 
 namespace fard::test {
 
+std::string shown(const std::vector<TensorDesc>& tensors);
+
 // `chunk` and the result in wire form. The parts are written and read again first.
 Result<Tensors> run_parts(const model::LayerView& view, const model::LegalCut& cut, const Tensors& chunk,
                           std::size_t parts);

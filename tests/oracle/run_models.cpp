@@ -104,14 +104,6 @@ Result<model::Graph> before_passes(const std::string& onnx) {
     return std::move(draft->graph);
 }
 
-std::string shown(const std::vector<TensorDesc>& tensors) {
-    std::string text;
-    for (const auto& each : tensors)
-        text += fmt::format(" {} {} ({}) {}", each.type.name(), each.name, fmt::join(each.shape, "x"),
-                            each.layout);
-    return text;
-}
-
 std::vector<std::string> names_of(const model::Graph& graph, const std::vector<model::TensorId>& tensors) {
     std::vector<std::string> names;
     for (const auto id : tensors)
