@@ -22,7 +22,7 @@ void write(const std::filesystem::path& file, const std::string& bytes) {
     std::ofstream(file, std::ios::binary) << bytes;
 }
 
-// Every layer by itself, every pair of neighbours, halves, and the whole.
+// Every layer by itself, then twos, threes and fives, halves, the whole, and the whole without its first and last layer.
 std::set<std::pair<std::size_t, std::size_t>> ranges_of(const LayerView& view) {
     std::vector<std::size_t> begins{0};
     for (const auto& cut : legal_cuts(view))
@@ -33,10 +33,10 @@ std::set<std::pair<std::size_t, std::size_t>> ranges_of(const LayerView& view) {
     const auto add = [&](std::size_t from, std::size_t to) {
         if (from < to && to <= count) ranges.emplace(begins[from], begins[to] - 1);
     };
-    for (std::size_t i = 0; i < count; ++i)
-        for (const std::size_t length : {1, 2, 3, 5})
-            add(i, i + length);
-    add(0, count / 2), add(count / 2, count), add(0, count), add(1, count), add(0, count - 1), add(1, count - 1);
+    for (const std::size_t length : {1, 2, 3, 5})
+        for (std::size_t i = 0; i < count; i += length)
+            add(i, std::min(i + length, count));
+    add(0, count / 2), add(count / 2, count), add(0, count), add(1, count - 1);
     return ranges;
 }
 
