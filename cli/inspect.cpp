@@ -1,12 +1,13 @@
 // fard inspect MODEL.onnx: what fard reads from a model; fard inspect APP.toml: the stages that it becomes.
 #include <fmt/ranges.h>
 
-#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <nlohmann/json.hpp>
+#include <string_view>
+#include <unordered_set>
 
 #include "cli/commands.hpp"
 #include "cli/console.hpp"
@@ -63,10 +64,11 @@ json as_json(const model::Model& model) {
         macs += work;
     }
     const auto cuts = model.cut_tensors();
+    const std::unordered_set<std::string_view> places(cuts.begin(), cuts.end());
     auto points = json::array();
     for (const auto& node : graph.nodes) {
         const auto& result = graph[node.outputs[0]];
-        if (std::find(cuts.begin(), cuts.end(), result.name) != cuts.end())
+        if (places.contains(result.name))
             points.push_back({{"tensor", result.name},
                               {"layer", node.name},
                               {"wire_bytes", model::wire_desc(result).wire_bytes()}});

@@ -12,6 +12,12 @@ namespace fard::model {
 
 namespace {
 
+// Grows by a quarter, where a vector by itself would double.
+template <typename T>
+void make_room(std::vector<T>& list) {
+    if (list.size() == list.capacity()) list.reserve(list.size() + list.size() / 4 + 64);
+}
+
 constexpr std::size_t made_at_least = std::size_t{1} << 20, made_of_stored = 2;
 
 }  // namespace
@@ -21,7 +27,8 @@ Rewriter::Rewriter(Draft& draft)
       old_(std::move(draft.graph.nodes)),
       old_files_nodes_(std::move(draft.files_nodes)),
       readers_(draft.graph.tensors.size()),
-      producers_(draft.graph.tensors.size(), -1) {
+      producers_(draft.graph.tensors.size(), -1),
+      outputs_(draft.graph.outputs.begin(), draft.graph.outputs.end()) {
     draft_.graph.nodes.clear();
     draft_.files_nodes.clear();
     for (const auto& node : old_)
@@ -44,7 +51,7 @@ bool Rewriter::may_make(std::size_t elements) {
 
 void Rewriter::run(const std::vector<Rule>& rules) {
     for (std::size_t i = 0; i < old_.size(); ++i) {
-        Node node = old_[i];
+        Node node = std::move(old_[i]);
         for (auto& id : node.inputs)
             id = current(id);
         current_ = node.name;
@@ -89,7 +96,7 @@ std::size_t Rewriter::readers(TensorId id) const {
 }
 
 bool Rewriter::is_output(TensorId id) const {
-    return std::ranges::find(draft_.graph.outputs, id) != draft_.graph.outputs.end();
+    return outputs_.contains(id);
 }
 
 std::string Rewriter::fresh(const std::string& hint) {
@@ -103,6 +110,7 @@ std::string Rewriter::fresh(const std::string& hint) {
 TensorId Rewriter::constant(const std::string& hint, Shape shape, Values values, DataType wanted) {
     const auto id = static_cast<TensorId>(draft_.graph.tensors.size());
     const auto type = wanted.name();
+    make_room(draft_.graph.tensors);
     draft_.graph.tensors.push_back(typed_constant({fresh(hint), "FLOAT32", std::move(shape), std::move(values)},
                                                   wanted.is_integer() ? &type : nullptr));
     draft_.named_here.insert(id);
@@ -135,6 +143,7 @@ static bool give_type(Tensor& tensor, const std::optional<Bounds>& bounds) {
 
 void Rewriter::put(Node node, std::size_t files_node) {
     producers_[node.outputs[0]] = static_cast<std::ptrdiff_t>(draft_.graph.nodes.size());
+    make_room(draft_.graph.nodes);
     draft_.graph.nodes.push_back(std::move(node));
     draft_.files_nodes.push_back(files_node);
 }
@@ -180,6 +189,7 @@ TensorId Rewriter::tensor(const std::string& hint, Result result) {
     made.shape = std::move(result.shape);
     made.layout = result.layout;
     made.inner = result.inner;
+    make_room(draft_.graph.tensors);
     draft_.graph.tensors.push_back(std::move(made));
     draft_.named_here.insert(id);
     producers_.push_back(-1);
@@ -206,7 +216,10 @@ void Rewriter::replace(TensorId output, TensorId same) {
         kept.inner = gone.inner;
         draft_.named_here.insert(output);
     }
-    std::ranges::replace(draft_.graph.outputs, output, same);
+    if (outputs_.erase(output) != 0) {
+        std::ranges::replace(draft_.graph.outputs, output, same);
+        outputs_.insert(same);
+    }
     same_[output] = same;
 }
 
@@ -298,8 +311,7 @@ void drop_unneeded(Draft& draft) {
     for (const auto* ids : {&graph.inputs, &graph.outputs})
         for (const auto id : *ids)
             used[id] = true;
-    std::vector<Node> nodes;
-    std::vector<std::size_t> files_nodes;
+    std::size_t nodes = 0;  // that stay; each moves to its place at once, so that none is there twice
     for (std::size_t i = 0; i < graph.nodes.size(); ++i) {
         if (!needed[i]) continue;
         for (const auto* ids : {&graph.nodes[i].inputs, &graph.nodes[i].outputs})
@@ -307,19 +319,19 @@ void drop_unneeded(Draft& draft) {
                 if (!used[id]) give_values(draft, id);
                 used[id] = true;
             }
-        nodes.push_back(std::move(graph.nodes[i]));
-        files_nodes.push_back(draft.files_nodes[i]);
+        if (i != nodes) graph.nodes[nodes] = std::move(graph.nodes[i]);
+        draft.files_nodes[nodes++] = draft.files_nodes[i];
     }
+    graph.nodes.resize(nodes);
+    draft.files_nodes.resize(nodes);
     std::vector<TensorId> moved(graph.tensors.size());
-    std::vector<Tensor> kept;
+    TensorId kept = 0;
     for (std::size_t id = 0; id < graph.tensors.size(); ++id) {
         if (!used[id]) continue;
-        moved[id] = static_cast<TensorId>(kept.size());
-        kept.push_back(std::move(graph.tensors[id]));
+        if (id != kept) graph.tensors[kept] = std::move(graph.tensors[id]);
+        moved[id] = kept++;
     }
-    graph.tensors = std::move(kept);
-    graph.nodes = std::move(nodes);
-    draft.files_nodes = std::move(files_nodes);
+    graph.tensors.resize(kept);
     draft.codes.clear();
     draft.named_here.clear();
     const auto renumber = [&](std::vector<TensorId>& ids) {

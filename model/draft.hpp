@@ -92,6 +92,7 @@ class Rewriter {
     std::vector<std::size_t> old_files_nodes_;
     std::vector<std::size_t> readers_;
     std::vector<std::ptrdiff_t> producers_;  // by TensorId: position in the new nodes, or -1
+    std::unordered_set<TensorId> outputs_;
     std::unordered_map<TensorId, TensorId> same_;
     std::unordered_map<std::string, TensorId> centred_;
     std::unordered_set<std::string> names_;

@@ -3,6 +3,8 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <string_view>
+#include <unordered_set>
 #include <vector>
 
 namespace fard::model {
@@ -68,10 +70,11 @@ std::uint64_t parameter_bytes(const Graph& graph) {
 std::string layer_table(const Graph& graph, const std::vector<std::string>& cuts) {
     std::vector<Row> rows{{"layer", "operator", "result", "type", "bytes", "parameters", "MACs", "cut"}};
     std::int64_t all_parameters = 0, all_macs = 0;
+    const std::unordered_set<std::string_view> places(cuts.begin(), cuts.end());
     for (const auto& node : graph.nodes) {
         const auto& result = graph[node.outputs[0]];
         const auto own = parameters(graph, node), macs = multiply_accumulates(graph, node);
-        const bool is_cut = std::find(cuts.begin(), cuts.end(), result.name) != cuts.end();
+        const bool is_cut = places.contains(result.name);
         rows.push_back({node.name, std::string(name_of(node)), fmt::format("{}", fmt::join(result.shape, "x")),
                         result.type.name(), grouped(static_cast<std::int64_t>(wire_desc(result).wire_bytes())),
                         grouped(own), grouped(macs), is_cut ? result.name : ""});

@@ -2,12 +2,17 @@
 
 #include <algorithm>
 #include <bit>
+#include <iterator>
+#include <map>
 #include <new>
+#include <set>
+#include <utility>
 
 namespace fard::soft {
 namespace {
 
 constexpr std::size_t alignment = 64;
+constexpr std::size_t many_alive = 128;
 
 std::size_t aligned(std::size_t bytes) {
     return (bytes + alignment - 1) / alignment * alignment;
@@ -73,23 +78,110 @@ class Placed {
     std::vector<std::vector<BufferId>> begin_;   // by step
 };
 
+// Parts of the memory that are free, merged where they meet.
+class Gaps {
+  public:
+    // The smallest gap that holds so many bytes, or else the end of the memory, which grows.
+    std::size_t take(std::size_t bytes) {
+        auto found = by_size_.lower_bound({bytes, 0});
+        if (found == by_size_.end()) {
+            const auto place = end_;
+            end_ += bytes;
+            return place;
+        }
+        const auto [size, place] = *found;
+        remove(place, size);
+        if (size > bytes) add(place + bytes, size - bytes);
+        return place;
+    }
+    void give_back(std::size_t place, std::size_t bytes) {
+        auto next = by_place_.lower_bound(place);
+        if (next != by_place_.end() && next->first == place + bytes) {
+            const auto [at, size] = *next;
+            bytes += size;
+            remove(at, size);
+        }
+        next = by_place_.lower_bound(place);
+        if (next != by_place_.begin()) {
+            const auto [at, size] = *std::prev(next);
+            if (at + size == place) {
+                remove(at, size);
+                place = at, bytes += size;
+            }
+        }
+        add(place, bytes);
+    }
+    std::size_t end() const { return end_; }
+
+  private:
+    void add(std::size_t place, std::size_t bytes) {
+        by_place_.emplace(place, bytes);
+        by_size_.emplace(bytes, place);
+    }
+    void remove(std::size_t place, std::size_t bytes) {
+        by_place_.erase(place);
+        by_size_.erase({bytes, place});
+    }
+
+    std::map<std::size_t, std::size_t> by_place_;
+    std::set<std::pair<std::size_t, std::size_t>> by_size_;
+    std::size_t end_ = 0;
+};
+
+std::size_t room_of(const Recipe& recipe, BufferId id) {
+    return aligned(recipe.buffer_bytes[id] + buffer_slack);
+}
+
+// Buffers alive at the same time, at most.
+std::size_t most_alive(const Recipe& recipe, const std::vector<Life>& lives) {
+    std::vector<std::ptrdiff_t> change(recipe.steps.size() + 3);
+    for (const auto& life : lives)
+        if (life.begin <= life.end) ++change[static_cast<std::size_t>(life.begin + 1)], --change[static_cast<std::size_t>(life.end + 2)];
+    std::ptrdiff_t alive = 0, most = 0;
+    for (const auto each : change)
+        most = std::max(most, alive += each);
+    return static_cast<std::size_t>(most);
+}
+
+// One step after the other: what ends is given back, what begins takes the smallest gap.
+Layout lay_out_in_turn(const Recipe& recipe, const std::vector<Life>& lives) {
+    std::vector<std::vector<BufferId>> begins(recipe.steps.size() + 2), ends(recipe.steps.size() + 2);
+    for (BufferId id = 0; id < lives.size(); ++id)
+        if (lives[id].begin <= lives[id].end) {
+            begins[static_cast<std::size_t>(lives[id].begin + 1)].push_back(id);
+            ends[static_cast<std::size_t>(lives[id].end + 1)].push_back(id);
+        }
+    Layout layout{std::vector<std::size_t>(lives.size()), 0};
+    Gaps gaps;
+    for (std::size_t step = 0; step < begins.size(); ++step) {
+        for (const auto id : begins[step])
+            layout.offsets[id] = gaps.take(room_of(recipe, id));
+        for (const auto id : ends[step])
+            gaps.give_back(layout.offsets[id], room_of(recipe, id));
+    }
+    layout.bytes = gaps.end();
+    for (BufferId id = 0; id < lives.size(); ++id)  // nobody touches it, but it has a place
+        if (lives[id].begin > lives[id].end) layout.bytes = std::max(layout.bytes, room_of(recipe, id));
+    return layout;
+}
+
 }  // namespace
 
-// The largest buffer first, each at the lowest place that no buffer of the same time has.
+// The largest buffer first, each at the lowest place that no buffer of the same time has. That looks at every pair of one time:
+// where these are many, one step after the other.
 Layout lay_out(const Recipe& recipe) {
     const auto lives = lives_of(recipe);
+    if (most_alive(recipe, lives) > many_alive) return lay_out_in_turn(recipe, lives);
     std::vector<BufferId> order(recipe.buffer_bytes.size());
     for (BufferId id = 0; id < order.size(); ++id)
         order[id] = id;
     std::ranges::stable_sort(order, std::greater{}, [&](BufferId id) { return recipe.buffer_bytes[id]; });
 
     Layout layout{std::vector<std::size_t>(order.size()), 0};
-    const auto end_of = [&](BufferId id) {
-        return layout.offsets[id] + aligned(recipe.buffer_bytes[id] + buffer_slack);
-    };
+    const auto end_of = [&](BufferId id) { return layout.offsets[id] + room_of(recipe, id); };
     Placed placed(recipe.steps.size());
     for (const auto id : order) {
-        const auto bytes = aligned(recipe.buffer_bytes[id] + buffer_slack);
+        const auto bytes = room_of(recipe, id);
         std::size_t place = 0;
         auto others = placed.during(lives[id]);
         std::ranges::sort(others, {}, [&](BufferId other) { return layout.offsets[other]; });

@@ -158,6 +158,48 @@ TEST_CASE("buffers of the same time never overlap, of different times they do") 
         }
 }
 
+TEST_CASE("hundreds of buffers of one time never overlap either, and what is free is used again") {
+    OnnxMaker maker;
+    maker.input("x", {1, 4, 3, 3}).annotate("x", "UINT8");
+    std::vector<std::string> parts;
+    for (int i = 0; i < 300; ++i) {
+        const auto name = "p" + std::to_string(i), high = "h" + std::to_string(i);
+        maker.constant("w" + name, {i % 7 + 1, 4, 1, 1});
+        maker.node("Conv", {"x", "w" + name}, high);
+        maker.node("Neg", {high}, name);
+        parts.push_back(name);
+    }
+    set(maker.node("Concat", parts, "all"), "axis", 1);
+    maker.output("all");
+    const auto model = imported(maker);
+    const auto recipe = recipe_of(model, *soft::select_kernels());
+    const auto layout = soft::lay_out(recipe);
+    std::vector<std::size_t> begins(layout.offsets.size(), SIZE_MAX), ends(layout.offsets.size());
+    std::size_t all = 0;
+    const auto touch = [&](soft::BufferId id, std::size_t step) {
+        begins[id] = std::min(begins[id], step), ends[id] = std::max(ends[id], step);
+    };
+    touch(recipe.inputs[0].buffer, 0);
+    for (std::size_t i = 0; i < recipe.steps.size(); ++i) {
+        for (const auto id : recipe.steps[i]->reads) touch(id, i + 1);
+        touch(recipe.steps[i]->writes, i + 1);
+    }
+    touch(recipe.outputs[0].buffer, recipe.steps.size() + 1);
+    for (soft::BufferId a = 0; a < begins.size(); ++a) {
+        all += recipe.buffer_bytes[a];
+        CHECK(layout.offsets[a] + recipe.buffer_bytes[a] + soft::buffer_slack <= layout.bytes);
+        for (soft::BufferId b = 0; b < a; ++b) {
+            const bool together = begins[a] <= ends[b] && begins[b] <= ends[a];
+            const bool apart = layout.offsets[a] + recipe.buffer_bytes[a] <= layout.offsets[b] ||
+                               layout.offsets[b] + recipe.buffer_bytes[b] <= layout.offsets[a];
+            CHECK((!together || apart));
+        }
+    }
+    CHECK(layout.bytes < all + 128 * layout.offsets.size());
+    std::mt19937 random(5);
+    agrees(model, test::random_inputs(model, random), "wide");
+}
+
 // The tensor behind such a MultiThreshold lies as the file has it, the one before it with its channels last: alike in
 // shape where all extents are.
 TEST_CASE("thresholds that say NHWC behind a Conv and behind codes") {
