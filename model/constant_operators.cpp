@@ -199,6 +199,13 @@ const Row* find(const RawNode& node) {
 
 }  // namespace
 
+std::vector<std::string> constant_operators() {
+    std::vector<std::string> names;
+    for (const auto& row : rows)
+        names.emplace_back(row.op);
+    return names;
+}
+
 bool makes_constants(const RawNode& node) {
     if (find(node) == nullptr) return false;
     if (node.op != "DequantizeLinear") return true;

@@ -12,6 +12,7 @@ namespace fard::model {
 
 // Whether `node` is ConstantOfShape, Equal, Expand, Range, Where, or a DequantizeLinear with a scale for each block.
 bool makes_constants(const RawNode& node);
+std::vector<std::string> constant_operators();  // their names
 
 // Its result. `may_make` says whether so many elements are allowed. Errors: invalid_input, unsupported (operands that
 // are not constants; too many elements).

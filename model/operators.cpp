@@ -6,6 +6,7 @@
 #include <array>
 #include <ranges>
 
+#include "model/constant_operators.hpp"
 #include "model/domains.hpp"
 #include "model/expand.hpp"
 #include "model/lower.hpp"
@@ -106,6 +107,9 @@ std::vector<std::string> supported_operators() {
     auto names = expanded_operators();
     const auto lowered = lowered_operators();
     names.insert(names.end(), lowered.begin(), lowered.end());
+    const auto constant = constant_operators();
+    names.insert(names.end(), constant.begin(), constant.end());
+    names.emplace_back("Constant");
     const auto add = [&](const auto& list) {
         for (const auto& row : list)
             if (row.domain != own_domain) names.emplace_back(row.name);
