@@ -37,7 +37,11 @@ constexpr std::string_view lists_behind[] = {"Reshape", "ReduceSum", "ReduceMean
 // Reads the nodes in their order; every step leaves a graph whose tensors are typed.
 class Builder final : Parts {
   public:
-    explicit Builder(RawGraph raw) : raw_(std::move(raw)) { built_.graph.name = raw_.name; }
+    explicit Builder(RawGraph raw) : raw_(std::move(raw)) {
+        built_.graph.name = raw_.name;
+        built_.graph.nodes.reserve(raw_.nodes.size());
+        built_.graph.tensors.reserve(raw_.inputs.size() + raw_.initializers.size() + raw_.nodes.size());
+    }
 
     Result<Draft> run() {
         const auto order = sorted_nodes(raw_);
@@ -48,8 +52,11 @@ class Builder final : Parts {
         for (auto& stored : raw_.initializers)
             if (auto done = add_stored(std::move(stored)); !done) return fail(done.error());
         for (const auto position : *order) {
-            const auto& node = raw_.nodes[position];
+            auto& node = raw_.nodes[position];
             if (auto done = add_node(node); !done) return fail_in(node.label(), done.error());
+            RawNode read;  // nobody asks more of it than these names
+            read.outputs = std::move(node.outputs);
+            node = std::move(read);
         }
         if (auto done = add_outputs(); !done) return fail(done.error());
         return std::move(built_);

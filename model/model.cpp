@@ -80,6 +80,7 @@ Result<Model> Model::parse_in(std::string_view onnx, const std::string& where,
     if (!file) return fail(file.error());
     auto raw = file->read();
     if (!raw) return fail(raw.error());
+    file->let_go();
     if (auto done = give_shapes(*raw, shapes); !done) return fail_in(where, done.error());
     const auto expanded = expand_operators(*raw);
     if (!expanded) return fail_in(where, expanded.error());

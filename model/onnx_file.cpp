@@ -15,6 +15,9 @@
 namespace fard::model {
 namespace {
 
+// A message takes several times its bytes in the file where its parts have fewer than this each.
+constexpr std::size_t part_bytes = 64;
+
 constexpr int max_rank = 8;
 constexpr std::int64_t newest_opset = 21;
 
@@ -263,8 +266,18 @@ class Extractor {
 }  // namespace
 
 struct OnnxFile::Impl {
-    onnx::ModelProto model;
+    std::unique_ptr<const onnx::ModelProto> model;  // nullptr: to be made of the bytes where it is needed
+    std::string bytes;                              // of a file of many small parts
     std::string where;
+
+    // The message, which `room` holds if it is not here.
+    const onnx::ModelProto& message(std::unique_ptr<const onnx::ModelProto>& room) const {
+        if (model) return *model;
+        auto parsed = std::make_unique<onnx::ModelProto>();
+        parsed->ParseFromArray(bytes.data(), static_cast<int>(bytes.size()));
+        room = std::move(parsed);
+        return *room;
+    }
 };
 
 OnnxFile::OnnxFile(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
@@ -275,28 +288,39 @@ OnnxFile::~OnnxFile() = default;
 Result<OnnxFile> OnnxFile::parse(std::string_view bytes, const std::string& where,
                                  const std::optional<std::filesystem::path>& directory) try {
     auto impl = std::make_unique<Impl>();
+    auto model = std::make_unique<onnx::ModelProto>();
     impl->where = where;
     if (bytes.size() > INT_MAX)
         return fail(Fault::unsupported, "{}: {} bytes; an ONNX file has at most 2 GiB", where, bytes.size());
     if (bytes.empty()) return fail(Fault::corrupt, "{}: the file is empty", where);
-    const auto most = max_parts(bytes.size());
-    if (count_parts(bytes, most) > most)
-        return fail(Fault::unsupported, "{}: more than {} nodes, attributes, tensors and names in {} bytes",
-                    where, most, bytes.size());
-    if (!impl->model.ParseFromArray(bytes.data(), static_cast<int>(bytes.size())))
+    const auto most = most_memory(bytes.size());
+    const auto parts = count_parts(bytes, most);
+    if (parts.memory > most)
+        return fail(Fault::unsupported, "{}: nodes, attributes, tensors and names in {} bytes that would take more than {} MB",
+                    where, bytes.size(), most >> 20);
+    if (!model->ParseFromArray(bytes.data(), static_cast<int>(bytes.size())))
         return fail(Fault::corrupt, "{}: not an ONNX model (its protobuf does not parse)", where);
-    if (!impl->model.has_graph())
+    if (!model->has_graph())
         return fail(Fault::corrupt, "{}: not an ONNX model (it holds no graph)", where);
+    const auto size = model->ByteSizeLong();
     if (directory)
-        if (auto done = read_external_data(impl->model, *directory); !done)
+        if (auto done = read_external_data(*model, *directory); !done)
             return fail_in(where, done.error());
+    const bool nothing_read = model->ByteSizeLong() == size;
+    if (nothing_read && parts.count * part_bytes > bytes.size()) impl->bytes = bytes;
+    impl->model = std::move(model);
     return OnnxFile(std::move(impl));
 } catch (const std::exception& error) {
     return fail(Fault::corrupt, "{}: not an ONNX model ({})", where, error.what());
 }
 
+void OnnxFile::let_go() {
+    if (!impl_->bytes.empty()) impl_->model.reset();
+}
+
 Result<RawGraph> OnnxFile::read() const try {
-    auto graph = read_graph(impl_->model);
+    std::unique_ptr<const onnx::ModelProto> room;
+    auto graph = read_graph(impl_->message(room));
     if (!graph) return fail_in(impl_->where, graph.error());
     return graph;
 } catch (const std::exception& error) {
@@ -304,7 +328,8 @@ Result<RawGraph> OnnxFile::read() const try {
 }
 
 Result<std::string> OnnxFile::extract(const Extract& part) const try {
-    return Extractor(impl_->model, part).run();
+    std::unique_ptr<const onnx::ModelProto> room;
+    return Extractor(impl_->message(room), part).run();
 } catch (const std::exception& error) {
     return fail(Fault::failed, "{}: stage '{}' could not be written ({})", impl_->where, part.name,
                 error.what());

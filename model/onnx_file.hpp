@@ -36,6 +36,8 @@ class OnnxFile {
     ~OnnxFile();
 
     Result<RawGraph> read() const;
+    // Drops the message where it takes more memory than the file, which is kept then: what is asked later parses it again.
+    void let_go();
 
     // The same bytes for the same extract.
     Result<std::string> extract(const Extract& part) const;

@@ -12,13 +12,24 @@ using google::protobuf::Descriptor;
 using google::protobuf::FieldDescriptor;
 using google::protobuf::internal::WireFormatLite;
 
+// Measured on networks of 50,000 nodes, with all that a part becomes: its message, what is read of it, what the graph has.
+std::size_t memory_of(const FieldDescriptor* field) {
+    constexpr std::size_t name = 100, attribute = 300, entry = 400, tensor = 800, node = 900;
+    if (field == nullptr || field->type() != FieldDescriptor::TYPE_MESSAGE) return name;
+    const auto* type = field->message_type();
+    if (type == onnx::NodeProto::descriptor()) return node;
+    if (type == onnx::TensorProto::descriptor() || type == onnx::ValueInfoProto::descriptor()) return tensor;
+    if (type == onnx::TensorAnnotation::descriptor() || type == onnx::StringStringEntryProto::descriptor()) return entry;
+    return type == onnx::AttributeProto::descriptor() ? attribute : name;
+}
+
 class Counter {
   public:
     Counter(std::string_view bytes, std::size_t most)
         : in_(reinterpret_cast<const std::uint8_t*>(bytes.data()), static_cast<int>(bytes.size())),
           most_(most) {}
 
-    std::size_t count(const Descriptor& type) {
+    PartCount count(const Descriptor& type) {
         visit(type, 0);
         return parts_;
     }
@@ -31,7 +42,11 @@ class Counter {
             const auto* field = type.FindFieldByNumber(WireFormatLite::GetTagFieldNumber(tag));
             const bool has_length =
                 WireFormatLite::GetTagWireType(tag) == WireFormatLite::WIRETYPE_LENGTH_DELIMITED;
-            if ((!field || has_length) && ++parts_ > most_) return false;
+            if (!field || has_length) {
+                ++parts_.count;
+                parts_.memory += memory_of(field);
+                if (parts_.memory > most_) return false;
+            }
             if (!has_length || !field || field->type() != FieldDescriptor::TYPE_MESSAGE) {
                 if (!WireFormatLite::SkipField(&in_, tag)) return false;
                 continue;
@@ -47,12 +62,12 @@ class Counter {
 
     google::protobuf::io::CodedInputStream in_;
     std::size_t most_;
-    std::size_t parts_ = 0;
+    PartCount parts_;
 };
 
 }  // namespace
 
-std::size_t count_parts(std::string_view bytes, std::size_t most) {
+PartCount count_parts(std::string_view bytes, std::size_t most) {
     return Counter(bytes, most).count(*onnx::ModelProto::descriptor());
 }
 

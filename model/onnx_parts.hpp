@@ -6,14 +6,17 @@
 
 namespace fard::model {
 
-// Protobuf makes some hundred bytes of a node, attribute, tensor or string that takes two in the file; in files that
-// people have these take more than 16 each.
-constexpr std::size_t max_parts(std::size_t bytes) {
-    return (std::size_t{1} << 18) + bytes / 16;
+// No import takes more than this.
+constexpr std::size_t most_memory(std::size_t file_bytes) {
+    return (std::size_t{50} << 20) + 20 * file_bytes;
 }
 
-// The messages, strings and unknown fields in the bytes of a ModelProto, as far as they can be parsed; counting ends
-// above `most`.
-std::size_t count_parts(std::string_view bytes, std::size_t most);
+// What the nodes, attributes, tensors and names in the bytes of a ModelProto take in all that is made of them at the same time,
+// as far as they can be parsed; beside the elements of tensors. An empty one has two bytes in the file. Counting ends above
+// `most`.
+struct PartCount {
+    std::size_t count = 0, memory = 0;
+};
+PartCount count_parts(std::string_view bytes, std::size_t most);
 
 }  // namespace fard::model

@@ -1,7 +1,9 @@
 // Small files that ask for much: whatever they say, importing takes no more memory than a few times the file.
 #include <doctest/doctest.h>
+#include <fmt/format.h>
 
 #include <algorithm>
+#include <functional>
 
 #include "tests/fakes/allocations.hpp"
 #include "tests/model/onnx_maker.hpp"
@@ -92,6 +94,67 @@ TEST_CASE("millions of nodes, attributes or tensors in a few bytes each") {
         CHECK(made.says("nodes, attributes, tensors and names in"));
         CHECK(made.peak < mebibyte);
     }
+}
+
+// Some, twice as many and so on, until they are refused.
+TEST_CASE("small parts, as many as a file may have, stay within 20 times its size and 50 MB") {
+    const auto chain = [](std::size_t count) {
+        std::string nodes;
+        for (std::size_t i = 0; i < count; ++i)
+            nodes += enclosed(1, enclosed(1, i == 0 ? "x" : fmt::format("{:x}", i - 1)) + enclosed(2, fmt::format("{:x}", i)) +
+                                     enclosed(4, "Abs"));
+        OnnxMaker maker;
+        maker.input("x", {1});
+        maker.proto().mutable_graph()->add_output()->set_name(fmt::format("{:x}", count - 1));
+        return maker.bytes() + enclosed(7, nodes);
+    };
+    const auto of_graph = [](const std::string& part) {
+        return [part](std::size_t count) {
+            std::string parts;
+            for (std::size_t i = 0; i < count; ++i)
+                parts += part;
+            OnnxMaker maker;
+            maker.input("x", {1}).node("Abs", {"x"}, "y");
+            return maker.output("y").bytes() + enclosed(7, parts);
+        };
+    };
+    const auto numbered = [](const std::function<std::string(const std::string&)>& part) {
+        return [part](std::size_t count) {
+            std::string parts;
+            for (std::size_t i = 0; i < count; ++i)
+                parts += part(fmt::format("{:x}", i));
+            OnnxMaker maker;
+            maker.input("x", {1}).node("Abs", {"x"}, "y");
+            return maker.output("y").bytes() + enclosed(7, parts);
+        };
+    };
+    const std::string scalar = std::string("\x10\x01", 2) + enclosed(9, std::string(4, '\0'));
+    const std::function<std::string(std::size_t)> kinds[] = {
+        chain,
+        of_graph(enclosed(1, "")),                                                                           // nodes
+        of_graph(enclosed(1, enclosed(2, "z") + enclosed(4, "Abs"))),                                        // the same output
+        numbered([&](const std::string& n) { return enclosed(5, enclosed(8, n) + scalar); }),                // initializers
+        numbered([&](const std::string& n) { return enclosed(1, enclosed(5, enclosed(1, n))); }),            // attributes
+        numbered([&](const std::string& n) { return enclosed(14, enclosed(1, n) + enclosed(2, enclosed(1, "finn_datatype"))); }),
+        numbered([&](const std::string& n) { return enclosed(11, enclosed(1, n)); }),                        // inputs
+        numbered([&](const std::string& n) { return enclosed(12, enclosed(1, n)); }),                        // outputs
+        numbered([&](const std::string& n) { return enclosed(1, enclosed(2, n) + enclosed(4, "Constant") +
+                                                                   enclosed(5, enclosed(1, "value") + enclosed(5, scalar))); }),
+    };
+    int taken = 0, refused = 0;
+    for (const auto& make : kinds)
+        for (std::size_t count = 40'000; count < 1'000'000; count *= 2) {
+            const auto bytes = make(count);
+            const auto made = import(bytes);
+            CHECK_MESSAGE(made.peak <= 20 * bytes.size() + 50 * mebibyte, "kind ", std::to_string(&make - kinds), ", ", count, " parts: ", made.peak, " bytes, of ", bytes.size());
+            if (made.says("nodes, attributes, tensors and names in")) {
+                ++refused;
+                break;
+            }
+            ++taken;
+        }
+    CHECK(taken > 4);
+    CHECK(refused > 5);
 }
 
 TEST_CASE("messages within messages") {
