@@ -19,6 +19,7 @@ struct Command {
 Command submit_command();
 Command run_command();
 Command inspect_command();
+Command split_command();
 Command up_command();
 Command down_command();
 Command status_command();

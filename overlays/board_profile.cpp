@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <array>
+#include <cstdlib>
+#include <ranges>
 
 #include "base/suggest.hpp"
 #include "overlays/files.hpp"
@@ -164,6 +166,24 @@ Result<BoardProfile> load_board_profile(const fs::path& directory, const std::st
         return fail(Fault::invalid_input, "{} describes '{}'; its name must be the file's", file.string(),
                     profile->name);
     return profile;
+}
+
+Result<fs::path> find_board_profiles_from(const fs::path& executable, const std::string& given) {
+    const auto home = executable.parent_path().parent_path();
+    std::vector<fs::path> places{home / "share/fard/boards", home / "overlays/boards"};
+    if (!given.empty()) places = {given};
+    std::error_code ignored;
+    for (const auto& place : places)
+        if (fs::is_directory(place, ignored)) return place;
+    return fail(Fault::not_found, "no board profiles in {}; set FARD_BOARDS to their directory",
+                fmt::join(places | std::views::transform([](const fs::path& place) { return place.string(); }), ", "));
+}
+
+Result<fs::path> find_board_profiles() {
+    std::error_code error;
+    const auto executable = fs::read_symlink("/proc/self/exe", error);
+    const char* given = std::getenv("FARD_BOARDS");
+    return find_board_profiles_from(executable, given ? given : "");
 }
 
 }  // namespace fard

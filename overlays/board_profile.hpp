@@ -67,4 +67,9 @@ struct BoardProfile {
 // parse; invalid_input also where the file is another board's.
 Result<BoardProfile> load_board_profile(const std::filesystem::path& directory, const std::string& name);
 
+// The directory of the profiles that came with this program: $FARD_BOARDS, else beside where it is installed or was built.
+// Errors: not_found, with the places that were looked at.
+Result<std::filesystem::path> find_board_profiles();
+Result<std::filesystem::path> find_board_profiles_from(const std::filesystem::path& executable, const std::string& given);
+
 }  // namespace fard

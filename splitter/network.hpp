@@ -62,6 +62,7 @@ struct Network {
     std::vector<Layer> layers;
     // Ascending. The first has no layer before it and carries the input, the last has all of them and carries the result.
     std::vector<Cut> cuts;
+    Resources stage;  // what every stage in a fabric takes beside its layers: DMA, interconnect
 };
 
 }  // namespace fard::splitter

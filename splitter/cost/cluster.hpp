@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <filesystem>
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -65,12 +66,13 @@ Result<Board> board_of(const BoardProfile& profile, const std::string& name, con
 // `count` boards of one profile at one switch, the client at the same rate. Errors: as board_of.
 Result<Cluster> cluster_of(const BoardProfile& profile, std::size_t count, const Fractions& fractions);
 
-// CLUSTER.toml (docs/splitter.md). Profiles are looked for in `profiles`. Errors: invalid_input with file,
-// line and what to do; those of load_board_profile.
+// CLUSTER.toml (docs/splitter.md). Profiles come from the directory `profiles`, or from whom else one asks. Errors:
+// invalid_input with file, line and what to do.
+using FindProfile = std::function<Result<BoardProfile>(const std::string& name)>;
 Result<Cluster> read_cluster(const std::filesystem::path& file, const std::filesystem::path& profiles,
                              const Fractions& fractions);
-Result<Cluster> parse_cluster(std::string_view toml, const std::string& where,
-                              const std::filesystem::path& profiles, const Fractions& fractions);
+Result<Cluster> parse_cluster(std::string_view toml, const std::string& where, const FindProfile& profiles,
+                              const Fractions& fractions);
 
 // Boards that the same stage can be built for once.
 bool same_fabric(const Board& a, const Board& b);

@@ -16,7 +16,7 @@ constexpr std::size_t max_boards = 4096;
 
 class Reader {
   public:
-    Reader(const std::string& where, const fs::path& profiles, const Fractions& fractions)
+    Reader(const std::string& where, const FindProfile& profiles, const Fractions& fractions)
         : where_(where), profiles_(profiles), fractions_(fractions) {}
 
     Result<Cluster> read(const toml::table& table) {
@@ -113,13 +113,13 @@ class Reader {
 
     Result<BoardProfile> profile_of(const std::string& name) {
         if (const auto found = read_.find(name); found != read_.end()) return found->second;
-        auto profile = load_board_profile(profiles_, name);
+        auto profile = profiles_(name);
         if (profile) read_.emplace(name, *profile);
         return profile;
     }
 
     std::string where_;
-    fs::path profiles_;
+    const FindProfile& profiles_;
     Fractions fractions_;
     Cluster cluster_;
     std::map<std::string, BoardProfile> read_;
@@ -127,7 +127,7 @@ class Reader {
 
 }  // namespace
 
-Result<Cluster> parse_cluster(std::string_view toml, const std::string& where, const fs::path& profiles,
+Result<Cluster> parse_cluster(std::string_view toml, const std::string& where, const FindProfile& profiles,
                               const Fractions& fractions) {
     const auto table = parse_toml(toml, where);
     if (!table) return fail(table.error());
@@ -137,7 +137,8 @@ Result<Cluster> parse_cluster(std::string_view toml, const std::string& where, c
 Result<Cluster> read_cluster(const fs::path& file, const fs::path& profiles, const Fractions& fractions) {
     const auto text = read_regular_file(file, max_file_bytes);
     if (!text) return fail(text.error());
-    return parse_cluster(*text, file.string(), profiles, fractions);
+    const auto in_directory = [&](const std::string& name) { return load_board_profile(profiles, name); };
+    return parse_cluster(*text, file.string(), in_directory, fractions);
 }
 
 }  // namespace fard::splitter

@@ -72,6 +72,7 @@ class Evaluator {
         if (stage.foldings.size() != end - first)
             return fail(Fault::refused, "stage {} has {} layers and {} foldings", number, end - first, stage.foldings.size());
         std::int64_t fill = 0;
+        cost.need = network_.stage;
         for (auto layer = first; layer < end; ++layer) {
             const auto& foldings = network_.layers[layer].foldings;
             const auto chosen = stage.foldings[layer - first];

@@ -13,6 +13,18 @@ constexpr std::size_t remembered_limits = 64;
 constexpr std::size_t many_layers = 64;  // with so many, only some limits are tried
 constexpr std::size_t some_limits = 16;
 
+// How much of the budget an option takes: by all resources, or by one of them above all.
+std::array<double, weightings> weights_of(const Resources& need, const Resources& all) {
+    std::array<double, weightings> weights{};
+    for (std::size_t i = 0; i < Resources::kinds; ++i) {
+        const auto budget = static_cast<double>(std::max<std::int64_t>(1, all.of[i]));
+        const auto share = static_cast<double>(need.of[i]) / budget;
+        for (std::size_t w = 0; w < weightings; ++w)
+            weights[w] += w == i + 1 ? 1000 * share : share;
+    }
+    return weights;
+}
+
 bool not_worse(const Resources& a, const Resources& b) {
     return a.fits(b);
 }
@@ -59,12 +71,13 @@ class Chooser {
 }  // namespace
 
 StageSolver::StageSolver(const Network& network, const Resources& budget)
-    : network_(network), budget_(budget), options_(network.layers.size()), fewest_fill_(network.layers.size() + 1) {
+    : network_(network), budget_(budget - network.stage), options_(network.layers.size()), fewest_fill_(network.layers.size() + 1) {
     for (std::size_t layer = 0; layer < network.layers.size(); ++layer) {
         const auto& foldings = network.layers[layer].foldings;
         auto& options = options_[layer];
         for (std::size_t i = 0; i < foldings.size(); ++i)
-            if (foldings[i].need.fits(budget)) options.push_back({i, foldings[i].need, foldings[i].cycles, foldings[i].fill});
+            if (foldings[i].need.fits(budget_)) options.push_back({i, foldings[i].need, foldings[i].cycles, foldings[i].fill,
+                                                                weights_of(foldings[i].need, budget_)});
         std::vector<Option> kept;
         for (std::size_t i = 0; i < options.size(); ++i) {
             const bool dominated = std::ranges::any_of(options, [&](const Option& other) {
@@ -92,17 +105,6 @@ std::vector<std::int64_t> StageSolver::limits(std::size_t first, std::size_t end
         for (const auto& option : options_[layer])
             all.insert(option.cycles);
     return {all.begin(), all.end()};
-}
-
-// How much of the budget an option takes: by all resources, or by one of them above all.
-double StageSolver::weight(const Resources& need, std::size_t weighting) const {
-    double sum = 0;
-    for (std::size_t i = 0; i < Resources::kinds; ++i) {
-        const auto budget = static_cast<double>(std::max<std::int64_t>(1, budget_.of[i]));
-        const auto share = static_cast<double>(need.of[i]) / budget;
-        sum += weighting == i + 1 ? 1000 * share : share;
-    }
-    return sum;
 }
 
 void StageSolver::limit_to(std::int64_t limit) {
@@ -135,7 +137,7 @@ StageSolver::Limited StageSolver::limited(std::int64_t limit) const {
             for (std::size_t k = 0; k < Resources::kinds; ++k)
                 least.of[k] = std::min(least.of[k], options[i].need.of[k]);
             for (std::size_t w = 0; w < weightings; ++w)
-                if (const auto heavy = weight(options[i].need, w); heavy < lightest[w]) {
+                if (const auto heavy = options[i].weights[w]; heavy < lightest[w]) {
                     lightest[w] = heavy;
                     now.pick[w][layer] = i;
                 }
@@ -175,7 +177,7 @@ StageSolver::Answer StageSolver::fits(std::size_t first, std::size_t end, std::v
         std::vector<std::size_t> order(options_[layer].size());
         for (std::size_t i = 0; i < order.size(); ++i)
             order[i] = i;
-        std::ranges::sort(order, {}, [&](std::size_t i) { return weight(options_[layer][i].need, 0); });
+        std::ranges::sort(order, {}, [&](std::size_t i) { return options_[layer][i].weights[0]; });
         for (const auto i : order) {
             if (options_[layer][i].cycles > limit_) continue;
             const bool dominated = std::ranges::any_of(
@@ -204,6 +206,9 @@ StageSolver::Reach StageSolver::reach(std::int64_t limit) {
     for (std::size_t begin = 0; begin < cuts.size(); ++begin) {
         const auto first = cuts[begin].layers;
         sure = std::max(sure, begin);
+        // What could not be decided from an earlier begin may be easy from this one.
+        while (sure < possible && fits(first, cuts[sure + 1].layers, nullptr) == Answer::yes)
+            ++sure;
         possible = std::max(possible, sure);
         while (possible + 1 < cuts.size()) {
             const auto answer = fits(first, cuts[possible + 1].layers, nullptr);

@@ -1,6 +1,7 @@
 // What one fabric can hold: foldings for the layers between two cuts, within a budget.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <map>
 #include <optional>
@@ -49,6 +50,7 @@ class StageSolver {
         std::size_t number = 0;  // in the network
         Resources need;
         std::int64_t cycles = 0, fill = 0;
+        std::array<double, 1 + Resources::kinds> weights{};  // how much of the budget it takes, by each weighting
     };
     // The foldings within a limit of cycles, and sums over the layers before each.
     struct Limited {
@@ -61,7 +63,6 @@ class StageSolver {
     void limit_to(std::int64_t limit);
     Limited limited(std::int64_t limit) const;
     std::vector<std::int64_t> limits(std::size_t first, std::size_t end) const;  // of cycles, worth trying
-    double weight(const Resources& need, std::size_t weighting) const;
     std::optional<std::size_t> picked_fit(std::size_t first, std::size_t end) const;  // a weighting that fits
     bool least_fits(std::size_t first, std::size_t end) const;
     enum class Answer { yes, no, unknown };

@@ -35,6 +35,7 @@ class Halving {
         }
         while (best_.period_s > proven_ && try_period(best_.period_s * (1 - 1e-9))) {}
         best_.bound_s = bound();
+        settle();
         return best_;
     }
 
@@ -58,24 +59,37 @@ class Halving {
         return true;
     }
 
+    // A plan that keeps a period; whether it is sure that there is none.
+    std::optional<Plan> plan_for(double period_s, bool& none) {
+        none = false;
+        if (!few_ && !stages_ && !problem_.space.any_tracked && lattice_.can_find()) return lattice_.find(period_s);
+        Question question;
+        question.period_s = period_s;
+        question.stages = stages_;
+        question.replicas = problem_.space.slots;
+        question.labels = labels_;
+        auto answer = search_labels(problem_, question);
+        none = answer.complete && !answer.plan;
+        return std::move(answer.plan);
+    }
+
     // Whether a plan better than the best was found. What is proven is remembered.
     bool try_period(double period_s) {
-        bool found = false, complete = false;
-        if (!few_ && !stages_ && !problem_.space.any_tracked && lattice_.can_find()) {
-            if (const auto plan = lattice_.find(period_s)) found = take(*plan);
-        } else {
-            Question question;
-            question.period_s = period_s;
-            question.stages = stages_;
-            question.replicas = problem_.space.slots;
-            question.labels = labels_;
-            const auto answer = search_labels(problem_, question);
-            complete = answer.complete;
-            if (answer.plan) found = take(*answer.plan);
-            if (answer.plan) complete = false;
-        }
-        if (complete && !found) proven_ = std::max(proven_, period_s);
-        return found;
+        bool none = false;
+        const auto plan = plan_for(period_s, none);
+        if (none) proven_ = std::max(proven_, period_s);
+        return plan && take(*plan);
+    }
+
+    // Of the plans as fast as the best, one that takes the fewest slots and no more of a fabric than it must.
+    void settle() {
+        bool none = false;
+        auto plan = plan_for(best_.period_s, none);
+        if (!plan) return;
+        const auto cost = evaluate(problem_.network, problem_.cluster, *plan);
+        if (!cost || cost->period_s > best_.period_s || (stages_ && plan->stages.size() != *stages_)) return;
+        best_.plan = std::move(plan);
+        best_.period_s = cost->period_s;
     }
 
     double bound() {

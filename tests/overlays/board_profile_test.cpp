@@ -34,6 +34,7 @@ void complains(const std::string& text, const std::string& about) {
 TEST_CASE("every profile that comes with fard is whole") {
     int count = 0;
     for (const auto& entry : std::filesystem::directory_iterator(boards())) {
+        if (entry.path().extension() != ".toml") continue;
         const auto name = entry.path().stem().string();
         const auto profile = load_board_profile(boards(), name);
         REQUIRE_MESSAGE(profile, (profile ? "" : profile.error().message));
@@ -93,4 +94,14 @@ TEST_CASE("a name that is not there gets the nearest one") {
     std::filesystem::create_directory(scratch / "d");
     std::ofstream(scratch / "d" / "c.toml") << head << five;
     CHECK(load_board_profile(scratch / "d", "c").error().message.find("describes 'b'") != std::string::npos);
+}
+
+TEST_CASE("profiles are found beside the program, or where one is told") {
+    CHECK(find_board_profiles_from("/nowhere/bin/fard", boards().string()).value() == boards());
+    const Scratch scratch;
+    std::filesystem::create_directories(scratch / "share/fard/boards");
+    CHECK(find_board_profiles_from(scratch / "bin/fard", "").value() == scratch / "share/fard/boards");
+    const auto error = find_board_profiles_from("/nowhere/bin/fard", "").error();
+    CHECK(error.message.find("/nowhere/share/fard/boards") != std::string::npos);
+    CHECK(error.message.find("FARD_BOARDS") != std::string::npos);
 }

@@ -15,7 +15,7 @@ std::filesystem::path boards() {
 }
 
 Result<Cluster> parse(const std::string& text) {
-    return parse_cluster(text, "c.toml", boards(), Fractions{});
+    return parse_cluster(text, "c.toml", [](const std::string& name) { return load_board_profile(boards(), name); }, Fractions{});
 }
 
 void complains(const std::string& text, const std::string& about) {

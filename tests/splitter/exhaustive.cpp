@@ -38,7 +38,7 @@ class Everything {
             if (network_.layers[layer].foldings.empty()) return place->second;
         auto least_cycles = std::numeric_limits<std::int64_t>::max(), least_latency = least_cycles;
         for (bool more = true; more;) {
-            Resources need;
+            auto need = network_.stage;
             std::int64_t cycles = 0, fill = 0;
             for (auto layer = first; layer < last; ++layer) {
                 const auto& folding = network_.layers[layer].foldings[now[layer - first]];

@@ -76,6 +76,7 @@ RandomProblem small_problem(std::uint32_t seed) {
     RandomProblem problem;
     auto& network = problem.network;
     network.name = "random";
+    if (dice.one_in(3)) network.stage.of = {dice.whole(0, 15), 0, dice.whole(0, 5), 0, 0};
     const auto layers = static_cast<std::size_t>(dice.whole(1, 7));
     const bool processors = dice.one_in(4);
     std::vector<std::uint64_t> bytes;

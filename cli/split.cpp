@@ -1,0 +1,297 @@
+// fard split MODEL.onnx: the best cut of a network for the boards that there are.
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <charconv>
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <nlohmann/json.hpp>
+
+#include "base/suggest.hpp"
+#include "cli/commands.hpp"
+#include "cli/console.hpp"
+#include "cli/shapes.hpp"
+#include "overlays/files.hpp"
+#include "splitter/estimates/describe.hpp"
+#include "splitter/report/explain.hpp"
+#include "splitter/report/picture.hpp"
+
+namespace fard::cli {
+namespace {
+
+namespace fs = std::filesystem;
+using namespace splitter;
+using nlohmann::json;
+
+constexpr std::size_t most_boards = 64;  // where their number is to be found
+constexpr std::uint64_t most_folding_bytes = 16 << 20;
+
+CommandSpec spec() {
+    return {"split",
+            "find the best cut of a model for given boards",
+            {"MODEL.onnx"},
+            {{"board", "NAME", "the kind of board: zedboard, pynq-z1, zcu102, ..."},
+             {"boards", "N", "how many of them (as many as it takes)"},
+             {"cluster", "CLUSTER.toml", "boards of several kinds, instead of --board"},
+             {"stages", "N", "exactly so many stages (as many as is best)"},
+             {"strategy", "NAME", "occupancy, traffic, balance, throughput (the default) or latency"},
+             {"folding", "FINN.json", "every layer folded as this file of FINN's says"},
+             {"estimates", "MODE", "finn: as FINN prints them; mended: its defects repaired (the default without --folding)"},
+             {"fraction", "F", "how much of each resource a design may take (FINN's: LUT .7, FF .5, others .8)"},
+             {"svg", "FILE", "write the plan as a drawing"},
+             {"json", "", "print one JSON object"},
+             shape_option()}};
+}
+
+Result<Fractions> read_fractions(const Options& options) {
+    if (!options.given("fraction")) return Fractions{};
+    const auto text = options.text("fraction");
+    double fraction = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), fraction);
+    if (error != std::errc() || end != text.data() + text.size() || !(fraction > 0) || fraction > 1)
+        return fail(Fault::invalid_input, "--fraction {}: must be above 0 and at most 1", text);
+    return Fractions::all(fraction);
+}
+
+struct Boards {
+    Cluster cluster;
+    bool counted = false;         // nobody said how many
+    std::vector<Board> others;    // one of each profile
+};
+
+Result<std::vector<Board>> one_of_each(const fs::path& profiles, const Fractions& fractions) {
+    std::vector<Board> boards;
+    for (const auto* name : {"zedboard", "ultra96", "kv260", "zcu104", "zcu102", "u280"}) {
+        const auto profile = load_board_profile(profiles, name);
+        if (!profile) continue;
+        if (auto board = board_of(*profile, name, {.mbit_per_s = 1000}, fractions)) boards.push_back(std::move(*board));
+    }
+    return boards;
+}
+
+Result<Boards> read_boards(const Options& options) {
+    if (options.given("cluster") == options.given("board"))
+        return fail(Fault::invalid_input, "which boards? --board NAME, or --cluster CLUSTER.toml");
+    if (options.given("cluster") && options.given("boards"))
+        return fail(Fault::invalid_input, "--boards goes with --board; a cluster file lists its own");
+    const auto fractions = read_fractions(options);
+    if (!fractions) return fail(fractions.error());
+    const auto profiles = find_board_profiles();
+    if (!profiles) return fail(profiles.error());
+    Boards boards;
+    if (auto others = one_of_each(*profiles, *fractions)) boards.others = std::move(*others);
+    if (options.given("cluster")) {
+        auto cluster = read_cluster(options.text("cluster"), *profiles, *fractions);
+        if (!cluster) return fail(cluster.error());
+        boards.cluster = std::move(*cluster);
+        return boards;
+    }
+    const auto profile = load_board_profile(*profiles, options.text("board"));
+    if (!profile) return fail_in("--board " + options.text("board"), profile.error());
+    const auto count = options.number("boards", most_boards, 1, 4096);
+    if (!count) return fail(count.error());
+    auto cluster = cluster_of(*profile, *count, *fractions);
+    if (!cluster) return fail(cluster.error());
+    boards.cluster = std::move(*cluster);
+    boards.counted = !options.given("boards");
+    return boards;
+}
+
+Result<Estimates> read_mode(const Options& options) {
+    const auto mode = options.text("estimates", options.given("folding") ? "finn" : "mended");
+    if (mode == "finn") return Estimates::finn;
+    if (mode == "mended") return Estimates::mended;
+    return fail(Fault::invalid_input, "--estimates {}: must be finn or mended", mode);
+}
+
+Result<Description> read_network(const Options& options, const Cluster& cluster) {
+    const fs::path file = options.positional(0);
+    if (file.extension() == ".toml")
+        return fail(Fault::invalid_input, "{} is an app file, not a model; `fard inspect` shows its stages", file.string());
+    const auto mode = read_mode(options);
+    if (!mode) return fail(mode.error());
+    const auto shapes = read_shapes(options);
+    if (!shapes) return fail(shapes.error());
+    const auto model = model::Model::load(file, *shapes);
+    if (!model) return fail(model.error());
+    DescribeSettings settings;
+    settings.estimates.mode = *mode;
+    settings.dsp48e1 = std::ranges::any_of(cluster.boards, [](const Board& board) { return board.part.starts_with("xc7"); });
+    FoldingFile folding;
+    if (options.given("folding")) {
+        settings.folding_name = options.text("folding");
+        const auto text = read_regular_file(settings.folding_name, most_folding_bytes);
+        if (!text) return fail_in("--folding", text.error());
+        auto read = parse_folding(*text, settings.folding_name);
+        if (!read) return fail(read.error());
+        folding = std::move(*read);
+        settings.folding = &folding;
+        if (folding.early) settings.estimates.flow = model::FinnFlow::early;
+    }
+    auto description = describe(*model, settings);
+    if (description && description->network.name.empty()) description->network.name = file.stem().string();
+    return description;
+}
+
+Result<Request> read_request(const Options& options) {
+    Request request;
+    const auto name = options.text("strategy", "throughput");
+    const auto strategy = strategy_of(name);
+    if (!strategy)
+        return fail(Fault::invalid_input, "--strategy {}: there is no such strategy{}; there are: {}", name,
+                    did_you_mean(name, strategy_names()), fmt::join(strategy_names(), ", "));
+    request.strategy = *strategy;
+    if (options.given("stages")) {
+        const auto stages = options.number("stages", 1, 1, 4096);
+        if (!stages) return fail(stages.error());
+        request.stages = *stages;
+    }
+    return request;
+}
+
+// Where nobody says how many boards there are: as many as the network takes, or as the stages are.
+Result<Found> find(const Description& description, Boards& boards, const Request& request) {
+    auto& cluster = boards.cluster;
+    if (boards.counted) {
+        auto count = request.stages;
+        if (!count && request.strategy != Strategy::occupancy) count = fewest_slots(description.network, cluster);
+        if (count && *count < cluster.boards.size()) cluster.boards.resize(*count);
+    }
+    auto found = search(description.network, cluster, request);
+    if (found) {
+        // Filling up stops by itself; the boards that it did not need are not part of the plan.
+        if (boards.counted && request.strategy == Strategy::occupancy) cluster.boards.resize(std::max<std::size_t>(1, found->plan.stages.size()));
+        return found;
+    }
+    if (found.error().fault != Fault::refused) return found;
+    const auto causes = why_nothing_fits(description.network, cluster, boards.others);
+    return fail(Fault::invalid_input, "{}: {}", found.error().message, fmt::join(causes, "\n  "));
+}
+
+std::vector<std::string> layers_of(const Network& network, const PlannedStage& stage) {
+    std::vector<std::string> names;
+    for (auto layer = network.cuts[stage.begin].layers; layer < network.cuts[stage.end].layers; ++layer)
+        names.push_back(network.layers[layer].name);
+    return names;
+}
+
+double share(std::int64_t part, std::int64_t whole) {
+    return whole > 0 ? static_cast<double>(part) / static_cast<double>(whole) : 0;
+}
+
+// The value and its bound in the unit of the objective: results per second, or milliseconds.
+struct Certificate {
+    double bound = 0, gap = 0;
+};
+Certificate certificate_of(const Found& found, Strategy strategy) {
+    const auto value = found.value_s(strategy);
+    if (!(found.bound_s > 0)) return {};
+    if (strategy == Strategy::latency) return {found.bound_s * 1e3, (value - found.bound_s) / found.bound_s};
+    return {1 / found.bound_s, 1 - found.bound_s / value};
+}
+
+json as_json(const Network& network, const Cluster& cluster, const Found& found, Strategy strategy) {
+    auto stages = json::array();
+    for (std::size_t i = 0; i < found.plan.stages.size(); ++i) {
+        const auto& stage = found.plan.stages[i];
+        const auto& cost = found.cost.stages[i];
+        const auto& board = cluster.boards[stage.boards.front()];
+        json resources, utilisation;
+        for (std::size_t k = 0; k < Resources::kinds; ++k) {
+            resources[resource_names[k]] = cost.need.of[k];
+            utilisation[resource_names[k]] = share(cost.need.of[k], board.whole.of[k]);
+        }
+        stages.push_back({{"position", i},
+                          {"layers", layers_of(network, stage)},
+                          {"board", board_names(cluster, stage)},
+                          {"resources", resources},
+                          {"utilisation", utilisation},
+                          {"cycles", cost.cycles},
+                          {"compute_ms", cost.compute_s * 1e3},
+                          {"bytes_out", network.cuts[stage.end].bytes},
+                          {"replicas", stage.boards.size()},
+                          {"parts", 1}});
+    }
+    const auto certificate = certificate_of(found, strategy);
+    return {{"strategy", name_of(strategy)},
+            {"stages", std::move(stages)},
+            {"throughput_per_s", 1 / found.cost.period_s},
+            {"latency_ms", found.cost.latency_s * 1e3},
+            {"bottleneck", bottleneck_of(network, cluster, found).what},
+            {"bound", certificate.bound},
+            {"gap", certificate.gap}};
+}
+
+std::string table_of(const Network& network, const Cluster& cluster, const Found& found) {
+    std::size_t wide = 5;
+    for (const auto& stage : found.plan.stages)
+        wide = std::max(wide, std::min<std::size_t>(40, board_names(cluster, stage).size()));
+    auto text = fmt::format("{:>5}  {:<{}}  {:>6}  {:>5} {:>5} {:>5} {:>5} {:>5}  {:>10}  {:>10}  {:>9}  {:>8}  {}\n", "stage", "board",
+                            wide, "layers", "LUT%", "FF%", "BRAM%", "URAM%", "DSP%", "cycles", "compute ms", "bytes out", "replicas",
+                            "first layer .. last");
+    for (std::size_t i = 0; i < found.plan.stages.size(); ++i) {
+        const auto& stage = found.plan.stages[i];
+        const auto& cost = found.cost.stages[i];
+        const auto& board = cluster.boards[stage.boards.front()];
+        const auto names = layers_of(network, stage);
+        auto boards = board_names(cluster, stage);
+        if (boards.size() > 40) boards = boards.substr(0, 37) + "...";
+        text += fmt::format("{:>5}  {:<{}}  {:>6}  ", i, boards, wide, names.size());
+        for (std::size_t k = 0; k < Resources::kinds; ++k)
+            text += stage.on_processor ? fmt::format("{:>5} ", "-")
+                                       : fmt::format("{:>5.1f} ", share(cost.need.of[k], board.whole.of[k]) * 100);
+        text += fmt::format(" {:>10}  {:>10.4g}  {:>9}  {:>8}  {}{}\n", cost.cycles, cost.compute_s * 1e3, network.cuts[stage.end].bytes,
+                            stage.boards.size(), names.front(), names.size() > 1 ? " .. " + names.back() : "");
+    }
+    return text;
+}
+
+std::string text_of(const Description& description, const Cluster& cluster, const Found& found, Strategy strategy) {
+    const auto& network = description.network;
+    const auto bottleneck = bottleneck_of(network, cluster, found);
+    const auto certificate = certificate_of(found, strategy);
+    auto text = table_of(network, cluster, found);
+    text += fmt::format("\nthroughput   {:.4g}/s\nlatency      {:.4g} ms\nbottleneck   {}\nrelief       {}\n", 1 / found.cost.period_s,
+                        found.cost.latency_s * 1e3, bottleneck.what, bottleneck.relief);
+    text += fmt::format("bound        {:.4g} {} ({}); gap {:.2f} %\n", certificate.bound, strategy == Strategy::latency ? "ms" : "/s",
+                        certificate.gap < 1e-6 ? "nothing is better" : "nothing is better than this", certificate.gap * 100);
+    for (const auto& note : description.notes)
+        text += fmt::format("note         {}\n", note);
+    return text;
+}
+
+Result<> write_svg(const std::string& file, const std::string& text) {
+    std::ofstream stream(file, std::ios::binary);
+    stream << text << std::flush;
+    if (!stream) return fail(Fault::invalid_input, "--svg {}: cannot be written: {}", file, std::strerror(errno));
+    return {};
+}
+
+Result<> run(const Options& options) {
+    const auto request = read_request(options);
+    if (!request) return fail(request.error());
+    auto boards = read_boards(options);
+    if (!boards) return fail(boards.error());
+    const auto description = read_network(options, boards->cluster);
+    if (!description) return fail(description.error());
+    const auto found = find(*description, *boards, *request);
+    if (!found) return fail(found.error());
+    const auto& network = description->network;
+    if (options.given("svg"))
+        if (auto r = write_svg(options.text("svg"), svg_of(network, boards->cluster, *found, network.name)); !r) return r;
+    if (options.given("json"))
+        out("{}\n", as_json(network, boards->cluster, *found, request->strategy).dump());
+    else
+        put_out(text_of(*description, boards->cluster, *found, request->strategy));
+    return {};
+}
+
+}  // namespace
+
+Command split_command() {
+    return {spec(), run};
+}
+
+}  // namespace fard::cli

@@ -1,0 +1,37 @@
+// From a model to what the search sees of it, and back to names.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/result.hpp"
+#include "model/layers/cuts.hpp"
+#include "model/model.hpp"
+#include "splitter/estimates/folding_file.hpp"
+#include "splitter/estimates/options.hpp"
+
+namespace fard::splitter {
+
+struct DescribeSettings {
+    OptionSettings estimates;
+    bool dsp48e1 = false;               // for a board of the 7 series
+    const FoldingFile* folding = nullptr;  // every layer as this says; outlives the call
+    std::string folding_name;              // for messages
+};
+
+// A network and where its parts come from. Layers, their foldings and cuts have the numbers of `network`.
+struct Description {
+    Network network;
+    std::vector<std::vector<LayerOption>> options;        // by layer, as its foldings
+    std::vector<std::vector<model::FinnUnit>> units;      // by layer
+    std::vector<std::vector<std::string>> cut_tensors;    // by cut: what crosses it; none at the first and the last
+    std::vector<std::string> notes;                       // what people should know: layers outside, units without a folding
+    model::FinnFlow flow = model::FinnFlow::main;
+};
+
+// Layers that FINN makes no units of: those with products have no folding, so a processor computes them; the others take
+// nothing of a fabric. Errors: invalid_input (the folding file is another network's: which unit).
+Result<Description> describe(const model::Model& model, const DescribeSettings& settings);
+
+}  // namespace fard::splitter

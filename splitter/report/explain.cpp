@@ -1,0 +1,212 @@
+#include "splitter/report/explain.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "splitter/search/labels.hpp"
+
+namespace fard::splitter {
+namespace {
+
+std::string board_name(const Cluster& cluster, std::size_t board) {
+    return board == cluster.boards.size() ? "the client" : cluster.boards[board].name;
+}
+
+// The layer that takes the most cycles of a stage.
+std::string slowest_layer(const Network& network, const PlannedStage& stage) {
+    const auto first = network.cuts[stage.begin].layers;
+    std::int64_t most = -1;
+    std::string name;
+    for (std::size_t i = 0; i < stage.foldings.size(); ++i) {
+        const auto cycles = network.layers[first + i].foldings[stage.foldings[i]].cycles;
+        if (cycles <= most) continue;
+        most = cycles;
+        name = network.layers[first + i].name;
+    }
+    return name;
+}
+
+std::string describe(const Network& network, const Cluster& cluster, const Found& found, const Load& load) {
+    const auto name = board_name(cluster, load.board);
+    switch (load.what) {
+        case Load::What::fabric:
+            return fmt::format("the fabric of {}, layer '{}'", name, slowest_layer(network, found.plan.stages[load.stage]));
+        case Load::What::processor: return fmt::format("the processor of {}", name);
+        case Load::What::way_in: return fmt::format("the network into {}", name);
+        case Load::What::way_out: return fmt::format("the network out of {}", name);
+    }
+    return name;
+}
+
+std::string remedy(const Cluster& cluster, const Load& load) {
+    const bool client = load.board == cluster.boards.size();
+    switch (load.what) {
+        case Load::What::fabric: return "a folding of that layer with fewer cycles, a larger fraction, or a board more for a replica";
+        case Load::What::processor: return "fewer bytes at the cuts of its stages, or a faster processor";
+        default:
+            return client ? "a faster network of the client, or an input or result on a board (input_at, output_at)"
+                          : "a faster network there, a replica, or a cut that fewer bytes cross";
+    }
+}
+
+// The least that a layer takes of each resource, of all its foldings.
+Resources least_of(const Layer& layer) {
+    auto least = layer.foldings.front().need;
+    for (const auto& folding : layer.foldings)
+        for (std::size_t i = 0; i < Resources::kinds; ++i)
+            least.of[i] = std::min(least.of[i], folding.need.of[i]);
+    return least;
+}
+
+bool holds(const Board& board, const Network& network, const Layer& layer) {
+    return std::ranges::any_of(layer.foldings,
+                               [&](const Folding& folding) { return (network.stage + folding.need).fits(board.usable); });
+}
+
+// How far a folding is beyond a board: the largest share of what is usable.
+double excess(const Board& board, const Resources& need) {
+    double most = 0;
+    for (std::size_t i = 0; i < Resources::kinds; ++i)
+        if (need.of[i] > board.usable.of[i])
+            most = std::max(most, static_cast<double>(need.of[i]) / static_cast<double>(std::max<std::int64_t>(1, board.usable.of[i])));
+    return most;
+}
+
+std::string what_would_do(const Network& network, const Layer& layer, const Board& board, const Resources& need,
+                          const std::vector<Board>& others) {
+    std::vector<std::string> ways;
+    double fraction = 0;
+    bool fits_whole = true;
+    for (std::size_t i = 0; i < Resources::kinds; ++i) {
+        fits_whole &= need.of[i] <= board.whole.of[i];
+        if (board.whole.of[i] > 0) fraction = std::max(fraction, static_cast<double>(need.of[i]) / static_cast<double>(board.whole.of[i]));
+    }
+    if (fits_whole) ways.push_back(fmt::format("--fraction {:.2f}", std::ceil(fraction * 100 - 1e-9) / 100));
+    const auto other = std::ranges::find_if(others, [&](const Board& b) { return holds(b, network, layer); });
+    if (other != others.end()) ways.push_back(fmt::format("a board {}", other->profile));
+    const auto parts = static_cast<std::int64_t>(std::ceil(excess(board, need) - 1e-9));
+    if (parts >= 2 && parts <= 64) ways.push_back(fmt::format("the layer in {} parallel parts", parts));
+    if (layer.foldings.size() == 1) ways.push_back("another folding (without --folding all are tried)");
+    std::string text;
+    for (std::size_t i = 0; i < ways.size(); ++i)
+        text += (i == 0 ? "" : i + 1 == ways.size() ? ", or " : ", ") + ways[i];
+    return text.empty() ? "a smaller layer" : text;
+}
+
+std::string too_large(const Network& network, const Layer& layer, const Cluster& cluster, const std::vector<Board>& others) {
+    const Board* nearest = nullptr;
+    Resources need;
+    double least = std::numeric_limits<double>::infinity();
+    for (const auto& board : cluster.boards)
+        for (const auto& folding : layer.foldings) {
+            const auto all = network.stage + folding.need;
+            if (const auto now = excess(board, all); now < least) {
+                least = now;
+                nearest = &board;
+                need = all;
+            }
+        }
+    std::string over;
+    for (std::size_t i = 0; i < Resources::kinds; ++i)
+        if (need.of[i] > nearest->usable.of[i])
+            over += fmt::format("{}{} {} of {} ({} too many)", over.empty() ? "" : ", ", need.of[i], resource_names[i],
+                                nearest->usable.of[i], need.of[i] - nearest->usable.of[i]);
+    return fmt::format("layer '{}' alone takes {} on {}; what would do: {}", layer.name, over, nearest->name,
+                       what_would_do(network, layer, *nearest, need, others));
+}
+
+// Layers with no cut between them that no board holds together.
+std::vector<std::string> inseparable(const Network& network, const Cluster& cluster) {
+    std::vector<std::string> causes;
+    Problem problem(network, cluster);
+    std::vector<StageSolver::Reach> reach;
+    for (auto& solver : problem.solvers)
+        reach.push_back(solver.reach(std::numeric_limits<std::int64_t>::max() / 2));
+    for (std::size_t cut = 0; cut + 1 < network.cuts.size() && !problem.on_processors; ++cut) {
+        if (std::ranges::any_of(reach, [&](const StageSolver::Reach& r) { return r.surely[cut] > cut; })) continue;
+        const auto first = network.cuts[cut].layers, last = network.cuts[cut + 1].layers;
+        auto least = network.stage;
+        for (auto layer = first; layer < last; ++layer)
+            least += least_of(network.layers[layer]);
+        std::string amounts;
+        for (std::size_t i = 0; i < Resources::kinds; ++i)
+            if (least.of[i] > 0)
+                amounts += fmt::format("{}{} {} of {}", amounts.empty() ? "" : ", ", least.of[i], resource_names[i],
+                                       cluster.boards[problem.space.fabrics[0]].usable.of[i]);
+        causes.push_back(fmt::format("layers '{}' .. '{}', between which there is no cut, fit no board together: at least {}; what "
+                                     "would do: a larger fraction, or larger boards",
+                                     network.layers[first].name, network.layers[last - 1].name, amounts));
+    }
+    return causes;
+}
+
+}  // namespace
+
+std::string board_names(const Cluster& cluster, const PlannedStage& stage) {
+    std::string names;
+    for (const auto board : stage.boards)
+        names += (names.empty() ? "" : ", ") + cluster.boards[board].name;
+    return names;
+}
+
+Bottleneck bottleneck_of(const Network& network, const Cluster& cluster, const Found& found) {
+    const auto& worst = found.cost.bottleneck;
+    // Loads of the same size are one bottleneck: replicas, or a sender and its receiver.
+    Load next;
+    for (const auto& load : found.cost.loads)
+        if (load.seconds < worst.seconds * (1 - 1e-6) && load.seconds > next.seconds) next = load;
+    Bottleneck result;
+    result.what = fmt::format("{}: {:.4g} ms for each chunk", describe(network, cluster, found, worst), worst.seconds * 1e3);
+    result.relief = remedy(cluster, worst);
+    if (next.seconds > 0)
+        result.relief += fmt::format("; without it {:.4g}/s, bound by {}", 1 / next.seconds, describe(network, cluster, found, next));
+    return result;
+}
+
+std::optional<std::size_t> fewest_slots(const Network& network, const Cluster& cluster) {
+    Problem problem(network, cluster);
+    Question question;
+    const auto answer = search_labels(problem, question);
+    if (!answer.plan) return std::nullopt;
+    return static_cast<std::size_t>(answer.value);
+}
+
+std::vector<std::string> why_nothing_fits(const Network& network, const Cluster& cluster, const std::vector<Board>& others) {
+    std::vector<std::string> causes;
+    for (const auto& layer : network.layers) {
+        const bool processor = std::ranges::any_of(cluster.boards, [](const Board& board) { return board.macs_per_s > 0; });
+        if (layer.foldings.empty() && !processor)
+            causes.push_back(fmt::format("layer '{}' has no FPGA estimate, and no board's profile says what its processor computes "
+                                         "(mmac_per_s); what would do: a board with such a profile", layer.name));
+        if (layer.foldings.empty()) continue;
+        if (std::ranges::none_of(cluster.boards, [&](const Board& board) { return holds(board, network, layer); }))
+            causes.push_back(too_large(network, layer, cluster, others));
+    }
+    if (causes.empty()) causes = inseparable(network, cluster);
+    if (!causes.empty()) return causes;
+    auto more = cluster;
+    constexpr std::size_t enough = 64;
+    while (more.boards.size() < enough)
+        more.boards.push_back(cluster.boards[more.boards.size() % cluster.boards.size()]);
+    Resources least, usable;
+    for (const auto& layer : network.layers)
+        if (!layer.foldings.empty()) least += least_of(layer);
+    for (const auto& board : cluster.boards)
+        for (std::size_t slot = 0; slot < board.slots; ++slot)
+            usable += board.usable;
+    std::string over;
+    for (std::size_t i = 0; i < Resources::kinds; ++i)
+        if (least.of[i] > usable.of[i])
+            over += fmt::format("{}{} {} of {}", over.empty() ? "" : ", ", least.of[i], resource_names[i], usable.of[i]);
+    const auto slots = fewest_slots(network, more);
+    causes.push_back(fmt::format("the layers{} do not fit {} slot{}; what would do: {}",
+                                 over.empty() ? std::string() : " take " + over + " in all, and so", cluster.boards.size(),
+                                 cluster.boards.size() == 1 ? "" : "s",
+                                 slots ? fmt::format("{} slots of such boards", *slots)
+                                       : fmt::format("other boards ({} of these do not do either: some layers between two cuts "
+                                                     "fit none together)", enough)));
+    return causes;
+}
+
+}  // namespace fard::splitter

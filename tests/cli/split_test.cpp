@@ -1,0 +1,113 @@
+// `fard split` as people and scripts call it.
+#include <doctest/doctest.h>
+
+#include <cstdlib>
+
+#include "tests/e2e/harness.hpp"
+
+using namespace fard;
+using namespace fard::e2e;
+
+namespace {
+
+bool has(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
+
+std::string cnv() { return (source_root() / "apps/two_stage_bnn/cnv_w2a2.onnx").string(); }
+
+}  // namespace
+
+TEST_CASE("split prints a table, a bottleneck and a bound; with --json what scripts rely on") {
+    const World world;
+    const auto table = world.fard({"split", cnv(), "--board", "pynq-z1", "--boards", "2", "--strategy", "traffic"});
+    REQUIRE_MESSAGE(table.exit_code == 0, table.err);
+    for (const auto* part : {"BRAM%", "compute ms", "bottleneck", "relief", "bound", "pynq-z1-1"})
+        CHECK_MESSAGE(has(table.out, part), part);
+    const auto json = world.fard({"split", cnv(), "--board", "pynq-z1", "--boards", "2", "--strategy", "traffic", "--json"}).json();
+    CHECK(json["strategy"] == "traffic");
+    REQUIRE(json["stages"].size() == 2);
+    for (const auto* key : {"position", "layers", "board", "resources", "utilisation", "cycles", "compute_ms", "bytes_out", "replicas", "parts"})
+        CHECK_MESSAGE(json["stages"][0].contains(key), key);
+    for (const auto* key : {"lut", "ff", "bram18", "uram", "dsp"}) {
+        CHECK(json["stages"][0]["resources"].contains(key));
+        CHECK(json["stages"][0]["utilisation"].contains(key));
+    }
+    for (const auto* key : {"throughput_per_s", "latency_ms", "bottleneck", "bound", "gap"})
+        CHECK_MESSAGE(json.contains(key), key);
+    CHECK(json["stages"][0]["bytes_out"] == 64);
+    CHECK(json["gap"].get<double>() >= 0);
+    CHECK(json["bound"].get<double>() >= json["throughput_per_s"].get<double>() * 0.999999);
+}
+
+TEST_CASE("split takes as many boards as it needs, a cluster file, and an exact number of stages") {
+    const World world;
+    const auto some = world.fard({"split", cnv(), "--board", "pynq-z1", "--fraction", "0.4", "--json"});
+    REQUIRE_MESSAGE(some.exit_code == 0, some.err);
+    CHECK(some.json()["stages"].size() >= 2);
+    const auto three = world.fard({"split", cnv(), "--board", "pynq-z1", "--boards", "4", "--stages", "3", "--json"});
+    REQUIRE_MESSAGE(three.exit_code == 0, three.err);
+    CHECK(three.json()["stages"].size() == 3);
+    const auto file = world.files().write("cluster.toml",
+                                          "[[board]]\nname = 'a'\nprofile = 'zedboard'\n[[board]]\nname = 'b'\nprofile = 'zcu104'\n");
+    const auto mixed = world.fard({"split", cnv(), "--cluster", file.string(), "--strategy", "latency", "--json"});
+    REQUIRE_MESSAGE(mixed.exit_code == 0, mixed.err);
+    CHECK(mixed.json()["stages"][0]["board"] == "b");
+}
+
+TEST_CASE("split answers mistakes with what to do") {
+    const World world;
+    const auto& files = world.files();
+    const auto cluster = [&](const std::string& text) { return files.write("c.toml", text).string(); };
+    struct Case {
+        std::vector<std::string> command;
+        std::string part;
+    };
+    for (const auto& wrong : std::vector<Case>{
+             {{"split", cnv()}, "--board NAME, or --cluster"},
+             {{"split", cnv(), "--board", "zedbord"}, "did you mean zedboard"},
+             {{"split", cnv(), "--board", "zedboard", "--boards", "0"}, "--boards"},
+             {{"split", cnv(), "--board", "zedboard", "--strategy", "trafic"}, "did you mean traffic"},
+             {{"split", cnv(), "--board", "zedboard", "--fraction", "0"}, "above 0"},
+             {{"split", cnv(), "--board", "zedboard", "--fraction", "-1"}, "above 0"},
+             {{"split", cnv(), "--board", "zedboard", "--fraction", "1.5"}, "at most 1"},
+             {{"split", cnv(), "--board", "zedboard", "--estimates", "mine"}, "finn or mended"},
+             {{"split", cnv(), "--board", "zedboard", "--boards", "40", "--stages", "30"}, "can be cut into"},
+             {{"split", cnv(), "--board", "zedboard", "--boards", "2", "--stages", "3"}, "give more boards"},
+             {{"split", cnv(), "--board", "zedboard", "--boards", "1", "--fraction", "0.15"}, "what would do"},
+             {{"split", cnv(), "--board", "zedboard", "--folding", "/nope.json"}, "/nope.json"},
+             {{"split", cnv(), "--board", "zedboard", "--folding", cnv()}, "not a JSON file"},
+             {{"split", cnv(), "--cluster", cluster("[[board]]\nname = 'a'\nprofile = 'ultra96'\n")}, "has no network of its own"},
+             {{"split", (source_root() / "apps/two_stage_bnn.toml").string(), "--board", "zedboard"}, "is an app file"},
+         }) {
+        const auto outcome = world.fard(wrong.command);
+        CHECK_MESSAGE(outcome.exit_code == 2, wrong.part << ": " << outcome.err);
+        CHECK_MESSAGE(has(outcome.err, wrong.part), wrong.part << " is not in: " << outcome.err);
+        CHECK(outcome.out.empty());
+    }
+}
+
+TEST_CASE("MobileNetV1 W4A4 fills six Zedboards with the ZCU102 folding, the first of them to its last DSP") {
+    const char* data = std::getenv("FARD_TEST_DATA");
+    const auto folding = std::filesystem::path(data ? data : source_root() / "../shared/data") / "finn/folding/ZCU102_folding_config.json";
+    const World world;
+    const auto tool = (source_root() / "tools/bench_networks.py").string();
+    const auto written = "/usr/bin/python3 '" + tool + "' '" + world.directory().string() + "' mobilenet_v1_w4a4 2>/dev/null";
+    if (!std::filesystem::exists(folding) || std::system(written.c_str()) != 0) {
+        MESSAGE("skipped: needs " << folding.string() << " and python3-onnx");
+        return;
+    }
+    const auto model = (world.directory() / "mobilenet_v1_w4a4.onnx").string();
+    const auto split = [&](const std::string& fraction) {
+        return world.fard({"split", model, "--board", "zedboard", "--strategy", "occupancy", "--folding", folding.string(), "--fraction",
+                           fraction, "--json"});
+    };
+    const auto whole = split("1.0");
+    REQUIRE_MESSAGE(whole.exit_code == 0, whole.err);
+    const auto stages = whole.json()["stages"];
+    REQUIRE(stages.size() == 6);
+    CHECK(stages[0]["resources"]["dsp"] == 220);
+    const auto less = split("0.8");
+    CHECK(less.exit_code == 2);
+    CHECK(has(less.err, "228 bram18 of 224"));
+    CHECK(has(less.err, "252 bram18 of 224"));
+    CHECK(has(less.err, "what would do"));
+}

@@ -1,0 +1,182 @@
+// From models to estimates and cuts, beside FINN's own reports and the papers' figures.
+#include "splitter/estimates/describe.hpp"
+
+#include <doctest/doctest.h>
+
+#include <fstream>
+#include <sstream>
+
+#include "overlays/board_profile.hpp"
+#include "splitter/report/explain.hpp"
+#include "splitter/report/picture.hpp"
+#include "tests/splitter/finn_runs.hpp"
+
+namespace fard {
+namespace {
+
+using namespace splitter;
+
+std::string text_of(const std::filesystem::path& file) {
+    std::ifstream in(file);
+    std::ostringstream text;
+    text << in.rdbuf();
+    return text.str();
+}
+
+std::filesystem::path source_root() {
+    const char* root = std::getenv("FARD_SOURCE_ROOT");
+    return root ? root : ".";
+}
+
+// The network of the app, which is the papers' CnvW2A2.
+model::Model cnv() { return model::Model::load(source_root() / "apps/two_stage_bnn/cnv_w2a2.onnx").value(); }
+
+Cluster boards(const std::string& name, std::size_t count, const Fractions& fractions = {}) {
+    const auto profile = load_board_profile(source_root() / "overlays/boards", name).value();
+    return cluster_of(profile, count, fractions).value();
+}
+
+Description stock(const model::Model& model, const FoldingFile& folding) {
+    DescribeSettings settings;
+    settings.estimates.mode = Estimates::finn;
+    settings.dsp48e1 = true;
+    settings.folding = &folding;
+    settings.folding_name = "stock.json";
+    return describe(model, settings).value();
+}
+
+}  // namespace
+
+TEST_CASE("CnvW2A2 with the stock folding takes what FINN says, unit by unit") {
+    const auto data = finn_data();
+    if (!data) return;
+    const auto model = model::Model::load(*data / "../models/cnv_w2a2.onnx").value();
+    const auto folding = parse_folding(text_of(*data / "folding/cnv-w2a2_folding_config.json"), "stock.json").value();
+    const auto description = stock(model, folding);
+    const auto view = model::layers_of(model.graph());
+    const auto report = read_json(*data / "runs/cnv_w2a2-pynqz1-stock/estimate_layer_resources.json");
+    const auto cycles = read_json(*data / "runs/cnv_w2a2-pynqz1-stock/estimate_layer_cycles.json");
+    std::size_t compared = 0;
+    Resources all;
+    for (std::size_t layer = 0; layer < description.units.size(); ++layer)
+        for (std::size_t i = 0; i < description.units[layer].size(); ++i) {
+            const auto& unit = description.units[layer][i];
+            const auto name = model::name_of(unit, model::FinnFlow::main);
+            if (!report.contains(name)) continue;
+            const auto& option = description.options[layer].front();
+            const auto cost = unit_cost(unit, view.layers[layer], option.units[i], model::FinnFlow::main, Estimates::finn);
+            const auto theirs = figures(report.at(name), cycles.at(name));
+            INFO(name);
+            CHECK(cost.need.of == std::array<std::int64_t, 5>{theirs.lut, 0, theirs.bram18, theirs.uram, theirs.dsp});
+            CHECK(cost.cycles == theirs.cycles);
+            all += cost.need;
+            ++compared;
+        }
+    CHECK(compared >= 17);
+    CHECK(all.of[2] == 202);
+    CHECK(all.of[0] == doctest::Approx(18'836).epsilon(0.01));
+}
+
+TEST_CASE("the traffic of CnvW2A2 is least behind the last convolution") {
+    const auto model = cnv();
+    const auto description = describe(model, {}).value();
+    const auto cluster = boards("pynq-z1", 2);
+    const auto found = search(description.network, cluster, {Strategy::traffic, {}}).value();
+    REQUIRE(found.plan.stages.size() == 2);
+    const auto cut = found.plan.stages[0].end;
+    CHECK(description.network.cuts[cut].bytes == 64);
+    CHECK(description.network.layers[description.network.cuts[cut].layers - 1].name == "Conv_5");
+    CHECK(description.cut_tensors[cut].size() == 1);
+}
+
+TEST_CASE("mended estimates leave no unit without LUTs, and only the better foldings") {
+    const auto model = cnv();
+    const auto description = describe(model, {}).value();
+    const auto& network = description.network;
+    CHECK(network.layers.size() == description.options.size());
+    CHECK(network.cuts.size() == description.cut_tensors.size());
+    CHECK(network.cuts.back().layers == network.layers.size());
+    CHECK(network.stage.of[0] > 0);
+    for (std::size_t i = 0; i < network.layers.size(); ++i) {
+        const auto& layer = network.layers[i];
+        INFO(layer.name);
+        REQUIRE_FALSE(layer.foldings.empty());
+        std::size_t empty = 0, worse = 0;
+        for (const auto& a : layer.foldings) {
+            empty += !description.units[i].empty() && a.need.of[0] <= 0;
+            for (const auto& b : layer.foldings)
+                worse += &a != &b && a.need.fits(b.need) && a.cycles <= b.cycles;
+        }
+        CHECK(empty == 0);
+        CHECK(worse == 0);
+    }
+}
+
+TEST_CASE("a folding file of another network is refused, and so is what is none") {
+    const auto model = cnv();
+    const auto refused = [&](const std::string& json, const std::string& about) {
+        auto file = parse_folding(json, "f.json");
+        auto message = file ? std::string() : file.error().message;
+        if (file) {
+            DescribeSettings settings;
+            settings.folding = &*file;
+            settings.folding_name = "f.json";
+            const auto description = describe(model, settings);
+            REQUIRE_FALSE(description);
+            message = description.error().message;
+        }
+        CHECK_MESSAGE(message.find(about) != std::string::npos, message);
+    };
+    refused("{", "not a JSON file");
+    refused("[]", "one JSON object");
+    refused("{}", "names no unit");
+    refused(R"({"MVAU_hls_0": 3})", "must be an object");
+    refused(R"({"MVAU_hls_0": {"PE": 0}})", "f.json: MVAU_hls_0: 'PE' must be a whole number of at least 1");
+    refused(R"({"MVAU_hls_0": {"ram_style": "bloc"}})", "must be one of 'auto', 'block'");
+    refused(R"({"MVAU_hls_0": {"PE": 1}, "MVAU_rtl_0": {"PE": 1}})", "is there twice");
+    refused(R"({"MVAU_hls_99": {"PE": 1}})", "it is another network's");
+    refused(R"({"MVAU_hls_0": {"PE": 7}})", "do not divide");
+}
+
+TEST_CASE("a folding file is written as it is read") {
+    const std::vector<NamedFolding> units{{"MVAU_hls_0", {.pe = 4, .simd = 3, .rtl = false, .ram = finn::RamStyle::distributed, .on_dsp = true}},
+                                          {"ConvolutionInputGenerator_rtl_0", {.simd = 3, .rtl = true, .ram = finn::RamStyle::block}},
+                                          {"LabelSelect_hls_0", {.pe = 2, .rtl = false}}};
+    const auto file = parse_folding(folding_json(units), "f.json").value();
+    REQUIRE(file.units.size() == 3);
+    CHECK(file.units.at({model::FinnKind::mvau, 0}) == units[0].second);
+    CHECK(file.units.at({model::FinnKind::window, 0}) == units[1].second);
+    CHECK(file.units.at({model::FinnKind::label_select, 0}) == units[2].second);
+}
+
+TEST_CASE("what does not fit is explained with the layer, the resource and what would do") {
+    const auto model = cnv();
+    const auto description = describe(model, {}).value();
+    const auto tiny = boards("zedboard", 1, Fractions::all(0.12));
+    const auto causes = why_nothing_fits(description.network, tiny, {boards("zcu102", 1).boards.front()});
+    REQUIRE_FALSE(causes.empty());
+    INFO(causes.front());
+    CHECK(causes.front().find("alone takes") != std::string::npos);
+    CHECK(causes.front().find("what would do: --fraction 0.13, a board zcu102") != std::string::npos);
+    const auto few = boards("zedboard", 1, Fractions::all(0.3));
+    const auto more = why_nothing_fits(description.network, few, {});
+    INFO(more.front());
+    CHECK(more.front().find("what would do") != std::string::npos);
+}
+
+TEST_CASE("a plan has a bottleneck, a remedy and a drawing") {
+    const auto model = cnv();
+    const auto description = describe(model, {}).value();
+    const auto cluster = boards("pynq-z1", 2);
+    const auto found = search(description.network, cluster, {Strategy::balance, {}}).value();
+    const auto bottleneck = bottleneck_of(description.network, cluster, found);
+    CHECK(bottleneck.what.find("pynq-z1-") != std::string::npos);
+    CHECK(bottleneck.relief.find("bound by") != std::string::npos);
+    const auto svg = svg_of(description.network, cluster, found, "a < b");
+    CHECK(svg.starts_with("<svg"));
+    CHECK(svg.find("a &lt; b") != std::string::npos);
+    CHECK(svg.find("stage 1") != std::string::npos);
+    CHECK(svg.find("pynq-z1-0") != std::string::npos);
+}
+
+}  // namespace fard
