@@ -14,6 +14,7 @@
 #include "cli/console.hpp"
 #include "cli/shapes.hpp"
 #include "overlays/files.hpp"
+#include "splitter/emit/emit.hpp"
 #include "splitter/estimates/describe.hpp"
 #include "splitter/report/explain.hpp"
 #include "splitter/report/picture.hpp"
@@ -40,6 +41,7 @@ CommandSpec spec() {
              {"folding", "FINN.json", "every layer folded as this file of FINN's says"},
              {"estimates", "MODE", "finn: as FINN prints them; mended: its defects repaired (the default without --folding)"},
              {"fraction", "F", "how much of each resource a design may take (FINN's: LUT .7, FF .5, others .8)"},
+             {"out", "DIR", "write the stages there: an app for `fard submit`, overlay packages, what FINN takes"},
              {"svg", "FILE", "write the plan as a drawing"},
              {"json", "", "print one JSON object"},
              shape_option()}};
@@ -106,16 +108,20 @@ Result<Estimates> read_mode(const Options& options) {
     return fail(Fault::invalid_input, "--estimates {}: must be finn or mended", mode);
 }
 
-Result<Description> read_network(const Options& options, const Cluster& cluster) {
+Result<model::Model> read_model(const Options& options) {
     const fs::path file = options.positional(0);
     if (file.extension() == ".toml")
         return fail(Fault::invalid_input, "{} is an app file, not a model; `fard inspect` shows its stages", file.string());
-    const auto mode = read_mode(options);
-    if (!mode) return fail(mode.error());
     const auto shapes = read_shapes(options);
     if (!shapes) return fail(shapes.error());
-    const auto model = model::Model::load(file, *shapes);
-    if (!model) return fail(model.error());
+    if (options.given("out") && !shapes->empty())
+        return fail(Fault::invalid_input, "--out writes an app, which takes a model whose shapes are fixed; --shape gives them");
+    return model::Model::load(file, *shapes);
+}
+
+Result<Description> read_network(const Options& options, const model::Model& model, const Cluster& cluster) {
+    const auto mode = read_mode(options);
+    if (!mode) return fail(mode.error());
     DescribeSettings settings;
     settings.estimates.mode = *mode;
     settings.dsp48e1 = std::ranges::any_of(cluster.boards, [](const Board& board) { return board.part.starts_with("xc7"); });
@@ -130,8 +136,9 @@ Result<Description> read_network(const Options& options, const Cluster& cluster)
         settings.folding = &folding;
         if (folding.early) settings.estimates.flow = model::FinnFlow::early;
     }
-    auto description = describe(*model, settings);
-    if (description && description->network.name.empty()) description->network.name = file.stem().string();
+    auto description = describe(model, settings);
+    if (description && description->network.name.empty())
+        description->network.name = fs::path(options.positional(0)).stem().string();
     return description;
 }
 
@@ -269,20 +276,39 @@ Result<> write_svg(const std::string& file, const std::string& text) {
     return {};
 }
 
+Result<> write_stages(const Options& options, const model::Model& model, Description& description, const Cluster& cluster,
+                      const Found& found, const std::string& plan) {
+    const fs::path file = options.positional(0), directory = options.text("out");
+    std::error_code error;
+    const Emission emission{app_name(file.stem().string()), fs::canonical(file, error), plan};
+    const auto notes = emit(directory, model, description, cluster, found, emission);
+    if (!notes) return fail(notes.error());
+    for (const auto& note : *notes)
+        description.notes.push_back(note);
+    description.notes.push_back(fmt::format("written: {}; run it with fard submit {}", directory.string(),
+                                            (directory / (emission.name + ".toml")).string()));
+    return {};
+}
+
 Result<> run(const Options& options) {
     const auto request = read_request(options);
     if (!request) return fail(request.error());
     auto boards = read_boards(options);
     if (!boards) return fail(boards.error());
-    const auto description = read_network(options, boards->cluster);
+    const auto model = read_model(options);
+    if (!model) return fail(model.error());
+    auto description = read_network(options, *model, boards->cluster);
     if (!description) return fail(description.error());
     const auto found = find(*description, *boards, *request);
     if (!found) return fail(found.error());
     const auto& network = description->network;
     if (options.given("svg"))
         if (auto r = write_svg(options.text("svg"), svg_of(network, boards->cluster, *found, network.name)); !r) return r;
+    const auto plan = as_json(network, boards->cluster, *found, request->strategy).dump();
+    if (options.given("out"))
+        if (auto r = write_stages(options, *model, *description, boards->cluster, *found, plan); !r) return r;
     if (options.given("json"))
-        out("{}\n", as_json(network, boards->cluster, *found, request->strategy).dump());
+        out("{}\n", plan);
     else
         put_out(text_of(*description, boards->cluster, *found, request->strategy));
     return {};

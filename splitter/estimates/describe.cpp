@@ -30,8 +30,8 @@ class Describer {
         : model_(model), settings_(settings), view_(model::layers_of(model.graph())) {}
 
     Result<Description> run() {
-        result_.flow = settings_.estimates.flow;
-        model::FinnSettings finn{settings_.estimates.flow};
+        auto& finn = result_.finn;
+        finn.flow = settings_.estimates.flow;
         finn.dsp48e1 = settings_.dsp48e1;
         finn.separate_thresholds = settings_.folding ? has_separate_thresholds(*settings_.folding, view_) : splits_thresholds();
         units_ = model::finn_units(view_, finn);

@@ -27,7 +27,7 @@ struct Description {
     std::vector<std::vector<model::FinnUnit>> units;      // by layer
     std::vector<std::vector<std::string>> cut_tensors;    // by cut: what crosses it; none at the first and the last
     std::vector<std::string> notes;                       // what people should know: layers outside, units without a folding
-    model::FinnFlow flow = model::FinnFlow::main;
+    model::FinnSettings finn;                             // how FINN is to make the units
 };
 
 // Layers that FINN makes no units of: those with products have no folding, so a processor computes them; the others take

@@ -85,6 +85,48 @@ TEST_CASE("split answers mistakes with what to do") {
     }
 }
 
+TEST_CASE("what split writes runs on a local cluster, with the results of the whole network") {
+    const World world;
+    const auto images = (source_root() / "apps/two_stage_bnn/images").string();
+    const auto whole = (world.files().path() / "whole.npy").string();
+    const auto once = world.fard({"run", cnv(), "--input", images, "--output", whole});
+    REQUIRE_MESSAGE(once.exit_code == 0, once.err);
+    for (const auto& [strategy, boards] : {std::pair{"traffic", "2"}, std::pair{"balance", "3"}, std::pair{"throughput", "3"}}) {
+        INFO(strategy);
+        const auto out = world.files().path() / strategy;
+        const auto split = world.fard({"split", cnv(), "--board", "pynq-z1", "--boards", boards, "--strategy", strategy, "--out", out.string()});
+        REQUIRE_MESSAGE(split.exit_code == 0, split.err);
+        CHECK(has(split.out, "run it with fard submit"));
+        const auto result = (world.files().path() / (std::string(strategy) + ".npy")).string();
+        const auto submitted = world.fard({"submit", (out / "cnv_w2a2.toml").string(), "--input", images, "--output", result});
+        REQUIRE_MESSAGE(submitted.exit_code == 0, submitted.err);
+        CHECK(read_file(result) == read_file(whole));
+        CHECK(has(read_file(out / "stage-0/overlay/overlay.toml"), "\"bram18\" = "));
+        CHECK(has(read_file(out / "stage-0/folding.json"), "\"MVAU_hls_0\""));
+        CHECK(std::filesystem::exists(out / "stage-0/finn.onnx"));
+        CHECK(read_file(out / "plan.svg").starts_with("<svg"));
+        CHECK(has(read_file(out / "plan.json"), strategy));
+    }
+}
+
+TEST_CASE("split leaves nothing half written, and overwrites nothing") {
+    const World world;
+    const auto there = world.files().write("there/file", "mine");
+    const auto refused = world.fard({"split", cnv(), "--board", "pynq-z1", "--out", there.parent_path().string()});
+    CHECK(refused.exit_code == 2);
+    CHECK(has(refused.err, "is there already"));
+    const auto nowhere = world.fard({"split", cnv(), "--board", "pynq-z1", "--out", "/nope/deeper"});
+    CHECK(nowhere.exit_code == 2);
+    CHECK(has(nowhere.err, "nothing can be written there"));
+    const auto infeasible = world.files().path() / "infeasible";
+    CHECK(world.fard({"split", cnv(), "--board", "pynq-z1", "--boards", "1", "--fraction", "0.15", "--out", infeasible.string()}).exit_code == 2);
+    CHECK_FALSE(std::filesystem::exists(infeasible));
+    std::size_t entries = 0;
+    for (const auto& entry : std::filesystem::directory_iterator(world.files().path()))
+        entries += entry.path() != there.parent_path();
+    CHECK(entries == 0);
+}
+
 TEST_CASE("MobileNetV1 W4A4 fills six Zedboards with the ZCU102 folding, the first of them to its last DSP") {
     const char* data = std::getenv("FARD_TEST_DATA");
     const auto folding = std::filesystem::path(data ? data : source_root() / "../shared/data") / "finn/folding/ZCU102_folding_config.json";

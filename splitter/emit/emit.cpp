@@ -1,0 +1,232 @@
+#include "splitter/emit/emit.hpp"
+
+#include <fmt/ranges.h>
+#include <stdlib.h>
+
+#include <algorithm>
+#include <cctype>
+#include <cerrno>
+#include <cstring>
+#include <fstream>
+#include <map>
+
+#include "model/layers/finn_form.hpp"
+#include "overlays/package.hpp"
+#include "splitter/report/picture.hpp"
+
+namespace fard::splitter {
+namespace {
+
+namespace fs = std::filesystem;
+
+// A directory beside the one that is wanted, until it is complete.
+class Workshop {
+  public:
+    explicit Workshop(fs::path out) : out_(std::move(out)) {}
+    ~Workshop() {
+        std::error_code ignored;
+        if (!path_.empty()) fs::remove_all(path_, ignored);
+    }
+    Workshop(const Workshop&) = delete;
+    Workshop& operator=(const Workshop&) = delete;
+
+    Result<> open() {
+        std::error_code error;
+        out_ = fs::absolute(out_, error).lexically_normal();
+        if (!out_.has_filename()) out_ = out_.parent_path();
+        if (fs::exists(out_, error) && !(fs::is_directory(out_, error) && fs::is_empty(out_, error)))
+            return fail(Fault::invalid_input, "--out {}: is there already; name a new directory, or an empty one", out_.string());
+        auto name = (out_.parent_path() / ("." + out_.filename().string() + ".XXXXXX")).string();
+        if (!mkdtemp(name.data()))
+            return fail(Fault::invalid_input, "--out {}: nothing can be written there: {}", out_.string(), std::strerror(errno));
+        path_ = name;
+        fs::permissions(path_, fs::perms::owner_all | fs::perms::group_read | fs::perms::group_exec | fs::perms::others_read |
+                                   fs::perms::others_exec, error);
+        return {};
+    }
+
+    Result<> write(const fs::path& name, std::string_view text) const {
+        std::error_code error;
+        fs::create_directories((path_ / name).parent_path(), error);
+        std::ofstream stream(path_ / name, std::ios::binary);
+        stream << text << std::flush;
+        if (!stream) return fail(Fault::io, "--out {}: cannot write {}: {}", out_.string(), name.string(), std::strerror(errno));
+        return {};
+    }
+
+    Result<> finish() {
+        std::error_code error;
+        fs::remove(out_, error);  // an empty directory
+        fs::rename(path_, out_, error);
+        if (error) return fail(Fault::io, "--out {}: cannot appear: {}", out_.string(), error.message());
+        path_.clear();
+        return {};
+    }
+
+    const fs::path& path() const { return path_; }
+
+  private:
+    fs::path out_, path_;
+};
+
+std::string toml_string(std::string_view text) {
+    std::string out = "\"";
+    for (const char c : text) {
+        if (c == '"' || c == '\\') out += '\\';
+        if (static_cast<unsigned char>(c) < ' ' || c == 127)
+            out += fmt::format("\\u{:04X}", static_cast<unsigned>(c));
+        else
+            out += c;
+    }
+    return out + "\"";
+}
+
+class Emitter {
+  public:
+    Emitter(const model::Model& model, const Description& description, const Cluster& cluster, const Found& found,
+            const Emission& emission)
+        : model_(model), description_(description), cluster_(cluster), found_(found), emission_(emission) {}
+
+    Result<std::vector<std::string>> run(const fs::path& out) {
+        Workshop workshop(out);
+        if (auto r = workshop.open(); !r) return fail(r.error());
+        auto stages = model::cut(model_, cuts());
+        if (!stages) return fail(stages.error());
+        for (std::size_t i = 0; i < stages->size(); ++i)
+            if (auto r = stage(workshop, i, (*stages)[i]); !r) return fail(r.error());
+        if (auto r = workshop.write(emission_.name + ".toml", app()); !r) return fail(r.error());
+        if (auto r = workshop.write("plan.json", emission_.json + "\n"); !r) return fail(r.error());
+        const auto picture = svg_of(description_.network, cluster_, found_, emission_.name);
+        if (auto r = workshop.write("plan.svg", picture); !r) return fail(r.error());
+        if (auto r = workshop.finish(); !r) return fail(r.error());
+        return std::move(notes_);
+    }
+
+  private:
+    std::vector<std::vector<std::string>> cuts() const {
+        std::vector<std::vector<std::string>> cuts;
+        const auto& stages = found_.plan.stages;
+        for (std::size_t i = 0; i + 1 < stages.size(); ++i)
+            cuts.push_back(description_.cut_tensors[stages[i].end]);
+        return cuts;
+    }
+
+    Result<> stage(const Workshop& workshop, std::size_t number, const model::Stage& stage) {
+        const auto directory = fmt::format("stage-{}", number);
+        if (auto r = workshop.write(fs::path(directory) / "stage.onnx", stage.onnx); !r) return r;
+        if (auto r = package(workshop.path() / directory / "overlay", number, stage); !r) return r;
+        if (found_.plan.stages[number].on_processor) {
+            notes_.push_back(fmt::format("stage {} is for a processor; there is nothing of it for FINN", number));
+            return {};
+        }
+        return for_finn(workshop, directory, number, stage);
+    }
+
+    Result<> package(const fs::path& directory, std::size_t number, const model::Stage& stage) const {
+        const auto& planned = found_.plan.stages[number];
+        const auto& cost = found_.cost.stages[number];
+        const auto& board = cluster_.boards[planned.boards.front()];
+        Manifest manifest;
+        manifest.name = fmt::format("{} stage {}", emission_.name, number);
+        manifest.inputs = stage.inputs;
+        manifest.outputs = stage.outputs;
+        manifest.layers = stage.layers;
+        if (!planned.on_processor) {
+            manifest.cycles = cost.cycles;
+            manifest.clock_mhz = board.clock_hz / 1e6;
+            for (std::size_t i = 0; i < Resources::kinds; ++i)
+                manifest.resources[resource_names[i]] = cost.need.of[i];
+        }
+        const auto written = Package::write(directory, std::move(manifest), {{"stage.onnx", stage.onnx}});
+        if (!written) return fail(written.error());
+        return {};
+    }
+
+    // The stage as FINN takes it, and the foldings under the names that FINN will give its units.
+    Result<> for_finn(const Workshop& workshop, const std::string& directory, std::size_t number, const model::Stage& stage) {
+        const auto parsed = model::Model::parse(stage.onnx, directory + "/stage.onnx");
+        if (!parsed) return fail(parsed.error());
+        const auto form = model::finn_form(parsed->graph(), description_.finn);
+        if (!form) {
+            notes_.push_back(fmt::format("stage {} has no form for FINN: {}", number, form.error().message));
+            return {};
+        }
+        if (auto r = workshop.write(fs::path(directory) / "finn.onnx", form->onnx); !r) return r;
+        const auto units = model::finn_units(model::layers_of(parsed->graph()), description_.finn).units;
+        return workshop.write(fs::path(directory) / "folding.json", folding_json(named(units, number)));
+    }
+
+    // A stage's units, in order, with the foldings of the same units of the whole network. One that only the stage has (its
+    // border may need thresholds of its own) is left to FINN.
+    std::vector<NamedFolding> named(const std::vector<model::FinnUnit>& units, std::size_t number) const {
+        const auto& planned = found_.plan.stages[number];
+        const auto first = description_.network.cuts[planned.begin].layers;
+        std::vector<std::pair<model::FinnKind, UnitFolding>> foldings;
+        for (std::size_t i = 0; i < planned.foldings.size(); ++i) {
+            const auto& option = description_.options[first + i][planned.foldings[i]];
+            for (std::size_t u = 0; u < option.units.size(); ++u)
+                foldings.emplace_back(description_.units[first + i][u].kind, option.units[u]);
+        }
+        std::vector<NamedFolding> result;
+        std::map<std::pair<model::FinnKind, bool>, int> numbers;
+        std::size_t at = 0;
+        for (auto unit : units) {
+            auto same = std::ranges::find(foldings.begin() + static_cast<std::ptrdiff_t>(at), foldings.end(), unit.kind,
+                                          &std::pair<model::FinnKind, UnitFolding>::first);
+            const bool known = same != foldings.end();
+            unit.rtl = known ? same->second.rtl.value_or(unit.rtl) : unit.rtl;
+            unit.number_in_language = numbers[{unit.kind, unit.rtl}]++;
+            if (!known) continue;
+            result.emplace_back(model::name_of(unit, description_.finn.flow), same->second);
+            at = static_cast<std::size_t>(same - foldings.begin()) + 1;
+        }
+        return result;
+    }
+
+    std::string app() const {
+        std::string text = fmt::format("# Written by fard split. Where it runs on CPUs it computes the same as on boards.\n[app]\nname = {}\n"
+                                       "description = {}\n\n[model]\nfile = {}\n",
+                                       toml_string(emission_.name),
+                                       toml_string(fmt::format("{} in {} stages", emission_.name, found_.plan.stages.size())),
+                                       toml_string(emission_.model_file.string()));
+        std::vector<std::string> cut_list;
+        for (const auto& cut : cuts()) {
+            std::vector<std::string> names;
+            for (const auto& name : cut)
+                names.push_back(toml_string(name));
+            cut_list.push_back(names.size() == 1 ? names.front() : fmt::format("[{}]", fmt::join(names, ", ")));
+        }
+        if (!cut_list.empty()) text += fmt::format("cuts = [{}]\n", fmt::join(cut_list, ", "));
+        std::size_t jobs = 0;
+        for (std::size_t i = 0; i < found_.plan.stages.size(); ++i) {
+            const auto replicas = found_.plan.stages[i].boards.size();
+            jobs += replicas;
+            text += fmt::format("\n[[pipeline.position]]\nname = \"stage{}\"\n", i);
+            if (replicas > 1) text += fmt::format("replicas = {}\n", replicas);
+        }
+        return text + fmt::format("\n[cluster]\nboards = {}\n", std::min<std::size_t>(jobs, 256));
+    }
+
+    const model::Model& model_;
+    const Description& description_;
+    const Cluster& cluster_;
+    const Found& found_;
+    const Emission& emission_;
+    std::vector<std::string> notes_;
+};
+
+}  // namespace
+
+std::string app_name(std::string_view text) {
+    std::string name;
+    for (const char c : text)
+        name += std::isalnum(static_cast<unsigned char>(c)) || c == '_' || c == '-' ? c : '_';
+    return name.empty() || !std::isalnum(static_cast<unsigned char>(name.front())) ? "split" + name : name;
+}
+
+Result<std::vector<std::string>> emit(const fs::path& out, const model::Model& model, const Description& description,
+                                      const Cluster& cluster, const Found& found, const Emission& emission) {
+    return Emitter(model, description, cluster, found, emission).run(out);
+}
+
+}  // namespace fard::splitter
