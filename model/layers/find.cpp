@@ -5,12 +5,12 @@
 namespace fard::model {
 namespace {
 
-// A constant that, broadcast to the shape of `x`, depends on its channel at most.
-bool is_per_channel(const Tensor& constant, const Tensor& x) {
+// A constant that, broadcast to the shape of `x`, depends on the index along `channels` at most.
+bool is_per_channel(const Tensor& constant, const Tensor& x, int channels) {
     if (constant.elements() == 1) return constant.shape.size() <= x.shape.size();
     if (constant.shape.size() > x.shape.size()) return false;
     const auto lead = x.shape.size() - constant.shape.size();
-    const auto axis = static_cast<std::size_t>(channel_axis(x));
+    const auto axis = static_cast<std::size_t>(channels);
     for (std::size_t i = 0; i < constant.shape.size(); ++i)
         if (constant.shape[i] != 1 && (i + lead != axis || constant.shape[i] != x.shape[axis])) return false;
     return true;
@@ -20,7 +20,7 @@ LayerKind kind_of_pair(const Graph& graph, const Node& node) {
     const bool first = graph[node.inputs[0]].is_constant(), second = graph[node.inputs[1]].is_constant();
     if (!first && !second) return node.op == Op::add ? LayerKind::add : LayerKind::elementwise;
     const auto& x = graph[node.inputs[first ? 1 : 0]];
-    const bool fits = x.shape == graph[node.outputs[0]].shape && is_per_channel(graph[node.inputs[first ? 0 : 1]], x);
+    const bool fits = x.shape == graph[node.outputs[0]].shape && is_per_channel(graph[node.inputs[first ? 0 : 1]], x, channel_axis(x));
     return fits && !(first && node.op == Op::div) ? LayerKind::channelwise : LayerKind::elementwise;
 }
 
@@ -119,6 +119,13 @@ int channel_axis(const Tensor& tensor) {
     return tensor.layout == Layout::nchw ? 1 : std::max(0, static_cast<int>(tensor.shape.size()) - 1);
 }
 
+int channel_axis_of_result(const Graph& graph, const Node& node) {
+    const auto& result = graph[node.outputs[0]];
+    if (node.op == Op::conv) return 1;
+    if (node.op == Op::gemm || node.op == Op::matmul) return std::max(0, static_cast<int>(result.shape.size()) - 1);
+    return channel_axis(result);
+}
+
 std::optional<FoundWeights> weights_of(const Graph& graph, const Node& node) {
     if (node.op != Op::conv && node.op != Op::gemm && node.op != Op::matmul) return std::nullopt;
     const auto id = node.inputs[1];
@@ -132,7 +139,7 @@ std::optional<FoundWeights> weights_of(const Graph& graph, const Node& node) {
     return FoundWeights{id, shape[transposed ? 1 : 0], shape[transposed ? 0 : 1]};
 }
 
-std::optional<LayerBias> bias_of(const Graph& graph, const Node& node, TensorId x) {
+std::optional<LayerBias> bias_of(const Graph& graph, const Node& node, TensorId x, int axis) {
     if (node.op != Op::add && node.op != Op::sub) return std::nullopt;
     const bool second = node.inputs[0] == x;  // is the constant
     if (!second && node.op == Op::sub) return std::nullopt;
@@ -140,7 +147,7 @@ std::optional<LayerBias> bias_of(const Graph& graph, const Node& node, TensorId 
     const auto& constant = graph[id];
     if (!constant.is_constant() || graph[node.outputs[0]].shape != graph[x].shape) return std::nullopt;
     if (constant.type.is_integer() != graph[x].type.is_integer()) return std::nullopt;
-    if (!is_per_channel(constant, graph[x])) return std::nullopt;
+    if (!is_per_channel(constant, graph[x], axis)) return std::nullopt;
     return LayerBias{id, node.op == Op::add ? 1 : -1};
 }
 
@@ -160,16 +167,16 @@ std::optional<LayerActivation> activation_of(const Graph& graph, NodeId id) {
     return LayerActivation{{id}, attributes.range.max - attributes.range.min, attributes.axis >= 0};
 }
 
-bool is_along_channels(const Graph& graph, const Node& activation, const Tensor& x) {
+bool is_along_channels(const Graph& graph, const Node& activation, int channels) {
     if (activation.op == Op::multi_threshold)
         return graph[activation.inputs[1]].shape[0] == 1 ||
-               activation.as<MultiThresholdAttributes>().channel_axis == channel_axis(x);
+               activation.as<MultiThresholdAttributes>().channel_axis == channels;
     if (activation.op == Op::quantize) {
         const int axis = activation.as<QuantizeAttributes>().affine.axis;
-        return axis < 0 || axis == channel_axis(x);
+        return axis < 0 || axis == channels;
     }
     const auto& attributes = activation.as<RequantizeAttributes>();
-    return activation.inputs.size() == 1 && (attributes.axis < 0 || attributes.axis == channel_axis(x));
+    return activation.inputs.size() == 1 && (attributes.axis < 0 || attributes.axis == channels);
 }
 
 }  // namespace fard::model

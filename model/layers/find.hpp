@@ -23,6 +23,8 @@ bool takes_activation(LayerKind kind);
 
 // The dimension that counts channels: 1 of NCHW, else the last one.
 int channel_axis(const Tensor& tensor);
+// The same of what a node makes: a matrix product makes its outputs along the last one, whatever the image is.
+int channel_axis_of_result(const Graph& graph, const Node& node);
 
 struct FoundWeights {
     TensorId tensor;
@@ -31,12 +33,12 @@ struct FoundWeights {
 // The constant matrix of a product; none where both operands are computed, or the constant one has more dimensions.
 std::optional<FoundWeights> weights_of(const Graph& graph, const Node& node);
 
-// If `node` adds or subtracts a constant that depends on the channel of `x` at most, and leaves the shape as it is.
-std::optional<LayerBias> bias_of(const Graph& graph, const Node& node, TensorId x);
+// If `node` adds or subtracts a constant that depends on the index along `axis` of `x` at most, and leaves its shape.
+std::optional<LayerBias> bias_of(const Graph& graph, const Node& node, TensorId x, int axis);
 
 // A MultiThreshold, a Requantize of one tensor or several, or a Quantize of integers.
 std::optional<LayerActivation> activation_of(const Graph& graph, NodeId node);
-// Whether its thresholds or scales are the same for all elements of a channel of `x`.
-bool is_along_channels(const Graph& graph, const Node& activation, const Tensor& x);
+// Whether its thresholds or scales depend on the index along `axis` at most.
+bool is_along_channels(const Graph& graph, const Node& activation, int axis);
 
 }  // namespace fard::model

@@ -24,6 +24,8 @@ std::string why_outside(const Graph& graph, const Layer& layer, const FinnSettin
     if (layer.kind == LayerKind::dequantize) return "it makes fractions; cut before it";
     if (!layer.input_type.is_integer() || !layer.output_type.is_integer()) return "it computes fractions";
     if (layer.weights && !layer.weights->type.is_integer()) return "its weights are fractions";
+    if (layer.kind == LayerKind::threshold) return "its thresholds differ along another dimension than the channels";
+    if (layer.kind == LayerKind::matrix) return "it multiplies columns of an image, not channels";
     if (layer.kind == LayerKind::convolution && layer.groups > 1) return "it has groups and is not depthwise";
     if (settings.flow == FinnFlow::main && !settings.depthwise_steps &&
         (layer.kind == LayerKind::depthwise || layer.kind == LayerKind::channelwise))

@@ -10,10 +10,8 @@
 namespace fard::model {
 namespace {
 
-std::int64_t channels_of(const Tensor& tensor) {
-    if (tensor.shape.empty()) return 1;
-    const auto axis = channel_axis(tensor);
-    return tensor.shape[static_cast<std::size_t>(axis)];
+std::int64_t channels_of(const Tensor& tensor, int axis) {
+    return tensor.shape.empty() ? 1 : tensor.shape[static_cast<std::size_t>(axis)];
 }
 
 Extent2 pixels_of(const Tensor& tensor) {
@@ -49,6 +47,7 @@ class Viewer {
         fill_operands(node, layer);
         fill_matrix(node, layer);
         layer.output = node.outputs[0];
+        layer.channel_axis = channel_axis_of_result(graph_, node);
         if (takes_bias(layer.kind)) add_biases(layer);
         if (layer.kind == LayerKind::threshold || node.op == Op::requantize) own_activation(first, layer);
         if (takes_activation(layer.kind)) add_activation(layer);
@@ -77,7 +76,8 @@ class Viewer {
         if (layer.inputs.empty()) return;
         const auto& x = graph_[layer.inputs[0]];
         layer.input_type = x.type;
-        layer.input_channels = channels_of(x);
+        const bool matrix = layer.kind == LayerKind::matrix || layer.kind == LayerKind::product;
+        layer.input_channels = matrix && !x.shape.empty() ? x.shape.back() : channels_of(x, channel_axis(x));
         layer.window.input = pixels_of(x);
     }
 
@@ -118,7 +118,7 @@ class Viewer {
 
     void add_biases(Layer& layer) const {
         while (const auto node = next(layer)) {
-            const auto bias = bias_of(graph_, graph_.nodes[*node], layer.output);
+            const auto bias = bias_of(graph_, graph_.nodes[*node], layer.output, layer.channel_axis);
             if (!bias) return;
             add_bias(layer, *bias);
             extend(layer, *node);
@@ -128,7 +128,7 @@ class Viewer {
     void add_activation(Layer& layer) const {
         while (const auto node = next(layer)) {
             auto activation = activation_of(graph_, *node);
-            if (!activation || !is_along_channels(graph_, graph_.nodes[*node], graph_[layer.output])) return;
+            if (!activation || !is_along_channels(graph_, graph_.nodes[*node], layer.channel_axis)) return;
             join(layer, *std::move(activation), graph_[layer.output].range);
             extend(layer, *node);
         }
@@ -154,7 +154,7 @@ class Viewer {
     void fill_result(Layer& layer) const {
         const auto& result = graph_[layer.output];
         layer.output_type = result.type;
-        layer.output_channels = channels_of(result);
+        layer.output_channels = channels_of(result, layer.channel_axis);
         layer.vectors = static_cast<std::int64_t>(result.elements()) / layer.output_channels;
         layer.window.output = pixels_of(result);
         if (!layer.activation) layer.accumulator = result.range;

@@ -74,6 +74,7 @@ struct Layer {
     std::int64_t mw = 0, mh = 0;  // matrix: inputs of one output, within its group, and outputs; 0 where there is none
     std::int64_t groups = 1;
     LayerWindow window;
+    int channel_axis = 0;  // the dimension of the result that counts output_channels
     std::int64_t input_channels = 1, output_channels = 1;
     std::int64_t vectors = 1;  // of output_channels elements each, of the whole result
 

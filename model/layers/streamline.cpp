@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "model/layers/find.hpp"
 #include "model/layers/thresholds.hpp"
 
 namespace fard::model {
@@ -55,8 +56,8 @@ class Streamliner {
     bool is_known(const Layer& layer) const {
         const bool more_steps = settings_.flow != FinnFlow::main || settings_.depthwise_steps;
         switch (layer.kind) {
-            case LayerKind::matrix:
-                return layer.weights->type.is_integer();
+            case LayerKind::matrix:  // of channels, not of an image's columns
+                return layer.weights->type.is_integer() && graph_[layer.inputs[0]].layout != Layout::nchw;
             case LayerKind::convolution:
                 return layer.weights->type.is_integer() && layer.groups == 1;
             case LayerKind::depthwise:
@@ -68,6 +69,7 @@ class Streamliner {
             case LayerKind::average_pool:
                 return lost_bits(graph_, layer).has_value();
             case LayerKind::threshold:
+                return layer.output_type.is_integer() && thresholds_follow_channels(layer);
             case LayerKind::max_pool:
             case LayerKind::global_pool:
             case LayerKind::concat:
@@ -75,6 +77,12 @@ class Streamliner {
             default:
                 return false;
         }
+    }
+
+    bool thresholds_follow_channels(const Layer& layer) const {
+        return std::ranges::all_of(layer.activation->nodes, [&](NodeId node) {
+            return is_along_channels(graph_, graph_.nodes[node], layer.channel_axis);
+        });
     }
 
     // What only scales or shifts all elements alike, without turning them round.

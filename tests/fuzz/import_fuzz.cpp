@@ -1,7 +1,11 @@
-// Any bytes as a model file: imported or refused. What is imported is cut, imported again and, if it is
+// Any bytes as a model file: imported or refused. What is imported is cut, seen as layers, imported again and, if it is
 // small, run.
 #include <cstdlib>
 
+#include "model/layers/cuts.hpp"
+#include "model/layers/finn_form.hpp"
+#include "model/layers/subgraph.hpp"
+#include "model/layers/thresholds.hpp"
 #include "model/model.hpp"
 #include "model/reference.hpp"
 #include "model/summary.hpp"
@@ -74,6 +78,27 @@ void check_cut(const Model& model, bool small) {
     require(rest.has_value() && *rest == *whole);
 }
 
+// Every node is in one layer; what there is in FINN's form, and every part of some channels, is read again.
+void check_layers(const Model& model) {
+    const auto& graph = model.graph();
+    const auto view = layers_of(graph);
+    std::size_t nodes = 0;
+    for (const auto& layer : view.layers) {
+        nodes += layer.nodes.size();
+        if (layer.activation && layer.activation->steps < 256) static_cast<void>(thresholds_of(graph, layer));
+    }
+    require(nodes == graph.nodes.size());
+    for (const auto& cut : legal_cuts(view, CutInside::before_activations))
+        require(!cut.tensors.empty());
+    for (const auto& unit : finn_units(view).units)
+        require(read_finn_name(name_of(unit, FinnFlow::main)).has_value());
+    if (const auto form = finn_form(graph)) require(Model::parse(form->onnx, "form").has_value());
+    const auto some = with_channels(graph, {0, 1});
+    if (!some) return;
+    const auto stage = stage_of(*some);
+    require(stage.has_value() && Model::parse(stage->onnx, "channels").has_value());
+}
+
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const unsigned char* data, std::size_t size) {
@@ -86,5 +111,6 @@ extern "C" int LLVMFuzzerTestOneInput(const unsigned char* data, std::size_t siz
     const bool small = is_small(model->graph());
     if (small) static_cast<void>(run(*model, some_inputs(*model)));
     if (model->graph().nodes.size() < 100) check_cut(*model, small);
+    if (small && !model->graph().nodes.empty()) check_layers(*model);
     return 0;
 }

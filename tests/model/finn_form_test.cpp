@@ -237,6 +237,18 @@ TEST_CASE("what FINN's flow does not take is refused by the layer's name") {
     two.output("r").input("x2", {1, 2}).node("Identity", {"x2"}, "i");
     CHECK(has(refusal(two.output("i")), "it reads 'x', 'x2'"));
 
+    auto columns = with_input({1, 2, 3, 4}, "UINT4");
+    columns.constant("w", {4, 4}).node("MatMul", {"x", "w"}, "y").set_name("columns");
+    CHECK(has(refusal(columns.output("y")), "'columns' (matrix) has no form in FINN: it multiplies columns"));
+
+    auto rows = with_input({1, 2, 3, 3}, "UINT4");
+    add_thresholds(rows, "x", "y", 3, 2);
+    set(*rows.proto().mutable_graph()->mutable_node(0), "data_layout", "NHWC");
+    rows.annotate("x", "['N', 'C', 'H', 'W']", "tensor_layout");
+    const auto turned = rows.output("y").import();
+    if (turned && turned->graph()[turned->graph().inputs[0]].layout == Layout::nchw)
+        CHECK(has(refusal(rows), "its thresholds differ along another dimension"));
+
     auto flat = with_input({1, 2, 3, 3}, "UINT4");
     add_conv(flat, "x", "c", {2, 2, 1, 1}, 0);
     flat.node("Flatten", {"c"}, "y").set_name("flattened");

@@ -167,3 +167,23 @@ TEST_CASE("weights keep the type that they are stored as, through moves and turn
     CHECK(view.layers[0].input_type == DataType::bipolar());
     CHECK(view.layers[0].output_type == DataType::bipolar());
 }
+
+TEST_CASE("a product along the columns of an image has its outputs there") {
+    OnnxMaker maker;
+    maker.input("x", {1, 3, 2, 4}).annotate("x", "INT4");
+    maker.constant("w", {4, 5}).constant("t", {3, 2}).constant("b", {5});
+    maker.node("MatMul", {"x", "w"}, "m");
+    maker.node("Add", {"m", "b"}, "biased");
+    maker.node("MultiThreshold", {"biased", "t"}, "y", "qonnx.custom_op.general");
+    const auto model = maker.output("y").import();
+    REQUIRE_MESSAGE(model, model.error().message);
+    const auto view = layers_of(model->graph());
+    REQUIRE(view.layers.size() == 2);
+    CHECK(view.layers[0].channel_axis == 3);
+    CHECK(view.layers[0].input_channels == 4);
+    CHECK(view.layers[0].output_channels == 5);
+    CHECK(view.layers[0].vectors == 6);
+    CHECK(view.layers[0].biases.size() == 1);
+    CHECK(!view.layers[0].activation);  // whose channels are others
+    CHECK(view.layers[1].output_channels == 3);
+}

@@ -11,6 +11,7 @@
 #include "client/tensor_forms.hpp"
 #include "model/build.hpp"
 #include "model/expand.hpp"
+#include "model/layers/finn_units.hpp"
 #include "model/onnx_file.hpp"
 #include "model/reference.hpp"
 #include "tests/oracle/part_ways.hpp"
@@ -130,6 +131,11 @@ Result<Tensors> run_cut(const std::vector<model::Stage>& stages, Tensors tensors
 void append_cuts(std::vector<std::string>& ways, const model::Model& model, const Chunks& chunks,
                  std::size_t number) {
     const auto view = model::layers_of(model.graph());
+    for (const auto flow : {model::FinnFlow::early, model::FinnFlow::main, model::FinnFlow::dev})
+        for (const auto& unit : model::finn_units(view, {flow, number % 2 == 0}).units)
+            if (!model::read_finn_name(name_of(unit, flow))) std::abort();
+    if (const auto thresholds = check_thresholds(view); !thresholds)
+        ways.push_back(results("thresholds", {}, chunks, [&](const Tensors&) -> Result<Tensors> { return fail(thresholds.error()); }));
     const auto places = model::legal_cuts(view, model::CutInside::before_activations);
     std::vector<std::vector<std::vector<std::string>>> cuts{{}};  // the whole network as a stage, and every legal cut
     for (const auto& place : places)
@@ -148,6 +154,9 @@ void append_cuts(std::vector<std::string>& ways, const model::Model& model, cons
     const auto name = fmt::format("parts at {}", fmt::join(names_of(model.graph(), place.tensors), ", "));
     ways.push_back(results(name, model.outputs(), chunks,
                            [&](const Tensors& chunk) { return run_parts(view, place, chunk, 2 + number % 3); }));
+    if (!chunks.empty() && run_finn_forms(view, place, chunks[0]))
+        ways.push_back(results("FINN's form, " + name, model.outputs(), chunks,
+                               [&](const Tensors& chunk) { return *run_finn_forms(view, place, chunk); }));
 }
 
 Result<std::string> run_model(const std::string& path, std::size_t number) {
