@@ -69,7 +69,8 @@ class Streamliner {
             case LayerKind::average_pool:
                 return lost_bits(graph_, layer).has_value();
             case LayerKind::threshold:
-                return layer.output_type.is_integer() && thresholds_follow_channels(layer);
+                return layer.output_type.is_integer() && thresholds_follow_channels(layer) &&
+                       graph_[layer.inputs[0]].layout == graph_[layer.output].layout;
             case LayerKind::max_pool:
             case LayerKind::global_pool:
             case LayerKind::concat:
