@@ -110,8 +110,9 @@ std::string Rewriter::fresh(const std::string& hint) {
 TensorId Rewriter::constant(const std::string& hint, Shape shape, Values values, DataType wanted) {
     const auto id = static_cast<TensorId>(draft_.graph.tensors.size());
     const auto type = wanted.name();
+    auto name = fresh(hint);  // which may be another tensor's, and moves with it
     make_room(draft_.graph.tensors);
-    draft_.graph.tensors.push_back(typed_constant({fresh(hint), "FLOAT32", std::move(shape), std::move(values)},
+    draft_.graph.tensors.push_back(typed_constant({std::move(name), "FLOAT32", std::move(shape), std::move(values)},
                                                   wanted.is_integer() ? &type : nullptr));
     draft_.named_here.insert(id);
     producers_.push_back(-1);

@@ -187,3 +187,19 @@ TEST_CASE("a residual sum of a normalized convolution, normalized again, becomes
     CHECK(run(*model, {1.5, -2, 0.5, 3.5}) == wanted);
     check_cuts(*model, {1.5, -2, 0.5, 3.5});
 }
+
+TEST_CASE("constants that passes make have names, however many tensors there are before") {
+    for (int more = 0; more < 4; ++more) {
+        OnnxMaker maker;
+        maker.input("x", {1, 1, 2, 2}).annotate("x", "INT4");
+        maker.constant("w", {2, 1, 1, 1}, {0.5F, -0.5F}).constant("half", {}, {0.5F}).constant("b", {2}, {0.3F, 0.7F});
+        maker.node("BipolarQuant", {"w", "half"}, "q", "onnx.brevitas");
+        maker.node("Conv", {"x", "q", "b"}, "y");
+        for (int i = 0; i < more; ++i)
+            maker.constant("unused" + std::to_string(i), {1}, {1});
+        const auto model = maker.output("y").import();
+        REQUIRE_MESSAGE(model, model.error().message);
+        for (const auto& tensor : model->graph().tensors)
+            CHECK(!tensor.name.empty());
+    }
+}
