@@ -65,7 +65,7 @@ struct NodeManager::Impl {
         : loop(the_loop),
           config(the_config),
           stop(std::move(the_stop)),
-          sockets(std::move(whose)),
+          sockets(std::move(whose), Receipt::copied),
           stop_alarm(loop),
           nodes_alarm(loop) {}
     ~Impl();

@@ -211,7 +211,7 @@ void Socket::Watch::join(std::shared_ptr<void> other) {
 // ---- Socket
 
 struct SocketFactory::Impl {
-    explicit Impl(Identity whose) : identity(std::move(whose)) {}
+    Impl(Identity whose, Receipt how) : identity(std::move(whose)), receipt(how) {}
 
     // The handler's thread starts with the first socket that needs it.
     ZapHandler& zap() {
@@ -221,6 +221,7 @@ struct SocketFactory::Impl {
     }
 
     const Identity identity;
+    const Receipt receipt;
     void* context = zmq_ctx_new();
     std::mutex mutex;
     std::unique_ptr<ZapHandler> handler;
@@ -509,10 +510,16 @@ void Socket::recheck() {
 
 // ---- SocketFactory
 
-SocketFactory::SocketFactory(Identity identity) : impl_(std::make_unique<Impl>(std::move(identity))) {
+namespace {
+constexpr int zero_copy_receive = 10;  // ZMQ_ZERO_COPY_RECV: in libzmq since 4.3.2, in its header among drafts
+}  // namespace
+
+SocketFactory::SocketFactory(Identity identity, Receipt receipt)
+    : impl_(std::make_unique<Impl>(std::move(identity), receipt)) {
     if (impl_->context == nullptr) throw std::bad_alloc();
     zmq_ctx_set(impl_->context, ZMQ_MAX_SOCKETS, 8192);
     zmq_ctx_set(impl_->context, ZMQ_BLOCKY, 0);
+    zmq_ctx_set(impl_->context, zero_copy_receive, receipt == Receipt::shared ? 1 : 0);
 }
 
 SocketFactory::~SocketFactory() {
@@ -588,7 +595,7 @@ const Identity& SocketFactory::identity() const {
 }
 
 std::unique_ptr<SocketFactory> SocketFactory::sibling() const {
-    return std::make_unique<SocketFactory>(impl_->identity);
+    return std::make_unique<SocketFactory>(impl_->identity, impl_->receipt);
 }
 
 void* SocketFactory::native_context() {

@@ -151,10 +151,15 @@ class Identity {
     ZapHandler::Report report_;
 };
 
+// What a message of up to 8 KiB is after its receipt. `shared`: a part of the 13 KiB that the connection received it
+// into, which stay as long as any message in them does. `copied`: memory of its own, for who keeps messages or has
+// hundreds of connections.
+enum class Receipt : std::uint8_t { shared, copied };
+
 // Owns the libzmq context. Thread-safe; outlives its sockets.
 class SocketFactory {
   public:
-    explicit SocketFactory(Identity identity);
+    explicit SocketFactory(Identity identity, Receipt receipt = Receipt::shared);
     ~SocketFactory();
     Result<Socket> make(SocketKind kind, SocketOptions options = {});
     // Another context for the same purpose: what holds up one of them does not hold up the other.
