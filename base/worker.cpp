@@ -11,6 +11,8 @@
 #include <thread>
 #include <vector>
 
+#include "base/lifetime.hpp"
+
 namespace fard {
 
 namespace {
@@ -67,15 +69,13 @@ class ThreadWorker final : public Worker {
             lock.unlock();
             auto then = next();
             next = nullptr;
-            loop_.post([then = std::move(then), alive = std::weak_ptr(alive_)] {
-                if (!alive.expired()) then();
-            });
+            loop_.post(lifetime_.guarded(std::move(then)));
             lock.lock();
         }
     }
 
     Loop& loop_;
-    std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
+    Lifetime lifetime_;
     std::mutex mutex_;
     std::condition_variable changed_;
     std::deque<Work> waiting_;

@@ -20,6 +20,7 @@
 #include <utility>
 
 #include "base/child_process.hpp"
+#include "base/lifetime.hpp"
 #include "base/owned_fd.hpp"
 #include "client/cluster_files.hpp"
 #include "client/private_directory.hpp"
@@ -126,7 +127,7 @@ struct LocalCluster::Impl {
     bool started_well = false;
     Loop::TimerId timer = 0, deadline_timer = 0;
     std::function<void()> stopped;
-    std::shared_ptr<bool> alive = std::make_shared<bool>(true);
+    Lifetime lifetime;
 };
 
 Result<> LocalCluster::Impl::prepare() {
@@ -312,8 +313,8 @@ LocalCluster::Abort LocalCluster::start(Loop& loop, SocketFactory& sockets, Loca
     Result<> good = impl.prepare();
     if (good) good = impl.name_boards();
     if (good) good = impl.launch();
-    auto abort = [&impl, alive = std::weak_ptr(impl.alive)](const Error& why) {
-        if (!alive.expired()) impl.finish(why);
+    auto abort = [&impl, life = impl.lifetime.watch()](const Error& why) {
+        if (!life.over()) impl.finish(why);
     };
     if (!good) {
         impl.finish(good.error());

@@ -10,13 +10,6 @@ namespace fard {
 PackageOffer::PackageOffer(Loop& loop, const Archives& archives, Duration limit, Ask ask, Events events)
     : loop_(loop), archives_(archives), limit_(limit), ask_(std::move(ask)), events_(std::move(events)) {}
 
-template <typename Handler>
-auto PackageOffer::guarded(Handler handler) {
-    return [handler = std::move(handler), alive = std::weak_ptr(alive_)](auto&&... values) {
-        if (!alive.expired()) handler(std::forward<decltype(values)>(values)...);
-    };
-}
-
 PackageOffer::Package* PackageOffer::find(const std::string& id) {
     const auto found = std::ranges::find(packages_, id, &Package::id);
     return found == packages_.end() ? nullptr : &*found;
@@ -32,14 +25,14 @@ void PackageOffer::want(const std::vector<std::string>& packages) {
         packages_.push_back({id, archive->second, false, 0, 0, PieceSet(archive->second->size())});
         look(id);
     }
-    if (packages_.empty()) loop_.post(guarded([this] {
+    if (packages_.empty()) loop_.post(lifetime_.guarded([this] {
             if (packages_.empty() && !failed_) events_.done();
         }));
 }
 
 // What of it is there already: of an attempt before, or of another client's.
 void PackageOffer::look(const std::string& id) {
-    ask_(wire::Holds{id, 0, 0}, limit_, guarded([this, id](const Result<wire::Body>& answer) {
+    ask_(wire::Holds{id, 0, 0}, limit_, lifetime_.guarded([this, id](const Result<wire::Body>& answer) {
              auto* package = find(id);
              if (!package || failed_) return;
              if (!answer) return fail_with(answer.error());
@@ -79,7 +72,7 @@ bool PackageOffer::send_next(Package& package) {
     ++package.open;
     under_way_ += counted;
     ask_(std::move(offer), limit_,
-         guarded([this, id = package.id, sent = loop_.now(), counted](const Result<wire::Body>& answer) {
+         lifetime_.guarded([this, id = package.id, sent = loop_.now(), counted](const Result<wire::Body>& answer) {
              answered(id, sent, counted, answer);
          }));
     return true;
@@ -96,7 +89,7 @@ void PackageOffer::answered(const std::string& id, TimePoint sent, bool counted,
 
 void PackageOffer::fail_with(const Error& why) {
     failed_ = true;
-    loop_.post(guarded([this, why] { events_.failed(why); }));
+    loop_.post(lifetime_.guarded([this, why] { events_.failed(why); }));
 }
 
 }  // namespace fard

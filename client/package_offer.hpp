@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "base/lifetime.hpp"
 #include "base/loop.hpp"
 #include "base/result.hpp"
 #include "runtime/peer/courier.hpp"
@@ -49,8 +50,6 @@ class PackageOffer {
     void answered(const std::string& id, TimePoint sent, bool counted, const Result<wire::Body>& answer);
     void fail_with(const Error& why);
     Package* find(const std::string& id);
-    template <typename Handler>
-    auto guarded(Handler handler);
 
     Loop& loop_;
     const Archives& archives_;
@@ -61,7 +60,7 @@ class PackageOffer {
     FlowWindow window_;
     std::size_t under_way_ = 0;
     bool failed_ = false;
-    std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
+    Lifetime lifetime_;
 };
 
 }  // namespace fard

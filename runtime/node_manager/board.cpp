@@ -187,8 +187,8 @@ wire::BoardState Board::state() const {
 
 void Board::changed() {
     if (std::exchange(publishing_, true)) return;
-    loop_.post([this, alive = std::weak_ptr(alive_)] {
-        if (alive.expired()) return;
+    loop_.post([this, life = lifetime_.watch()] {
+        if (life.over()) return;
         publishing_ = false;
         if (state() != published_) publish();
     });

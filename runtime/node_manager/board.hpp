@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/alarm.hpp"
+#include "base/lifetime.hpp"
 #include "runtime/node_manager/job_host.hpp"
 #include "runtime/node_manager/leases.hpp"
 #include "runtime/node_manager/overlay_store.hpp"
@@ -71,7 +72,7 @@ class Board {
     wire::BoardState published_;
     bool publishing_ = false;  // is posted
     Alarm expiry_, publish_alarm_;
-    std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
+    Lifetime lifetime_;
 };
 
 }  // namespace fard

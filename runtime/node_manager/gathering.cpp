@@ -49,8 +49,8 @@ void Gathering::ask(const PeerId& board) {
     for (const auto& [package, row] : boards_.at(board).packages)
         gather.packages.push_back({package, sources_(board, package)});
     courier_.ask(board, std::move(gather), answer_limit,
-                 [this, board, generation = generation_, alive = std::weak_ptr(alive_)](Result<wire::Body> answer) {
-                     if (alive.expired() || generation != generation_) return;
+                 [this, board, generation = generation_, life = lifetime_.watch()](Result<wire::Body> answer) {
+                     if (life.over() || generation != generation_) return;
                      answered(board, std::move(answer));
                  });
 }
@@ -74,8 +74,8 @@ void Gathering::answered(const PeerId& peer, Result<wire::Body> answer) {
             return events_.ready();
         }
     } else if (failing) {
-        loop_.call_after(pause, [this, peer, generation = generation_, alive = std::weak_ptr(alive_)] {
-            if (!alive.expired() && generation == generation_) ask(peer);
+        loop_.call_after(pause, [this, peer, generation = generation_, life = lifetime_.watch()] {
+            if (!life.over() && generation == generation_) ask(peer);
         });
     } else {
         ask(peer);

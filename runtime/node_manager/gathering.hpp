@@ -13,6 +13,7 @@
 #include <string>
 #include <vector>
 
+#include "base/lifetime.hpp"
 #include "base/loop.hpp"
 #include "base/result.hpp"
 #include "runtime/peer/courier.hpp"
@@ -68,7 +69,7 @@ class Gathering {
     std::uint64_t gained_ = 0;  // bytes since then
     bool hurried_ = false;
     std::uint64_t generation_ = 0;  // of start
-    std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
+    Lifetime lifetime_;
 };
 
 }  // namespace fard

@@ -1,5 +1,6 @@
 #include "runtime/node_manager/job_host.hpp"
 
+#include "base/lifetime.hpp"
 #include "runtime/node_manager/crew.hpp"
 
 namespace fard {
@@ -8,7 +9,7 @@ struct JobHost::Impl {
     Loop& loop;
     JobHostOptions options;
     Crew::Around around;
-    std::shared_ptr<bool> alive = std::make_shared<bool>(true);
+    Lifetime lifetime;
     std::map<std::pair<RunId, Epoch>, std::unique_ptr<Crew>> crews;
 
     Impl(Loop& the_loop, JobSpawner& spawner, JobHostOptions the_options,
@@ -19,9 +20,7 @@ struct JobHost::Impl {
                  [this](Loop::Callback callback) { later(std::move(callback)); }} {}
 
     void later(Loop::Callback callback) {
-        loop.post([still = std::weak_ptr(alive), run = std::move(callback)] {
-            if (!still.expired()) run();
-        });
+        loop.post(lifetime.guarded(std::move(callback)));
     }
 
     Crew* find(const RunId& run, Epoch epoch) {

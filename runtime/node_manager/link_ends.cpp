@@ -1,6 +1,7 @@
 #include <algorithm>
 
 #include "base/alarm.hpp"
+#include "base/lifetime.hpp"
 #include "runtime/node_manager/run_ends.hpp"
 #include "runtime/peer/inlet.hpp"
 #include "runtime/peer/outlet.hpp"
@@ -31,7 +32,7 @@ class LinkEnds final : public RunEnds {
           client_alarm_(loop) {}
 
     ~LinkEnds() override {
-        *alive_ = false;
+        lifetime_.end();
         close_wiring();
         results_watch_.reset();
         inputs_watch_.reset();
@@ -231,9 +232,7 @@ class LinkEnds final : public RunEnds {
     }
 
     void post(std::function<void()> event) {
-        loop_.post([event = std::move(event), alive = alive_] {
-            if (*alive) event();
-        });
+        loop_.post(lifetime_.guarded(std::move(event)));
     }
 
     Loop& loop_;
@@ -242,7 +241,7 @@ class LinkEnds final : public RunEnds {
     RunEndsTerms terms_;
     ChunkLedger& ledger_;
     Events events_;
-    std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
+    Lifetime lifetime_;
 
     std::optional<LinkReceiver> inputs_;
     std::optional<LinkSender> results_;

@@ -97,11 +97,11 @@ void OverlayStore::verify(const std::string& id, std::function<void(Result<>)> d
     if (package.files) return later([done = std::move(done)] { done({}); });
     package.waiting.push_back(std::move(done));
     if (std::exchange(package.verifying, true)) return;
-    packer_.run([this, &disk = disk_, dir = dir_ / id, id, alive = std::weak_ptr(alive_)] {
+    packer_.run([this, &disk = disk_, dir = dir_ / id, id, life = lifetime_.watch()] {
         auto files = std::make_shared<Result<FileSizes>>(verify_package(disk, dir, id));
         if (*files) (void)disk.touch(dir);
-        return [this, id, files, alive] {
-            if (!alive.expired()) verified(id, std::move(*files));
+        return [this, id, files, life] {
+            if (!life.over()) verified(id, std::move(*files));
         };
     });
 }
@@ -191,7 +191,7 @@ void OverlayStore::piece(const wire::Fetch& fetch, std::function<void(Result<wir
     }
     reader_.run([this, &disk = disk_, layout, dir = dir_ / id, file = part(id), offset = fetch.offset,
                  size = pieces.size(number), total = pieces.total(), id, done = std::move(done),
-                 alive = std::weak_ptr(alive_)] {
+                 life = lifetime_.watch()] {
         auto bytes = layout ? layout->read(offset, size,
                                            [&](const std::string& name, std::uint64_t at, std::size_t count) {
                                                return disk.read(dir / name, at, count);
@@ -201,8 +201,8 @@ void OverlayStore::piece(const wire::Fetch& fetch, std::function<void(Result<wir
             bytes = fail(Fault::not_found, "byte {} of package {} is no longer here", offset, id);
         auto piece = std::make_shared<Result<wire::Piece>>(
             bytes ? Result<wire::Piece>(wire::Piece{id, offset, total, std::move(*bytes)}) : fail(bytes.error()));
-        return [this, piece, done, alive] {
-            if (alive.expired()) return;
+        return [this, piece, done, life] {
+            if (life.over()) return;
             --reads_;
             done(std::move(*piece));
         };
@@ -282,10 +282,10 @@ void OverlayStore::drop(const std::string& id, const std::string& why) {
 void OverlayStore::write(wire::Piece piece, std::function<void(Result<>)> done, bool again) {
     auto shared = std::make_shared<wire::Piece>(std::move(piece));
     writer_.run([this, &disk = disk_, file = part(shared->package), life = arriving_.at(shared->package).life,
-                 shared, done = std::move(done), again, alive = std::weak_ptr(alive_)] {
+                 shared, done = std::move(done), again, here = lifetime_.watch()] {
         auto result = disk.write(file, shared->offset, shared->bytes);
-        return [this, shared, life, done, again, result = std::move(result), alive] {
-            if (!alive.expired()) written(shared, life, result, done, again);
+        return [this, shared, life, done, again, result = std::move(result), here] {
+            if (!here.over()) written(shared, life, result, done, again);
         };
     });
 }
@@ -301,9 +301,9 @@ void OverlayStore::written(const std::shared_ptr<wire::Piece>& piece, std::uint6
     }
     auto& arriving = found->second;
     if (!result && again && drop_least_used())
-        return packer_.run([this, piece, life, result, done, alive = std::weak_ptr(alive_)]() -> Loop::Callback {
-            return [this, piece, life, result, done, alive] {  // the room is made by now
-                if (alive.expired()) return;
+        return packer_.run([this, piece, life, result, done, here = lifetime_.watch()]() -> Loop::Callback {
+            return [this, piece, life, result, done, here] {  // the room is made by now
+                if (here.over()) return;
                 const auto still = arriving_.find(piece->package);
                 if (still == arriving_.end() || still->second.life != life) return done(result);
                 write(std::move(*piece), done, false);
@@ -349,10 +349,10 @@ void OverlayStore::unpack(const std::string& id) {
     auto& arriving = arriving_.at(id);
     arriving.unpacking = true;
     packer_.run([this, &disk = disk_, file = part(id), total = arriving.pieces.total(), id, dir = dir_ / id,
-                 alive = std::weak_ptr(alive_)] {
+                 life = lifetime_.watch()] {
         auto files = std::make_shared<Result<FileSizes>>(unpack_package(disk, file, total, id, dir));
-        return [this, id, files, alive] {
-            if (!alive.expired()) unpacked(id, std::move(*files));
+        return [this, id, files, life] {
+            if (!life.over()) unpacked(id, std::move(*files));
         };
     });
 }
@@ -363,8 +363,8 @@ void OverlayStore::unpacked(const std::string& id, Result<FileSizes> files) {
     give_up(id);
     if (files) {
         adopt(id, std::move(*files));
-        loop_.call_after(limits_.leisure, [this, id, alive = std::weak_ptr(alive_)] {
-            if (!alive.expired()) keep(id);
+        loop_.call_after(limits_.leisure, [this, id, life = lifetime_.watch()] {
+            if (!life.over()) keep(id);
         });
         if (events_.stored) events_.stored(id);
     }
@@ -375,10 +375,10 @@ void OverlayStore::unpacked(const std::string& id, Result<FileSizes> files) {
 void OverlayStore::keep(const std::string& id) {
     const auto found = packages_.find(id);
     if (found == packages_.end() || !found->second.files) return;
-    packer_.run([this, &disk = disk_, dir = dir_ / id, id, files = *found->second.files, alive = std::weak_ptr(alive_)] {
+    packer_.run([this, &disk = disk_, dir = dir_ / id, id, files = *found->second.files, life = lifetime_.watch()] {
         auto kept = keep_package(disk, dir, files);
-        return [this, id, kept = std::move(kept), alive] {
-            if (alive.expired() || kept) return;
+        return [this, id, kept = std::move(kept), life] {
+            if (life.over() || kept) return;
             spdlog::warn("store: package {} may not be on the disk and is verified once more before it is used: {}", id,
                          kept.error().message);
             const auto package = packages_.find(id);
@@ -449,9 +449,7 @@ OverlayStore::Hold OverlayStore::hold(const std::string& id) {
 }
 
 void OverlayStore::later(std::function<void()> callback) {
-    loop_.post([callback = std::move(callback), alive = std::weak_ptr(alive_)] {
-        if (!alive.expired()) callback();
-    });
+    loop_.post(lifetime_.guarded(std::move(callback)));
 }
 
 }  // namespace fard

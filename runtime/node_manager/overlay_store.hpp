@@ -22,6 +22,7 @@
 #include <vector>
 
 #include "base/alarm.hpp"
+#include "base/lifetime.hpp"
 #include "base/worker.hpp"
 #include "runtime/node_manager/stored_package.hpp"
 #include "runtime/peer/piece_set.hpp"
@@ -157,7 +158,7 @@ class OverlayStore {
     std::map<WatchId, Watch> watches_;
     WatchId last_watch_ = 0;
     Alarm stale_, leisure_;
-    std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
+    Lifetime lifetime_;
 };
 
 }  // namespace fard

@@ -50,8 +50,8 @@ struct PackageFetch::Fetching : std::enable_shared_from_this<Fetching> {
 template <typename Handler>
 auto PackageFetch::guarded(Fetching& fetching, Handler handler) {
     return [handler = std::move(handler), weak = fetching.weak_from_this(),
-            alive = std::weak_ptr(alive_)](auto&&... values) {
-        const auto keep = alive.expired() ? nullptr : weak.lock();
+            life = lifetime_.watch()](auto&&... values) {
+        const auto keep = life.over() ? nullptr : weak.lock();
         if (keep && !keep->over) handler(std::forward<decltype(values)>(values)...);
     };
 }

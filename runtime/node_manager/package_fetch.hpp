@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "base/lifetime.hpp"
 #include "base/loop.hpp"
 #include "base/result.hpp"
 #include "runtime/node_manager/overlay_store.hpp"
@@ -87,7 +88,7 @@ class PackageFetch {
     FetchLimits limits_;
     Endpoint self_;
     std::map<std::string, std::shared_ptr<Fetching>> under_way_;
-    std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
+    Lifetime lifetime_;
 };
 
 }  // namespace fard

@@ -55,15 +55,15 @@ bool PackageService::serve(const wire::Body& body, Reply& reply) {
 void PackageService::holds(const wire::Holds& holds, Reply reply) {
     const auto id = holds.package;
     if (store_.has(id) && !store_.path(id))  // nobody is told of a package that may be damaged
-        return store_.verify(id, [this, holds, reply = std::move(reply), alive = std::weak_ptr(alive_)](const Result<>&) {
-            if (!alive.expired()) this->holds(holds, reply);
+        return store_.verify(id, [this, holds, reply = std::move(reply), life = lifetime_.watch()](const Result<>&) {
+            if (!life.over()) this->holds(holds, reply);
         });
     if (const auto here = store_.held(id); here.held() > holds.known || holds.wait_ms == 0)
         return reply(here.to_held(id));
     auto waiting = std::make_shared<Waiting>();
     waiting->reply = std::move(reply);
-    const auto answer = [this, id, waiting, alive = std::weak_ptr(alive_)] {
-        if (alive.expired() || std::exchange(waiting->over, true)) return;
+    const auto answer = [this, id, waiting, life = lifetime_.watch()] {
+        if (life.over() || std::exchange(waiting->over, true)) return;
         store_.unwatch(waiting->watch);
         loop_.cancel(waiting->timer);
         waiting->reply(store_.held(id).to_held(id));
@@ -89,8 +89,8 @@ void PackageService::gather(const wire::Gather& gather, Reply reply) {
     };
     auto gathering = std::make_shared<Gathering>();
     gathering->reply = std::move(reply);
-    const auto answer = [this, gathering, alive = std::weak_ptr(alive_)] {
-        if (alive.expired() || std::exchange(gathering->over, true)) return;
+    const auto answer = [this, gathering, life = lifetime_.watch()] {
+        if (life.over() || std::exchange(gathering->over, true)) return;
         loop_.cancel(gathering->timer);
         for (const auto watch : gathering->watches)
             store_.unwatch(watch);

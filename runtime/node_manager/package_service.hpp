@@ -6,6 +6,7 @@
 #include <memory>
 #include <string>
 
+#include "base/lifetime.hpp"
 #include "runtime/node_manager/overlay_store.hpp"
 #include "runtime/node_manager/package_fetch.hpp"
 #include "runtime/peer/courier.hpp"
@@ -36,7 +37,7 @@ class PackageService {
     };
     std::map<std::string, Kept> kept_;  // what was gathered lately: its run is about to use it
     Alarm kept_alarm_;
-    std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
+    Lifetime lifetime_;
 };
 
 }  // namespace fard

@@ -1,4 +1,5 @@
 // Front doors of other node managers as sources of packages.
+#include "base/lifetime.hpp"
 #include "runtime/node_manager/package_fetch.hpp"
 #include "runtime/peer/codec.hpp"
 #include "runtime/peer/front_door.hpp"
@@ -16,8 +17,8 @@ class FrontDoorSource final : public PieceSource {
     void ask(wire::Body question, Duration deadline, Answer answer) override {
         visitor_->ask(std::move(question), deadline, [this, answer = std::move(answer)](Result<wire::Body> body) {
             auto shared = std::make_shared<Result<wire::Body>>(std::move(body));
-            loop_.post([answer, shared, alive = std::weak_ptr(alive_)] {
-                if (!alive.expired()) answer(std::move(*shared));
+            loop_.post([answer, shared, life = lifetime_.watch()] {
+                if (!life.over()) answer(std::move(*shared));
             });
         });
     }
@@ -25,7 +26,7 @@ class FrontDoorSource final : public PieceSource {
   private:
     Loop& loop_;
     std::unique_ptr<Visitor> visitor_;
-    std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
+    Lifetime lifetime_;
 };
 
 }  // namespace

@@ -24,34 +24,9 @@ constexpr auto places_grace = 10s;       // for slots that are about to return
 constexpr auto places_interval = 100ms;  // between two looks for them
 constexpr auto client_near = 1200ms;     // a client that was heard within it is there
 
-Result<> check_app(const wire::Submit& submit) {
-    const auto& app = submit.app;
-    if (submit.run.empty() || app.positions.empty())
-        return fail(Fault::invalid_input, "a submission needs a run id and at least one position");
-    for (const auto& position : app.positions) {
-        if (position.replicas == 0 || position.replicas > 64)
-            return fail(Fault::invalid_input, "position '{}' has {} replicas; 1 to 64 are possible",
-                        position.name, position.replicas);
-        if (position.inputs.empty() || position.outputs.empty())
-            return fail(Fault::invalid_input, "position '{}' names no tensors", position.name);
-    }
-    for (std::size_t p = 0; p + 1 < app.positions.size(); ++p)
-        if (wire_bytes(app.positions[p].outputs) != wire_bytes(app.positions[p + 1].inputs))
-            return fail(Fault::invalid_input, "position '{}' sends {} bytes a chunk, position '{}' takes {}",
-                        app.positions[p].name, wire_bytes(app.positions[p].outputs),
-                        app.positions[p + 1].name, wire_bytes(app.positions[p + 1].inputs));
-    return {};
-}
-
 // Trying another board or another moment cannot help against these.
 bool is_final(Fault fault) {
     return fault == Fault::invalid_input || fault == Fault::unsupported;
-}
-
-// What the window is counted in: a chunk is held as an input first, then as a result.
-std::uint64_t bytes_of_chunk(const wire::AppSpec& app) {
-    if (app.positions.empty()) return 1;
-    return std::max(wire_bytes(app.positions.front().inputs), wire_bytes(app.positions.back().outputs));
 }
 
 }  // namespace
@@ -66,24 +41,25 @@ Run::Run(RunSurroundings& surroundings, PeerId client, const wire::Submit& submi
          std::function<void()> on_end)
     : around_(surroundings),
       client_(std::move(client)),
-      submit_(submit),
+      plan_(submit, surroundings.directory, surroundings.has_package),
       on_end_(std::move(on_end)),
       epoch_{submit.attempt, 0},
-      ledger_(submit.app.window_bytes, bytes_of_chunk(submit.app), submit.chunks),
-      watch_(submit_.app),
+      ledger_(submit.app.window_bytes, plan_.chunk_bytes(), submit.chunks),
+      wiring_(plan_),
+      watch_(plan_.app()),
       place_alarm_(surroundings.loop),
       taken_at_(surroundings.loop.now()),
       client_heard_(taken_at_) {}
 
 Run::~Run() {
-    *alive_ = false;
+    lifetime_.end();
     around_.loop.cancel(tick_);
     if (!admitted_.members.empty()) around_.memory.give_back(ticket());
 }
 
 Result<std::unique_ptr<Run>> Run::start(RunSurroundings& surroundings, PeerId client,
                                         const wire::Submit& submit, std::function<void()> on_end) {
-    if (auto checked = check_app(submit); !checked) return fail(checked.error());
+    if (auto checked = RunPlan::check(submit); !checked) return fail(checked.error());
     std::unique_ptr<Run> run(new Run(surroundings, std::move(client), submit, std::move(on_end)));
     if (auto prepared = run->prepare(); !prepared) return fail(prepared.error());
     return run;
@@ -94,27 +70,28 @@ Result<> Run::prepare() {
     if (boards.empty())
         return fail(Fault::refused, "this node manager does not know its own devices yet; try again");
     // A client that comes with a later attempt has been admitted before: its run waits for the boards to return.
-    const auto fits = place_jobs(submit_.app, boards, boards.front().member.peer, {});
-    if (!fits && submit_.attempt == 0) return fail(fits.error());
+    const auto fits = plan_.fits();
+    if (!fits && plan_.submit().attempt == 0) return fail(fits.error());
 
-    if (memory() > around_.memory.bytes())
+    if (plan_.memory() > around_.memory.bytes())
         return fail(Fault::refused,
                     "app '{}' may have {} bytes of chunks under way at its coordinator, and board {} gives {} to all runs "
                     "together; make the app's window or link budget smaller, or the board's run_memory larger",
-                    submit_.app.name, memory(), boards.front().member.name, around_.memory.bytes());
+                    plan_.app().name, plan_.memory(), boards.front().member.name, around_.memory.bytes());
 
-    admitted_.ticket = submit_.ticket ? submit_.ticket : around_.next_ticket();
+    admitted_.ticket = plan_.submit().ticket ? plan_.submit().ticket : around_.next_ticket();
     for (const auto& board : boards)
         admitted_.members.push_back(board.member);
-    admitted_.missing = missing_packages();
+    plan_.remember_names(admitted_.members);
+    admitted_.missing = plan_.missing_packages();
     gathering_ = std::make_unique<Gathering>(
-        around_.loop, around_.courier, submit_.run,
+        around_.loop, around_.courier, plan_.submit().run,
         Gathering::Events{.ready = [this] { reserve(); },
                           .board_failed = [this](const PeerId& board,
                                                  const Error& why) { on_board_fault(board, why, "packages"); },
                           .progress = [this] { waiting_for_ = gathering_->text(); }});
     reserver_ = std::make_unique<Reserver>(
-        around_.loop, around_.courier, submit_.run, admitted_.ticket,
+        around_.loop, around_.courier, plan_.submit().run, admitted_.ticket,
         Reserver::Events{
             .reserved = [this] { spawn(); },
             .lost = [this](const PeerId& board, const Error& why) { on_board_fault(board, why, "lease"); },
@@ -124,83 +101,19 @@ Result<> Run::prepare() {
                     wait_for(why);
                     tell();
                 },
-            .name_of = [this](const PeerId& board) { return board_name(board); },
+            .name_of = [this](const PeerId& board) { return plan_.board_name(board); },
             .progress = [this](const PeerId&, const std::vector<wire::JobProgress>& jobs) { watch_.heard(jobs); }});
     note(LogLevel::info, "taken{}: app '{}' with {} positions, {} chunks, attempt {}",
-         submit_.owner.empty() ? "" : " from " + submit_.owner, submit_.app.name, submit_.app.positions.size(),
-         submit_.chunks, submit_.attempt);
+         plan_.submit().owner.empty() ? "" : " from " + plan_.submit().owner, plan_.app().name, plan_.app().positions.size(),
+         plan_.submit().chunks, plan_.submit().attempt);
     // Not at once: the answer to the submission goes out first.
     later([this] { place(); });
     tick_ = around_.loop.call_after(tell_interval, [this] { tick(); });
     return {};
 }
 
-// Front doors of the boards that have the package, this one first.
-std::vector<Address> Run::package_sources(const std::string& package) const {
-    std::vector<Address> doors;
-    if (package.empty()) return doors;
-    const auto boards = around_.directory.boards();
-    for (std::size_t b = 0; b < boards.size(); ++b) {
-        const auto& held = boards[b].state.overlays;
-        if (b == 0 ? around_.has_package(package) : std::ranges::find(held, package) != held.end())
-            doors.push_back(boards[b].member.door());
-    }
-    return doors;
-}
-
-// The window, and what lies in the sockets towards the first and from the last position.
-std::uint64_t Run::memory() const {
-    const auto& app = submit_.app;
-    const auto links = std::uint64_t{app.positions.front().replicas} + app.positions.back().replicas;
-    return std::max(app.window_bytes, bytes_of_chunk(app)) + links * (app.link_bytes / 2);
-}
-
 bool Run::complete() const {
-    return phase_ == Phase::running && ledger_.results() == submit_.chunks;
-}
-
-// Packages that the client has to offer, in the order of their positions: no board has them (any more).
-std::vector<std::string> Run::missing_packages() const {
-    std::vector<std::string> missing;
-    for (const auto& position : submit_.app.positions)
-        if (!position.overlay.empty() && package_sources(position.overlay).empty() &&
-            std::ranges::find(missing, position.overlay) == missing.end())
-            missing.push_back(position.overlay);
-    return missing;
-}
-
-// What the boards of the placement do not say that they have.
-Gathering::Wishes Run::lacking_packages() const {
-    Gathering::Wishes lacking;
-    const auto boards = around_.directory.boards();
-    for (const auto& job : placement_.jobs) {
-        const auto& package = submit_.app.positions[job.position].overlay;
-        const auto board = std::ranges::find(boards, job.board, [](const auto& view) { return view.member.peer; });
-        if (package.empty() || board == boards.end()) continue;
-        const bool has = board == boards.begin()
-                             ? around_.has_package(package)
-                             : std::ranges::find(board->state.overlays, package) != board->state.overlays.end();
-        if (!has) lacking[job.board].insert(package);
-    }
-    return lacking;
-}
-
-// Where a board gets a package: from those who have it; from here, where the client's pieces come in; from the
-// other boards that are getting it.
-std::vector<Address> Run::package_ways(const PeerId& for_board, const std::string& package) const {
-    if (package.empty()) return {};
-    auto doors = package_sources(package);
-    const auto boards = around_.directory.boards();
-    const auto add = [&](const Address& door) {
-        if (std::ranges::find(doors, door) == doors.end()) doors.push_back(door);
-    };
-    if (doors.empty()) add(boards.front().member.door());
-    for (const auto& job : placement_.jobs) {
-        if (job.board == for_board || submit_.app.positions[job.position].overlay != package) continue;
-        const auto board = std::ranges::find(boards, job.board, [](const auto& view) { return view.member.peer; });
-        if (board != boards.end()) add(board->member.door());
-    }
-    return doors;
+    return phase_ == Phase::running && ledger_.results() == plan_.submit().chunks;
 }
 
 void Run::place() {
@@ -208,10 +121,10 @@ void Run::place() {
     place_alarm_.clear();
     phase_ = Phase::admitted;
     if (!place_now()) return;
-    auto lacking = lacking_packages();
+    auto lacking = plan_.lacking_packages();
     if (lacking.empty()) return reserve();
     gathering_->start(std::move(lacking), [this](const PeerId& board, const std::string& package) {
-        return package_ways(board, package);
+        return plan_.package_ways(board, package);
     });
     wait_for(gathering_->text());
     tell();
@@ -219,20 +132,18 @@ void Run::place() {
 
 // Boards that are away for a moment come back, so too few slots end the run only if they stay too few.
 bool Run::place_now() {
-    const auto boards = around_.directory.boards();
-    auto placement = place_jobs(submit_.app, boards, boards.front().member.peer, misgivings_);
-    if (placement) {
-        placement_ = std::move(*placement);
+    const auto placed = plan_.place();
+    if (placed) {
         placeless_since_.reset();
         return true;
     }
     const auto now = around_.loop.now();
     if (!placeless_since_) placeless_since_ = now;
     if (now - *placeless_since_ >= places_grace) {
-        end(Phase::failed, placement.error());
+        end(Phase::failed, placed.error());
         return false;
     }
-    waiting_for_ = "slots: " + placement.error().message;
+    waiting_for_ = "slots: " + placed.error().message;
     place_alarm_.set(places_interval, [this] { place(); });
     return false;
 }
@@ -240,13 +151,13 @@ bool Run::place_now() {
 void Run::reserve() {
     if (over()) return;
     gathering_->stop();
-    if (!around_.memory.take(ticket(), memory())) {
+    if (!around_.memory.take(ticket(), plan_.memory())) {
         waiting_for_ = fmt::format("memory: the chunks of other runs take the {} bytes that this node manager gives them",
                                    around_.memory.bytes());
         place_alarm_.set(places_interval, [this] { place(); });
         return;
     }
-    reserver_->reserve(epoch_, placement_.by_board());
+    reserver_->reserve(epoch_, plan_.by_board());
 }
 
 // Asks every board of the placement the same step; `then` runs once all have answered well. An answer that
@@ -254,13 +165,13 @@ void Run::reserve() {
 void Run::ask_boards(const std::function<wire::Body(const PeerId&)>& make, Duration deadline,
                      const char* step, std::function<Result<>(const PeerId&, const wire::Body&)> take,
                      std::function<void()> then) {
-    const auto boards = placement_.by_board();
+    const auto boards = plan_.by_board();
     answers_missing_ = boards.size();
     for (const auto& [peer, slots] : boards) {
         around_.courier.ask(peer, make(peer), deadline,
-                            [this, alive = alive_, epoch = epoch_, board = peer, step, take,
+                            [this, life = lifetime_.watch(), epoch = epoch_, board = peer, step, take,
                              then](Result<wire::Body> answer) {
-                                if (!*alive || !current(epoch)) return;
+                                if (life.over() || !current(epoch)) return;
                                 Result<> taken =
                                     answer ? take(board, *answer) : Result<>(fail(answer.error()));
                                 if (!taken) return on_board_fault(board, taken.error(), step);
@@ -269,86 +180,24 @@ void Run::ask_boards(const std::function<wire::Body(const PeerId&)>& make, Durat
     }
 }
 
-wire::JobSpec Run::job_spec(const PlacedJob& job) const {
-    const auto& positions = submit_.app.positions;
-    wire::JobSpec spec;
-    spec.position = job.position;
-    spec.replica = job.replica;
-    spec.positions = static_cast<std::uint32_t>(positions.size());
-    spec.senders = job.position == 0 ? 1 : positions[job.position - 1].replicas;
-    spec.receivers = job.position + 1 == positions.size() ? 1 : positions[job.position + 1].replicas;
-    spec.device = job.device;
-    spec.spec = positions[job.position];
-    return spec;
-}
-
 void Run::spawn() {
     if (over()) return;
     phase_ = Phase::placed;
     waiting_for_.clear();
-    note(LogLevel::info, "placed: {}", places_text());
+    note(LogLevel::info, "placed: {}", plan_.places_text());
     tell();
-    bound_.clear();
-    auto make = [this](const PeerId& board) {
-        wire::Spawn spawn{
-            submit_.run, epoch_, submit_.app.name, submit_.app.chunk_timeout_ms, submit_.app.link_bytes,
-            {},          {}};
-        std::set<Address> sources;
-        for (const auto& job : placement_.jobs) {
-            if (job.board != board) continue;
-            spawn.jobs.push_back(job_spec(job));
-            for (const auto& door : package_ways(board, spawn.jobs.back().spec.overlay))
-                if (sources.insert(door).second) spawn.sources.push_back(door);
-        }
-        return wire::Body(std::move(spawn));
-    };
-    ask_boards(
-        make, spawn_deadline, "starting jobs",
-        [this](const PeerId& board, const wire::Body& body) { return take_spawned(board, body); },
-        [this] { wire_up(); });
-}
-
-Result<> Run::take_spawned(const PeerId& board, const wire::Body& body) {
-    const auto* spawned = body.as<wire::Spawned>();
-    if (!spawned) return fail(Fault::failed, "answered SPAWN with {}", wire::name_of(body));
-    std::size_t expected = 0;
-    for (const auto& job : placement_.jobs) {
-        if (job.board != board) continue;
-        ++expected;
-        const auto found = std::ranges::find_if(spawned->jobs, [&](const wire::JobBound& bound) {
-            return bound.job.position == job.position && bound.job.replica == job.replica;
-        });
-        if (found == spawned->jobs.end() || found->links.size() != job_spec(job).senders)
-            return fail(Fault::failed, "its SPAWNED lacks the links of position {} replica {}", job.position,
-                        job.replica);
-        bound_[{job.position, job.replica}] = *found;
-    }
-    if (expected != spawned->jobs.size())
-        return fail(Fault::failed, "its SPAWNED names jobs that it was not asked for");
-    return {};
-}
-
-// Where sender number `sender` of the position before reaches every job of `position`.
-std::vector<wire::LinkEndpoint> Run::links_into(std::uint32_t position, std::uint32_t sender) const {
-    std::vector<wire::LinkEndpoint> links;
-    for (std::uint32_t replica = 0; replica < submit_.app.positions[position].replicas; ++replica)
-        links.push_back(bound_.at({position, replica}).links[sender]);
-    return links;
-}
-
-// The keys of a position's jobs, which send to the next one.
-std::vector<PublicKey> Run::keys_of(std::uint32_t position) const {
-    std::vector<PublicKey> keys;
-    for (std::uint32_t replica = 0; replica < submit_.app.positions[position].replicas; ++replica)
-        keys.push_back(bound_.at({position, replica}).links.front().key);
-    return keys;
+    wiring_.begin();
+    ask_boards([this](const PeerId& board) { return wire::Body(plan_.spawn_on(board, epoch_)); }, spawn_deadline,
+               "starting jobs",
+               [this](const PeerId& board, const wire::Body& body) { return wiring_.take(board, body); },
+               [this] { wire_up(); });
 }
 
 // At the first wiring: a run that waits for its places holds nothing that it does not need to wait.
 Result<> Run::make_ends() {
     if (ends_) return {};
     auto ends =
-        around_.make_ends({submit_.run, submit_.attempt, submit_.app, around_.key_of(client_)}, ledger_,
+        around_.make_ends({plan_.submit().run, plan_.submit().attempt, plan_.app(), around_.key_of(client_)}, ledger_,
                           {.opened =
                                [this] {
                                    ends_open_ = true;
@@ -370,37 +219,26 @@ void Run::wire_up() {
     phase_ = Phase::wired;
     ends_open_ = jobs_linked_ = false;
     watch_.begin(around_.loop.now());
-    const auto last = static_cast<std::uint32_t>(submit_.app.positions.size() - 1);
     if (auto made = make_ends(); !made) return end(Phase::failed, made.error());
-    auto sinks = ends_->bind_sinks(epoch_, keys_of(last));
+    auto sinks = ends_->bind_sinks(epoch_, wiring_.keys_of(plan_.last_position()));
     if (!sinks) return broke("no place for the results at the coordinator: " + sinks.error().message);
     tell();
-    const std::vector<PublicKey> ours{around_.directory.boards().front().member.key};
-    auto make = [this, &sinks, &ours, last](const PeerId& board) {
-        wire::Wire wire{submit_.run, epoch_, {}};
-        for (const auto& job : placement_.jobs) {
-            if (job.board != board) continue;
-            auto receivers = job.position == last ? std::vector{(*sinks)[job.replica]}
-                                                  : links_into(job.position + 1, job.replica);
-            wire.jobs.push_back({bound_.at({job.position, job.replica}).job, std::move(receivers),
-                                 job.position == 0 ? ours : keys_of(job.position - 1)});
-        }
-        return wire::Body(std::move(wire));
-    };
+    const auto ours = around_.directory.boards().front().member.key;
+    auto make = [&](const PeerId& board) { return wire::Body(wiring_.for_board(board, epoch_, *sinks, ours)); };
     ask_boards(
         make, wire_deadline, "wiring", [](const PeerId&, const wire::Body&) { return Result<>(); },
         [this] {
             jobs_linked_ = true;
             check_wired();
         });
-    if (auto fed = ends_->connect_feeders(epoch_, links_into(0, 0)); !fed)
+    if (auto fed = ends_->connect_feeders(epoch_, wiring_.links_into(0, 0)); !fed)
         return broke("no way from the coordinator to position 0: " + fed.error().message);
 }
 
 void Run::check_wired() {
     if (over() || phase_ != Phase::wired || !jobs_linked_ || !ends_open_) return;
     phase_ = Phase::running;
-    note(LogLevel::info, "wired and running, {} of {} results so far", ledger_.results(), submit_.chunks);
+    note(LogLevel::info, "wired and running, {} of {} results so far", ledger_.results(), plan_.submit().chunks);
     watch_.begin(around_.loop.now());
     tell();
     ends_->start();
@@ -417,12 +255,12 @@ void Run::drain() {
     tell();
     unwire();
     // The results are out: a board that is lost now costs its rows of the report, not the run.
-    const auto boards = placement_.by_board();
+    const auto boards = plan_.by_board();
     answers_missing_ = boards.size();
     for (const auto& [peer, slots] : boards) {
-        around_.courier.ask(peer, wire::Drain{submit_.run, epoch_}, drain_deadline,
-                            [this, alive = alive_, epoch = epoch_](Result<wire::Body> answer) {
-                                if (!*alive || !current(epoch)) return;
+        around_.courier.ask(peer, wire::Drain{plan_.submit().run, epoch_}, drain_deadline,
+                            [this, life = lifetime_.watch(), epoch = epoch_](Result<wire::Body> answer) {
+                                if (life.over() || !current(epoch)) return;
                                 if (const auto* drained = answer ? answer->as<wire::Drained>() : nullptr)
                                     reports_.insert(reports_.end(), drained->jobs.begin(),
                                                     drained->jobs.end());
@@ -449,16 +287,14 @@ void Run::end(Phase outcome, Error why) {
     if (outcome == Phase::lost) tell();  // the client need not wait for boards that may be out of reach
     // A link's event may have led here: it closes its sockets later.
     later([this] { unwire(); });
-    reserver_->release([this, alive = alive_] {
-        if (*alive) later([this] { conclude(); });
-    });
+    reserver_->release(lifetime_.guarded([this] { later([this] { conclude(); }); }));
 }
 
 void Run::conclude() {
     phase_ = outcome_;
     const auto final = state();
     note(outcome_ == Phase::failed ? LogLevel::error : LogLevel::info, "{}: {} of {} results, {} replays{}{}",
-         name_of(outcome_), final.results, submit_.chunks, final.replays, final.reason.empty() ? "" : ": ", final.reason);
+         name_of(outcome_), final.results, plan_.submit().chunks, final.replays, final.reason.empty() ? "" : ": ", final.reason);
     tell();
     for (auto& reply : finish_replies_)
         reply(final);
@@ -476,7 +312,7 @@ wire::Body Run::wounded(const PeerId& board, const wire::Wounded& wounded) {
 
 wire::Body Run::job_lost(const PeerId& board, const wire::JobLost& lost) {
     if (!current(lost.job.epoch) || phase_ == Phase::draining || complete()) return wire::Done{};
-    if (lost.job.position >= submit_.app.positions.size())
+    if (lost.job.position >= plan_.app().positions.size())
         return wire::Refused{static_cast<std::uint8_t>(Fault::invalid_input), "there is no such position"};
     const bool said_already = lost.cause.find(lost.last_words) != std::string::npos;
     const std::string words = said_already ? "" : "; its last words:\n" + lost.last_words;
@@ -485,12 +321,12 @@ wire::Body Run::job_lost(const PeerId& board, const wire::JobLost& lost) {
         end(Phase::failed,
             {Fault::failed,
              fmt::format("position {} ('{}') on board {}: {}", lost.job.position,
-                         submit_.app.positions[lost.job.position].name, board_name(board), what)});
+                         plan_.app().positions[lost.job.position].name, plan_.board_name(board), what)});
     } else if (lost.fault == static_cast<std::uint8_t>(Fault::unreachable)) {
         broke(fmt::format("position {} ('{}') on board {}: {}", lost.job.position,
-                          submit_.app.positions[lost.job.position].name, board_name(board), what));
+                          plan_.app().positions[lost.job.position].name, plan_.board_name(board), what));
     } else {
-        if (lost.fault != 0) misgivings_.boards.insert(board);  // what it said is about its board
+        if (lost.fault != 0) plan_.misgivings().boards.insert(board);  // what it said is about its board
         rewire({lost.job.position}, board, what);
     }
     return wire::Done{};
@@ -499,18 +335,18 @@ wire::Body Run::job_lost(const PeerId& board, const wire::JobLost& lost) {
 void Run::board_lost(const PeerId& board, const std::string& why) {
     if (over()) return;
     reserver_->forget(board);
-    const auto positions = positions_on(board);
+    const auto positions = plan_.positions_on(board);
     if (positions.empty() || phase_ == Phase::draining || complete()) return;
     rewire(positions, board, "the board was lost: " + why);
 }
 
 void Run::on_board_fault(const PeerId& board, const Error& error, const std::string& step) {
     if (over() || phase_ == Phase::draining || complete()) return;
-    const auto text = fmt::format("{} on board {}: {}", step, board_name(board), error.message);
+    const auto text = fmt::format("{} on board {}: {}", step, plan_.board_name(board), error.message);
     if (error.fault == Fault::cancelled) return end(Phase::lost, {Fault::cancelled, text});
     if (is_final(error.fault)) return end(Phase::failed, {error.fault, text});
-    misgivings_.boards.insert(board);
-    rewire(positions_on(board), board, text);
+    plan_.misgivings().boards.insert(board);
+    rewire(plan_.positions_on(board), board, text);
 }
 
 // The next wiring: new places, new jobs, new endpoints; chunks without a result are sent again.
@@ -522,10 +358,10 @@ void Run::rewire(const std::vector<std::uint32_t>& positions, const PeerId& boar
                    {Fault::failed,
                     fmt::format("position {} ('{}') was lost {} times without a new result, last on board "
                                 "{}: {}",
-                                position, submit_.app.positions[position].name, most_losses,
-                                board_name(board), why)});
+                                position, plan_.app().positions[position].name, most_losses,
+                                plan_.board_name(board), why)});
     }
-    note(LogLevel::warning, "lost on board {}: {}; starting again", board_name(board), why);
+    note(LogLevel::warning, "lost on board {}: {}; starting again", plan_.board_name(board), why);
     next_wiring(fmt::format("position {} was lost ({}); starting again",
                             positions.empty() ? 0 : positions.front(), why));
     place();
@@ -546,8 +382,8 @@ void Run::next_wiring(const std::string& why) {
     gathering_->stop();
     unwire();
     ledger_.rewire();
-    placement_ = {};
-    bound_.clear();
+    plan_.forget_places();
+    wiring_.begin();
     place_alarm_.clear();
     tell();
 }
@@ -572,20 +408,18 @@ void Run::stands_still(const RunWatch::Standstill& standstill) {
     const auto from = board_of(standstill.from), to = board_of(standstill.to);
     auto why = standstill.what;
     if (standstill.between && from == to) {
-        misgivings_.boards.insert(to);
-        why += fmt::format(" (both on board {})", board_name(to));
+        plan_.misgivings().boards.insert(to);
+        why += fmt::format(" (both on board {})", plan_.board_name(to));
     } else if (standstill.between) {
-        misgivings_.keep_apart(from, to);
-        why += fmt::format(" (between boards {} and {})", board_name(from), board_name(to));
+        plan_.misgivings().keep_apart(from, to);
+        why += fmt::format(" (between boards {} and {})", plan_.board_name(from), plan_.board_name(to));
     }
     broke(why);
 }
 
 PeerId Run::board_of(const std::optional<RunWatch::Job>& job) const {
-    if (job)
-        for (const auto& placed : placement_.jobs)
-            if (placed.position == job->first && placed.replica == job->second) return placed.board;
-    return self();
+    const auto* board = job ? plan_.board_of(job->first, job->second) : nullptr;
+    return board ? *board : self();
 }
 
 void Run::watch_progress() {
@@ -615,7 +449,7 @@ void Run::tick() {
     if (gathering_->under_way() && now - gathering_->moved() > packages_grace)
         return end(Phase::failed, {Fault::timed_out, fmt::format("no byte of the packages came for 60 s: {}{}",
                                                                  gathering_->text(),
-                                                                 missing_packages().empty()
+                                                                 plan_.missing_packages().empty()
                                                                      ? ""
                                                                      : "; the client has not offered them all")});
     watch_client();
@@ -629,10 +463,10 @@ void Run::tell() {
 
 wire::RunState Run::state() const {
     wire::RunState state;
-    state.run = submit_.run;
+    state.run = plan_.submit().run;
     state.epoch = epoch_;
     state.phase = name_of(ending_ && outcome_ == Phase::lost ? Phase::lost : phase_);
-    state.app = submit_.app.name;
+    state.app = plan_.app().name;
     state.admitted = ledger_.admitted();
     state.results = ledger_.results();
     state.replays = ledger_.replays();
@@ -644,26 +478,18 @@ wire::RunState Run::state() const {
         state.reason = waiting_for_;
     }
     if (phase_ == Phase::done) state.jobs = reports_;
-    state.chunks = submit_.chunks;
-    state.owner = submit_.owner;
+    state.chunks = plan_.submit().chunks;
+    state.owner = plan_.submit().owner;
     state.age_ms = static_cast<std::uint64_t>(
         std::chrono::duration_cast<std::chrono::milliseconds>(around_.loop.now() - taken_at_).count());
-    for (const auto& job : placement_.jobs)
+    for (const auto& job : plan_.jobs())
         state.places.push_back(
-            {job.position, job.replica, submit_.app.positions[job.position].name, board_name(job.board)});
+            {job.position, job.replica, plan_.app().positions[job.position].name, plan_.board_name(job.board)});
     if (ends_) state.ends = ends_->client_ends();
-    if (gathering_ && gathering_->under_way()) state.missing = missing_packages();
+    if (gathering_ && gathering_->under_way()) state.missing = plan_.missing_packages();
     for (const auto& board : around_.directory.boards())
         state.members.push_back(board.member);
     return state;
-}
-
-std::string Run::places_text() const {
-    std::string text;
-    for (const auto& job : placement_.jobs)
-        text += fmt::format("{}'{}' on {} ({})", text.empty() ? "" : ", ", submit_.app.positions[job.position].name,
-                            board_name(job.board), job.device);
-    return text;
 }
 
 void Run::wait_for(const std::string& what) {
@@ -671,25 +497,8 @@ void Run::wait_for(const std::string& what) {
     waiting_for_ = what;
 }
 
-std::vector<std::uint32_t> Run::positions_on(const PeerId& board) const {
-    std::set<std::uint32_t> positions;
-    for (const auto& job : placement_.jobs)
-        if (job.board == board) positions.insert(job.position);
-    return {positions.begin(), positions.end()};
-}
-
-std::string Run::board_name(const PeerId& board) const {
-    for (const auto& known : admitted_.members)
-        if (known.peer == board) return known.name;
-    for (const auto& known : around_.directory.boards())
-        if (known.member.peer == board) return known.member.name;
-    return board.hex.substr(0, 8);
-}
-
 void Run::later(std::function<void()> callback) {
-    around_.loop.post([callback = std::move(callback), alive = alive_] {
-        if (*alive) callback();
-    });
+    around_.loop.post(lifetime_.guarded(std::move(callback)));
 }
 
 }  // namespace fard

@@ -1,4 +1,5 @@
-// One run as its coordinator sees it, from ADMITTED to done.
+// One run as its coordinator sees it, from ADMITTED to done: what happens when. What it asks for and where its jobs go is
+// its RunPlan; how they are connected, its Wiring.
 //
 //   admitted -> placed -> wired -> running -> draining -> done
 //        \         \        |         |           |
@@ -20,16 +21,18 @@
 #include <vector>
 
 #include "base/alarm.hpp"
+#include "base/lifetime.hpp"
 #include "base/loop.hpp"
 #include "runtime/node_manager/chunk_ledger.hpp"
 #include "runtime/node_manager/directory.hpp"
 #include "runtime/node_manager/gathering.hpp"
 #include "runtime/node_manager/log.hpp"
 #include "runtime/node_manager/memory_budget.hpp"
-#include "runtime/node_manager/placement.hpp"
 #include "runtime/node_manager/reserver.hpp"
 #include "runtime/node_manager/run_ends.hpp"
+#include "runtime/node_manager/run_plan.hpp"
 #include "runtime/node_manager/run_watch.hpp"
+#include "runtime/node_manager/wiring.hpp"
 #include "runtime/peer/courier.hpp"
 #include "runtime/peer/messages_client.hpp"
 
@@ -98,42 +101,30 @@ class Run {
     void watch_progress();
     void watch_client();
     bool place_now();
-    std::uint64_t memory() const;  // that its chunks may take here, in bytes
-    Ticket ticket() const { return {admitted_.ticket, submit_.run}; }
+    Ticket ticket() const { return {admitted_.ticket, plan_.submit().run}; }
     PeerId board_of(const std::optional<RunWatch::Job>& job) const;
     const PeerId& self() const { return admitted_.members.front().peer; }
     bool complete() const;  // every chunk of this attempt has its result: a loss costs nothing any more
     void later(std::function<void()> callback);
     void on_board_fault(const PeerId& board, const Error& error, const std::string& step);
-    std::vector<std::string> missing_packages() const;
-    Gathering::Wishes lacking_packages() const;
-    std::vector<Address> package_ways(const PeerId& board, const std::string& package) const;
     void reserve();
     void conclude();
     void ask_boards(const std::function<wire::Body(const PeerId&)>& make, Duration deadline, const char* step,
                     std::function<Result<>(const PeerId&, const wire::Body&)> take,
                     std::function<void()> then);
-    wire::JobSpec job_spec(const PlacedJob& job) const;
-    Result<> take_spawned(const PeerId& board, const wire::Body& body);
     template <typename... Args>
     void note(LogLevel level, fmt::format_string<Args...> format, Args&&... args) const {
-        around_.log->write(level, submit_.run, "run", fmt::format(format, std::forward<Args>(args)...));
+        around_.log->write(level, plan_.submit().run, "run", fmt::format(format, std::forward<Args>(args)...));
     }
-    std::string places_text() const;
     void wait_for(const std::string& what);  // says so, once
     void tell();
     void tick();
     bool over() const { return phase_ >= Phase::done || ending_; }
     bool current(Epoch epoch) const { return epoch == epoch_ && !over(); }
-    std::vector<std::uint32_t> positions_on(const PeerId& board) const;
-    std::string board_name(const PeerId& board) const;
-    std::vector<Address> package_sources(const std::string& package) const;
-    std::vector<PublicKey> keys_of(std::uint32_t position) const;
-    std::vector<wire::LinkEndpoint> links_into(std::uint32_t position, std::uint32_t sender) const;
 
     RunSurroundings& around_;
     PeerId client_;
-    wire::Submit submit_;
+    RunPlan plan_;
     std::function<void()> on_end_;
 
     Phase phase_ = Phase::admitted;
@@ -147,12 +138,10 @@ class Run {
     ChunkLedger ledger_;
     std::unique_ptr<RunEnds> ends_;
     std::unique_ptr<Reserver> reserver_;
-    Placement placement_;
-    Misgivings misgivings_;
+    Wiring wiring_;
     RunWatch watch_;
     Alarm place_alarm_;
     std::optional<TimePoint> placeless_since_;  // there are too few slots
-    std::map<std::pair<std::uint32_t, std::uint32_t>, wire::JobBound> bound_;  // (position, replica)
     std::size_t answers_missing_ = 0;  // boards that have not answered this step
     bool ends_open_ = false, jobs_linked_ = false;
     std::unique_ptr<Gathering> gathering_;
@@ -165,7 +154,7 @@ class Run {
     TimePoint taken_at_, client_heard_;
     bool client_link_lost_ = false;
     Loop::TimerId tick_ = 0;
-    std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);  // for callbacks that outlive the run
+    Lifetime lifetime_;  // for callbacks that outlive the run
 };
 
 }  // namespace fard

@@ -1,0 +1,72 @@
+// What a run asks for and where its jobs are to go: the app with its packages, the places that it has on boards now, and
+// what it has met with on them. Decides nothing about when; Run does.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "runtime/node_manager/directory.hpp"
+#include "runtime/node_manager/gathering.hpp"
+#include "runtime/node_manager/placement.hpp"
+#include "runtime/peer/messages_board.hpp"
+#include "runtime/peer/messages_client.hpp"
+
+namespace fard {
+
+class RunPlan {
+  public:
+    using HasPackage = std::function<bool(const std::string& package)>;
+
+    // `directory` and `has_package` (is it in this board's store) outlive the plan. Errors: invalid_input, an app that
+    // does not hang together.
+    static Result<> check(const wire::Submit& submit);
+    RunPlan(wire::Submit submit, const Directory& directory, const HasPackage& has_package);
+
+    const wire::Submit& submit() const { return submit_; }
+    const wire::AppSpec& app() const { return submit_.app; }
+    std::uint32_t last_position() const { return static_cast<std::uint32_t>(app().positions.size() - 1); }
+    std::uint64_t chunk_bytes() const;  // a chunk is held as an input first, then as a result: the larger of the two
+    // What its chunks may take at the coordinator, in bytes: the window, and what lies in the sockets towards the first
+    // and from the last position.
+    std::uint64_t memory() const;
+
+    // Errors: those of place_jobs.
+    Result<> fits() const;  // on the boards that are there, whatever it has met with
+    Result<> place();       // takes new places
+    void forget_places() { placement_ = {}; }
+    Misgivings& misgivings() { return misgivings_; }
+
+    const std::vector<PlacedJob>& jobs() const { return placement_.jobs; }
+    std::map<PeerId, std::vector<wire::SlotRequest>> by_board() const { return placement_.by_board(); }
+    std::vector<std::uint32_t> positions_on(const PeerId& board) const;  // ascending
+    const PeerId* board_of(std::uint32_t position, std::uint32_t replica) const;  // null: it has no place
+    std::string places_text() const;  // for people
+    std::string board_name(const PeerId& board) const;
+    void remember_names(const std::vector<wire::Member>& members) { named_ = members; }
+
+    // Packages that the client has to offer, in the order of their positions: no board has them (any more).
+    std::vector<std::string> missing_packages() const;
+    // What the boards of the placement do not say that they have.
+    Gathering::Wishes lacking_packages() const;
+    // Where a board gets a package: from those who have it; from here, where the client's pieces come in; from the other
+    // boards that are getting it.
+    std::vector<Address> package_ways(const PeerId& for_board, const std::string& package) const;
+
+    wire::JobSpec job_spec(const PlacedJob& job) const;
+    wire::Spawn spawn_on(const PeerId& board, Epoch epoch) const;
+
+  private:
+    std::vector<Address> package_sources(const std::string& package) const;
+
+    const wire::Submit submit_;
+    const Directory& directory_;
+    const HasPackage& has_package_;
+    Placement placement_;
+    Misgivings misgivings_;
+    std::vector<wire::Member> named_;  // also boards that have gone since
+};
+
+}  // namespace fard
