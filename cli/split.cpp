@@ -158,20 +158,22 @@ Result<Request> read_request(const Options& options) {
     return request;
 }
 
-// Where nobody says how many boards there are: as many as the network takes, or as the stages are.
+// Where nobody says how many boards there are: the fewest with which the strategy finds a plan, or as many as the stages are.
 Result<Found> find(const Description& description, Boards& boards, const Request& request) {
     auto& cluster = boards.cluster;
+    auto found = Result<Found>();
     if (boards.counted) {
-        auto count = request.stages;
-        if (!count && request.strategy != Strategy::occupancy) count = fewest_slots(description.network, cluster);
-        if (count && *count < cluster.boards.size()) cluster.boards.resize(*count);
+        const auto most = cluster;
+        const auto count = request.stages ? request.stages : fewest_slots(description.network, cluster);
+        for (auto n = count.value_or(most_boards); n <= most_boards; ++n) {
+            cluster.boards.assign(most.boards.begin(), most.boards.begin() + static_cast<std::ptrdiff_t>(n));
+            found = search(description.network, cluster, request);
+            if (found || found.error().fault != Fault::refused || request.stages) break;
+        }
+    } else {
+        found = search(description.network, cluster, request);
     }
-    auto found = search(description.network, cluster, request);
-    if (found) {
-        // Filling up stops by itself; the boards that it did not need are not part of the plan.
-        if (boards.counted && request.strategy == Strategy::occupancy) cluster.boards.resize(std::max<std::size_t>(1, found->plan.stages.size()));
-        return found;
-    }
+    if (found) return found;
     if (found.error().fault != Fault::refused) return found;
     const auto causes = why_nothing_fits(description.network, cluster, boards.others);
     return fail(Fault::invalid_input, "{}: {}", found.error().message, fmt::join(causes, "\n  "));

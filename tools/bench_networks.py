@@ -6,11 +6,13 @@ Usage: bench_networks.py DIRECTORY [NAME]...
 Each NAME (all without one) becomes DIRECTORY/NAME.onnx. `_qdq`: as ONNX Runtime's quantizer writes them, INT8 weights of a scale
 for each channel and UINT8 activations between QuantizeLinear and DequantizeLinear; these run in ONNX Runtime too. `_w4a4` and
 such: QONNX as Brevitas exports it, weights and activations of so many bits (one bit: BipolarQuant), batch normalization behind
-each layer; the first layer has 8-bit weights and takes 8-bit pixels. `_float`: nothing is quantized. `_x64`: 64 images at once.
+each layer; the first layer has 8-bit weights and takes 8-bit pixels. `_float`: nothing is quantized. `chain_N_w4a4`, `graph_N_w4a4` (also `_w2a2`, `_qdq`): chains and series-parallel graphs
+of any number N of layers. `_x64`: 64 images at once.
 Needs Debian's python3-onnx.
 """
 
 import pathlib
+import re
 import sys
 
 import numpy as np
@@ -305,6 +307,37 @@ def attention(network):
     network.residual(matrix(256), entry, False)
 
 
+def chain(layers):
+    """So many convolutions of random widths, one behind the other."""
+    def write(network):
+        for place in range(layers):
+            stride = 2 if place % 8 == 7 and network.shape[2] > 4 else 1
+            network.conv(int(network.random.choice([8, 16, 24, 32])), int(network.random.choice([1, 3])), stride)
+    return write
+
+
+def graph(layers):
+    """A series-parallel graph of so many convolutions: now and then two paths side by side that are added."""
+    def write(network):
+        made = 0
+        while made < layers:
+            width = int(network.random.choice([8, 16, 32]))
+            if layers - made < 4 or network.random.random() < 0.4:
+                network.conv(width, 3)
+                made += 1
+                continue
+            entry, shape = network.now, list(network.shape)
+            ways = []
+            for depth in (2, int(network.random.integers(1, 3))):
+                network.now, network.shape = entry, list(shape)
+                for _ in range(depth - 1):
+                    network.conv(width, 3)
+                ways.append(network.conv(width, 1, relu=False))
+                made += depth
+            network.residual(*ways, True)
+    return write
+
+
 IMAGE, SMALL = [1, 3, 224, 224], [1, 3, 32, 32]
 TFC, KWS, UNSW = dense(64, 64, 64, 10), dense(256, 256, 256, 12), dense(64, 64, 64, 1)
 NETWORKS = {
@@ -330,14 +363,24 @@ for name, network, inputs, bits in (("tfc", TFC, 784, 2), ("kws_mlp", KWS, 490, 
         NETWORKS[f"{name}_qdq{behind}"] = (network, [images, inputs], "qdq", (8, 8))
 
 
+def row_of(name):
+    """A network of the table, or one of any size: chain_100_w4a4, graph_100_qdq. None: there is no such network."""
+    size = re.fullmatch(r"(chain|graph)_([1-9][0-9]{0,4})_(w4a4|w2a2|qdq)", name)
+    if not size:
+        return NETWORKS.get(name)
+    bits = {"w4a4": (4, 4), "w2a2": (2, 2), "qdq": (8, 8)}[size[3]]
+    fill = (chain if size[1] == "chain" else graph)(int(size[2]))
+    return fill, SMALL, "qdq" if size[3] == "qdq" else "qonnx", bits
+
+
 def main():
     names = sys.argv[2:] or list(NETWORKS)
-    if len(sys.argv) < 2 or not set(names) <= set(NETWORKS):
+    if len(sys.argv) < 2 or not all(map(row_of, names)):
         sys.exit(__doc__ + "\nNames: " + " ".join(NETWORKS))
     directory = pathlib.Path(sys.argv[1])
     directory.mkdir(parents=True, exist_ok=True)
     for name in names:
-        fill, shape, style, bits = NETWORKS[name]
+        fill, shape, style, bits = row_of(name)
         network = Network(shape, style, bits)
         fill(network)
         onnx.save(network.model(name), directory / f"{name}.onnx")

@@ -200,6 +200,10 @@ std::vector<std::string> why_nothing_fits(const Network& network, const Cluster&
         if (least.of[i] > usable.of[i])
             over += fmt::format("{}{} {} of {}", over.empty() ? "" : ", ", least.of[i], resource_names[i], usable.of[i]);
     const auto slots = fewest_slots(network, more);
+    std::size_t there = 0;
+    for (const auto& board : cluster.boards)
+        there += board.slots;
+    if (slots && *slots <= there) return {fmt::format("{} of the {} slots would do by --strategy throughput without --stages", *slots, there)};
     causes.push_back(fmt::format("the layers{} do not fit {} slot{}; what would do: {}",
                                  over.empty() ? std::string() : " take " + over + " in all, and so", cluster.boards.size(),
                                  cluster.boards.size() == 1 ? "" : "s",

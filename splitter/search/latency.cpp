@@ -65,18 +65,18 @@ Quickest smallest_latency(Problem& problem, std::optional<std::size_t> stages, c
     Quickest best;
     const auto take = [&](const Plan& plan) {
         const auto cost = evaluate(problem.network, problem.cluster, plan);
-        if (!cost || (best.plan && cost->latency_s >= best.latency_s)) return;
+        if (!cost || (best.plan && cost->latency_s >= best.latency_s * (1 - 1e-9))) return;
         best.plan = plan;
         best.latency_s = cost->latency_s;
     };
-    for (const auto& plan : known)
-        take(plan);
     Question question;
     question.least = Question::Least::latency;
     question.stages = stages;
     question.labels = problem.network.cuts.size() > many_cuts ? 16 : 2000;
     const auto answer = search_labels(problem, question);
     if (answer.plan) take(*answer.plan);
+    for (const auto& plan : known)
+        take(plan);
     if (!best.plan) return best;
     best.bound_s = answer.complete ? best.latency_s : std::min(best.latency_s, bound_of(problem));
     return best;

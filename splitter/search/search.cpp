@@ -17,6 +17,16 @@ std::size_t most_stages(const Problem& problem) {
     return std::min(problem.space.slots, problem.network.cuts.size() - 1);
 }
 
+// The last cut that a board's processor gets to in the period; the cut itself where no layer is for processors.
+std::size_t reach_of_processor(const Problem& problem, std::size_t board, std::size_t cut, double period_s) {
+    const auto rate = problem.cluster.boards[board].macs_per_s;
+    auto end = cut;
+    if (!problem.on_processors || !(rate > 0)) return end;
+    while (end + 1 < problem.network.cuts.size() && static_cast<double>(problem.macs(cut, end + 1)) <= period_s * rate)
+        ++end;
+    return end;
+}
+
 // Fills slot by slot in the cluster's order where no layer takes longer than the period; nothing if that needs more slots.
 std::optional<Plan> fill_up(Problem& problem, std::size_t slots, double period_s) {
     Plan plan;
@@ -29,11 +39,16 @@ std::optional<Plan> fill_up(Problem& problem, std::size_t slots, double period_s
         for (std::size_t slot = 0; slot < problem.cluster.boards[b].slots && cut < last && slots > 0; ++slot) {
             const auto fabric = problem.space.kinds[problem.space.kind_of[b]].fabric;
             const auto end = reach[fabric].surely[cut];
-            if (end == cut) continue;
-            const auto found = problem.solvers[fabric].fit(cut, end, problem.limit(fabric, 1, period_s));
-            if (!found) continue;
-            plan.stages.push_back({cut, end, false, found->foldings, {b}});
-            cut = end;
+            const auto by_processor = reach_of_processor(problem, b, cut, period_s);
+            if (std::max(end, by_processor) == cut) continue;
+            if (by_processor > end) {
+                plan.stages.push_back({cut, by_processor, true, {}, {b}});
+            } else {
+                const auto found = problem.solvers[fabric].fit(cut, end, problem.limit(fabric, 1, period_s));
+                if (!found) continue;
+                plan.stages.push_back({cut, end, false, found->foldings, {b}});
+            }
+            cut = plan.stages.back().end;
             --slots;
         }
     if (cut < last) return std::nullopt;
@@ -47,6 +62,11 @@ std::optional<Plan> by_occupancy(Problem& problem, std::optional<std::size_t> st
         for (const auto& folding : layer.foldings)
             for (std::size_t fabric = 0; fabric < problem.solvers.size(); ++fabric)
                 periods.insert(static_cast<double>(folding.cycles) / problem.clock(fabric));
+    if (problem.on_processors)
+        for (const auto& board : problem.cluster.boards)
+            for (std::size_t part = 1; part <= problem.space.slots && board.macs_per_s > 0; ++part)
+                periods.insert(static_cast<double>(problem.macs(0, problem.network.cuts.size() - 1)) / board.macs_per_s /
+                               static_cast<double>(part));
     const std::vector<double> sorted(periods.begin(), periods.end());
     const auto slots = stages.value_or(problem.space.slots);
     Plan best;

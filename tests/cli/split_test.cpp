@@ -14,6 +14,38 @@ bool has(const std::string& text, const std::string& part) { return text.find(pa
 
 std::string cnv() { return (source_root() / "apps/two_stage_bnn/cnv_w2a2.onnx").string(); }
 
+// Two chunks of a model's input as an .npy file: whole numbers within its range, as `fard inspect --json` says it.
+fs::path chunks_for(const World& world, const nlohmann::json& input) {
+    const std::string declared = input["declared"], type = input["type"];
+    std::int64_t low = type.starts_with("UINT") ? 0 : -8, high = type.starts_with("UINT") ? 15 : 7;
+    if (input.contains("range")) low = input["range"][0].get<std::int64_t>(), high = input["range"][1].get<std::int64_t>();
+    std::size_t count = 2;
+    std::string shape = "(2,";
+    for (std::size_t i = 1; i < input["shape"].size(); ++i) {
+        count *= input["shape"][i].get<std::size_t>();
+        shape += " " + input["shape"][i].dump() + ",";
+    }
+    std::string header = "{'descr': '" + std::string(declared == "FLOAT32" ? "<f4" : declared == "UINT8" ? "|u1" : "|i1") +
+                         "', 'fortran_order': False, 'shape': " + shape + "), }";
+    header.resize((10 + header.size() + 1 + 63) / 64 * 64 - 10 - 1, ' ');
+    header += '\n';
+    std::string text("\x93NUMPY\x01\x00", 8);
+    text += static_cast<char>(header.size() % 256);
+    text += static_cast<char>(header.size() / 256);
+    text += header;
+    for (std::size_t i = 0; i < count; ++i) {
+        const auto step = static_cast<std::int64_t>(i * 7919 % 1009);
+        const auto value = type == "BIPOLAR" ? (step % 2 == 0 ? -1 : 1) : low + step % (high - low + 1);
+        if (declared == "FLOAT32") {
+            const auto real = static_cast<float>(value);
+            text.append(reinterpret_cast<const char*>(&real), sizeof real);
+        } else {
+            text += static_cast<char>(value);
+        }
+    }
+    return world.files().write("chunks.npy", text);
+}
+
 }  // namespace
 
 TEST_CASE("split prints a table, a bottleneck and a bound; with --json what scripts rely on") {
@@ -107,6 +139,41 @@ TEST_CASE("what split writes runs on a local cluster, with the results of the wh
         CHECK(read_file(out / "plan.svg").starts_with("<svg"));
         CHECK(has(read_file(out / "plan.json"), strategy));
     }
+}
+
+TEST_CASE("every network's stages of every strategy give the results of the whole network") {
+    const auto data = test_data();
+    if (!data) return;
+    const World world;
+    std::size_t runs = 0, cuts = 0;
+    for (const auto& entry : fs::directory_iterator(*data / "models")) {
+        if (entry.path().extension() != ".onnx") continue;
+        INFO(entry.path().filename().string());
+        const auto model = entry.path().string();
+        const auto input = chunks_for(world, world.fard({"inspect", model, "--json"}).json()["inputs"][0]).string();
+        const auto whole = (world.files().path() / "whole.npy").string(), result = (world.files().path() / "result.npy").string();
+        const auto once = world.fard({"run", model, "--input", input, "--output", whole});
+        REQUIRE_MESSAGE(once.exit_code == 0, once.err);
+        for (const auto* strategy : {"occupancy", "traffic", "balance", "throughput", "latency"}) {
+            INFO(strategy);
+            const auto out = world.files().path() / "out";
+            // Half of each board, so that there is something to cut.
+            const auto split = world.fard({"split", model, "--board", "zcu102", "--fraction", "0.5", "--strategy", strategy, "--out", out.string(), "--json"});
+            REQUIRE_MESSAGE(split.exit_code == 0, split.err);
+            cuts += split.json()["stages"].size() - 1;
+            fs::path app;
+            for (const auto& file : fs::directory_iterator(out))
+                if (file.path().extension() == ".toml") app = file.path();
+            const auto submitted = world.fard({"submit", app.string(), "--input", input, "--output", result});
+            REQUIRE_MESSAGE(submitted.exit_code == 0, submitted.err);
+            CHECK(read_file(result) == read_file(whole));
+            fs::remove_all(out);
+            ++runs;
+        }
+    }
+    MESSAGE(runs << " runs, " << cuts << " cuts");
+    CHECK(runs >= 45);
+    CHECK(cuts >= 10);
 }
 
 TEST_CASE("split leaves nothing half written, and overwrites nothing") {
