@@ -35,10 +35,10 @@ struct Eight {
     FARD_ELEMENTWISE_INLINE static Floats smaller(Floats a, Floats b) { return _mm256_min_ps(a, b); }
     FARD_ELEMENTWISE_INLINE static Floats larger(Floats a, Floats b) { return _mm256_max_ps(a, b); }
     FARD_ELEMENTWISE_INLINE static Integers round(Floats t) { return _mm256_cvtps_epi32(t); }
-    FARD_ELEMENTWISE_INLINE static bool unsure(Floats t, Floats sure) {
+    FARD_ELEMENTWISE_INLINE static std::uint32_t unsure(Floats t, Floats sure) {
         const Floats rounded = _mm256_round_ps(t, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
         const Floats off = _mm256_andnot_ps(_mm256_set1_ps(-0.F), _mm256_sub_ps(t, rounded));
-        return _mm256_movemask_ps(_mm256_cmp_ps(off, sure, _CMP_NLE_UQ)) != 0;
+        return static_cast<std::uint32_t>(_mm256_movemask_ps(_mm256_cmp_ps(off, sure, _CMP_NLE_UQ)));
     }
     FARD_ELEMENTWISE_INLINE static void store(std::uint8_t* to, Integers codes) {
         const __m128i words =

@@ -35,10 +35,10 @@ struct Sixteen {
     FARD_ELEMENTWISE_INLINE static Floats smaller(Floats a, Floats b) { return _mm512_min_ps(a, b); }
     FARD_ELEMENTWISE_INLINE static Floats larger(Floats a, Floats b) { return _mm512_max_ps(a, b); }
     FARD_ELEMENTWISE_INLINE static Integers round(Floats t) { return _mm512_cvtps_epi32(t); }
-    FARD_ELEMENTWISE_INLINE static bool unsure(Floats t, Floats sure) {
+    FARD_ELEMENTWISE_INLINE static std::uint32_t unsure(Floats t, Floats sure) {
         const Floats off =
             _mm512_abs_ps(_mm512_sub_ps(t, _mm512_roundscale_ps(t, _MM_FROUND_TO_NEAREST_INT)));
-        return _mm512_cmp_ps_mask(off, sure, _CMP_NLE_UQ) != 0;
+        return _mm512_cmp_ps_mask(off, sure, _CMP_NLE_UQ);
     }
     FARD_ELEMENTWISE_INLINE static void store(std::uint8_t* to, Integers codes) {
         _mm_storeu_si128(reinterpret_cast<__m128i*>(to), _mm512_cvtepi32_epi8(codes));

@@ -6,9 +6,13 @@
 //   static Integers add(Integers, Integers), subtract(...), smaller(...), larger(...);
 //   static Floats load(const float*), all(float), real(Integers), fma(Floats, Floats, Floats), smaller(...), larger(...);
 //   static Integers round(Floats);                 half to even
-//   static bool unsure(Floats t, Floats sure);     whether any lane is farther than that from a whole number, or is none
+//   static std::uint32_t unsure(Floats t, Floats sure);  a bit for each lane that is farther than that from a whole number, or
+//                                                        is none; or all bits where there is such a lane
 //   static void store(std::uint8_t*, Integers);    of 0 .. 255
 #pragma once
+
+#include <algorithm>
+#include <bit>
 
 #include "overlays/soft/elementwise.hpp"
 
@@ -58,21 +62,47 @@ FARD_ELEMENTWISE_INLINE typename Set::Floats constant(const float* list, std::si
     return Set::all(*list);
 }
 
-// Elements i .. i + lanes, whose constants begin at c.
+// Vectors between two looks at what was in doubt: the loop over them is a function that calls nothing, so that constants stay in
+// registers.
+inline constexpr std::size_t vectors_at_once = 64;
+struct Doubts {
+    std::uint32_t of_vector[vectors_at_once], any;
+};
+
+// Elements i .. i + lanes, whose constants begin at c. Returns those in doubt.
 template <typename Set, bool Each>
-FARD_ELEMENTWISE_INLINE void merge_vector(const Merge& job, std::size_t i, std::size_t c) {
+FARD_ELEMENTWISE_INLINE std::uint32_t merge_vector(const Merge& job, std::size_t i, std::size_t c) {
     auto t = Set::fma(Set::real(load_elements<Set>(job.each[0], i)), constant<Set, Each>(job.factors[0], c),
                       constant<Set, Each>(job.offsets, c));
     if (job.operands == 2)
         t = Set::fma(Set::real(load_elements<Set>(job.each[1], i)), constant<Set, Each>(job.factors[1], c),
                      t);
-    if (Set::unsure(t, Set::all(job.sure))) {
-        for (std::size_t lane = 0; lane < Set::lanes; ++lane)
-            job.out[i + lane] = plain::merged(job, i + lane);
-        return;
-    }
+    const auto doubts = Set::unsure(t, Set::all(job.sure));
     t = Set::larger(Set::smaller(t, Set::all(0x1p24F)), Set::all(-0x1p24F));  // beyond all codes
     store_limited<Set>(job.out + i, Set::add(Set::round(t), Set::whole(job.zero)), job.low, job.high);
+    return doubts;
+}
+
+template <typename Set, bool Each>
+FARD_ELEMENTWISE __attribute__((noinline)) void merge_without_doubt(const Merge& shared_job, std::size_t i, std::size_t c,
+                                                                    std::size_t vectors, Doubts& doubts) {
+    const Merge job = shared_job;
+    std::uint32_t any = 0;
+    for (std::size_t v = 0; v < vectors; ++v)
+        any |= doubts.of_vector[v] = merge_vector<Set, Each>(job, i + v * Set::lanes, c + v * Set::lanes);
+    doubts.any = any;
+}
+
+// `vectors` of them from i on.
+template <typename Set, bool Each>
+FARD_ELEMENTWISE void merge_vectors(const Merge& job, std::size_t i, std::size_t c, std::size_t vectors) {
+    Doubts doubts;
+    merge_without_doubt<Set, Each>(job, i, c, vectors, doubts);
+    for (std::size_t v = 0; doubts.any != 0 && v < vectors; ++v)
+        for (auto bits = doubts.of_vector[v]; bits != 0; bits &= bits - 1) {
+            const auto at = i + v * Set::lanes + static_cast<std::size_t>(std::countr_zero(bits));
+            job.out[at] = plain::merged(job, at);
+        }
 }
 
 template <typename Set>
@@ -81,35 +111,57 @@ FARD_ELEMENTWISE void merge_of(const Merge& shared_job) {
     if (job.sure < 0) return plain::merge(job);
     std::size_t i = 0;
     if (job.channels == 1) {
-        for (; i + Set::lanes <= job.count; i += Set::lanes)
-            merge_vector<Set, false>(job, i, 0);
+        while (i + Set::lanes <= job.count) {
+            const auto vectors = std::min(vectors_at_once, (job.count - i) / Set::lanes);
+            merge_vectors<Set, false>(job, i, 0, vectors);
+            i += vectors * Set::lanes;
+        }
         for (; i < job.count; ++i)
             job.out[i] = plain::merged(job, i);
         return;
     }
     for (; i < job.count; i += job.channels) {
         std::size_t c = 0;
-        for (; c + Set::lanes <= job.channels; c += Set::lanes)
-            merge_vector<Set, true>(job, i + c, c);
+        while (c + Set::lanes <= job.channels) {
+            const auto vectors = std::min(vectors_at_once, (job.channels - c) / Set::lanes);
+            merge_vectors<Set, true>(job, i + c, c, vectors);
+            c += vectors * Set::lanes;
+        }
         for (; c < job.channels; ++c)
             job.out[i + c] = plain::merged(job, i + c);
     }
 }
 
 template <typename Set>
+FARD_ELEMENTWISE __attribute__((noinline)) void quantize_without_doubt(const QuantizeFloats& shared_job, std::size_t first,
+                                                                       std::size_t vectors, Doubts& doubts) {
+    const QuantizeFloats job = shared_job;
+    const auto factor = Set::all(job.factor), offset = Set::all(job.offset), sure = Set::all(job.sure);
+    const auto least = Set::all(-1), most = Set::all(static_cast<float>(job.levels + 1));
+    std::uint32_t any = 0;
+    for (std::size_t v = 0; v < vectors; ++v) {
+        const auto at = first + v * Set::lanes;
+        const auto t = Set::fma(Set::load(job.in + at), factor, offset);
+        any |= doubts.of_vector[v] = Set::unsure(t, sure);
+        store_limited<Set>(job.out + at, Set::round(Set::larger(Set::smaller(t, most), least)), 0, job.levels);
+    }
+    doubts.any = any;
+}
+
+template <typename Set>
 FARD_ELEMENTWISE void quantize_of(const QuantizeFloats& shared_job) {
     const QuantizeFloats job = shared_job;
     std::size_t i = 0;
-    const auto factor = Set::all(job.factor), offset = Set::all(job.offset), sure = Set::all(job.sure);
-    const auto least = Set::all(-1), most = Set::all(static_cast<float>(job.levels + 1));
-    for (; job.sure >= 0 && i + Set::lanes <= job.count; i += Set::lanes) {
-        const auto t = Set::fma(Set::load(job.in + i), factor, offset);
-        if (Set::unsure(t, sure)) {
-            for (std::size_t lane = 0; lane < Set::lanes; ++lane)
-                job.out[i + lane] = plain::quantized(job, job.in[i + lane]);
-            continue;
-        }
-        store_limited<Set>(job.out + i, Set::round(Set::larger(Set::smaller(t, most), least)), 0, job.levels);
+    while (job.sure >= 0 && i + Set::lanes <= job.count) {
+        const auto vectors = std::min(vectors_at_once, (job.count - i) / Set::lanes);
+        Doubts doubts;
+        quantize_without_doubt<Set>(job, i, vectors, doubts);
+        for (std::size_t v = 0; doubts.any != 0 && v < vectors; ++v)
+            for (auto bits = doubts.of_vector[v]; bits != 0; bits &= bits - 1) {
+                const auto at = i + v * Set::lanes + static_cast<std::size_t>(std::countr_zero(bits));
+                job.out[at] = plain::quantized(job, job.in[at]);
+            }
+        i += vectors * Set::lanes;
     }
     for (; i < job.count; ++i)
         job.out[i] = plain::quantized(job, job.in[i]);

@@ -37,8 +37,8 @@ struct Four {
     FARD_ELEMENTWISE_INLINE static Floats smaller(Floats a, Floats b) { return vminq_f32(a, b); }
     FARD_ELEMENTWISE_INLINE static Floats larger(Floats a, Floats b) { return vmaxq_f32(a, b); }
     FARD_ELEMENTWISE_INLINE static Integers round(Floats t) { return vcvtnq_s32_f32(t); }
-    FARD_ELEMENTWISE_INLINE static bool unsure(Floats t, Floats sure) {
-        return vminvq_u32(vcleq_f32(vabdq_f32(t, vrndnq_f32(t)), sure)) == 0;
+    FARD_ELEMENTWISE_INLINE static std::uint32_t unsure(Floats t, Floats sure) {
+        return vminvq_u32(vcleq_f32(vabdq_f32(t, vrndnq_f32(t)), sure)) == 0 ? 15 : 0;
     }
     FARD_ELEMENTWISE_INLINE static void store(std::uint8_t* to, Integers codes) {
         const uint16x4_t words = vmovn_u32(vreinterpretq_u32_s32(codes));
