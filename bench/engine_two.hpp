@@ -4,7 +4,7 @@
 #include <filesystem>
 
 #include "base/result.hpp"
-#include "overlays/soft/kernels.hpp"
+#include "overlays/soft/kernels/kernels.hpp"
 
 namespace fard::bench {
 

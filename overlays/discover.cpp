@@ -1,7 +1,7 @@
 // The list of devices that a board can have. It knows no model, so that a node manager can ask it.
 #include "overlays/cpu_info.hpp"
 #include "overlays/device.hpp"
-#include "overlays/soft/kernels.hpp"
+#include "overlays/soft/kernels/kernels.hpp"
 
 namespace fard {
 namespace {

@@ -3,18 +3,18 @@
 #include <algorithm>
 #include <cmath>
 
-#include "overlays/soft/batch_step.hpp"
-#include "overlays/soft/general_step.hpp"
-#include "overlays/soft/lower_chain.hpp"
-#include "overlays/soft/lower_floats.hpp"
-#include "overlays/soft/lower_linear.hpp"
-#include "overlays/soft/lower_tables.hpp"
-#include "overlays/soft/merge_steps.hpp"
-#include "overlays/soft/move_step.hpp"
+#include "overlays/soft/lower/chain.hpp"
+#include "overlays/soft/lower/floats.hpp"
+#include "overlays/soft/lower/linear.hpp"
+#include "overlays/soft/lower/tables.hpp"
 #include "overlays/soft/plan.hpp"
-#include "overlays/soft/product_step.hpp"
-#include "overlays/soft/simple_steps.hpp"
-#include "overlays/soft/table_steps.hpp"
+#include "overlays/soft/steps/batch_step.hpp"
+#include "overlays/soft/steps/general_step.hpp"
+#include "overlays/soft/steps/merge_steps.hpp"
+#include "overlays/soft/steps/move_step.hpp"
+#include "overlays/soft/steps/product_step.hpp"
+#include "overlays/soft/steps/simple_steps.hpp"
+#include "overlays/soft/steps/table_steps.hpp"
 
 namespace fard::soft {
 namespace {

@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "base/result.hpp"
-#include "overlays/soft/kernels.hpp"
+#include "overlays/soft/kernels/kernels.hpp"
 
 namespace fard::soft {
 

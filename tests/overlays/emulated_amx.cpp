@@ -1,6 +1,6 @@
 #include "tests/overlays/emulated_amx.hpp"
 
-#include "overlays/soft/byte_kernels_plain.hpp"
+#include "overlays/soft/kernels/byte_kernels_plain.hpp"
 #include "tests/overlays/emulated_finish.hpp"
 #include "tests/overlays/emulated_tiles.hpp"
 

@@ -4,7 +4,7 @@
 
 #include <vector>
 
-#include "overlays/soft/kernels.hpp"
+#include "overlays/soft/kernels/kernels.hpp"
 
 namespace fard::soft::test {
 

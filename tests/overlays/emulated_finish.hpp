@@ -2,9 +2,9 @@
 #pragma once
 
 #if defined(__x86_64__)
-#include "overlays/soft/byte_kernels_avx512vnni.hpp"
+#include "overlays/soft/kernels/byte_kernels_avx512vnni.hpp"
 #else
-#include "overlays/soft/byte_kernels.hpp"
+#include "overlays/soft/kernels/byte_kernels.hpp"
 #endif
 
 namespace fard::soft::test {

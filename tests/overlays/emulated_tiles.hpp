@@ -4,7 +4,7 @@
 #include <cstring>
 #include <stdexcept>
 
-#include "overlays/soft/amx_gemm.hpp"
+#include "overlays/soft/kernels/amx_gemm.hpp"
 
 namespace fard::soft::test {
 

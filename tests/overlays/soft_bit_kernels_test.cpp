@@ -4,10 +4,10 @@
 #include <algorithm>
 #include <cmath>
 
-#include "overlays/soft/bit_form.hpp"
-#include "overlays/soft/byte_kernels_plain.hpp"
-#include "overlays/soft/byte_steps.hpp"
-#include "overlays/soft/kernels.hpp"
+#include "overlays/soft/weights/bit_form.hpp"
+#include "overlays/soft/kernels/byte_kernels_plain.hpp"
+#include "overlays/soft/steps/byte_steps.hpp"
+#include "overlays/soft/kernels/kernels.hpp"
 #include "tests/overlays/draw.hpp"
 
 using namespace fard;

@@ -5,10 +5,10 @@
 #include <cmath>
 #include <random>
 
-#include "overlays/soft/affine_fit.hpp"
-#include "overlays/soft/byte_kernels_plain.hpp"
-#include "overlays/soft/byte_weights.hpp"
-#include "overlays/soft/kernels.hpp"
+#include "overlays/soft/steps/affine_fit.hpp"
+#include "overlays/soft/kernels/byte_kernels_plain.hpp"
+#include "overlays/soft/weights/byte_weights.hpp"
+#include "overlays/soft/kernels/kernels.hpp"
 #include "tests/overlays/draw.hpp"
 #include "tests/overlays/emulated_amx.hpp"
 

@@ -6,8 +6,8 @@
 #include <limits>
 #include <random>
 
-#include "overlays/soft/elementwise.hpp"
-#include "overlays/soft/kernels.hpp"
+#include "overlays/soft/kernels/elementwise.hpp"
+#include "overlays/soft/kernels/kernels.hpp"
 #include "tests/overlays/draw.hpp"
 
 using namespace fard;

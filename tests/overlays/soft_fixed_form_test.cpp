@@ -4,9 +4,9 @@
 #include <algorithm>
 #include <cmath>
 
-#include "overlays/soft/byte_kernels_plain.hpp"
-#include "overlays/soft/byte_weights.hpp"
-#include "overlays/soft/finish.hpp"
+#include "overlays/soft/kernels/byte_kernels_plain.hpp"
+#include "overlays/soft/weights/byte_weights.hpp"
+#include "overlays/soft/steps/finish.hpp"
 #include "tests/overlays/draw.hpp"
 
 using namespace fard;

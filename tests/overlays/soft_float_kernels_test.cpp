@@ -7,8 +7,8 @@
 #include <vector>
 
 #include "overlays/soft/aligned_vector.hpp"
-#include "overlays/soft/float_kernels.hpp"
-#include "overlays/soft/kernels.hpp"
+#include "overlays/soft/kernels/float_kernels.hpp"
+#include "overlays/soft/kernels/kernels.hpp"
 
 using namespace fard;
 using namespace fard::soft;

@@ -7,8 +7,8 @@
 
 #include "base/data_type.hpp"
 #include "overlays/soft/dense_bits.hpp"
-#include "overlays/soft/kernels.hpp"
-#include "overlays/soft/weights.hpp"
+#include "overlays/soft/kernels/kernels.hpp"
+#include "overlays/soft/weights/weights.hpp"
 #include "tests/overlays/draw.hpp"
 
 using namespace fard;

@@ -1,0 +1,54 @@
+// Matrix products for 64-bit ARM processors that multiply four unsigned bytes by four signed ones and add them up (USDOT:
+// Neoverse V1, Cortex-A510 and later).
+#include <sys/auxv.h>
+
+#include "overlays/soft/kernels/kernels_neondot.hpp"
+#include "overlays/soft/kernels/neon.hpp"
+
+#define FARD_GEMM __attribute__((target("arch=armv8.2-a+dotprod+i8mm")))
+#include "overlays/soft/kernels/neon_gemm.hpp"
+
+namespace fard::soft::neoni8mm {
+namespace {
+
+using neon::quads;
+
+struct MixedDot {
+    static constexpr std::size_t most_rows = 4;  // 16 of the 32 registers hold sums
+    static constexpr bool takes_signed = false;
+
+    template <std::size_t Rows>
+    FARD_GEMM inline __attribute__((always_inline)) static void group(const std::uint8_t* const (&from)[Rows],
+                                                                      const std::int8_t* weights,
+                                                                      int32x4_t (&sums)[Rows][quads]) {
+        int8x16_t w[quads];
+        FARD_UNROLL
+        for (std::size_t i = 0; i < quads; ++i)
+            w[i] = vld1q_s8(weights + i * 16);
+        FARD_UNROLL
+        for (std::size_t r = 0; r < Rows; ++r) {
+            std::uint32_t bytes;
+            std::memcpy(&bytes, from[r], sizeof bytes);
+            const uint8x16_t x = vreinterpretq_u8_u32(vdupq_n_u32(bytes));
+            FARD_UNROLL
+            for (std::size_t i = 0; i < quads; ++i)
+                sums[r][i] = vusdotq_s32(sums[r][i], x, w[i]);
+        }
+    }
+};
+
+}  // namespace
+
+bool runs_here() {
+    return (getauxval(AT_HWCAP2) & HWCAP2_I8MM) != 0 && (getauxval(AT_HWCAP) & HWCAP_ASIMDDP) != 0;
+}
+
+void gemm(const GemmBytes& job) {
+    neon::gemm_with<MixedDot>(job);
+}
+
+void gemm_triples(const GemmTriples& job) {
+    neon::gemm_triples_with<MixedDot>(job);
+}
+
+}  // namespace fard::soft::neoni8mm
