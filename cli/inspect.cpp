@@ -15,6 +15,7 @@
 #include "cli/stages.hpp"
 #include "client/app_file.hpp"
 #include "model/graphviz.hpp"
+#include "model/layers/cuts.hpp"
 #include "model/model.hpp"
 #include "model/summary.hpp"
 
@@ -49,6 +50,20 @@ json describe(const model::Graph& graph, const std::vector<model::TensorId>& ids
     return list;
 }
 
+// Between layers, where a few tensors cross together.
+json legal_cuts(const model::Graph& graph) {
+    constexpr std::size_t most_tensors = 16;
+    const auto view = model::layers_of(graph);
+    auto list = json::array();
+    for (const auto& cut : model::legal_cuts(view, model::CutInside::never, most_tensors)) {
+        auto names = json::array();
+        for (const auto id : cut.tensors)
+            names.push_back(graph[id].name);
+        list.push_back({{"after", view.layers[cut.after].name}, {"tensors", std::move(names)}, {"wire_bytes", cut.bytes}});
+    }
+    return list;
+}
+
 json as_json(const model::Model& model) {
     const auto& graph = model.graph();
     auto layers = json::array();
@@ -79,6 +94,7 @@ json as_json(const model::Model& model) {
             {"layers", std::move(layers)},
             {"cuts", cuts},
             {"cut_points", std::move(points)},
+            {"legal_cuts", legal_cuts(graph)},
             {"parameters", parameters},
             {"macs", macs}};
 }

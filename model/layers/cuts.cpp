@@ -8,7 +8,8 @@ namespace {
 // What is there and still to be read, while the nodes are gone through layer by layer.
 class Frontier {
   public:
-    explicit Frontier(const Graph& graph) : graph_(graph), open_(graph.tensors.size()) {
+    Frontier(const Graph& graph, std::size_t most_tensors)
+        : graph_(graph), most_(most_tensors), open_(graph.tensors.size()) {
         for (const auto& node : graph.nodes)
             for (const auto id : node.inputs)
                 ++open_[id];
@@ -25,7 +26,7 @@ class Frontier {
             appear(id);
     }
 
-    bool is_legal() const { return inner_ == 0 && !alive_.empty(); }
+    bool is_legal() const { return inner_ == 0 && !alive_.empty() && alive_.size() <= most_; }
 
     LegalCut here(std::size_t after, bool before_activation) const {
         LegalCut cut{after, before_activation, {alive_.begin(), alive_.end()}, 0};
@@ -45,6 +46,7 @@ class Frontier {
     }
 
     const Graph& graph_;
+    std::size_t most_;
     std::vector<std::size_t> open_;  // by TensorId: reads that are still to come
     std::set<TensorId> alive_;
     std::size_t inner_ = 0;  // of these
@@ -52,9 +54,9 @@ class Frontier {
 
 }  // namespace
 
-std::vector<LegalCut> legal_cuts(const LayerView& view, CutInside inside) {
+std::vector<LegalCut> legal_cuts(const LayerView& view, CutInside inside, std::size_t most_tensors) {
     const auto& graph = *view.graph;
-    Frontier frontier(graph);
+    Frontier frontier(graph, most_tensors);
     std::vector<LegalCut> cuts;
     for (std::size_t i = 0; i < view.layers.size(); ++i) {
         const auto& layer = view.layers[i];

@@ -1,6 +1,8 @@
 // Where a network can be cut.
 #pragma once
 
+#include <limits>
+
 #include "model/layers/layers.hpp"
 
 namespace fard::model {
@@ -15,8 +17,10 @@ struct LegalCut {
 
 enum class CutInside : std::uint8_t { never, before_activations };
 
-// All of them in the order of the layers; never behind the last layer. No tensor within a group that stands for one
-// operator of the model crosses a cut. Takes time linear in the graph and in what it returns.
-std::vector<LegalCut> legal_cuts(const LayerView& view, CutInside inside = CutInside::never);
+// All of them that no more than `most_tensors` cross, in the order of the layers; never behind the last layer. No tensor
+// within a group that stands for one operator of the model crosses a cut. Takes time linear in the graph and in what it
+// returns.
+std::vector<LegalCut> legal_cuts(const LayerView& view, CutInside inside = CutInside::never,
+                                 std::size_t most_tensors = std::numeric_limits<std::size_t>::max());
 
 }  // namespace fard::model

@@ -244,6 +244,8 @@ TEST_CASE("inspect shows where a network can be cut, and what an app's stages we
     CHECK(table.out.starts_with("input "));
     const auto json = world.fard({"inspect", model, "--json"}).json();
     CHECK(json["cut_points"].size() == json["cuts"].size());
+    REQUIRE(json["legal_cuts"].size() == 12);  // never between a layer and its thresholds
+    CHECK(json["legal_cuts"][1] == nlohmann::json{{"after", "Conv_0"}, {"tensors", {"Threshold_conv_0"}}, {"wire_bytes", 14400}});
     const auto stages = world.fard({"inspect", (source_root() / "apps/two_stage_bnn.toml").string(), "--json"}).json();
     REQUIRE(stages["stages"].size() == 2);
     CHECK(stages["stages"][0]["bytes_out"] == stages["stages"][1]["bytes_in"]);

@@ -117,6 +117,8 @@ TEST_CASE("legal cuts lie between layers and carry all that crosses") {
     CHECK(cuts[0].bytes == 36);                 // 144 elements of 2 bits
     CHECK(cuts[1].bytes == 36 + 144 * 5 / 8);   // and as many of 5 bits
 
+    CHECK(legal_cuts(view, CutInside::never, 1).size() == 4);
+
     const auto more = legal_cuts(view, CutInside::before_activations);
     REQUIRE(more.size() == 6);
     CHECK(more[0].before_activation);
