@@ -59,7 +59,7 @@ class FormMaker {
         }
         if (auto done = check_end(); !done) return fail(done.error());
         form_.output = shape();
-        writer_.output({place_.name, form_.output, place_.type});
+        writer_.output({place_.name, form_.output, place_.type}, selects_);
         form_.channels_first = channels_first_;
         form_.onnx = writer_.bytes();
         return std::move(form_);
@@ -161,6 +161,8 @@ class FormMaker {
                 return add_average_pool(layer);
             case LayerKind::global_pool:
                 return add_global_pool(layer);
+            case LayerKind::select:
+                return add_select(layer);
             default:
                 return fail(refusal(layer, why_outside(graph_, layer, settings_)));
         }
@@ -421,6 +423,24 @@ class FormMaker {
         return put_thresholds(layer, *thresholds, {});
     }
 
+    // FINN's LabelSelect, which ends a network.
+    Result<> add_select(const Layer& layer) {
+        const auto& node = graph_.nodes[layer.nodes[0]];
+        const auto& x = graph_[layer.inputs[0]];
+        const auto* top = std::get_if<TopKAttributes>(&node.attributes);
+        const bool along_channels = place_.pixels == Extent2{} && !(place_.image && channels_first_);
+        if (node.op != Op::top_k_indices || !top->largest || top->axis + 1 != static_cast<int>(x.shape.size()) ||
+            !along_channels || index_ != last_unit_)
+            return fail(refusal(layer, "FINN has the places of the largest elements of a vector alone, at the end"));
+        const auto from = place_.name;
+        place_.channels = layer.output_channels;
+        place_.name = result_name(true);
+        place_.type = layer.output_type;
+        writer_.top_k(from, place_.channels, {place_.name, shape(), place_.type});
+        selects_ = true;
+        return {};
+    }
+
     Result<> check_end() const {
         if (rows_.empty() || std::ranges::is_sorted(rows_)) return {};
         for (const auto& layer : view_.layers)
@@ -436,7 +456,7 @@ class FormMaker {
     FinnWriter writer_;
     FinnForm form_;
     Place place_;
-    bool channels_first_ = false;
+    bool channels_first_ = false, selects_ = false;
     std::size_t index_ = 0, last_unit_ = 0;
     std::int64_t shift_ = 0;
     std::vector<std::size_t> rows_;  // behind a Flatten: of each element, its place in the form

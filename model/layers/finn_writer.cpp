@@ -13,10 +13,10 @@ namespace {
 
 constexpr int finn_opset = 11;  // FINN takes 9 to 17
 
-void describe(onnx::ValueInfoProto& value, const FinnTensor& tensor) {
+void describe(onnx::ValueInfoProto& value, const FinnTensor& tensor, int element = onnx::TensorProto::FLOAT) {
     value.set_name(tensor.name);
     auto* type = value.mutable_type()->mutable_tensor_type();
-    type->set_elem_type(onnx::TensorProto::FLOAT);
+    type->set_elem_type(element);
     auto* shape = type->mutable_shape();
     for (const auto extent : tensor.shape)
         shape->add_dim()->set_dim_value(extent);
@@ -64,14 +64,14 @@ void FinnWriter::input(const FinnTensor& tensor) {
 }
 
 // What makes it is described there, not among the tensors between.
-void FinnWriter::output(const FinnTensor& tensor) {
+void FinnWriter::output(const FinnTensor& tensor, bool indices) {
     auto& inner = *parts_->graph().mutable_value_info();
     for (int i = 0; i < inner.size(); ++i)
         if (inner.Get(i).name() == tensor.name) {
             inner.DeleteSubrange(i, 1);
             break;
         }
-    describe(*parts_->graph().add_output(), tensor);
+    describe(*parts_->graph().add_output(), tensor, indices ? onnx::TensorProto::INT64 : onnx::TensorProto::FLOAT);
     parts_->annotate(tensor.name, tensor.type);
 }
 
@@ -88,16 +88,6 @@ std::string FinnWriter::constant(const std::string& hint, const Shape& shape, st
     return stored.name();
 }
 
-std::string FinnWriter::indices(const std::string& hint, std::span<const std::int64_t> values) {
-    auto& stored = *parts_->graph().add_initializer();
-    stored.set_name(fresh(hint));
-    stored.set_data_type(onnx::TensorProto::INT64);
-    stored.add_dims(static_cast<std::int64_t>(values.size()));
-    for (const auto value : values)
-        stored.add_int64_data(value);
-    return stored.name();
-}
-
 void FinnWriter::node(const std::string& op, const std::vector<std::string>& inputs, const FinnTensor& result, bool custom) {
     auto& node = *parts_->graph().add_node();
     parts_->node = &node;
@@ -110,6 +100,19 @@ void FinnWriter::node(const std::string& op, const std::vector<std::string>& inp
     describe(*parts_->graph().add_value_info(), result);
     parts_->annotate(result.name, result.type);
     parts_->names.insert(result.name);
+}
+
+void FinnWriter::top_k(const std::string& x, std::int64_t count, const FinnTensor& result) {
+    auto& stored = *parts_->graph().add_initializer();
+    stored.set_name(fresh(result.name + "_count"));
+    stored.set_data_type(onnx::TensorProto::INT64);
+    stored.add_dims(1), stored.add_int64_data(count);
+    node("TopK", {x, stored.name()}, result);
+    parts_->node->clear_output();
+    parts_->node->add_output(fresh(result.name + "_values"));
+    parts_->node->add_output(result.name);
+    attribute("axis", std::int64_t{-1});
+    attribute("largest", std::int64_t{1}), attribute("sorted", std::int64_t{1});
 }
 
 void FinnWriter::attribute(const std::string& name, std::int64_t value) {

@@ -194,6 +194,19 @@ TEST_CASE("numbers before a product move behind it, and falling thresholds turn 
     check_form(maker);
 }
 
+TEST_CASE("a network ends in the places of its largest scores, whatever scales them") {
+    auto maker = with_input({1, 6}, "UINT4");
+    maker.constant("w", {6, 5}, {1, 2, 3, -4, 5, -1, 2, 0, 4, 1, 2, 2, -3, 1, 0, 3, 1, 1, -1, 2, 0, 0, 1, 2, 1, 1, 3, 2, 1, -2});
+    maker.constant("s", {}, {0.25F}).integers("k", {1}, {3});
+    maker.node("MatMul", {"x", "w"}, "m");
+    maker.node("Mul", {"m", "s"}, "scores");
+    auto& top = maker.node("TopK", {"scores", "k"}, "values");
+    top.add_output("places");
+    set(top, "axis", -1);
+    const auto form = check_form(maker.output("places", onnx::TensorProto::INT64));
+    CHECK(form.output == Shape{1, 3});
+}
+
 TEST_CASE("results above 0 alone, and a requantize of 8 bits") {
     auto above = with_input({1, 4}, "INT4");
     above.constant("w", {4, 3});
