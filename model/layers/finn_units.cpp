@@ -50,7 +50,10 @@ bool is_padded(const LayerWindow& window) {
 class UnitMaker {
   public:
     UnitMaker(const LayerView& view, const Streamlined& streamlined, const FinnSettings& settings)
-        : view_(view), streamlined_(streamlined), settings_(settings) {}
+        : view_(view), streamlined_(streamlined), settings_(settings) {
+        for (std::size_t i = 0; i < view.layers.size(); ++i)
+            if (streamlined.fate[i] == Fate::unit) last_ = i;
+    }
 
     std::vector<FinnUnit> run() {
         for (std::size_t i = 0; i < view_.layers.size(); ++i) {
@@ -172,10 +175,7 @@ class UnitMaker {
 
     // Whether nothing behind the matrix itself is in the accelerator.
     bool ends_accelerator() const {
-        if (has_bias_unit()) return false;
-        for (std::size_t i = index_ + 1; i < view_.layers.size(); ++i)
-            if (streamlined_.fate[i] == Fate::unit) return false;
-        return true;
+        return !has_bias_unit() && index_ == last_;
     }
 
     // FINN's RTL matrix unit: signed weights, both widths 4 to 8 bits (signed inputs to 9); of 7-series DSPs only where
@@ -214,7 +214,7 @@ class UnitMaker {
     const LayerView& view_;
     const Streamlined& streamlined_;
     const FinnSettings& settings_;
-    std::size_t index_ = 0;
+    std::size_t index_ = 0, last_ = 0;
     std::vector<FinnUnit> units_;
 };
 

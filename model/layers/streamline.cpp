@@ -23,27 +23,52 @@ class Streamliner {
         for (std::size_t i = 0; i < count; ++i)
             for (const auto& read : view.layers[i].reads)
                 if (read) readers_[*read].push_back(i);
+        to_select_.resize(count), behind_product_.resize(count);
+        for (auto i = count; i-- > 0;) {
+            to_select_[i] = leads_to_select(i);
+            behind_product_[i] = moves_behind_product(i);
+        }
     }
 
     Streamlined run() {
         for (std::size_t i = 0; i < view_.layers.size(); ++i) {
             const auto& layer = view_.layers[i];
             done_.fate[i] = fate_of(i);
-            done_.inputs[i] = input_of(layer);
-            done_.absorbs_bias[i] = has_one_bias(layer) && leads_to_select(i);
+            const auto from = standing_before(layer);
+            done_.inputs[i] = input_of(from);
+            done_.absorbs_bias[i] = has_one_bias(layer) && to_select_[i];
+            standing_.push_back(standing_behind(i, from));
         }
         return std::move(done_);
     }
 
   private:
+    // The tensor that stands for another one when what FINN takes into other layers is gone.
+    struct Standing {
+        TensorId tensor = 0;
+        std::optional<std::size_t> maker;
+        bool shifted = false, moved = false;  // on the way from it
+    };
+
+    Standing standing_before(const Layer& layer) const {
+        if (layer.inputs.empty()) return {};
+        return layer.reads[0] ? standing_[*layer.reads[0]] : Standing{layer.inputs[0], std::nullopt, false, false};
+    }
+
+    Standing standing_behind(std::size_t i, Standing before) const {
+        if (done_.fate[i] == Fate::unit || done_.fate[i] == Fate::outside) return {view_.layers[i].output, i, false, false};
+        (done_.fate[i] == Fate::absorbed ? before.shifted : before.moved) = true;
+        return before;
+    }
+
     Fate fate_of(std::size_t i) const {
         const auto& layer = view_.layers[i];
         if (layer.kind == LayerKind::move) return is_relabelling(layer) ? Fate::nothing : Fate::outside;
         const bool integers = layer.input_type.is_integer();
         const bool increases = is_increasing(layer);
-        if (increases && leads_to_select(i)) return Fate::absorbed;
-        if (layer.kind == LayerKind::channelwise && is_shift(layer) && moves_behind_product(i)) return Fate::absorbed;
-        if (layer.kind == LayerKind::select) return integers || reads_accumulators(i) ? Fate::unit : Fate::outside;
+        if (increases && to_select_[i]) return Fate::absorbed;
+        if (layer.kind == LayerKind::channelwise && is_shift(layer) && behind_product_[i]) return Fate::absorbed;
+        if (layer.kind == LayerKind::select) return integers || reads_integers(layer) ? Fate::unit : Fate::outside;
         if (!integers || !is_known(layer)) return Fate::outside;
         return Fate::unit;
     }
@@ -105,26 +130,21 @@ class Streamliner {
         });
     }
 
-    // Whether all that reads it is, over layers of this kind, a LabelSelect.
+    // Whether all that reads it is, over layers of this kind, a LabelSelect. Of those behind it that is known.
     bool leads_to_select(std::size_t i) const {
-        for (;;) {
-            if (readers_[i].empty() || view_.layers[i].fan_out != readers_[i].size()) return false;
-            const auto reader = readers_[i][0];
-            const auto& layer = view_.layers[reader];
-            const bool all_select = std::ranges::all_of(
-                readers_[i], [&](std::size_t each) { return view_.layers[each].kind == LayerKind::select; });
-            if (all_select) return true;
-            if (readers_[i].size() != 1 || !(is_increasing(layer) || layer.kind == LayerKind::move)) return false;
-            i = reader;
-        }
+        if (readers_[i].empty() || view_.layers[i].fan_out != readers_[i].size()) return false;
+        const auto reader = readers_[i][0];
+        const auto& layer = view_.layers[reader];
+        const bool all_select = std::ranges::all_of(
+            readers_[i], [&](std::size_t each) { return view_.layers[each].kind == LayerKind::select; });
+        if (all_select) return true;
+        return readers_[i].size() == 1 && (is_increasing(layer) || layer.kind == LayerKind::move) && to_select_[reader];
     }
 
     // Behind layers that are absorbed, a LabelSelect reads the integers before these.
-    bool reads_accumulators(std::size_t i) const {
-        auto from = view_.layers[i].reads[0];
-        while (from && (done_.fate[*from] == Fate::absorbed || done_.fate[*from] == Fate::nothing))
-            from = view_.layers[*from].reads[0];
-        return from && view_.layers[*from].output_type.is_integer();
+    bool reads_integers(const Layer& layer) const {
+        const auto from = standing_before(layer);
+        return from.maker && graph_[from.tensor].type.is_integer();
     }
 
     bool is_shift(const Layer& layer) const {
@@ -140,31 +160,17 @@ class Streamliner {
 
     // A number that is added before a product without padding is added behind it instead, where thresholds take it.
     bool moves_behind_product(std::size_t i) const {
-        for (;;) {
-            if (readers_[i].size() != 1 || view_.layers[i].fan_out != 1) return false;
-            i = readers_[i][0];
-            const auto& layer = view_.layers[i];
-            if (layer.kind == LayerKind::move && is_relabelling(layer)) continue;
-            if (layer.kind == LayerKind::threshold) return true;
-            return (layer.kind == LayerKind::matrix || layer.kind == LayerKind::convolution) &&
-                   layer.window.pads == Pads{};
-        }
+        if (readers_[i].size() != 1 || view_.layers[i].fan_out != 1) return false;
+        const auto reader = readers_[i][0];
+        const auto& layer = view_.layers[reader];
+        if (layer.kind == LayerKind::move && is_relabelling(layer)) return behind_product_[reader];
+        if (layer.kind == LayerKind::threshold) return true;
+        return (layer.kind == LayerKind::matrix || layer.kind == LayerKind::convolution) && layer.window.pads == Pads{};
     }
 
-    // Of the first layer before it that still stands.
-    StreamlinedInput input_of(const Layer& layer) const {
-        if (layer.inputs.empty()) return {layer.input_type, {}, false};
-        auto id = layer.inputs[0];
-        bool shifted = false, moved = false;
-        auto from = layer.reads[0];
-        for (; from && (done_.fate[*from] == Fate::absorbed || done_.fate[*from] == Fate::nothing);
-             from = view_.layers[*from].reads[0]) {
-            shifted = shifted || done_.fate[*from] == Fate::absorbed;
-            moved = moved || done_.fate[*from] == Fate::nothing;
-            id = view_.layers[*from].inputs[0];
-        }
-        const bool from_unit = moved && from && done_.fate[*from] == Fate::unit;
-        return {standing_type(id), from_unit ? view_.layers[*from].window.output : Extent2{}, shifted};
+    StreamlinedInput input_of(const Standing& from) const {
+        const bool from_unit = from.moved && from.maker && done_.fate[*from.maker] == Fate::unit;
+        return {standing_type(from.tensor), from_unit ? view_.layers[*from.maker].window.output : Extent2{}, from.shifted};
     }
 
     // FINN dev gives a sum the type of any sum of such operands, whatever their values are.
@@ -187,6 +193,8 @@ class Streamliner {
     Streamlined done_;
     std::vector<std::vector<std::size_t>> readers_;
     std::vector<std::optional<std::size_t>> maker_;  // by TensorId
+    std::vector<bool> to_select_, behind_product_;   // by layer
+    std::vector<Standing> standing_;                 // of each layer's result, as far as it has come
 };
 
 }  // namespace
