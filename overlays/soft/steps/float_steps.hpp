@@ -31,18 +31,25 @@ struct FloatLayer {
     bool is_depthwise() const { return groups > 1 && groups == channels && window.channels == channels; }
 };
 
-// Calls visit(whether it is inside of the image, its number there) for each pixel under the window of output pixel `pixel`.
+// Calls visit(whether it is inside of the image, its number there) for each pixel under the window of the output pixel in row `row`,
+// column `column`.
 template <typename Visit>
-void for_each_tap(const Window& window, std::size_t pixel, Visit visit) {
-    const auto number = static_cast<std::int64_t>(pixel);
-    const auto top = number / window.out_width * window.strides.height - window.pads.top;
-    const auto left = number % window.out_width * window.strides.width - window.pads.left;
+void for_each_tap(const Window& window, std::int64_t row, std::int64_t column, Visit visit) {
+    const auto top = row * window.strides.height - window.pads.top;
+    const auto left = column * window.strides.width - window.pads.left;
     for (std::int64_t i = 0; i < window.kernel.height; ++i)
         for (std::int64_t j = 0; j < window.kernel.width; ++j) {
             const auto y = top + i * window.dilations.height, x = left + j * window.dilations.width;
             const bool inside = y >= 0 && y < window.in_height && x >= 0 && x < window.in_width;
             visit(inside, inside ? static_cast<std::size_t>(y * window.in_width + x) : 0);
         }
+}
+
+// Of output pixel `pixel`.
+template <typename Visit>
+void for_each_tap(const Window& window, std::size_t pixel, Visit visit) {
+    const auto number = static_cast<std::int64_t>(pixel);
+    for_each_tap(window, number / window.out_width, number % window.out_width, visit);
 }
 
 StepPtr make_float_layer_step(const FloatKernels& kernels, FloatLayer layer);

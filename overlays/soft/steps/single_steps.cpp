@@ -49,6 +49,21 @@ struct Panels {
     AlignedVector<float> start;    // [panels][single_panel_width]
 };
 
+// An output pixel after the other, without a division for each.
+struct Place {
+    Place(const Window& window, std::size_t pixel)
+        : number(pixel),
+          row(static_cast<std::int64_t>(pixel) / window.out_width),
+          column(static_cast<std::int64_t>(pixel) % window.out_width) {}
+    void next(const Window& window) {
+        ++number;
+        if (++column == window.out_width) column = 0, ++row;
+    }
+
+    std::size_t number;
+    std::int64_t row, column;
+};
+
 class SingleMatrixStep final : public Step {
   public:
     SingleMatrixStep(const FloatKernels& kernels, const FloatLayer& layer)
@@ -121,9 +136,14 @@ class SingleMatrixStep final : public Step {
     }
 
     void point(const float* image, std::size_t first, std::size_t count, const float** rows) const {
-        for (std::size_t r = 0; r < count; ++r) {
-            auto** row = rows + r;
-            for_each_tap(window_, first + r, [&](bool inside, std::size_t at) {
+        if (window_.is_pointwise()) {
+            for (std::size_t r = 0; r < count; ++r)
+                rows[r] = image + (first + r) * window_.channels;
+            return;
+        }
+        for (Place place(window_, first); place.number < first + count; place.next(window_)) {
+            auto** row = rows + place.number - first;
+            for_each_tap(window_, place.row, place.column, [&](bool inside, std::size_t at) {
                 *row = inside ? image + at * window_.channels : outside_.data();
                 row += count;
             });
@@ -133,10 +153,10 @@ class SingleMatrixStep final : public Step {
     // A row of the window is one tap; where it is not whole within the image it is put together in `room`.
     void point_to_runs(const float* image, std::size_t first, std::size_t count, float* room, const float** rows) const {
         const auto run = tap_inputs();
-        for (std::size_t r = 0; r < count; ++r) {
-            const auto pixel = static_cast<std::int64_t>(first + r);
-            const auto top = pixel / window_.out_width * window_.strides.height - window_.pads.top;
-            const auto left = pixel % window_.out_width * window_.strides.width - window_.pads.left;
+        for (Place place(window_, first); place.number < first + count; place.next(window_)) {
+            const auto r = place.number - first;
+            const auto top = place.row * window_.strides.height - window_.pads.top;
+            const auto left = place.column * window_.strides.width - window_.pads.left;
             for (std::int64_t i = 0; i < window_.kernel.height; ++i) {
                 const auto y = top + i * window_.dilations.height;
                 const float* from = outside_.data();
@@ -199,13 +219,13 @@ class SingleDepthwiseStep final : public Step {
         const auto* image = memory.at<const float>(reads[0]);
         auto** taps = reinterpret_cast<const float**>(memory.scratch);
         const auto pixels = share.of(window_.out_pixels());
-        for (auto pixel = pixels.begin; pixel < pixels.end; ++pixel) {
+        for (Place place(window_, pixels.begin); place.number < pixels.end; place.next(window_)) {
             auto** tap = taps;
-            for_each_tap(window_, pixel, [&](bool inside, std::size_t at) {
+            for_each_tap(window_, place.row, place.column, [&](bool inside, std::size_t at) {
                 *tap++ = inside ? image + at * channels_ : outside_.data();
             });
             kernels_.depthwise_singles({taps, window_.taps(), channels_, weights_.data(), start_.data(),
-                                        memory.at<float>(writes) + pixel * pitch_ + out_first_, relu_});
+                                        memory.at<float>(writes) + place.number * pitch_ + out_first_, relu_});
         }
         return {};
     }
