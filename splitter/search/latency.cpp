@@ -48,8 +48,7 @@ double bound_of(Problem& problem) {
         for (std::size_t fabric = 0; fabric < problem.solvers.size(); ++fabric) {
             const auto& board = problem.cluster.boards[problem.space.fabrics[fabric]];
             for (auto end = cut + 1; end <= reach[fabric].possibly[cut]; ++end)
-                best = std::min(best, after[end] + static_cast<double>(problem.solvers[fabric].latency_bound(cut, end)) /
-                                                       board.clock_hz);
+                best = std::min(best, after[end] + problem.solvers[fabric].latency_bound(cut, end) / board.clock_hz);
             if (!problem.on_processors || !(board.macs_per_s > 0)) continue;
             for (auto end = cut + 1; end < cuts; ++end)
                 best = std::min(best, after[end] + static_cast<double>(problem.macs(cut, end)) / board.macs_per_s);
@@ -72,7 +71,7 @@ Quickest smallest_latency(Problem& problem, std::optional<std::size_t> stages, c
     Question question;
     question.least = Question::Least::latency;
     question.stages = stages;
-    question.labels = problem.network.cuts.size() > many_cuts ? 16 : 2000;
+    question.labels = problem.network.cuts.size() > many_cuts ? 6 : 2000;
     const auto answer = search_labels(problem, question);
     if (answer.plan) take(*answer.plan);
     for (const auto& plan : known)

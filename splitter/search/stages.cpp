@@ -10,8 +10,6 @@ namespace {
 constexpr std::size_t weightings = 1 + Resources::kinds;  // all resources alike, and each of them first
 constexpr int steps_of_fit = 2000;
 constexpr std::size_t remembered_limits = 64;
-constexpr std::size_t many_layers = 64;  // with so many, only some limits are tried
-constexpr std::size_t some_limits = 16;
 
 // How much of the budget an option takes: by all resources, or by one of them above all.
 std::array<double, weightings> weights_of(const Resources& need, const Resources& all) {
@@ -71,7 +69,7 @@ class Chooser {
 }  // namespace
 
 StageSolver::StageSolver(const Network& network, const Resources& budget)
-    : network_(network), budget_(budget - network.stage), options_(network.layers.size()), fewest_fill_(network.layers.size() + 1) {
+    : network_(network), budget_(budget - network.stage), options_(network.layers.size()) {
     for (std::size_t layer = 0; layer < network.layers.size(); ++layer) {
         const auto& foldings = network.layers[layer].foldings;
         auto& options = options_[layer];
@@ -90,13 +88,7 @@ StageSolver::StageSolver(const Network& network, const Resources& budget)
             if (!dominated) kept.push_back(options[i]);
         }
         options = std::move(kept);
-        std::int64_t fill = 0;
-        if (!options.empty()) fill = std::ranges::min(options, {}, &Option::fill).fill;
-        fewest_fill_[layer + 1] = fewest_fill_[layer] + fill;
     }
-    const auto all = limits(0, options_.size());
-    for (std::size_t i = 0; i < std::min(some_limits, all.size()); ++i)
-        some_limits_.push_back(all[all.size() == 1 ? 0 : i * (all.size() - 1) / (std::min(some_limits, all.size()) - 1)]);
 }
 
 std::vector<std::int64_t> StageSolver::limits(std::size_t first, std::size_t end) const {
@@ -227,121 +219,7 @@ std::optional<StageSolver::Solution> StageSolver::fit(std::size_t begin, std::si
     const auto first = network_.cuts[begin].layers, last = network_.cuts[end].layers;
     std::vector<std::size_t> chosen;
     if (fits(first, last, &chosen) != Answer::yes) return std::nullopt;
-    Solution solution;
-    std::int64_t fill = 0;
-    for (auto layer = first; layer < last; ++layer) {
-        const auto& option = options_[layer][chosen[layer - first]];
-        solution.foldings.push_back(option.number);
-        solution.cycles = std::max(solution.cycles, option.cycles);
-        fill += option.fill;
-    }
-    solution.latency = fill + solution.cycles;
-    return solution;
-}
-
-namespace {
-
-// Branch and bound for the smallest fill of all and cycles of the slowest.
-template <typename Option>
-class Racer {
-  public:
-    Racer(const std::vector<std::vector<Option>>& options, std::size_t first, std::size_t end, const Resources& budget)
-        : options_(options), first_(first), end_(end), budget_(budget), chosen_(end - first), rest_(end - first + 1) {
-        for (auto i = end; i-- > first;) {
-            auto& rest = rest_[i - first];
-            rest = rest_[i - first + 1];
-            auto least = options[i].front();
-            for (const auto& option : options[i]) {
-                for (std::size_t k = 0; k < Resources::kinds; ++k)
-                    least.need.of[k] = std::min(least.need.of[k], option.need.of[k]);
-                least.cycles = std::min(least.cycles, option.cycles);
-                least.fill = std::min(least.fill, option.fill);
-            }
-            rest.need += least.need;
-            rest.fill += least.fill;
-            rest.cycles = std::max(rest.cycles, least.cycles);
-        }
-    }
-
-    // Looks for something better than `best`.
-    void run(std::int64_t best, int steps) {
-        best_ = best;
-        steps_ = steps;
-        place(first_, {}, 0, 0);
-    }
-    bool found() const { return found_; }
-    bool gave_up() const { return steps_ <= 0; }
-    std::int64_t best() const { return best_; }
-    const std::vector<std::size_t>& options() const { return best_options_; }
-
-  private:
-    struct Rest {
-        Resources need;
-        std::int64_t fill = 0, cycles = 0;
-    };
-
-    void place(std::size_t layer, const Resources& need, std::int64_t fill, std::int64_t cycles) {
-        const auto& rest = rest_[layer - first_];
-        if (fill + rest.fill + std::max(cycles, rest.cycles) >= best_ || !(need + rest.need).fits(budget_)) return;
-        if (layer == end_) {
-            best_ = fill + cycles;
-            best_options_ = chosen_;
-            found_ = true;
-            return;
-        }
-        if (--steps_ <= 0) return;
-        for (std::size_t i = 0; i < options_[layer].size() && steps_ > 0; ++i) {
-            const auto& option = options_[layer][i];
-            chosen_[layer - first_] = i;
-            place(layer + 1, need + option.need, fill + option.fill, std::max(cycles, option.cycles));
-        }
-    }
-
-    const std::vector<std::vector<Option>>& options_;
-    std::size_t first_, end_;
-    Resources budget_;
-    std::vector<std::size_t> chosen_, best_options_;
-    std::vector<Rest> rest_;
-    std::int64_t best_ = 0;
-    int steps_ = 0;
-    bool found_ = false;
-};
-
-}  // namespace
-
-// First the foldings of the smallest limit that fits, found by halving; then branch and bound below that.
-std::optional<StageSolver::Solution> StageSolver::fastest(std::size_t begin, std::size_t end, int steps, bool& exact) {
-    const auto first = network_.cuts[begin].layers, last = network_.cuts[end].layers;
-    for (auto layer = first; layer < last; ++layer)
-        if (options_[layer].empty()) return std::nullopt;
-    std::optional<Solution> best;
-    const auto sorted = options_.size() > many_layers ? some_limits_ : limits(first, last);
-    for (std::size_t low = 0, high = sorted.size(); low < high;) {
-        const auto middle = (low + high) / 2;
-        auto found = fit(begin, end, sorted[middle]);
-        (found ? high : low) = found ? middle : middle + 1;
-        if (found && (!best || found->latency < best->latency)) best = std::move(found);
-    }
-    Racer<Option> racer(options_, first, last, budget_);
-    racer.run(best ? best->latency : std::numeric_limits<std::int64_t>::max(), steps);
-    if (racer.gave_up()) exact = false;
-    if (!racer.found()) return best;
-    Solution solution;
-    solution.latency = racer.best();
-    for (auto layer = first; layer < last; ++layer) {
-        const auto& option = options_[layer][racer.options()[layer - first]];
-        solution.foldings.push_back(option.number);
-        solution.cycles = std::max(solution.cycles, option.cycles);
-    }
-    return solution;
-}
-
-std::int64_t StageSolver::latency_bound(std::size_t begin, std::size_t end) const {
-    const auto first = network_.cuts[begin].layers, last = network_.cuts[end].layers;
-    std::int64_t cycles = 0;
-    for (auto layer = first; layer < last; ++layer)
-        if (const auto fewest = fewest_cycles(layer)) cycles = std::max(cycles, *fewest);
-    return fewest_fill_[last] - fewest_fill_[first] + cycles;
+    return solution_of(first, chosen);
 }
 
 double StageSolver::least_share(std::size_t begin, std::size_t end) {

@@ -36,8 +36,8 @@ class StageSolver {
     // The same with the smallest latency, about. `exact` becomes false where the search for it was given up after `steps`.
     std::optional<Solution> fastest(std::size_t begin, std::size_t end, int steps, bool& exact);
 
-    // A latency in cycles that no stage there can go below.
-    std::int64_t latency_bound(std::size_t begin, std::size_t end) const;
+    // A latency in cycles that no stage there can go below; infinite where none fits.
+    double latency_bound(std::size_t begin, std::size_t end);
 
     // The least share of the budget that the scarcest resource takes, about: of the foldings that take the least.
     double least_share(std::size_t begin, std::size_t end);
@@ -60,6 +60,25 @@ class StageSolver {
         std::vector<std::vector<Resources>> picked;  // by weighting: sums of those
     };
 
+    // Foldings of every layer that are least by fill and a price for resources, with at most so many cycles.
+    struct Priced {
+        std::size_t limit = 0;                // index into the table's
+        double price = 0;                     // for the whole budget
+        std::vector<std::uint16_t> pick;      // by layer: an option
+        std::vector<double> sum;              // over the layers before: fill and price
+        std::vector<std::int64_t> fill;       // over the layers before
+        std::vector<Resources> need;          // over the layers before
+    };
+    struct PriceTable {
+        std::vector<std::int64_t> limits;               // ascending
+        std::vector<std::vector<std::size_t>> blocked;  // by limit: layers before that have no folding within it
+        std::vector<Priced> rows;
+    };
+    const PriceTable& prices();
+    Priced price(std::size_t limit, double price, const std::array<double, Resources::kinds>& of) const;
+    const Priced* best_priced(std::size_t first, std::size_t end);
+    Solution solution_of(std::size_t first, const std::vector<std::size_t>& options) const;
+
     void limit_to(std::int64_t limit);
     Limited limited(std::int64_t limit) const;
     std::vector<std::int64_t> limits(std::size_t first, std::size_t end) const;  // of cycles, worth trying
@@ -71,8 +90,7 @@ class StageSolver {
     const Network& network_;
     Resources budget_;
     std::vector<std::vector<Option>> options_;  // by layer
-    std::vector<std::int64_t> fewest_fill_;     // sums over the layers before
-    std::vector<std::int64_t> some_limits_;     // of all layers
+    std::optional<PriceTable> prices_;
     std::map<std::int64_t, Limited> known_;     // by limit
     std::int64_t limit_ = 0;
     const Limited* now_ = nullptr;
