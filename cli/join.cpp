@@ -7,12 +7,14 @@
 #include <sstream>
 #include <toml++/toml.h>
 
+#include "base/replace_file.hpp"
 #include "cli/commands.hpp"
 #include "cli/key_files.hpp"
 #include "client/locate.hpp"
 #include "client/ticket.hpp"
 #include "runtime/peer/codec.hpp"
 #include "runtime/peer/key_ring.hpp"
+#include "runtime/peer/known_nodes.hpp"
 #include "runtime/peer/messages_mesh.hpp"
 
 namespace fard::cli {
@@ -70,13 +72,6 @@ std::string configuration(const std::string& name, const std::string& cluster, c
     return text.str();
 }
 
-std::string lines_of(const std::vector<Address>& addresses) {
-    std::string text;
-    for (const auto& address : addresses)
-        text += address.text() + "\n";
-    return text;
-}
-
 Result<> init(const Options& options) {
     const auto front_door = front_door_of(options);
     if (!front_door) return fail(front_door.error());
@@ -92,12 +87,12 @@ Result<> init(const Options& options) {
     auto ring = KeyRing::open(*directory / "allowed");
     if (!ring) return fail(ring.error());
     const Address door{*front_door, keys.public_key};
-    const JoinTicket ticket{door, cluster, KeyPair::make()};
+    const JoinTicket ticket{door, cluster, KeyPair::make(), Role::node};
     auto kept = (*ring)->merge({{keys.public_key, static_cast<std::uint8_t>(Role::node), name, false}});
     if (!kept) return fail(kept.error());
     if (auto added = (*ring)->add_ticket(ticket.keys.public_key, Role::node, ticket_lifetime); !added) return added;
-    if (auto written = write_text(*directory / "nodes", lines_of({door})); !written) return written;
-    if (auto written = write_text(*directory / "fardd.toml", configuration(name, cluster, *directory, *front_door, {}));
+    if (auto written = write_nodes(*directory, {door}); !written) return written;
+    if (auto written = replace_file(*directory / "fardd.toml", configuration(name, cluster, *directory, *front_door, {}));
         !written)
         return written;
     fmt::print(stderr,
@@ -121,16 +116,27 @@ Result<JoinTicket> read_ticket(const Options& options) {
     return JoinTicket::parse(line);
 }
 
+// Where a newcomer that becomes a board will be reached; asked for before the ticket is used up.
+Result<Endpoint> front_door_for(const JoinTicket& ticket, const Options& options) {
+    if (ticket.role == Role::node) {
+        if (options.given("front-door")) return front_door_of(options);
+        return fail(Fault::invalid_input,
+                    "this ticket is for a board: say where others reach it, --front-door tcp://ITS-ADDRESS:PORT. The ticket "
+                    "is still good");
+    }
+    if (!options.given("front-door")) return Endpoint();
+    return fail(Fault::invalid_input,
+                "--front-door is for boards, and this ticket makes a {} key: leave it out, or ask for a ticket by `fard keys "
+                "ticket --role node`. The ticket is still good",
+                name_of(ticket.role));
+}
+
 Result<> join(const Options& options) {
     hide_memory();
     const auto ticket = read_ticket(options);
     if (!ticket) return fail(ticket.error());
-    Endpoint front_door;
-    if (options.given("front-door")) {
-        auto given = front_door_of(options);
-        if (!given) return fail(given.error());
-        front_door = std::move(*given);
-    }
+    const auto front_door = front_door_for(*ticket, options);
+    if (!front_door) return fail(front_door.error());
     const auto name = own_name(options);
     if (auto checked = check_key_name(name); !checked) return checked;
     const auto directory = key_directory_for(options.text("dir"));
@@ -149,16 +155,13 @@ Result<> join(const Options& options) {
     auto ring = KeyRing::open(*directory / "allowed");
     if (!ring) return fail(ring.error());
     if (auto kept = (*ring)->merge(joined->keys); !kept) return fail(kept.error());
-    if (auto written = write_text(*directory / "nodes", lines_of(joined->doors)); !written) return written;
+    if (auto written = write_nodes(*directory, joined->doors); !written) return written;
     const auto role = static_cast<Role>(joined->role);
     fmt::print(stderr, "joined cluster {} as {} {} with the key {}\n", joined->cluster, name_of(role), name,
                keys.public_key.hex);
     if (role != Role::node) return {};
-    if (front_door.empty())
-        return fail(Fault::invalid_input, "this ticket is for a board: write front_door, cluster, keys and seeds into its "
-                                          "configuration (docs/security.md), or join with --front-door");
     const auto file = *directory / "fardd.toml";
-    if (auto written = write_text(file, configuration(name, joined->cluster, *directory, front_door, joined->doors)); !written)
+    if (auto written = replace_file(file, configuration(name, joined->cluster, *directory, *front_door, joined->doors)); !written)
         return written;
     fmt::print(stderr, "start it:  fardd --config {}\n", file.string());
     return {};

@@ -1,6 +1,5 @@
 #include "cli/key_files.hpp"
 
-#include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -27,17 +26,6 @@ Result<fs::path> key_directory_for(const std::string& option) {
         return fail(Fault::refused, "{} is open to others (mode {:o}); chmod 700 it", directory.string(),
                     status.st_mode & 07777);
     return directory;
-}
-
-Result<> write_text(const fs::path& file, const std::string& text) {
-    const auto fresh = file.string() + ".new";
-    const int fd = ::open(fresh.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-    const bool written = fd >= 0 && ::write(fd, text.data(), text.size()) == static_cast<ssize_t>(text.size()) &&
-                         ::rename(fresh.c_str(), file.c_str()) == 0;
-    const int cause = errno;
-    if (fd >= 0) ::close(fd);
-    if (!written) return fail(Fault::io, "cannot write {}: {}", file.string(), std::strerror(cause));
-    return {};
 }
 
 }  // namespace fard::cli

@@ -12,7 +12,4 @@ namespace fard::cli {
 // --dir, else the user's own key directory; made with mode 0700. Errors: io, refused (others can reach it).
 Result<std::filesystem::path> key_directory_for(const std::string& option);
 
-// Replaces a file of the directory, mode 0600. Errors: io.
-Result<> write_text(const std::filesystem::path& file, const std::string& text);
-
 }  // namespace fard::cli

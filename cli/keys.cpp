@@ -139,7 +139,7 @@ Result<> ticket(const Options& options) {
     if (!status) return fail(status.error());
     const auto* about = status->body.as<wire::Status>();
     if (about == nullptr) return fail(Fault::failed, "{} does not say which cluster it belongs to", doors->front().endpoint);
-    fmt::print("{}\n", JoinTicket{doors->front(), about->cluster, keys}.text());
+    fmt::print("{}\n", JoinTicket{doors->front(), about->cluster, keys, *role}.text());
     return {};
 }
 

@@ -1,7 +1,8 @@
 #include "client/client_identity.hpp"
 
 #include <cstdlib>
-#include <fstream>
+
+#include "runtime/peer/known_nodes.hpp"
 
 namespace fard {
 
@@ -23,14 +24,6 @@ Result<Identity> client_identity() {
     if (!keys) return fail(keys.error());
     hide_memory();
     return Identity::keyed(std::move(*keys), nullptr);
-}
-
-std::vector<Address> known_nodes(const fs::path& directory) {
-    std::vector<Address> nodes;
-    std::ifstream lines(directory / "nodes");
-    for (std::string line; std::getline(lines, line);)
-        if (auto address = Address::parse(line)) nodes.push_back(std::move(*address));
-    return nodes;
 }
 
 Address with_known_key(Address address, const fs::path& directory) {

@@ -18,9 +18,6 @@ std::filesystem::path key_directory();  // FARD_KEYS, else $XDG_CONFIG_HOME/fard
 // With the key there, or without any where there is none. Errors: those of KeyPair::read.
 Result<Identity> client_identity();
 
-// The nodes that the directory lists; empty for none.
-std::vector<Address> known_nodes(const std::filesystem::path& directory);
-
 // The same address with the key that the directory knows for it, where it has none.
 Address with_known_key(Address address, const std::filesystem::path& directory);
 

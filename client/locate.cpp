@@ -10,6 +10,7 @@
 #include "client/cluster_files.hpp"
 #include "client/door_check.hpp"
 #include "runtime/peer/front_door.hpp"
+#include "runtime/peer/known_nodes.hpp"
 #include "runtime/peer/messages_client.hpp"
 
 namespace fard {

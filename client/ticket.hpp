@@ -4,6 +4,7 @@
 #include <string>
 
 #include "base/result.hpp"
+#include "runtime/peer/key_ring.hpp"
 #include "runtime/peer/keys.hpp"
 
 namespace fard {
@@ -15,6 +16,7 @@ struct JoinTicket {
     Address door;         // of the node manager that issued it
     std::string cluster;  // id
     KeyPair keys;         // good for one JOIN
+    Role role;            // what its bearer becomes; the node manager knows for itself
 
     std::string text() const;  // one line
     // Errors: invalid_input.

@@ -7,7 +7,6 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
-#include <fstream>
 #include <set>
 
 #include "base/alarm.hpp"
@@ -19,6 +18,7 @@
 #include "runtime/node_manager/run_log.hpp"
 #include "runtime/node_manager/state_dir.hpp"
 #include "runtime/peer/key_ring.hpp"
+#include "runtime/peer/known_nodes.hpp"
 #include "runtime/peer/messages_mesh.hpp"
 #include "runtime/peer/codec.hpp"
 
@@ -372,10 +372,9 @@ wire::Body NodeManager::Impl::allow(const wire::Allowed& allowed) {
 std::vector<WrittenAddress> NodeManager::Impl::kept_nodes() const {
     std::vector<WrittenAddress> nodes;
     if (config.keys.empty()) return nodes;
-    std::ifstream lines(config.keys / "nodes");
-    for (std::string line; std::getline(lines, line);) {
-        auto node = WrittenAddress::parse(line);
-        const bool own = node && node->key() == sockets.identity().key();
+    for (const auto& address : known_nodes(config.keys)) {
+        auto node = WrittenAddress::parse(address.text());
+        const bool own = address.key == sockets.identity().key();
         if (node && !own && std::ranges::find(config.seeds, *node) == config.seeds.end())
             nodes.push_back(std::move(*node));
     }
@@ -384,14 +383,10 @@ std::vector<WrittenAddress> NodeManager::Impl::kept_nodes() const {
 
 void NodeManager::Impl::keep_nodes() const {
     if (config.keys.empty() || !mesh) return;
-    const auto file = config.keys / "nodes", fresh = config.keys / "nodes.new";
-    std::ofstream lines(fresh);
+    std::vector<Address> nodes;
     for (const auto& member : mesh->members())
-        lines << member.door().text() << '\n';
-    lines.close();
-    std::error_code error;
-    if (lines) std::filesystem::rename(fresh, file, error);
-    if (!lines || error) spdlog::warn("keys: cannot write {}", file.string());
+        nodes.push_back(member.door());
+    if (const auto written = write_nodes(config.keys, nodes); !written) spdlog::warn("keys: {}", written.error().message);
 }
 
 wire::Body NodeManager::Impl::issue(const wire::Ticket& ticket) {

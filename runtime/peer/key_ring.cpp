@@ -1,14 +1,11 @@
 #include "runtime/peer/key_ring.hpp"
 
-#include <fcntl.h>
-#include <unistd.h>
 
-#include <cerrno>
-#include <cstring>
 #include <ctime>
 #include <fstream>
 #include <sstream>
 
+#include "base/replace_file.hpp"
 #include "runtime/peer/mixing.hpp"
 
 namespace fard {
@@ -120,14 +117,7 @@ Result<> KeyRing::save() const {
         text += line_of(key);
     for (const auto& [id, ticket] : tickets_)
         if (ticket.expires > now_s()) text += fmt::format("ticket {} {} {}\n", id.hex, name_of(ticket.role), ticket.expires);
-    const auto fresh = file_.string() + ".new";
-    const int fd = ::open(fresh.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-    const bool written = fd >= 0 && ::write(fd, text.data(), text.size()) == static_cast<ssize_t>(text.size()) &&
-                         ::fsync(fd) == 0 && ::rename(fresh.c_str(), file_.c_str()) == 0;
-    const int cause = errno;
-    if (fd >= 0) ::close(fd);
-    if (!written) return fail(Fault::io, "cannot write {}: {}", file_.string(), std::strerror(cause));
-    return {};
+    return replace_file(file_, text, Durability::on_disk);
 }
 
 Role KeyRing::role_of(const PublicKey& key) const {

@@ -58,6 +58,17 @@ Result<int> open_to_read(const std::filesystem::path& file) {
 
 }  // namespace
 
+std::array<unsigned char, 32> bytes_of(const PublicKey& key) {
+    std::array<unsigned char, key_bytes> bytes{};
+    sodium_hex2bin(bytes.data(), bytes.size(), key.hex.data(), key.hex.size(), nullptr, nullptr, nullptr);
+    return bytes;
+}
+
+PublicKey public_key_of(std::string_view bytes) {
+    if (bytes.size() != key_bytes) return {};
+    return {hex_of(reinterpret_cast<const unsigned char*>(bytes.data()), bytes.size())};
+}
+
 KeyPair KeyPair::make() {
     KeyPair pair;
     pair.secret.bytes_ = protected_bytes();

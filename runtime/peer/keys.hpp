@@ -1,9 +1,11 @@
 // CURVE key pairs: made, kept in files of mode 0600, and in memory that is neither swapped nor dumped.
 #pragma once
 
+#include <array>
 #include <filesystem>
 #include <memory>
 #include <string>
+#include <string_view>
 
 #include "base/result.hpp"
 #include "runtime/peer/endpoint.hpp"
@@ -22,6 +24,10 @@ class SecretKey {
     friend struct KeyPair;
     std::shared_ptr<unsigned char> bytes_;
 };
+
+// As libzmq has keys: 32 bytes. A text of another length is no key, and gives the empty one.
+std::array<unsigned char, 32> bytes_of(const PublicKey& key);
+PublicKey public_key_of(std::string_view bytes);
 
 struct KeyPair {
     PublicKey public_key;

@@ -3,7 +3,6 @@
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <netinet/in.h>
-#include <sodium.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -287,17 +286,6 @@ void allow_ipv6_if_meant(void* socket, const Endpoint& endpoint) {
 
 }  // namespace
 
-namespace {
-
-// Binary, as libzmq has it.
-std::array<unsigned char, 32> binary(const PublicKey& key) {
-    std::array<unsigned char, 32> bytes{};
-    sodium_hex2bin(bytes.data(), bytes.size(), key.hex.data(), key.hex.size(), nullptr, nullptr, nullptr);
-    return bytes;
-}
-
-}  // namespace
-
 void Socket::Impl::ask_before_admitting(Admission admission) {
     const auto& keys = factory.identity.keys();
     const int server = 1;
@@ -312,7 +300,7 @@ void Socket::Impl::ask_before_admitting(Admission admission) {
 
 void Socket::Impl::use_keys_towards(const PublicKey& key) {
     const auto& keys = factory.identity.keys();
-    const auto ours = binary(keys.public_key), theirs = binary(key);
+    const auto ours = bytes_of(keys.public_key), theirs = bytes_of(key);
     zmq_setsockopt(socket, ZMQ_CURVE_SERVERKEY, theirs.data(), theirs.size());
     zmq_setsockopt(socket, ZMQ_CURVE_PUBLICKEY, ours.data(), ours.size());
     zmq_setsockopt(socket, ZMQ_CURVE_SECRETKEY, keys.secret.bytes(), 32);

@@ -1,6 +1,5 @@
 #include "runtime/peer/zap.hpp"
 
-#include <sodium.h>
 #include <zmq.h>
 
 #include <algorithm>
@@ -13,6 +12,7 @@
 #include <thread>
 
 #include "runtime/peer/key_ring.hpp"
+#include "runtime/peer/keys.hpp"
 
 namespace fard {
 namespace {
@@ -44,14 +44,6 @@ std::vector<std::string> receive(void* socket) {
 void send(void* socket, const std::vector<std::string>& frames) {
     for (std::size_t i = 0; i < frames.size(); ++i)
         zmq_send(socket, frames[i].data(), frames[i].size(), ZMQ_DONTWAIT | (i + 1 < frames.size() ? ZMQ_SNDMORE : 0));
-}
-
-PublicKey key_of(const std::string& bytes) {
-    if (bytes.size() != 32) return {};
-    std::string hex(65, '\0');
-    sodium_bin2hex(hex.data(), hex.size(), reinterpret_cast<const unsigned char*>(bytes.data()), bytes.size());
-    hex.pop_back();
-    return {hex};
 }
 
 }  // namespace
@@ -91,7 +83,7 @@ struct ZapHandler::Impl {
         // routing id, empty, version, request, domain, address, routing id of the other, mechanism, credentials
         if (frames.size() < 8 || frames[2] != "1.0") return;
         Question question{frames[0], frames[3], frames[4], frames[5], {}, Clock::now() + patience};
-        if (frames[7] == "CURVE" && frames.size() == 9) question.key = key_of(frames[8]);
+        if (frames[7] == "CURVE" && frames.size() == 9) question.key = public_key_of(frames[8]);
         consider(std::move(question));
     }
 
