@@ -42,8 +42,10 @@ Monotone monotone(const Node& node, std::size_t data) {
 
 // Along which dimension the node's own numbers run; -1: none.
 int own_axis(const Graph& graph, const Node& node) {
-    if (const auto* attributes = std::get_if<QuantizeAttributes>(&node.attributes)) return attributes->affine.axis;
-    if (const auto* attributes = std::get_if<DequantizeAttributes>(&node.attributes)) return attributes->affine.axis;
+    if (const auto* attributes = std::get_if<QuantizeAttributes>(&node.attributes))
+        return attributes->affine.axis;
+    if (const auto* attributes = std::get_if<DequantizeAttributes>(&node.attributes))
+        return attributes->affine.axis;
     if (const auto* attributes = std::get_if<RequantizeAttributes>(&node.attributes)) return attributes->axis;
     if (const auto* attributes = std::get_if<MultiThresholdAttributes>(&node.attributes))
         return graph[node.inputs[1]].shape[0] == 1 ? -1 : attributes->channel_axis;
@@ -62,8 +64,10 @@ Result<ChainProbe> ChainProbe::of(const Graph& graph, std::span<const NodeId> ch
     for (const auto id : chain)
         if (auto done = probe.add(id); !done) return fail(done.error());
     const auto& last = *probe.links_.back().node;
-    if (!graph[last.outputs[0]].type.is_integer() || !graph[probe.links_[0].node->inputs[probe.links_[0].data]].range)
-        return fail(Fault::unsupported, "node '{}' ({}): does not map integers to integers", last.name, name_of(last));
+    if (!graph[last.outputs[0]].type.is_integer() ||
+        !graph[probe.links_[0].node->inputs[probe.links_[0].data]].range)
+        return fail(Fault::unsupported, "node '{}' ({}): does not map integers to integers", last.name,
+                    name_of(last));
     return probe;
 }
 
@@ -72,14 +76,15 @@ Result<> ChainProbe::add(NodeId id) {
     std::optional<std::size_t> data;
     for (std::size_t i = 0; i < node.inputs.size(); ++i) {
         if (graph_[node.inputs[i]].is_constant()) continue;
-        if (data) return fail(Fault::unsupported, "node '{}' ({}): reads two tensors", node.name, name_of(node));
+        if (data)
+            return fail(Fault::unsupported, "node '{}' ({}): reads two tensors", node.name, name_of(node));
         data = i;
     }
     const auto shown = data ? monotone(node, *data) : Monotone::no;
     const auto& shape = graph_[node.outputs[0]].shape;
     if (shown == Monotone::no || graph_[node.inputs[*data]].shape != shape)
-        return fail(Fault::unsupported, "node '{}' ({}): is no monotone function of each element by itself", node.name,
-                    name_of(node));
+        return fail(Fault::unsupported, "node '{}' ({}): is no monotone function of each element by itself",
+                    node.name, name_of(node));
     proven_ = proven_ && shown == Monotone::proven;
     links_.push_back({&node, *data});
     if (auto done = join_axis(node, own_axis(graph_, node)); !done) return done;
@@ -88,10 +93,12 @@ Result<> ChainProbe::add(NodeId id) {
         const auto& constant = graph_[operand];
         if (!constant.is_constant()) continue;
         if (constant.shape.size() > shape.size())
-            return fail(Fault::unsupported, "node '{}' ({}): has constants of more dimensions", node.name, name_of(node));
+            return fail(Fault::unsupported, "node '{}' ({}): has constants of more dimensions", node.name,
+                        name_of(node));
         for (std::size_t i = 0; i < constant.shape.size(); ++i)
             if (constant.shape[i] != 1)
-                if (auto done = join_axis(node, static_cast<int>(i + shape.size() - constant.shape.size())); !done)
+                if (auto done = join_axis(node, static_cast<int>(i + shape.size() - constant.shape.size()));
+                    !done)
                     return done;
     }
     return {};
@@ -100,8 +107,9 @@ Result<> ChainProbe::add(NodeId id) {
 Result<> ChainProbe::join_axis(const Node& node, int axis) {
     if (axis < 0) return {};
     if (axis_ >= 0 && axis != axis_)
-        return fail(Fault::unsupported, "node '{}' ({}): has constants along another dimension than those before it",
-                    node.name, name_of(node));
+        return fail(Fault::unsupported,
+                    "node '{}' ({}): has constants along another dimension than those before it", node.name,
+                    name_of(node));
     axis_ = axis;
     channels_ = static_cast<std::size_t>(graph_[node.outputs[0]].shape[static_cast<std::size_t>(axis)]);
     return {};
@@ -162,8 +170,7 @@ Result<std::vector<std::int64_t>> ChainProbe::run(std::span<const std::int64_t> 
         return all;
     }
     const auto shape = shape_for(count);
-    const bool channels_last =
-        count > 1 && axis_ >= 0 && static_cast<std::size_t>(axis_) + 1 == shape.size();
+    const bool channels_last = count > 1 && axis_ >= 0 && static_cast<std::size_t>(axis_) + 1 == shape.size();
     if (!channels_last) {
         const auto made = run_shaped(x, count);
         if (!made) return fail(made.error());

@@ -18,7 +18,10 @@ using Axis = std::optional<std::size_t>;
 class Picker {
   public:
     Picker(const Graph& graph, ChannelRange range)
-        : graph_(graph), range_(range), whole_(graph.tensors.size()), picked_(graph.tensors.size()),
+        : graph_(graph),
+          range_(range),
+          whole_(graph.tensors.size()),
+          picked_(graph.tensors.size()),
           place_(graph.tensors.size()) {}
 
     Graph run() {
@@ -26,7 +29,8 @@ class Picker {
         want(output, static_cast<std::size_t>(channel_axis(graph_[output])));
         for (std::size_t i = graph_.nodes.size(); i-- > 0;)
             ask(graph_.nodes[i]);
-        made_.name = fmt::format("{}_channels_{}_{}", graph_.name, range_.first, range_.first + range_.count - 1);
+        made_.name =
+            fmt::format("{}_channels_{}_{}", graph_.name, range_.first, range_.first + range_.count - 1);
         made_.exact_fractions = graph_.exact_fractions;
         for (const auto id : graph_.inputs) {
             made_.inputs.push_back(place(id));
@@ -103,7 +107,8 @@ class Picker {
 
     std::vector<Axis> needs_of_matrix(const Node& node, std::size_t axis) const {
         const auto& weights = graph_[node.inputs[1]];
-        if (axis + 1 != graph_[node.outputs[0]].shape.size() || !weights.is_constant() || weights.shape.size() != 2)
+        if (axis + 1 != graph_[node.outputs[0]].shape.size() || !weights.is_constant() ||
+            weights.shape.size() != 2)
             return {};
         std::vector<Axis> list(node.inputs.size());
         list[1] = node.op == Op::gemm && node.as<GemmAttributes>().transpose_b ? 0 : 1;
@@ -164,8 +169,9 @@ class Picker {
     }
 
     Tensor picked_tensor(TensorId id, std::size_t axis) const {
-        Tensor tensor{graph_[id].name, graph_[id].shape, graph_[id].layout,   graph_[id].type,
-                      graph_[id].range, graph_[id].declared, graph_[id].affine, std::nullopt, graph_[id].inner};
+        Tensor tensor{graph_[id].name,   graph_[id].shape, graph_[id].layout,
+                      graph_[id].type,   graph_[id].range, graph_[id].declared,
+                      graph_[id].affine, std::nullopt,     graph_[id].inner};
         tensor.name += fmt::format("_channels_{}_{}", range_.first, range_.first + range_.count - 1);
         tensor.shape[axis] = range_.count;
         if (tensor.affine && tensor.affine->axis == static_cast<int>(axis)) {
@@ -177,7 +183,8 @@ class Picker {
 
     // The channels of a tensor that is there, constant or not.
     TensorId pick(TensorId id, std::size_t axis) {
-        if (const auto made = picked_place_.find({id, axis}); made != picked_place_.end()) return made->second;
+        if (const auto made = picked_place_.find({id, axis}); made != picked_place_.end())
+            return made->second;
         return picked_place_[{id, axis}] = pick_anew(id, axis);
     }
     TensorId pick_anew(TensorId id, std::size_t axis) {
@@ -199,7 +206,8 @@ class Picker {
     }
 
     template <typename Number>
-    std::vector<Number> picked_values(const std::vector<Number>& values, const Shape& shape, std::size_t axis) const {
+    std::vector<Number> picked_values(const std::vector<Number>& values, const Shape& shape,
+                                      std::size_t axis) const {
         if (values.empty()) return {};
         std::size_t inner = 1;
         for (std::size_t i = axis + 1; i < shape.size(); ++i)
@@ -207,8 +215,10 @@ class Picker {
         const auto row = inner * static_cast<std::size_t>(shape[axis]);
         std::vector<Number> list;
         for (std::size_t at = 0; at < values.size(); at += row) {
-            const auto begin = values.begin() + static_cast<std::ptrdiff_t>(at + inner * static_cast<std::size_t>(range_.first));
-            list.insert(list.end(), begin, begin + static_cast<std::ptrdiff_t>(inner * static_cast<std::size_t>(range_.count)));
+            const auto begin = values.begin() + static_cast<std::ptrdiff_t>(
+                                                    at + inner * static_cast<std::size_t>(range_.first));
+            list.insert(list.end(), begin,
+                        begin + static_cast<std::ptrdiff_t>(inner * static_cast<std::size_t>(range_.count)));
         }
         return list;
     }
@@ -220,13 +230,15 @@ class Picker {
 
     Attributes picked_attributes(const Node& node, std::size_t axis) const {
         auto attributes = node.attributes;
-        if (auto* conv = std::get_if<ConvAttributes>(&attributes); conv && conv->group > 1) conv->group = range_.count;
+        if (auto* conv = std::get_if<ConvAttributes>(&attributes); conv && conv->group > 1)
+            conv->group = range_.count;
         const auto part_of_affine = [&](Affine& affine) {
             if (affine.axis != static_cast<int>(axis)) return;
             affine.scale = part_of_list(affine.scale), affine.zero_point = part_of_list(affine.zero_point);
         };
         if (auto* quantize = std::get_if<QuantizeAttributes>(&attributes)) part_of_affine(quantize->affine);
-        if (auto* dequantize = std::get_if<DequantizeAttributes>(&attributes)) part_of_affine(dequantize->affine);
+        if (auto* dequantize = std::get_if<DequantizeAttributes>(&attributes))
+            part_of_affine(dequantize->affine);
         if (auto* requantize = std::get_if<RequantizeAttributes>(&attributes);
             requantize && requantize->axis == static_cast<int>(axis)) {
             for (auto& operand : requantize->operands)
@@ -264,8 +276,8 @@ class Picker {
     const Graph& graph_;
     ChannelRange range_;
     Graph made_;
-    std::vector<bool> whole_;   // by TensorId, as the next two: needed with all channels
-    std::vector<Axis> picked_;  // needed with some, along this dimension
+    std::vector<bool> whole_;                     // by TensorId, as the next two: needed with all channels
+    std::vector<Axis> picked_;                    // needed with some, along this dimension
     std::vector<std::optional<TensorId>> place_;  // in the new graph
     std::map<std::pair<TensorId, std::size_t>, TensorId> picked_place_;
 };
@@ -274,14 +286,14 @@ class Picker {
 
 Result<Graph> with_channels(const Graph& graph, ChannelRange range) {
     if (graph.outputs.size() != 1)
-        return fail(Fault::invalid_input, "'{}' has {} outputs; only one can be made channel by channel", graph.name,
-                    graph.outputs.size());
+        return fail(Fault::invalid_input, "'{}' has {} outputs; only one can be made channel by channel",
+                    graph.name, graph.outputs.size());
     const auto& output = graph[graph.outputs[0]];
     const auto axis = static_cast<std::size_t>(channel_axis(output));
     const auto channels = output.shape.empty() ? 0 : output.shape[axis];
     if (range.first < 0 || range.count < 1 || range.first > channels - range.count)
-        return fail(Fault::invalid_input, "'{}' has {} channels, so it has no channels {} to {}", output.name, channels,
-                    range.first, range.first + range.count - 1);
+        return fail(Fault::invalid_input, "'{}' has {} channels, so it has no channels {} to {}", output.name,
+                    channels, range.first, range.first + range.count - 1);
     return Picker(graph, range).run();
 }
 

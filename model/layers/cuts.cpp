@@ -61,7 +61,8 @@ std::vector<LegalCut> legal_cuts(const LayerView& view, CutInside inside, std::s
     for (std::size_t i = 0; i < view.layers.size(); ++i) {
         const auto& layer = view.layers[i];
         for (const auto node : layer.nodes) {
-            const bool activates = layer.activation && node == layer.activation->nodes[0] && node != layer.nodes[0];
+            const bool activates =
+                layer.activation && node == layer.activation->nodes[0] && node != layer.nodes[0];
             if (activates && inside == CutInside::before_activations && frontier.is_legal())
                 cuts.push_back(frontier.here(i, true));
             frontier.compute(graph.nodes[node]);

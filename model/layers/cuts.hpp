@@ -11,8 +11,9 @@ struct LegalCut {
     std::size_t after = 0;  // the last layer before it; layers 0 .. after lie before it
     // Layer `after` is cut itself: its activation lies behind the cut. Only where asked for.
     bool before_activation = false;
-    std::vector<TensorId> tensors;  // all that cross it, ascending: handed on by whoever computes what is before
-    std::size_t bytes = 0;          // of these on the wire
+    std::vector<TensorId>
+        tensors;            // all that cross it, ascending: handed on by whoever computes what is before
+    std::size_t bytes = 0;  // of these on the wire
 };
 
 enum class CutInside : std::uint8_t { never, before_activations };

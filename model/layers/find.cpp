@@ -20,7 +20,8 @@ LayerKind kind_of_pair(const Graph& graph, const Node& node) {
     const bool first = graph[node.inputs[0]].is_constant(), second = graph[node.inputs[1]].is_constant();
     if (!first && !second) return node.op == Op::add ? LayerKind::add : LayerKind::elementwise;
     const auto& x = graph[node.inputs[first ? 1 : 0]];
-    const bool fits = x.shape == graph[node.outputs[0]].shape && is_per_channel(graph[node.inputs[first ? 0 : 1]], x, channel_axis(x));
+    const bool fits = x.shape == graph[node.outputs[0]].shape &&
+                      is_per_channel(graph[node.inputs[first ? 0 : 1]], x, channel_axis(x));
     return fits && !(first && node.op == Op::div) ? LayerKind::channelwise : LayerKind::elementwise;
 }
 
@@ -29,7 +30,8 @@ LayerKind kind_of_conv(const Graph& graph, const Node& node) {
     const auto& weights = graph[node.inputs[1]];
     if (groups == 1 || weights.shape[1] != 1) return LayerKind::convolution;
     // What the passes make of an AveragePool of integers.
-    const bool sums = weights.type == DataType::uint(1) && weights.range == Range{1, 1} && node.inputs.size() == 2;
+    const bool sums =
+        weights.type == DataType::uint(1) && weights.range == Range{1, 1} && node.inputs.size() == 2;
     return sums ? LayerKind::average_pool : LayerKind::depthwise;
 }
 
@@ -122,7 +124,8 @@ int channel_axis(const Tensor& tensor) {
 int channel_axis_of_result(const Graph& graph, const Node& node) {
     const auto& result = graph[node.outputs[0]];
     if (node.op == Op::conv) return 1;
-    if (node.op == Op::gemm || node.op == Op::matmul) return std::max(0, static_cast<int>(result.shape.size()) - 1);
+    if (node.op == Op::gemm || node.op == Op::matmul)
+        return std::max(0, static_cast<int>(result.shape.size()) - 1);
     return channel_axis(result);
 }
 
@@ -160,7 +163,8 @@ std::optional<LayerActivation> activation_of(const Graph& graph, NodeId id) {
     if (node.op == Op::quantize && graph[node.inputs[0]].type.is_integer()) {
         const auto& attributes = node.as<QuantizeAttributes>();
         const auto width = attributes.range.max - attributes.range.min;
-        return LayerActivation{{id}, attributes.rounding == Rounding::to_sign ? 1 : width, attributes.affine.axis >= 0};
+        return LayerActivation{
+            {id}, attributes.rounding == Rounding::to_sign ? 1 : width, attributes.affine.axis >= 0};
     }
     if (node.op != Op::requantize) return std::nullopt;
     const auto& attributes = node.as<RequantizeAttributes>();

@@ -47,7 +47,8 @@ DataType finn_accumulator(const Graph& graph, const Layer& layer, DataType input
 
 DataType widest_finn_accumulator(const Layer& layer, DataType inputs) {
     if (counts_bits(layer, inputs)) return type_of_counts(layer);
-    return signed_that_holds(repeated(product(range_of(layer.weights->narrowest), range_of(inputs)), layer.mw));
+    return signed_that_holds(
+        repeated(product(range_of(layer.weights->narrowest), range_of(inputs)), layer.mw));
 }
 
 DataType whole_bytes(DataType integers) {

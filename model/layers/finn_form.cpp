@@ -16,15 +16,18 @@ namespace fard::model {
 namespace {
 
 Error refusal(const Layer& layer, const std::string& why) {
-    return {Fault::unsupported, fmt::format("layer '{}' ({}) has no form in FINN: {}", layer.name, name_of(layer.kind), why)};
+    return {Fault::unsupported,
+            fmt::format("layer '{}' ({}) has no form in FINN: {}", layer.name, name_of(layer.kind), why)};
 }
 
 std::string why_outside(const Graph& graph, const Layer& layer, const FinnSettings& settings) {
-    if (layer.kind == LayerKind::quantize) return "it quantizes fractions, which stay outside of the accelerator; cut behind it";
+    if (layer.kind == LayerKind::quantize)
+        return "it quantizes fractions, which stay outside of the accelerator; cut behind it";
     if (layer.kind == LayerKind::dequantize) return "it makes fractions; cut before it";
     if (!layer.input_type.is_integer() || !layer.output_type.is_integer()) return "it computes fractions";
     if (layer.weights && !layer.weights->type.is_integer()) return "its weights are fractions";
-    if (layer.kind == LayerKind::threshold) return "its thresholds differ along another dimension than the channels";
+    if (layer.kind == LayerKind::threshold)
+        return "its thresholds differ along another dimension than the channels";
     if (layer.kind == LayerKind::matrix) return "it multiplies columns of an image, not channels";
     if (layer.kind == LayerKind::convolution && layer.groups > 1) return "it has groups and is not depthwise";
     if (settings.flow == FinnFlow::main && !settings.depthwise_steps &&
@@ -46,7 +49,10 @@ struct Place {
 class FormMaker {
   public:
     FormMaker(const LayerView& view, const FinnSettings& settings)
-        : view_(view), graph_(*view.graph), settings_(settings), streamlined_(streamline(view, settings)),
+        : view_(view),
+          graph_(*view.graph),
+          settings_(settings),
+          streamlined_(streamline(view, settings)),
           writer_(graph_.name) {}
 
     Result<FinnForm> run() {
@@ -74,17 +80,21 @@ class FormMaker {
             return list;
         };
         if (graph_.inputs.size() != 1)
-            return fail(Fault::unsupported, "'{}' has no form in FINN: it reads {}, and FINN takes one tensor", graph_.name,
+            return fail(Fault::unsupported,
+                        "'{}' has no form in FINN: it reads {}, and FINN takes one tensor", graph_.name,
                         names(graph_.inputs));
         if (graph_.outputs.size() != 1)
-            return fail(Fault::unsupported, "'{}' has no form in FINN: it makes {}, and FINN drops all but one", graph_.name,
+            return fail(Fault::unsupported,
+                        "'{}' has no form in FINN: it makes {}, and FINN drops all but one", graph_.name,
                         names(graph_.outputs));
         for (const auto& layer : view_.layers)
-            if (layer.fan_out > 1) return fail(refusal(layer, "its result is read twice, and FINN's flow takes no branches"));
+            if (layer.fan_out > 1)
+                return fail(refusal(layer, "its result is read twice, and FINN's flow takes no branches"));
         last_unit_ = view_.layers.size();
         for (std::size_t i = 0; i < view_.layers.size(); ++i) {
             const auto& layer = view_.layers[i];
-            if (streamlined_.fate[i] == Fate::outside) return fail(refusal(layer, why_outside(graph_, layer, settings_)));
+            if (streamlined_.fate[i] == Fate::outside)
+                return fail(refusal(layer, why_outside(graph_, layer, settings_)));
             if (streamlined_.fate[i] == Fate::unit) last_unit_ = i;
         }
         if (last_unit_ == view_.layers.size())
@@ -92,8 +102,9 @@ class FormMaker {
         const auto& input = graph_[graph_.inputs[0]];
         const bool image = input.layout == Layout::nchw && input.shape[0] == 1;
         if (!image && (input.shape.size() != 2 || input.shape[0] != 1))
-            return fail(refusal(view_.layers[0], fmt::format("it reads '{}', which is neither one image nor one vector",
-                                                             input.name)));
+            return fail(
+                refusal(view_.layers[0],
+                        fmt::format("it reads '{}', which is neither one image nor one vector", input.name)));
         return {};
     }
 
@@ -103,7 +114,8 @@ class FormMaker {
             if (streamlined_.fate[i] != Fate::unit) continue;
             const auto kind = view_.layers[i].kind;
             only_thresholds = only_thresholds && kind == LayerKind::threshold;
-            channels_first_ = channels_first_ || kind == LayerKind::depthwise || kind == LayerKind::global_pool;
+            channels_first_ =
+                channels_first_ || kind == LayerKind::depthwise || kind == LayerKind::global_pool;
         }
         channels_first_ = channels_first_ || only_thresholds;
     }
@@ -134,7 +146,8 @@ class FormMaker {
         return writer_.fresh(last_node ? graph_[layer.output].name : layer.name + "_sums");
     }
 
-    void put(const std::string& op, std::vector<std::string> operands, bool last_node, DataType type, bool custom = false) {
+    void put(const std::string& op, std::vector<std::string> operands, bool last_node, DataType type,
+             bool custom = false) {
         operands.insert(operands.begin(), place_.name);
         place_.name = result_name(last_node);
         place_.type = type;
@@ -186,7 +199,8 @@ class FormMaker {
         rows_.resize(static_cast<std::size_t>(pixels * place_.channels));
         for (std::int64_t c = 0; c < place_.channels; ++c)
             for (std::int64_t p = 0; p < pixels; ++p)
-                rows_[static_cast<std::size_t>(c * pixels + p)] = static_cast<std::size_t>(p * place_.channels + c);
+                rows_[static_cast<std::size_t>(c * pixels + p)] =
+                    static_cast<std::size_t>(p * place_.channels + c);
         if (!form_.input.empty()) return {};
         place_.image = false;
         place_.channels *= pixels, place_.pixels = {};
@@ -197,30 +211,35 @@ class FormMaker {
     Result<> absorb(const Layer& layer) {
         const auto& node = graph_.nodes[layer.nodes[0]];
         if (node.op != Op::add && node.op != Op::sub) return {};
-        const auto& number = graph_[node.inputs[graph_[node.inputs[0]].is_constant() ? 0 : 1]].constant->integers;
+        const auto& number =
+            graph_[node.inputs[graph_[node.inputs[0]].is_constant() ? 0 : 1]].constant->integers;
         if (number.empty()) return {};
         shift_ += node.op == Op::add ? number[0] : -static_cast<std::int64_t>(number[0]);
         return {};
     }
 
     // Thresholds for the elements where they are in the form.
-    Result<> put_thresholds(const Layer& layer, const Thresholds& thresholds, std::span<const std::size_t> rows) {
+    Result<> put_thresholds(const Layer& layer, const Thresholds& thresholds,
+                            std::span<const std::size_t> rows) {
         const bool signs = thresholds.lowest == -1 && thresholds.step == 2 && thresholds.steps == 1;
         if (thresholds.steps == 0) return fail(refusal(layer, "its results are all the same"));
         if (thresholds.step != 1 && !signs) return fail(refusal(layer, "its results have gaps"));
         if (std::ranges::find(thresholds.signs, -1) != thresholds.signs.end())
             return fail(refusal(layer, "its results fall where what it reads rises"));
-        const auto below = std::max<std::int64_t>(0, thresholds.lowest);  // results that every element reaches
+        const auto below =
+            std::max<std::int64_t>(0, thresholds.lowest);  // results that every element reaches
         const auto steps = thresholds.steps + below;
         const auto count = thresholds.rows();
         std::vector<std::int64_t> values(count * static_cast<std::size_t>(steps), thresholds.range.min);
         for (std::size_t c = 0; c < count; ++c) {
             const auto at = count > 1 && !rows.empty() ? rows[c] : c;
-            const auto to = values.begin() + static_cast<std::ptrdiff_t>(at * static_cast<std::size_t>(steps)) + below;
+            const auto to =
+                values.begin() + static_cast<std::ptrdiff_t>(at * static_cast<std::size_t>(steps)) + below;
             std::ranges::copy(thresholds.row(c), to);
         }
-        const auto constant = writer_.constant(graph_[layer.output].name + "_thresholds",
-                                               {static_cast<std::int64_t>(count), steps}, values, DataType::float32());
+        const auto constant =
+            writer_.constant(graph_[layer.output].name + "_thresholds",
+                             {static_cast<std::int64_t>(count), steps}, values, DataType::float32());
         const auto lowest = thresholds.lowest - below;
         const auto type = signs ? DataType::bipolar() : type_of_results(layer, {lowest, lowest + steps});
         put("MultiThreshold", {constant}, true, type, true);
@@ -270,24 +289,29 @@ class FormMaker {
         if (product->thresholds) return put_thresholds(layer, *product->thresholds, {});
         if (!biased) return {};
         if (settings_.flow == FinnFlow::main && !settings_.depthwise_steps)
-            return fail(refusal(layer, "its bias stays outside of the accelerator; FINN's default steps have no layer for it"));
+            return fail(refusal(
+                layer,
+                "its bias stays outside of the accelerator; FINN's default steps have no layer for it"));
         put_constant("Add", layer, product->bias);
         return {};
     }
 
-    void put_vector(const Layer& layer, const FinnProduct& product, std::span<const std::size_t> rows, bool last_node) {
+    void put_vector(const Layer& layer, const FinnProduct& product, std::span<const std::size_t> rows,
+                    bool last_node) {
         std::vector<std::int64_t> values(product.weights.size());
         for (std::int64_t k = 0; k < product.depth; ++k) {
             const auto row = rows.empty() ? static_cast<std::size_t>(k) : rows[static_cast<std::size_t>(k)];
             for (std::int64_t m = 0; m < product.outputs; ++m)
-                values[row * static_cast<std::size_t>(product.outputs) + static_cast<std::size_t>(m)] = product.weight(m, k);
+                values[row * static_cast<std::size_t>(product.outputs) + static_cast<std::size_t>(m)] =
+                    product.weight(m, k);
         }
         put_matrix(layer, product, values, last_node);
     }
 
-    void put_matrix(const Layer& layer, const FinnProduct& product, std::span<const std::int64_t> values, bool last_node) {
-        const auto weights = writer_.constant(graph_[layer.weights->tensor].name, {product.depth, product.outputs}, values,
-                                              product.type);
+    void put_matrix(const Layer& layer, const FinnProduct& product, std::span<const std::int64_t> values,
+                    bool last_node) {
+        const auto weights = writer_.constant(graph_[layer.weights->tensor].name,
+                                              {product.depth, product.outputs}, values, product.type);
         place_.channels = product.outputs;
         put("MatMul", {weights}, last_node, DataType::float32());
     }
@@ -305,7 +329,8 @@ class FormMaker {
         const auto window = window_of(layer);
         const auto taps = window.kernel.height * window.kernel.width;
         const auto channels = product.depth / taps;
-        if (taps > 1 || window.strides != Extent2{} || window.pads != Pads{}) put_windows(window, product.depth);
+        if (taps > 1 || window.strides != Extent2{} || window.pads != Pads{})
+            put_windows(window, product.depth);
         std::vector<std::int64_t> values;
         values.reserve(product.weights.size());
         for (std::int64_t tap = 0; tap < taps; ++tap)
@@ -337,9 +362,9 @@ class FormMaker {
         const auto window = window_of(layer);
         const auto& [kernel, strides, dilations, pads, in, out] = window;
         const auto channels = product.depth / (kernel.height * kernel.width);
-        const auto weights =
-            writer_.constant(graph_[layer.weights->tensor].name,
-                             {product.outputs, channels, kernel.height, kernel.width}, product.weights, product.type);
+        const auto weights = writer_.constant(graph_[layer.weights->tensor].name,
+                                              {product.outputs, channels, kernel.height, kernel.width},
+                                              product.weights, product.type);
         place_.channels = product.outputs, place_.pixels = out;
         put("Conv", {weights}, last_node, DataType::float32());
         writer_.attribute("kernel_shape", std::vector{kernel.height, kernel.width});
@@ -363,8 +388,10 @@ class FormMaker {
         const auto& constant = graph_[node.inputs[first ? 0 : 1]];
         const bool known = node.op == Op::add || node.op == Op::mul || (node.op == Op::sub && !first);
         if (!known || !constant.type.is_integer())
-            return fail(refusal(layer, fmt::format("FINN has no layer for {} with this constant", name_of(node))));
-        std::vector<std::int64_t> values(constant.constant->integers.begin(), constant.constant->integers.end());
+            return fail(
+                refusal(layer, fmt::format("FINN has no layer for {} with this constant", name_of(node))));
+        std::vector<std::int64_t> values(constant.constant->integers.begin(),
+                                         constant.constant->integers.end());
         if (node.op == Op::sub)
             for (auto& value : values)
                 value = -value;
@@ -377,7 +404,8 @@ class FormMaker {
         const auto inside = [](std::int64_t from, std::int64_t k, std::int64_t s, std::int64_t to) {
             return (to - 1) * s + k <= from;
         };
-        if (pads != Pads{} || dilations != Extent2{} || !inside(in.height, kernel.height, strides.height, out.height) ||
+        if (pads != Pads{} || dilations != Extent2{} ||
+            !inside(in.height, kernel.height, strides.height, out.height) ||
             !inside(in.width, kernel.width, strides.width, out.width))
             return fail(refusal(layer, "its windows are dilated or reach beyond the image"));
         place_.pixels = out;
@@ -390,13 +418,15 @@ class FormMaker {
 
     Result<> add_average_pool(const Layer& layer) {
         const auto& [kernel, strides, dilations, pads, in, out] = layer.window;
-        if (kernel.height != kernel.width || strides.height != strides.width || pads != Pads{} || dilations != Extent2{})
+        if (kernel.height != kernel.width || strides.height != strides.width || pads != Pads{} ||
+            dilations != Extent2{})
             return fail(refusal(layer, "its windows are not square, dilated or reach beyond the image"));
         if (place_.type.kind() != DataType::Kind::uint || place_.type.bits() > 16)
             return fail(refusal(layer, "it sums signed integers"));
         const auto largest = static_cast<std::uint64_t>(place_.type.max() * kernel.height * kernel.width);
         const int bits = static_cast<int>(std::bit_width(largest)) - *lost_bits(graph_, layer);
-        if (bits < 1 || layer.output_type.max() < static_cast<std::int64_t>(largest >> *lost_bits(graph_, layer)))
+        if (bits < 1 ||
+            layer.output_type.max() < static_cast<std::int64_t>(largest >> *lost_bits(graph_, layer)))
             return fail(refusal(layer, "it clamps its sums"));
         const auto input_bits = std::int64_t{place_.type.bits()};
         place_.pixels = out;
@@ -410,7 +440,8 @@ class FormMaker {
 
     // FINN takes the mean of each channel times the number of pixels for what it is, their sum.
     Result<> add_global_pool(const Layer& layer) {
-        if (graph_.nodes[layer.nodes[0]].op != Op::reduce_sum) return fail(refusal(layer, "it makes fractions"));
+        if (graph_.nodes[layer.nodes[0]].op != Op::reduce_sum)
+            return fail(refusal(layer, "it makes fractions"));
         const auto pixels = place_.pixels.height * place_.pixels.width;
         place_.pixels = {};
         put("GlobalAveragePool", {}, false, DataType::float32());
@@ -429,9 +460,10 @@ class FormMaker {
         const auto& x = graph_[layer.inputs[0]];
         const auto* top = std::get_if<TopKAttributes>(&node.attributes);
         const bool along_channels = place_.pixels == Extent2{} && !(place_.image && channels_first_);
-        if (node.op != Op::top_k_indices || !top->largest || top->axis + 1 != static_cast<int>(x.shape.size()) ||
-            !along_channels || index_ != last_unit_)
-            return fail(refusal(layer, "FINN has the places of the largest elements of a vector alone, at the end"));
+        if (node.op != Op::top_k_indices || !top->largest ||
+            top->axis + 1 != static_cast<int>(x.shape.size()) || !along_channels || index_ != last_unit_)
+            return fail(
+                refusal(layer, "FINN has the places of the largest elements of a vector alone, at the end"));
         const auto from = place_.name;
         place_.channels = layer.output_channels;
         place_.name = result_name(true);
@@ -445,7 +477,8 @@ class FormMaker {
         if (rows_.empty() || std::ranges::is_sorted(rows_)) return {};
         for (const auto& layer : view_.layers)
             if (layer.kind == LayerKind::move)
-                return fail(refusal(layer, "the stage ends behind a Flatten of several pixels; cut before it"));
+                return fail(
+                    refusal(layer, "the stage ends behind a Flatten of several pixels; cut before it"));
         return {};
     }
 
@@ -468,7 +501,8 @@ Result<FinnForm> finn_form(const Graph& stage, const FinnSettings& settings) try
     const auto view = layers_of(stage);
     return FormMaker(view, settings).run();
 } catch (const std::exception& error) {
-    return fail(Fault::failed, "the form of '{}' in FINN could not be written ({})", stage.name, error.what());
+    return fail(Fault::failed, "the form of '{}' in FINN could not be written ({})", stage.name,
+                error.what());
 }
 
 }  // namespace fard::model

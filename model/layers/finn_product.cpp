@@ -25,8 +25,8 @@ Result<> add_biases(const Graph& graph, const Layer& layer, FinnProduct& product
     for (const auto& bias : layer.biases) {
         const auto& values = graph[bias.tensor].constant->integers;
         if (values.empty())
-            return fail(Fault::unsupported, "layer '{}' ({}): adds fractions, '{}'", layer.name, name_of(layer.kind),
-                        graph[bias.tensor].name);
+            return fail(Fault::unsupported, "layer '{}' ({}): adds fractions, '{}'", layer.name,
+                        name_of(layer.kind), graph[bias.tensor].name);
         product.bias.resize(static_cast<std::size_t>(product.outputs));
         for (std::size_t m = 0; m < product.bias.size(); ++m)
             product.bias[m] += bias.sign * static_cast<std::int64_t>(values[values.size() == 1 ? 0 : m]);

@@ -133,7 +133,8 @@ class UnitMaker {
 
     void put_windows(const Layer& layer, bool depthwise) {
         const auto& window = layer.window;
-        if (const auto pixels = streamlined_.inputs[index_].pixels; layer.kind == LayerKind::matrix && pixels != Extent2{})
+        if (const auto pixels = streamlined_.inputs[index_].pixels;
+            layer.kind == LayerKind::matrix && pixels != Extent2{})
             return put_whole_window(pixels);
         if (is_padded(window)) {
             auto& padding = put(FinnKind::padding);
@@ -174,9 +175,7 @@ class UnitMaker {
     }
 
     // Whether nothing behind the matrix itself is in the accelerator.
-    bool ends_accelerator() const {
-        return !has_bias_unit() && index_ == last_;
-    }
+    bool ends_accelerator() const { return !has_bias_unit() && index_ == last_; }
 
     // FINN's RTL matrix unit: signed weights, both widths 4 to 8 bits (signed inputs to 9); of 7-series DSPs only where
     // the weights reach the lowest value of their type.
@@ -184,7 +183,9 @@ class UnitMaker {
         if (settings_.flow == FinnFlow::early) return false;
         const auto between = [](int bits, int most) { return bits >= 4 && bits <= most; };
         const bool signed_inputs = unit.inputs.kind() == DataType::Kind::sint;
-        if (unit.narrowest_weights.kind() != DataType::Kind::sint || !between(unit.narrowest_weights.bits(), 8)) return false;
+        if (unit.narrowest_weights.kind() != DataType::Kind::sint ||
+            !between(unit.narrowest_weights.bits(), 8))
+            return false;
         if (!unit.inputs.is_integer() || !between(unit.inputs.bits(), signed_inputs ? 9 : 8)) return false;
         return !settings_.dsp48e1 || reaches_lowest(*view_.graph, view_.layers[unit.layer]);
     }
@@ -205,7 +206,8 @@ class UnitMaker {
     void put_pool(const Layer& layer) {
         const auto& window = layer.window;
         const bool streams = layer.kind == LayerKind::max_pool && settings_.flow != FinnFlow::dev &&
-                             window.kernel == window.strides && window.dilations == Extent2{} && !is_padded(window);
+                             window.kernel == window.strides && window.dilations == Extent2{} &&
+                             !is_padded(window);
         if (streams) return put_result(FinnKind::max_pool);
         put_windows(layer, true);
         put_result(FinnKind::pool);  // a mean loses its lowest bits here

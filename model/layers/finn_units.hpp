@@ -7,15 +7,15 @@
 namespace fard::model {
 
 enum class FinnKind : std::uint8_t {
-    mvau,               // matrix
-    vvau,               // depthwise
-    window,             // ConvolutionInputGenerator
-    padding,            // FMPadding
+    mvau,     // matrix
+    vvau,     // depthwise
+    window,   // ConvolutionInputGenerator
+    padding,  // FMPadding
     thresholding,
-    max_pool,           // StreamingMaxPool
-    pool,               // Pool, behind a window of its own
-    global_pool,        // GlobalAccPool
-    channelwise,        // ChannelwiseOp; an elementwise operator on dev
+    max_pool,     // StreamingMaxPool
+    pool,         // Pool, behind a window of its own
+    global_pool,  // GlobalAccPool
+    channelwise,  // ChannelwiseOp; an elementwise operator on dev
     add_streams,
     duplicate_streams,
     concat,
@@ -36,8 +36,8 @@ struct FinnSettings {
 
 struct FinnUnit {
     FinnKind kind = FinnKind::mvau;
-    bool rtl = false;     // FINN's own choice of language; always false for early
-    int number = 0;       // among units of its kind
+    bool rtl = false;            // FINN's own choice of language; always false for early
+    int number = 0;              // among units of its kind
     int number_in_language = 0;  // among those of its kind and language: the number in its name
     std::size_t layer = 0;
 
@@ -46,11 +46,11 @@ struct FinnUnit {
     Extent2 input, output;      // pixels of what it reads and makes; a padding unit's output has the border
     std::int64_t vectors = 1;   // of what it makes
 
-    std::int64_t mw = 0, mh = 0;  // mvau
+    std::int64_t mw = 0, mh = 0;          // mvau
     DataType weights, narrowest_weights;  // mvau, vvau
     int accumulator_bits = 0;             // mvau, vvau
-    int widest_accumulator_bits = 0;      // of any weights of their type: where they can be written at run time
-    std::int64_t steps = 0;  // thresholds for each channel; 0: none
+    int widest_accumulator_bits = 0;  // of any weights of their type: where they can be written at run time
+    std::int64_t steps = 0;           // thresholds for each channel; 0: none
     Extent2 kernel, strides, dilations;  // window, vvau, pools
     bool depthwise = false;              // window: one that feeds a vvau or a pool
 };

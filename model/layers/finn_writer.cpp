@@ -41,7 +41,8 @@ FinnWriter::FinnWriter(const std::string& name) : parts_(std::make_unique<Parts>
     model.set_ir_version(8);
     model.set_producer_name("fard");
     parts_->graph().set_name(name);
-    for (const auto& [domain, version] : {std::pair{std::string(), finn_opset}, std::pair{std::string(qonnx_domain), 1}}) {
+    for (const auto& [domain, version] :
+         {std::pair{std::string(), finn_opset}, std::pair{std::string(qonnx_domain), 1}}) {
         auto* import = model.add_opset_import();
         import->set_domain(domain);
         import->set_version(version);
@@ -71,12 +72,13 @@ void FinnWriter::output(const FinnTensor& tensor, bool indices) {
             inner.DeleteSubrange(i, 1);
             break;
         }
-    describe(*parts_->graph().add_output(), tensor, indices ? onnx::TensorProto::INT64 : onnx::TensorProto::FLOAT);
+    describe(*parts_->graph().add_output(), tensor,
+             indices ? onnx::TensorProto::INT64 : onnx::TensorProto::FLOAT);
     parts_->annotate(tensor.name, tensor.type);
 }
 
-std::string FinnWriter::constant(const std::string& hint, const Shape& shape, std::span<const std::int64_t> values,
-                                 DataType type) {
+std::string FinnWriter::constant(const std::string& hint, const Shape& shape,
+                                 std::span<const std::int64_t> values, DataType type) {
     auto& stored = *parts_->graph().add_initializer();
     stored.set_name(fresh(hint));
     stored.set_data_type(onnx::TensorProto::FLOAT);
@@ -88,7 +90,8 @@ std::string FinnWriter::constant(const std::string& hint, const Shape& shape, st
     return stored.name();
 }
 
-void FinnWriter::node(const std::string& op, const std::vector<std::string>& inputs, const FinnTensor& result, bool custom) {
+void FinnWriter::node(const std::string& op, const std::vector<std::string>& inputs, const FinnTensor& result,
+                      bool custom) {
     auto& node = *parts_->graph().add_node();
     parts_->node = &node;
     node.set_op_type(op);

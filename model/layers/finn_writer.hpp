@@ -25,10 +25,12 @@ class FinnWriter {
     void input(const FinnTensor& tensor);
     void output(const FinnTensor& tensor, bool indices = false);  // INT64
     // Under `hint` or a name like it.
-    std::string constant(const std::string& hint, const Shape& shape, std::span<const std::int64_t> values, DataType type);
+    std::string constant(const std::string& hint, const Shape& shape, std::span<const std::int64_t> values,
+                         DataType type);
 
     // A node that makes `result`. Its attributes follow, until the next node.
-    void node(const std::string& op, const std::vector<std::string>& inputs, const FinnTensor& result, bool custom = false);
+    void node(const std::string& op, const std::vector<std::string>& inputs, const FinnTensor& result,
+              bool custom = false);
     // The places of the `count` largest elements along the last dimension.
     void top_k(const std::string& x, std::int64_t count, const FinnTensor& result);
     void attribute(const std::string& name, std::int64_t value);

@@ -95,7 +95,8 @@ class Viewer {
         const auto weights = weights_of(graph_, node);
         if (!weights) return;
         const auto& tensor = graph_[weights->tensor];
-        layer.weights = LayerWeights{weights->tensor, tensor.type, tensor.type, static_cast<std::int64_t>(tensor.elements())};
+        layer.weights = LayerWeights{weights->tensor, tensor.type, tensor.type,
+                                     static_cast<std::int64_t>(tensor.elements())};
         if (tensor.type.is_integer() && tensor.type != DataType::bipolar())
             layer.weights->narrowest = narrowest(range_of(tensor.constant->integers));
         layer.mw = weights->inputs, layer.mh = weights->outputs;
@@ -158,7 +159,8 @@ class Viewer {
         layer.vectors = static_cast<std::int64_t>(result.elements()) / layer.output_channels;
         layer.window.output = pixels_of(result);
         if (!layer.activation) layer.accumulator = result.range;
-        if (!layer.accumulator && layer.inputs.size() > 1 && layer.activation) layer.accumulator = result.range;
+        if (!layer.accumulator && layer.inputs.size() > 1 && layer.activation)
+            layer.accumulator = result.range;
     }
 
     void count_fan_out() {
@@ -180,9 +182,10 @@ class Viewer {
 }  // namespace
 
 std::string_view name_of(LayerKind kind) {
-    constexpr std::string_view names[] = {"matrix",   "convolution",  "depthwise",   "product", "threshold",  "max pool",
-                                          "average pool", "global pool", "add",      "channelwise", "concat", "move",
-                                          "select",   "quantize",     "dequantize",  "elementwise", "other"};
+    constexpr std::string_view names[] = {
+        "matrix",       "convolution", "depthwise",  "product",     "threshold", "max pool",
+        "average pool", "global pool", "add",        "channelwise", "concat",    "move",
+        "select",       "quantize",    "dequantize", "elementwise", "other"};
     return names[static_cast<std::size_t>(kind)];
 }
 

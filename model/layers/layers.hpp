@@ -18,7 +18,7 @@ enum class LayerKind : std::uint8_t {
     convolution,  // windows times a constant matrix, in one group or several
     depthwise,    // windows of each channel by itself
     product,      // of two tensors that are both computed
-    threshold,    // an integer to another, by thresholds or by scale: MultiThreshold, Requantize, Quantize of integers
+    threshold,  // an integer to another, by thresholds or by scale: MultiThreshold, Requantize, Quantize of integers
     max_pool,
     average_pool,
     global_pool,  // sum or mean over all pixels of a channel
@@ -44,8 +44,8 @@ struct LayerWindow {
 
 struct LayerWeights {
     TensorId tensor = 0;
-    DataType type;      // as the graph has it: BIPOLAR stays BIPOLAR
-    DataType narrowest; // that holds what there is; BIPOLAR where `type` is, FLOAT32 for fractions
+    DataType type;       // as the graph has it: BIPOLAR stays BIPOLAR
+    DataType narrowest;  // that holds what there is; BIPOLAR where `type` is, FLOAT32 for fractions
     std::int64_t count = 0;
 };
 
@@ -66,12 +66,17 @@ struct Layer {
     std::string name;  // unique within the network
     LayerKind kind = LayerKind::other;
     std::vector<NodeId> nodes;  // ascending: what computes, its bias, its activation
-    std::vector<TensorId> inputs;  // that are computed or are inputs of the network, in the order of the operands
-    std::vector<std::optional<std::size_t>> reads;  // for each input the layer that makes it; none: the network's input
+    std::vector<TensorId>
+        inputs;  // that are computed or are inputs of the network, in the order of the operands
+    std::vector<std::optional<std::size_t>>
+        reads;  // for each input the layer that makes it; none: the network's input
     TensorId output = 0;
-    std::size_t fan_out = 0;  // operands of other layers that it is, and 1 for each time it is a result of the network
+    std::size_t fan_out =
+        0;  // operands of other layers that it is, and 1 for each time it is a result of the network
 
-    std::int64_t mw = 0, mh = 0;  // matrix: inputs of one output, within its group, and outputs; 0 where there is none
+    std::int64_t mw = 0,
+                 mh =
+                     0;  // matrix: inputs of one output, within its group, and outputs; 0 where there is none
     std::int64_t groups = 1;
     LayerWindow window;
     int channel_axis = 0;  // the dimension of the result that counts output_channels
@@ -92,8 +97,8 @@ struct Layer {
 };
 
 struct LayerView {
-    const Graph* graph = nullptr;  // outlives the view
-    std::vector<Layer> layers;     // what a layer reads lies before it
+    const Graph* graph = nullptr;       // outlives the view
+    std::vector<Layer> layers;          // what a layer reads lies before it
     std::vector<std::size_t> layer_of;  // by NodeId
 };
 

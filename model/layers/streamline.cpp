@@ -52,11 +52,13 @@ class Streamliner {
 
     Standing standing_before(const Layer& layer) const {
         if (layer.inputs.empty()) return {};
-        return layer.reads[0] ? standing_[*layer.reads[0]] : Standing{layer.inputs[0], std::nullopt, false, false};
+        return layer.reads[0] ? standing_[*layer.reads[0]]
+                              : Standing{layer.inputs[0], std::nullopt, false, false};
     }
 
     Standing standing_behind(std::size_t i, Standing before) const {
-        if (done_.fate[i] == Fate::unit || done_.fate[i] == Fate::outside) return {view_.layers[i].output, i, false, false};
+        if (done_.fate[i] == Fate::unit || done_.fate[i] == Fate::outside)
+            return {view_.layers[i].output, i, false, false};
         (done_.fate[i] == Fate::absorbed ? before.shifted : before.moved) = true;
         return before;
     }
@@ -67,8 +69,10 @@ class Streamliner {
         const bool integers = layer.input_type.is_integer();
         const bool increases = is_increasing(layer);
         if (increases && to_select_[i]) return Fate::absorbed;
-        if (layer.kind == LayerKind::channelwise && is_shift(layer) && behind_product_[i]) return Fate::absorbed;
-        if (layer.kind == LayerKind::select) return integers || reads_integers(layer) ? Fate::unit : Fate::outside;
+        if (layer.kind == LayerKind::channelwise && is_shift(layer) && behind_product_[i])
+            return Fate::absorbed;
+        if (layer.kind == LayerKind::select)
+            return integers || reads_integers(layer) ? Fate::unit : Fate::outside;
         if (!integers || !is_known(layer)) return Fate::outside;
         return Fate::unit;
     }
@@ -114,7 +118,8 @@ class Streamliner {
     // What only scales or shifts all elements alike, without turning them round.
     bool is_increasing(const Layer& layer) const {
         const auto& node = graph_.nodes[layer.nodes[0]];
-        if (layer.kind == LayerKind::dequantize) return node.as<DequantizeAttributes>().affine.scale.size() == 1;
+        if (layer.kind == LayerKind::dequantize)
+            return node.as<DequantizeAttributes>().affine.scale.size() == 1;
         if (layer.kind != LayerKind::channelwise) return false;
         const auto& constant = graph_[node.inputs[graph_[node.inputs[0]].is_constant() ? 0 : 1]];
         if (constant.elements() != 1) return false;
@@ -138,7 +143,8 @@ class Streamliner {
         const bool all_select = std::ranges::all_of(
             readers_[i], [&](std::size_t each) { return view_.layers[each].kind == LayerKind::select; });
         if (all_select) return true;
-        return readers_[i].size() == 1 && (is_increasing(layer) || layer.kind == LayerKind::move) && to_select_[reader];
+        return readers_[i].size() == 1 && (is_increasing(layer) || layer.kind == LayerKind::move) &&
+               to_select_[reader];
     }
 
     // Behind layers that are absorbed, a LabelSelect reads the integers before these.
@@ -165,12 +171,14 @@ class Streamliner {
         const auto& layer = view_.layers[reader];
         if (layer.kind == LayerKind::move && is_relabelling(layer)) return behind_product_[reader];
         if (layer.kind == LayerKind::threshold) return true;
-        return (layer.kind == LayerKind::matrix || layer.kind == LayerKind::convolution) && layer.window.pads == Pads{};
+        return (layer.kind == LayerKind::matrix || layer.kind == LayerKind::convolution) &&
+               layer.window.pads == Pads{};
     }
 
     StreamlinedInput input_of(const Standing& from) const {
         const bool from_unit = from.moved && from.maker && done_.fate[*from.maker] == Fate::unit;
-        return {standing_type(from.tensor), from_unit ? view_.layers[*from.maker].window.output : Extent2{}, from.shifted};
+        return {standing_type(from.tensor), from_unit ? view_.layers[*from.maker].window.output : Extent2{},
+                from.shifted};
     }
 
     // FINN dev gives a sum the type of any sum of such operands, whatever their values are.
@@ -179,13 +187,16 @@ class Streamliner {
         if (settings_.flow != FinnFlow::dev || !maker_[id] || !made.type.is_integer()) return made.type;
         const auto& layer = view_.layers[*maker_[id]];
         const auto& node = graph_.nodes[layer.nodes[0]];
-        if (layer.kind != LayerKind::channelwise || (node.op != Op::add && node.op != Op::sub)) return made.type;
+        if (layer.kind != LayerKind::channelwise || (node.op != Op::add && node.op != Op::sub))
+            return made.type;
         int bits = 0;
         for (const auto operand : node.inputs)
             bits = std::max(bits, signed_bits(graph_[operand].type));
         return DataType::sint(bits + 1);
     }
-    static int signed_bits(DataType type) { return type.bits() + (type.kind() == DataType::Kind::uint ? 1 : 0); }
+    static int signed_bits(DataType type) {
+        return type.bits() + (type.kind() == DataType::Kind::uint ? 1 : 0);
+    }
 
     const LayerView& view_;
     const Graph& graph_;
@@ -200,8 +211,10 @@ class Streamliner {
 }  // namespace
 
 std::optional<int> lost_bits(const Graph& graph, const Layer& layer) {
-    const auto found = layer.activation ? thresholds_of(graph, layer) : fail(Fault::unsupported, "no activation");
-    if (!found || found->rows() != 1 || found->signs[0] < 0 || found->step != 1 || found->steps == 0) return std::nullopt;
+    const auto found =
+        layer.activation ? thresholds_of(graph, layer) : fail(Fault::unsupported, "no activation");
+    if (!found || found->rows() != 1 || found->signs[0] < 0 || found->step != 1 || found->steps == 0)
+        return std::nullopt;
     for (int bits = 0; bits < 31; ++bits) {
         bool all = true;
         for (std::int64_t i = 0; all && i < found->steps; ++i) {

@@ -62,7 +62,8 @@ Graph subgraph(const Graph& graph, const EmittedPart& part) {
     made.inputs = all_moved(part.inputs);
     for (const auto id : part.nodes) {
         const auto& node = graph.nodes[id];
-        made.nodes.push_back({node.name, node.op, all_moved(node.inputs), all_moved(node.outputs), node.attributes});
+        made.nodes.push_back(
+            {node.name, node.op, all_moved(node.inputs), all_moved(node.outputs), node.attributes});
     }
     made.outputs = all_moved(part.outputs);
     return made;

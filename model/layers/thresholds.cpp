@@ -20,7 +20,8 @@ Result<Results> whole_results(const Node& node, double bias, double scale, std::
     const auto lowest = std::min(bias, bias + scale * static_cast<double>(count));
     const auto step = std::abs(scale);
     if (lowest != std::rint(lowest) || step != std::rint(step))
-        return fail(Fault::unsupported, "node '{}' ({}): its results are no integers", node.name, name_of(node));
+        return fail(Fault::unsupported, "node '{}' ({}): its results are no integers", node.name,
+                    name_of(node));
     return Results{static_cast<std::int64_t>(lowest), static_cast<std::int64_t>(step), count};
 }
 
@@ -34,7 +35,8 @@ Result<Results> results_of(const Graph& graph, const Node& node) {
         range = quantize->range;
         if (quantize->rounding == Rounding::to_sign) step = range.max - range.min;
     }
-    if (const auto* requantize = std::get_if<RequantizeAttributes>(&node.attributes)) range = requantize->range;
+    if (const auto* requantize = std::get_if<RequantizeAttributes>(&node.attributes))
+        range = requantize->range;
     const auto width = range.max - range.min;
     return Results{range.min, step, step > 0 ? width / step : 0};
 }
@@ -112,7 +114,8 @@ class Search {
         }
         while (low != high) {
             for (std::size_t i = 0; i < low.size(); ++i)
-                middle[i] = std::min(low[i] + (high[i] - low[i]) / 2, unreached(range_, found_.signs[i / count]) - 1);
+                middle[i] =
+                    std::min(low[i] + (high[i] - low[i]) / 2, unreached(range_, found_.signs[i / count]) - 1);
             const auto made = evaluated(middle);
             if (!made) return fail(made.error());
             for (std::size_t i = 0; i < low.size(); ++i) {
@@ -154,14 +157,15 @@ class Search {
 Result<> check_all(const ChainProbe& probe, const Thresholds& found, const Node& node) {
     const auto range = probe.range();
     if (range.max - range.min >= most_enumerated)
-        return fail(Fault::unsupported, "node '{}' ({}): is not known to be monotone over {} .. {}", node.name,
-                    name_of(node), range.min, range.max);
+        return fail(Fault::unsupported, "node '{}' ({}): is not known to be monotone over {} .. {}",
+                    node.name, name_of(node), range.min, range.max);
     for (auto x = range.min; x <= range.max; ++x) {
         const auto made = probe.run(std::vector(probe.channels(), x));
         if (!made) return fail(made.error());
         for (std::size_t c = 0; c < probe.channels(); ++c)
             if ((*made)[c] != found.apply(c, x))
-                return fail(Fault::unsupported, "node '{}' ({}): is not monotone at {}", node.name, name_of(node), x);
+                return fail(Fault::unsupported, "node '{}' ({}): is not monotone at {}", node.name,
+                            name_of(node), x);
     }
     return {};
 }
@@ -188,11 +192,13 @@ Result<Thresholds> thresholds_of(const Graph& graph, std::span<const NodeId> cha
     if (!probe) return fail(probe.error());
     const auto results = results_of(graph, last);
     if (!results) return fail(results.error());
-    if (results->steps < 0 || static_cast<std::uint64_t>(results->steps) > most_thresholds / probe->channels())
-        return fail(Fault::unsupported, "node '{}' ({}): has {} results, which are too many thresholds", last.name,
-                    name_of(last), results->steps + 1);
+    if (results->steps < 0 ||
+        static_cast<std::uint64_t>(results->steps) > most_thresholds / probe->channels())
+        return fail(Fault::unsupported, "node '{}' ({}): has {} results, which are too many thresholds",
+                    last.name, name_of(last), results->steps + 1);
     if (!fits_32_bits({-probe->range().max - 1, probe->range().max}))
-        return fail(Fault::unsupported, "node '{}' ({}): reads integers of all 32 bits", last.name, name_of(last));
+        return fail(Fault::unsupported, "node '{}' ({}): reads integers of all 32 bits", last.name,
+                    name_of(last));
     auto found = Search(*probe, *results).run();
     if (!found || probe->is_proven_monotone()) return found;
     if (auto done = check_all(*probe, *found, last); !done) return fail(done.error());
@@ -201,7 +207,8 @@ Result<Thresholds> thresholds_of(const Graph& graph, std::span<const NodeId> cha
 
 Result<Thresholds> thresholds_of(const Graph& graph, const Layer& layer) {
     if (!layer.activation)
-        return fail(Fault::unsupported, "layer '{}' ({}): has no thresholds", layer.name, name_of(layer.kind));
+        return fail(Fault::unsupported, "layer '{}' ({}): has no thresholds", layer.name,
+                    name_of(layer.kind));
     return thresholds_of(graph, layer.activation->nodes);
 }
 

@@ -12,7 +12,7 @@ namespace fard::model {
 // Equal functions on equal ranges have equal thresholds: those of a channel ascend, lie within sign * range or one
 // beyond it (never reached), and all channels share one row where they are alike.
 struct Thresholds {
-    Range range;  // of x
+    Range range;                        // of x
     std::int64_t lowest = 0, step = 1;  // step >= 0
     std::int64_t steps = 0;             // thresholds of each channel
     std::vector<int> signs;             // of each row; -1: a function that falls

@@ -20,10 +20,12 @@ constexpr const char* qonnx = "qonnx.custom_op.general";
 // A network drawn layer by layer; only shapes and types matter.
 class Drawing {
   public:
-    explicit Drawing(Extents shape) : shape_(std::move(shape)) { maker_.input(last_, shape_).annotate(last_, "UINT8"); }
+    explicit Drawing(Extents shape) : shape_(std::move(shape)) {
+        maker_.input(last_, shape_).annotate(last_, "UINT8");
+    }
 
-    void convolution(std::int64_t outputs, std::int64_t kernel, std::int64_t stride, std::int64_t pad, bool depthwise,
-                     const std::string& type) {
+    void convolution(std::int64_t outputs, std::int64_t kernel, std::int64_t stride, std::int64_t pad,
+                     bool depthwise, const std::string& type) {
         const auto name = fresh();
         const auto inputs = depthwise ? 1 : shape_[1];
         weights(name + "_w", {outputs, inputs, kernel, kernel}, type);
@@ -39,7 +41,8 @@ class Drawing {
         maker_.node("MatMul", {last_, name + "_w"}, name);
         become(name, {1, outputs});
     }
-    void thresholds(std::int64_t rows, std::int64_t steps, double scale, double bias, const std::string& type) {
+    void thresholds(std::int64_t rows, std::int64_t steps, double scale, double bias,
+                    const std::string& type) {
         const auto name = fresh();
         maker_.constant(name + "_t", {rows, steps});
         auto& node = maker_.node("MultiThreshold", {last_, name + "_t"}, name, qonnx);
@@ -56,8 +59,9 @@ class Drawing {
     void average_pool(std::int64_t kernel) {
         const auto name = fresh();
         auto& node = maker_.node("QuantAvgPool2d", {last_}, name, qonnx);
-        for (const auto& [key, value] : {std::pair{"kernel", kernel}, std::pair{"stride", kernel},
-                                         std::pair{"ibits", std::int64_t{4}}, std::pair{"obits", std::int64_t{4}}})
+        for (const auto& [key, value] :
+             {std::pair{"kernel", kernel}, std::pair{"stride", kernel}, std::pair{"ibits", std::int64_t{4}},
+              std::pair{"obits", std::int64_t{4}}})
             set(node, key, value);
         set(node, "data_layout", "NCHW");
         become(name, {1, shape_[1], 1, 1});
@@ -125,8 +129,8 @@ Model draw_mobilenet_w4a4() {
     struct Block {
         std::int64_t inputs, outputs, stride;
     };
-    constexpr Block blocks[] = {{32, 64, 1},   {64, 128, 2},  {128, 128, 1}, {128, 256, 2}, {256, 256, 1},
-                                {256, 512, 2}, {512, 512, 1}, {512, 512, 1}, {512, 512, 1}, {512, 512, 1},
+    constexpr Block blocks[] = {{32, 64, 1},   {64, 128, 2},   {128, 128, 1},  {128, 256, 2}, {256, 256, 1},
+                                {256, 512, 2}, {512, 512, 1},  {512, 512, 1},  {512, 512, 1}, {512, 512, 1},
                                 {512, 512, 1}, {512, 1024, 2}, {1024, 1024, 1}};
     for (const auto& block : blocks) {
         draw.convolution(block.inputs, 3, block.stride, 1, true, "INT4");
@@ -205,6 +209,7 @@ TEST_CASE("names of any of FINN's versions are read") {
     CHECK(read_finn_name("StreamingFCLayer_Batch_3") == FinnKey{FinnKind::mvau, 3});
     CHECK(read_finn_name("MatrixVectorActivation_3") == FinnKey{FinnKind::mvau, 3});
     CHECK(read_finn_name("ConvolutionInputGenerator_rtl_0") == FinnKey{FinnKind::window, 0});
-    for (const char* other : {"", "Defaults", "MVAU_", "MVAU_hls_x", "MVAU_hls_-1", "MVAU_99999999999", "_3", "StreamingFIFO_rtl_0"})
+    for (const char* other : {"", "Defaults", "MVAU_", "MVAU_hls_x", "MVAU_hls_-1", "MVAU_99999999999", "_3",
+                              "StreamingFIFO_rtl_0"})
         CHECK(!read_finn_name(other));
 }

@@ -64,7 +64,8 @@ FinnForm check_form(const OnnxMaker& maker, const FinnSettings& settings = {}) {
         std::vector<double> x;
         for (std::size_t i = 0; i < input.elements(); ++i) {
             const bool bipolar = input.type == DataType::bipolar();
-            const auto drawn = std::uniform_int_distribution<std::int64_t>(input.range->min, input.range->max)(random);
+            const auto drawn =
+                std::uniform_int_distribution<std::int64_t>(input.range->min, input.range->max)(random);
             x.push_back(static_cast<double>(bipolar ? (drawn > 0 ? 1 : -1) : drawn));
         }
         CHECK(run_form(*form, on_the_wire(x, input.shape)) ==
@@ -91,8 +92,8 @@ OnnxMaker with_input(const Extents& shape, const char* type) {
     return maker;
 }
 
-void add_thresholds(OnnxMaker& maker, const std::string& from, const std::string& to, std::int64_t rows, std::int64_t steps,
-                    double bias = 0) {
+void add_thresholds(OnnxMaker& maker, const std::string& from, const std::string& to, std::int64_t rows,
+                    std::int64_t steps, double bias = 0) {
     std::vector<float> values;
     for (std::int64_t r = 0; r < rows; ++r)
         for (std::int64_t s = 0; s < steps; ++s)
@@ -101,8 +102,8 @@ void add_thresholds(OnnxMaker& maker, const std::string& from, const std::string
     set(maker.node("MultiThreshold", {from, to + "_t"}, to, qonnx), "out_bias", bias);
 }
 
-onnx::NodeProto& add_conv(OnnxMaker& maker, const std::string& from, const std::string& to, const Extents& weights,
-                          std::int64_t pad, std::int64_t group = 1) {
+onnx::NodeProto& add_conv(OnnxMaker& maker, const std::string& from, const std::string& to,
+                          const Extents& weights, std::int64_t pad, std::int64_t group = 1) {
     std::vector<float> values(elements(weights));
     for (std::size_t i = 0; i < values.size(); ++i)
         values[i] = static_cast<float>(i * 5 % 7) - 3;
@@ -168,14 +169,16 @@ TEST_CASE("pools, depthwise convolutions, and sums over the image") {
     maker.proto().mutable_graph()->mutable_node(3)->add_input("axes");
     maker.output("sum");
     const auto sums = finn_form(imported(maker).graph());
-    REQUIRE_MESSAGE(sums, sums.error().message);  // a mean times the number of pixels, which only FINN takes for integers
+    REQUIRE_MESSAGE(
+        sums, sums.error().message);  // a mean times the number of pixels, which only FINN takes for integers
     CHECK(sums->channels_first);
 
     auto mean = with_input({1, 3, 5, 5}, "UINT4");
     add_conv(mean, "x", "c", {4, 3, 2, 2}, 0);
     add_thresholds(mean, "c", "q", 4, 15);
     auto& average = mean.node("QuantAvgPool2d", {"q"}, "y", qonnx);
-    for (const auto& [key, value] : {std::pair{"kernel", 2}, std::pair{"stride", 2}, std::pair{"ibits", 4}, std::pair{"obits", 4}})
+    for (const auto& [key, value] :
+         {std::pair{"kernel", 2}, std::pair{"stride", 2}, std::pair{"ibits", 4}, std::pair{"obits", 4}})
         set(average, key, value);
     set(average, "data_layout", "NCHW");
     mean.output("y");
@@ -196,7 +199,8 @@ TEST_CASE("numbers before a product move behind it, and falling thresholds turn 
 
 TEST_CASE("a network ends in the places of its largest scores, whatever scales them") {
     auto maker = with_input({1, 6}, "UINT4");
-    maker.constant("w", {6, 5}, {1, 2, 3, -4, 5, -1, 2, 0, 4, 1, 2, 2, -3, 1, 0, 3, 1, 1, -1, 2, 0, 0, 1, 2, 1, 1, 3, 2, 1, -2});
+    maker.constant("w", {6, 5}, {1, 2, 3, -4, 5, -1, 2, 0, 4, 1, 2, 2, -3, 1, 0,
+                                 3, 1, 1, -1, 2, 0,  0, 1, 2, 1, 1, 3, 2,  1, -2});
     maker.constant("s", {}, {0.25F}).integers("k", {1}, {3});
     maker.node("MatMul", {"x", "w"}, "m");
     maker.node("Mul", {"m", "s"}, "scores");
@@ -215,7 +219,10 @@ TEST_CASE("results above 0 alone, and a requantize of 8 bits") {
     check_form(above.output("y"));
 
     auto quantized = with_input({1, 4}, "INT8");
-    quantized.constant("w", {4, 3}).constant("s", {}, {7.3F}).constant("z", {}, {0}).constant("bits", {}, {8});
+    quantized.constant("w", {4, 3})
+        .constant("s", {}, {7.3F})
+        .constant("z", {}, {0})
+        .constant("bits", {}, {8});
     quantized.node("MatMul", {"x", "w"}, "m");
     quantized.node("Quant", {"m", "s", "z", "bits"}, "q", "onnx.brevitas");
     quantized.constant("s2", {}, {7.3F});
@@ -229,7 +236,8 @@ TEST_CASE("what FINN's flow does not take is refused by the layer's name") {
     fractions.constant("s", {}, {0.5F});
     fractions.node("QuantizeLinear", {"x", "s"}, "q").set_name("first_quantizer");
     fractions.output("q", onnx::TensorProto::UINT8);
-    CHECK(has(refusal(fractions), "'first_quantizer' (quantize) has no form in FINN: it quantizes fractions"));
+    CHECK(
+        has(refusal(fractions), "'first_quantizer' (quantize) has no form in FINN: it quantizes fractions"));
 
     auto grouped = with_input({1, 4, 3, 3}, "UINT4");
     add_conv(grouped, "x", "g", {4, 2, 1, 1}, 0, 2).set_name("grouped");
@@ -243,7 +251,8 @@ TEST_CASE("what FINN's flow does not take is refused by the layer's name") {
     add_conv(branch, "x", "a", {2, 2, 1, 1}, 0);
     add_conv(branch, "a", "b", {2, 2, 1, 1}, 0);
     branch.node("Add", {"a", "b"}, "y");
-    CHECK(has(refusal(branch.output("y")), "'a' (convolution) has no form in FINN: its result is read twice"));
+    CHECK(
+        has(refusal(branch.output("y")), "'a' (convolution) has no form in FINN: its result is read twice"));
 
     auto two = with_input({1, 2, 3, 3}, "UINT4");
     two.node("Relu", {"x"}, "r");
@@ -265,7 +274,8 @@ TEST_CASE("what FINN's flow does not take is refused by the layer's name") {
     auto flat = with_input({1, 2, 3, 3}, "UINT4");
     add_conv(flat, "x", "c", {2, 2, 1, 1}, 0);
     flat.node("Flatten", {"c"}, "y").set_name("flattened");
-    CHECK(has(refusal(flat.output("y")), "'flattened' (move) has no form in FINN: the stage ends behind a Flatten"));
+    CHECK(has(refusal(flat.output("y")),
+              "'flattened' (move) has no form in FINN: the stage ends behind a Flatten"));
 
     auto biased = with_input({1, 4}, "UINT4");
     biased.constant("w", {4, 3}).constant("b", {3}, {1, 2, 3});

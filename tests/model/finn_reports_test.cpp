@@ -111,36 +111,47 @@ Json attributes_of(const LayerView& view, const FinnUnit& unit, const Json& node
     const auto& theirs = node.at("attributes");
     const bool binary = theirs.value("inputDataType", "") == "BINARY" ||  // BIPOLAR times BIPOLAR, counted
                         theirs.value("outputDataType", "") == "BINARY";
-    const auto shown = [&](DataType type) { return binary && type == DataType::bipolar() ? "BINARY" : type_of(type); };
+    const auto shown = [&](DataType type) {
+        return binary && type == DataType::bipolar() ? "BINARY" : type_of(type);
+    };
     Json ours;
     if (unit.kind == FinnKind::mvau || unit.kind == FinnKind::vvau) {
         ours = {{"inputDataType", shown(unit.inputs)},
                 {"weightDataType", shown(unit.narrowest_weights)},
-                {"accDataType", fmt::format("INT{}", is_writable(node) ? unit.widest_accumulator_bits : unit.accumulator_bits)},
+                {"accDataType", fmt::format("INT{}", is_writable(node) ? unit.widest_accumulator_bits
+                                                                       : unit.accumulator_bits)},
                 {"noActivation", unit.steps > 0 ? 0 : 1}};
         if (unit.steps > 0) ours["outputDataType"] = shown(unit.outputs);
     }
     if (unit.kind == FinnKind::mvau) ours.update({{"MW", unit.mw}, {"MH", unit.mh}});
     if (unit.kind == FinnKind::vvau)
-        ours.update({{"Channels", unit.channels}, {"Kernel", numbers(unit.kernel)}, {"Dim", numbers(unit.output)}});
+        ours.update(
+            {{"Channels", unit.channels}, {"Kernel", numbers(unit.kernel)}, {"Dim", numbers(unit.output)}});
     if (unit.kind == FinnKind::window)
-        ours = {{"IFMChannels", unit.channels},         {"ConvKernelDim", numbers(unit.kernel)},
-                {"Stride", numbers(unit.strides)}, {"Dilation", numbers(unit.dilations)},
-                {"IFMDim", numbers(unit.input)},        {"OFMDim", numbers(unit.output)},
+        ours = {{"IFMChannels", unit.channels},       {"ConvKernelDim", numbers(unit.kernel)},
+                {"Stride", numbers(unit.strides)},    {"Dilation", numbers(unit.dilations)},
+                {"IFMDim", numbers(unit.input)},      {"OFMDim", numbers(unit.output)},
                 {"depthwise", unit.depthwise ? 1 : 0}};
     if (unit.kind == FinnKind::padding)
         ours = {{"NumChannels", unit.channels},
                 {"ImgDim", numbers(unit.input)},
-                {"Padding", Json::array({layer.window.pads.top, layer.window.pads.left, layer.window.pads.bottom,
-                                         layer.window.pads.right})}};
+                {"Padding", Json::array({layer.window.pads.top, layer.window.pads.left,
+                                         layer.window.pads.bottom, layer.window.pads.right})}};
     if (unit.kind == FinnKind::thresholding)
-        ours = {{"NumChannels", unit.channels}, {"numSteps", unit.steps},
-                {"inputDataType", shown(unit.inputs)}, {"outputDataType", shown(unit.outputs)}};
+        ours = {{"NumChannels", unit.channels},
+                {"numSteps", unit.steps},
+                {"inputDataType", shown(unit.inputs)},
+                {"outputDataType", shown(unit.outputs)}};
     if (unit.kind == FinnKind::max_pool)
-        ours = {{"NumChannels", unit.channels}, {"PoolDim", numbers(unit.kernel)}, {"ImgDim", numbers(unit.input)}};
+        ours = {{"NumChannels", unit.channels},
+                {"PoolDim", numbers(unit.kernel)},
+                {"ImgDim", numbers(unit.input)}};
     if (unit.kind == FinnKind::pool)
-        ours = {{"Channels", unit.channels}, {"KernelSize", numbers(unit.kernel)}, {"OutImgDims", numbers(unit.output)}};
-    if (unit.kind == FinnKind::global_pool) ours = {{"NumChannels", unit.channels}, {"inputDataType", type_of(unit.inputs)}};
+        ours = {{"Channels", unit.channels},
+                {"KernelSize", numbers(unit.kernel)},
+                {"OutImgDims", numbers(unit.output)}};
+    if (unit.kind == FinnKind::global_pool)
+        ours = {{"NumChannels", unit.channels}, {"inputDataType", type_of(unit.inputs)}};
     if (unit.kind == FinnKind::label_select) ours = {{"Labels", unit.channels}};
     return ours;
 }

@@ -114,8 +114,8 @@ TEST_CASE("legal cuts lie between layers and carry all that crosses") {
     CHECK(crossing(2) == std::vector<std::string>{"sum"});
     CHECK(crossing(4) == std::vector<std::string>{"flat"});
     CHECK(cuts[0].after == 0);
-    CHECK(cuts[0].bytes == 36);                 // 144 elements of 2 bits
-    CHECK(cuts[1].bytes == 36 + 144 * 5 / 8);   // and as many of 5 bits
+    CHECK(cuts[0].bytes == 36);                // 144 elements of 2 bits
+    CHECK(cuts[1].bytes == 36 + 144 * 5 / 8);  // and as many of 5 bits
 
     CHECK(legal_cuts(view, CutInside::never, 1).size() == 4);
 

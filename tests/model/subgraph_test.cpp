@@ -89,7 +89,8 @@ void check_parts(const Model& model) {
         for (const std::int64_t parts : {1, 2, 3})
             check_channels(before, parts);
     }
-    if (graph.outputs.size() == 1) check_channels(subgraph(graph, part_of(view, 0, view.layers.size() - 1, "whole")), 2);
+    if (graph.outputs.size() == 1)
+        check_channels(subgraph(graph, part_of(view, 0, view.layers.size() - 1, "whole")), 2);
 }
 
 OnnxMaker branching_network() {
@@ -122,7 +123,9 @@ OnnxMaker branching_network() {
 OnnxMaker quantized_network() {
     OnnxMaker maker;
     maker.input("x", {1, 3, 4, 4});
-    maker.constant("sx", {}, {0.05F}).constant("sw", {4}, {0.1F, 0.2F, 0.15F, 0.4F}).constant("sy", {}, {0.7F});
+    maker.constant("sx", {}, {0.05F})
+        .constant("sw", {4}, {0.1F, 0.2F, 0.15F, 0.4F})
+        .constant("sy", {}, {0.7F});
     maker.constant("one", {}, {0.25F}).integers("zero64", {}, {3});
     set(maker.node("Cast", {"zero64"}, "zero"), "to", onnx::TensorProto::UINT8);
     std::vector<std::int64_t> weights;

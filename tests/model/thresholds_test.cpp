@@ -57,8 +57,8 @@ Thresholds check_chain(const OnnxMaker& maker) {
     return *found;
 }
 
-OnnxMaker multi_threshold(const Extents& shape, const std::vector<float>& thresholds, std::int64_t rows, double scale,
-                          double bias) {
+OnnxMaker multi_threshold(const Extents& shape, const std::vector<float>& thresholds, std::int64_t rows,
+                          double scale, double bias) {
     OnnxMaker maker;
     maker.input("x", shape).annotate("x", "INT8");
     maker.constant("t", {rows, static_cast<std::int64_t>(thresholds.size()) / rows}, thresholds);
@@ -70,7 +70,8 @@ OnnxMaker multi_threshold(const Extents& shape, const std::vector<float>& thresh
 }  // namespace
 
 TEST_CASE("thresholds in any order, fractions and those that nothing reaches") {
-    const auto found = check_chain(multi_threshold({1, 3}, {5, -7.5F, 100, 0.25F, 0, -1000, 500, 3, 3}, 3, 1, 0));
+    const auto found =
+        check_chain(multi_threshold({1, 3}, {5, -7.5F, 100, 0.25F, 0, -1000, 500, 3, 3}, 3, 1, 0));
     CHECK(found.values == std::vector<std::int64_t>{-7, 5, 100, -128, 0, 1, 3, 3, 128});
     CHECK(found.signs == std::vector<int>{1, 1, 1});
 }
@@ -96,7 +97,8 @@ TEST_CASE("quantizers behind functions of integers, whatever the passes make of 
         CAPTURE(bits);
         OnnxMaker maker;
         maker.input("x", {1, 4}).annotate("x", "INT10");
-        maker.constant("factor", {4}, {0.37F, -0.11F, 0.05F, -1.7F}).constant("offset", {4}, {0.5F, -3, 11.25F, 0});
+        maker.constant("factor", {4}, {0.37F, -0.11F, 0.05F, -1.7F})
+            .constant("offset", {4}, {0.5F, -3, 11.25F, 0});
         maker.constant("s", {}, {0.43F}).constant("z", {}, {0}).constant("bits", {}, {std::stof(bits)});
         maker.node("Mul", {"x", "factor"}, "scaled");
         maker.node("Add", {"scaled", "offset"}, "shifted");
@@ -137,8 +139,8 @@ TEST_CASE("a bias moves thresholds") {
     for (std::int64_t x = -100; x <= 100; ++x)
         for (std::size_t c = 0; c < 2; ++c)
             CHECK(moved.apply(c, x) == found.apply(c, x + bias[c]));
-    const auto falling = behind_bias(check_chain(multi_threshold({1, 1}, {3, 4}, 1, -1, 0)), std::vector<std::int64_t>{9},
-                                     {-20, 20});
+    const auto falling = behind_bias(check_chain(multi_threshold({1, 1}, {3, 4}, 1, -1, 0)),
+                                     std::vector<std::int64_t>{9}, {-20, 20});
     for (std::int64_t x = -20; x <= 20; ++x)
         CHECK(falling.apply(0, x) == -((x + 9 >= 3) + (x + 9 >= 4)));
 }
@@ -195,7 +197,8 @@ std::size_t wrong_results(const Graph& graph, const Layer& layer, const Threshol
         std::vector<const Tensor*> operands{&x};
         std::vector<const Values*> operand_values{&values};
         for (std::size_t k = 1; k < node.inputs.size(); ++k)
-            operands.push_back(&graph[node.inputs[k]]), operand_values.push_back(&*graph[node.inputs[k]].constant);
+            operands.push_back(&graph[node.inputs[k]]),
+                operand_values.push_back(&*graph[node.inputs[k]].constant);
         const auto made = run_node({node, operands, y}, operand_values);
         REQUIRE_MESSAGE(made, made.error().message);
         for (std::size_t c = 0; c < channels; ++c)

@@ -25,13 +25,16 @@ Result<std::vector<Values>> run_written(const Graph& graph, const std::vector<Va
     const auto read = model::Model::parse(stage->onnx, "part");
     if (!read) return fail(read.error());
     if (read->inputs() != stage->inputs || read->outputs() != stage->outputs)
-        return fail(Fault::failed, "part '{}' takes{} and makes{} when it is read again, but promises{} and{}", graph.name,
-                    shown(read->inputs()), shown(read->outputs()), shown(stage->inputs), shown(stage->outputs));
+        return fail(Fault::failed,
+                    "part '{}' takes{} and makes{} when it is read again, but promises{} and{}", graph.name,
+                    shown(read->inputs()), shown(read->outputs()), shown(stage->inputs),
+                    shown(stage->outputs));
     return model::run_reference(read->graph(), inputs);
 }
 
 // The one output of a graph, some of its channels after the others.
-Result<std::vector<Values>> run_channels(const Graph& graph, const std::vector<Values>& inputs, std::int64_t parts) {
+Result<std::vector<Values>> run_channels(const Graph& graph, const std::vector<Values>& inputs,
+                                         std::int64_t parts) {
     const auto& output = graph[graph.outputs[0]];
     const auto axis = static_cast<std::size_t>(model::channel_axis(output));
     const auto channels = output.shape[axis];
@@ -62,7 +65,8 @@ Result<Tensors> wire_of_results(const Graph& graph, const std::vector<Values>& m
     for (std::size_t i = 0; i < made.size(); ++i) {
         const auto& output = graph[graph.outputs[i]];
         tensors.emplace_back(wire_desc(output).wire_bytes());
-        if (auto done = model::values_to_wire(output, made[i], tensors.back()); !done) return fail(done.error());
+        if (auto done = model::values_to_wire(output, made[i], tensors.back()); !done)
+            return fail(done.error());
     }
     return tensors;
 }
@@ -84,7 +88,8 @@ bool is_image(const model::Tensor& tensor) {
     return tensor.layout == model::Layout::nchw;
 }
 
-Result<std::vector<Values>> run_form(const Graph& stage, const model::FinnForm& form, const std::vector<Values>& inputs) {
+Result<std::vector<Values>> run_form(const Graph& stage, const model::FinnForm& form,
+                                     const std::vector<Values>& inputs) {
     const auto read = model::Model::parse(form.onnx, "form");
     if (!read) return fail(read.error());
     const auto &in = stage[stage.inputs[0]], &out = stage[stage.outputs[0]];
@@ -103,8 +108,8 @@ Result<std::vector<Values>> run_form(const Graph& stage, const model::FinnForm& 
 std::string shown(const std::vector<TensorDesc>& tensors) {
     std::string text;
     for (const auto& each : tensors)
-        text += fmt::format(" {} {} ({}) {} {}", each.type.name(), each.name, fmt::join(each.shape, "x"), each.layout,
-                            each.declared);
+        text += fmt::format(" {} {} ({}) {} {}", each.type.name(), each.name, fmt::join(each.shape, "x"),
+                            each.layout, each.declared);
     return text;
 }
 
@@ -114,9 +119,11 @@ Result<Tensors> run_parts(const model::LayerView& view, const model::LegalCut& c
     const auto values = values_of_chunk(graph, chunk);
     if (!values) return fail(values.error());
     const auto before = model::subgraph(graph, model::part_of(view, 0, cut.after, "before"));
-    const auto behind = model::subgraph(graph, model::part_of(view, cut.after + 1, view.layers.size() - 1, "behind"));
+    const auto behind =
+        model::subgraph(graph, model::part_of(view, cut.after + 1, view.layers.size() - 1, "behind"));
     const auto& first = before[before.outputs[0]];
-    const auto channels = first.shape.empty() ? 1 : first.shape[static_cast<std::size_t>(model::channel_axis(first))];
+    const auto channels =
+        first.shape.empty() ? 1 : first.shape[static_cast<std::size_t>(model::channel_axis(first))];
     const auto most = std::min(channels, static_cast<std::int64_t>(parts));
     const bool divided = before.outputs.size() == 1 && most > 1;
     const auto crossing = divided ? run_channels(before, *values, most) : run_written(before, *values);
@@ -126,10 +133,12 @@ Result<Tensors> run_parts(const model::LayerView& view, const model::LegalCut& c
     return wire_of_results(graph, *made);
 }
 
-std::optional<Result<Tensors>> run_finn_forms(const model::LayerView& view, const model::LegalCut& cut, const Tensors& chunk) {
+std::optional<Result<Tensors>> run_finn_forms(const model::LayerView& view, const model::LegalCut& cut,
+                                              const Tensors& chunk) {
     const auto& graph = *view.graph;
-    const Graph stages[] = {model::subgraph(graph, model::part_of(view, 0, cut.after, "before")),
-                            model::subgraph(graph, model::part_of(view, cut.after + 1, view.layers.size() - 1, "behind"))};
+    const Graph stages[] = {
+        model::subgraph(graph, model::part_of(view, 0, cut.after, "before")),
+        model::subgraph(graph, model::part_of(view, cut.after + 1, view.layers.size() - 1, "behind"))};
     auto values = values_of_chunk(graph, chunk);
     if (!values) return fail(values.error());
     bool any = false;
@@ -149,7 +158,8 @@ Result<> check_thresholds(const model::LayerView& view) {
     for (const auto& layer : view.layers) {
         if (!layer.activation || graph.nodes[layer.activation->nodes[0]].inputs.size() > 2) continue;
         const auto found = model::thresholds_of(graph, layer);
-        const auto probe = found ? model::ChainProbe::of(graph, layer.activation->nodes) : fail(found.error());
+        const auto probe =
+            found ? model::ChainProbe::of(graph, layer.activation->nodes) : fail(found.error());
         if (!probe) continue;
         const auto width = found->range.max - found->range.min;
         for (std::int64_t i = 0; i <= tries; ++i) {
@@ -158,8 +168,8 @@ Result<> check_thresholds(const model::LayerView& view) {
             if (!made) return fail(made.error());
             for (std::size_t c = 0; c < probe->channels(); ++c)
                 if ((*made)[c] != found->apply(c, x))
-                    return fail(Fault::failed, "layer '{}': channel {} of {} becomes {}, not {}", layer.name, c, x, (*made)[c],
-                                found->apply(c, x));
+                    return fail(Fault::failed, "layer '{}': channel {} of {} becomes {}, not {}", layer.name,
+                                c, x, (*made)[c], found->apply(c, x));
         }
     }
     return {};

@@ -13,7 +13,8 @@ Result<Tensors> run_parts(const model::LayerView& view, const model::LegalCut& c
                           std::size_t parts);
 
 // As two stages, each in FINN's form where it has one; empty where none has.
-std::optional<Result<Tensors>> run_finn_forms(const model::LayerView& view, const model::LegalCut& cut, const Tensors& chunk);
+std::optional<Result<Tensors>> run_finn_forms(const model::LayerView& view, const model::LegalCut& cut,
+                                              const Tensors& chunk);
 
 // What thresholds_of says of the network's activations is what the reference interpreter computes, for some integers.
 // Errors: failed, naming the layer.
