@@ -219,4 +219,8 @@ TEST_CASE("MobileNetV1 W4A4 fills six Zedboards with the ZCU102 folding, the fir
     CHECK(has(less.err, "228 bram18 of 224"));
     CHECK(has(less.err, "252 bram18 of 224"));
     CHECK(has(less.err, "what would do"));
+    // Stages that are hard to decide from an earlier cut are not lost to a later one.
+    const auto best = world.fard({"split", model, "--board", "zedboard", "--boards", "6", "--fraction", "0.9", "--json"});
+    REQUIRE_MESSAGE(best.exit_code == 0, best.err);
+    CHECK(best.json()["gap"].get<double>() < 0.05);
 }
