@@ -1,17 +1,14 @@
 // fard split MODEL.onnx: the best cut of a network for the boards that there are.
-#include <fmt/ranges.h>
-
 #include <algorithm>
 #include <charconv>
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
-#include <nlohmann/json.hpp>
 
-#include "base/suggest.hpp"
 #include "cli/commands.hpp"
 #include "cli/console.hpp"
+#include "cli/plan.hpp"
 #include "cli/shapes.hpp"
 #include "overlays/files.hpp"
 #include "splitter/emit/emit.hpp"
@@ -24,7 +21,6 @@ namespace {
 
 namespace fs = std::filesystem;
 using namespace splitter;
-using nlohmann::json;
 
 constexpr std::size_t most_boards = 64;  // where their number is to be found
 constexpr std::uint64_t most_folding_bytes = 16 << 20;
@@ -33,7 +29,7 @@ CommandSpec spec() {
     return {"split",
             "find the best cut of a model for given boards",
             {"MODEL.onnx"},
-            {{"board", "NAME", "the kind of board: zedboard, pynq-z1, zcu102, ..."},
+            {{"board", "NAME", "the kind of board: zedboard, pynq-z1, zcu102, ..., or computer"},
              {"boards", "N", "how many of them (as many as it takes)"},
              {"cluster", "CLUSTER.toml", "boards of several kinds, instead of --board"},
              {"stages", "N", "exactly so many stages (as many as is best)"},
@@ -63,16 +59,6 @@ struct Boards {
     std::vector<Board> others;    // one of each profile
 };
 
-Result<std::vector<Board>> one_of_each(const fs::path& profiles, const Fractions& fractions) {
-    std::vector<Board> boards;
-    for (const auto* name : {"zedboard", "ultra96", "kv260", "zcu104", "zcu102", "u280"}) {
-        const auto profile = load_board_profile(profiles, name);
-        if (!profile) continue;
-        if (auto board = board_of(*profile, name, {.mbit_per_s = 1000}, fractions)) boards.push_back(std::move(*board));
-    }
-    return boards;
-}
-
 Result<Boards> read_boards(const Options& options) {
     if (options.given("cluster") == options.given("board"))
         return fail(Fault::invalid_input, "which boards? --board NAME, or --cluster CLUSTER.toml");
@@ -83,7 +69,7 @@ Result<Boards> read_boards(const Options& options) {
     const auto profiles = find_board_profiles();
     if (!profiles) return fail(profiles.error());
     Boards boards;
-    if (auto others = one_of_each(*profiles, *fractions)) boards.others = std::move(*others);
+    boards.others = one_of_each(*profiles, *fractions);
     if (options.given("cluster")) {
         auto cluster = read_cluster(options.text("cluster"), *profiles, *fractions);
         if (!cluster) return fail(cluster.error());
@@ -124,7 +110,7 @@ Result<Description> read_network(const Options& options, const model::Model& mod
     if (!mode) return fail(mode.error());
     DescribeSettings settings;
     settings.estimates.mode = *mode;
-    settings.dsp48e1 = std::ranges::any_of(cluster.boards, [](const Board& board) { return board.part.starts_with("xc7"); });
+    describe_for(cluster, settings);
     FoldingFile folding;
     if (options.given("folding")) {
         settings.folding_name = options.text("folding");
@@ -144,11 +130,8 @@ Result<Description> read_network(const Options& options, const model::Model& mod
 
 Result<Request> read_request(const Options& options) {
     Request request;
-    const auto name = options.text("strategy", "throughput");
-    const auto strategy = strategy_of(name);
-    if (!strategy)
-        return fail(Fault::invalid_input, "--strategy {}: there is no such strategy{}; there are: {}", name,
-                    did_you_mean(name, strategy_names()), fmt::join(strategy_names(), ", "));
+    const auto strategy = read_strategy(options, "throughput");
+    if (!strategy) return fail(strategy.error());
     request.strategy = *strategy;
     if (options.given("stages")) {
         const auto stages = options.number("stages", 1, 1, 4096);
@@ -173,64 +156,8 @@ Result<Found> find(const Description& description, Boards& boards, const Request
     } else {
         found = search(description.network, cluster, request);
     }
-    if (found) return found;
-    if (found.error().fault != Fault::refused) return found;
-    const auto causes = why_nothing_fits(description.network, cluster, boards.others);
-    return fail(Fault::invalid_input, "{}: {}", found.error().message, fmt::join(causes, "\n  "));
-}
-
-std::vector<std::string> layers_of(const Network& network, const PlannedStage& stage) {
-    std::vector<std::string> names;
-    for (auto layer = network.cuts[stage.begin].layers; layer < network.cuts[stage.end].layers; ++layer)
-        names.push_back(network.layers[layer].name);
-    return names;
-}
-
-double share(std::int64_t part, std::int64_t whole) {
-    return whole > 0 ? static_cast<double>(part) / static_cast<double>(whole) : 0;
-}
-
-// The value and its bound in the unit of the objective: results per second, or milliseconds.
-struct Certificate {
-    double bound = 0, gap = 0;
-};
-Certificate certificate_of(const Found& found, Strategy strategy) {
-    const auto value = found.value_s(strategy);
-    if (!(found.bound_s > 0)) return {};
-    if (strategy == Strategy::latency) return {found.bound_s * 1e3, (value - found.bound_s) / found.bound_s};
-    return {1 / found.bound_s, 1 - found.bound_s / value};
-}
-
-json as_json(const Network& network, const Cluster& cluster, const Found& found, Strategy strategy) {
-    auto stages = json::array();
-    for (std::size_t i = 0; i < found.plan.stages.size(); ++i) {
-        const auto& stage = found.plan.stages[i];
-        const auto& cost = found.cost.stages[i];
-        const auto& board = cluster.boards[stage.boards.front()];
-        json resources, utilisation;
-        for (std::size_t k = 0; k < Resources::kinds; ++k) {
-            resources[resource_names[k]] = cost.need.of[k];
-            utilisation[resource_names[k]] = share(cost.need.of[k], board.whole.of[k]);
-        }
-        stages.push_back({{"position", i},
-                          {"layers", layers_of(network, stage)},
-                          {"board", board_names(cluster, stage)},
-                          {"resources", resources},
-                          {"utilisation", utilisation},
-                          {"cycles", cost.cycles},
-                          {"compute_ms", cost.compute_s * 1e3},
-                          {"bytes_out", network.cuts[stage.end].bytes},
-                          {"replicas", stage.boards.size()},
-                          {"parts", 1}});
-    }
-    const auto certificate = certificate_of(found, strategy);
-    return {{"strategy", name_of(strategy)},
-            {"stages", std::move(stages)},
-            {"throughput_per_s", 1 / found.cost.period_s},
-            {"latency_ms", found.cost.latency_s * 1e3},
-            {"bottleneck", bottleneck_of(network, cluster, found).what},
-            {"bound", certificate.bound},
-            {"gap", certificate.gap}};
+    if (!found) return tl::unexpected(explained(found.error(), description, cluster, boards.others));
+    return found;
 }
 
 std::string table_of(const Network& network, const Cluster& cluster, const Found& found) {
@@ -306,7 +233,7 @@ Result<> run(const Options& options) {
     const auto& network = description->network;
     if (options.given("svg"))
         if (auto r = write_svg(options.text("svg"), svg_of(network, boards->cluster, *found, network.name)); !r) return r;
-    const auto plan = as_json(network, boards->cluster, *found, request->strategy).dump();
+    const auto plan = plan_json(network, boards->cluster, *found, request->strategy);
     if (options.given("out"))
         if (auto r = write_stages(options, *model, *description, boards->cluster, *found, plan); !r) return r;
     if (options.given("json"))

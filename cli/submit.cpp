@@ -1,4 +1,5 @@
-// fard submit APP.toml: the app's inputs through its pipeline, on the cluster that is there or on its own.
+// fard submit APP.toml, fard submit MODEL.onnx --boards N: inputs through a pipeline, on the cluster that is there or on
+// one of its own.
 #include <algorithm>
 #include <condition_variable>
 #include <cstdio>
@@ -8,6 +9,7 @@
 #include "cli/array_file.hpp"
 #include "cli/commands.hpp"
 #include "cli/console.hpp"
+#include "cli/cut_model.hpp"
 #include "cli/jobs_dirs.hpp"
 #include "cli/not_numbers.hpp"
 #include "cli/out_of_memory.hpp"
@@ -24,24 +26,24 @@ namespace fard::cli {
 namespace {
 
 CommandSpec spec() {
-    return {"submit",
-            "run an app's inputs through its pipeline",
-            {"APP.toml"},
-            {{"input", "PATH",
-              "image, directory of images, .npy array, CIFAR-10 or IDX binary; may be repeated", true},
-             {"chunks", "N", "take the first N inputs, going round when there are fewer"},
-             {"output", "OUT.npy",
-              "write all results as one array; NAME=OUT.npy or OUT.npz where there are several", true},
-             {"prepared", "IN.npy", "write what position 0 is fed as one array"},
-             {"top", "K", "show the K best classes of each result"},
-             {"timeout", "TIME", "give up after TIME: 5s, 2min, or a number of seconds"},
-             {"jobs-dir", "DIR", "where job programs are, for a cluster of its own; may be repeated", true},
-             {"node", "ADDRESS", "the node manager to talk to, instead of FARD_NODE or the local cluster"},
-             {"json", "", "print the summary as one JSON object"}}};
+    std::vector<OptionSpec> table{
+        {"input", "PATH", "image, directory of images, .npy array, CIFAR-10 or IDX binary; may be repeated", true},
+        {"chunks", "N", "take the first N inputs, going round when there are fewer"},
+        {"output", "OUT.npy", "write all results as one array; NAME=OUT.npy or OUT.npz where there are several", true},
+        {"prepared", "IN.npy", "write what position 0 is fed as one array"},
+        {"top", "K", "show the K best classes of each result"},
+        {"timeout", "TIME", "give up after TIME: 5s, 2min, or a number of seconds"},
+        {"jobs-dir", "DIR", "where job programs are, for a cluster of its own; may be repeated", true},
+        {"node", "ADDRESS", "the node manager to talk to, instead of FARD_NODE or the local cluster"},
+        {"json", "", "print the summary as one JSON object"}};
+    const auto more = cut_options();
+    table.insert(table.end(), more.begin(), more.end());
+    return {"submit", "run an app's inputs through its pipeline, or cut a model and run it", {"APP.toml|MODEL.onnx"}, table};
 }
 
 struct Request {
     AppFile app;
+    std::unique_ptr<PrivateDirectory> directory;  // of the app's stages, where it is a model that was cut
     std::vector<std::string> labels;
     std::size_t top = 0;  // 0: none
     bool json = false;
@@ -69,11 +71,29 @@ Result<> check_outputs(const Options& options, const Request& request) {
     return {};
 }
 
-Result<Request> read_request(const Options& options) {
+Result<> read_app(const Options& options, Request& request, ProgressLine& progress) {
+    const auto cuts = is_to_be_cut(options);
+    if (!cuts) return fail(cuts.error());
+    if (!*cuts) {
+        auto app = read_app_file(options.positional(0));
+        if (!app) return fail(app.error());
+        request.app = std::move(*app);
+        return {};
+    }
+    progress.show("planning " + options.positional(0));
+    auto cut = cut_model(options);
+    progress.wipe();
+    if (!cut) return fail(cut.error());
+    for (const auto& remark : cut->notes)
+        note(remark);
+    request.app = std::move(cut->app);
+    request.directory = std::move(cut->directory);
+    return {};
+}
+
+Result<Request> read_request(const Options& options, ProgressLine& progress) {
     Request request;
-    auto app = read_app_file(options.positional(0));
-    if (!app) return fail(app.error());
-    request.app = std::move(*app);
+    if (auto read = read_app(options, request, progress); !read) return fail(read.error());
     if (request.app.model && !request.app.model->labels.empty()) {
         auto labels = read_labels(request.app.model->labels);
         if (!labels) return fail(labels.error());
@@ -297,13 +317,14 @@ Result<> submit(const Options& options) {
         "fard submit: there is not enough memory for so many chunks; give fewer with --chunks or --input, or raise the "
         "limit (ulimit -v)\n");
     ProgressLine progress;
-    auto request = read_request(options);
+    auto request = read_request(options, progress);
     if (!request) return fail(request.error());
     auto place = place_to_run(*request, options);
     if (!place) return fail(place.error());
     progress.show("cutting and packing " + request->app.name);
     auto packed = pack_app(request->app);
     if (!packed) return fail(packed.error());
+    request->directory.reset();
     auto feed = read_feed(*request, *packed, progress);
     if (!feed) return fail(feed.error());
     auto output = OutputFiles::create(options.texts("output"), packed->outputs());

@@ -240,8 +240,8 @@ Result<AppFile> parse_app_file(std::string_view text, const std::filesystem::pat
 Result<AppFile> read_app_file(const std::filesystem::path& file) {
     const auto wrong_kind = [&](const char* what) {
         return fail(Fault::invalid_input,
-                    "{}: is {}, not an app file (TOML); `fard run` and `fard inspect` take a model, docs/app-file.md says "
-                    "what an app file holds",
+                    "{}: is {}, not an app file (TOML); `fard run`, `fard inspect` and `fard submit --boards N` take a model, "
+                    "docs/app-file.md says what an app file holds",
                     file.string(), what);
     };
     const auto extension = file.extension();

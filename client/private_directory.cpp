@@ -64,7 +64,7 @@ Result<std::unique_ptr<PrivateDirectory>> PrivateDirectory::make(const std::stri
     for (int attempt = 0; attempt < 5; ++attempt) {
         name = (parent / (prefix + "-XXXXXX")).string();
         if (!mkdtemp(name.data()))
-            return fail(Fault::io, "cannot make a directory for sockets ({}): {}; TMPDIR names where (a short path)",
+            return fail(Fault::io, "cannot make a private directory ({}): {}; TMPDIR names where (a short path)",
                         name, std::strerror(errno));
         const int lock = take_lock(name, O_CREAT);
         if (lock >= 0 && fs::exists(fs::path(name) / lock_name, error))

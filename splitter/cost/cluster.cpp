@@ -69,14 +69,14 @@ Result<Board> board_of(const BoardProfile& profile, const std::string& name, con
                                    : 1;
     if (board.slots < 1 || board.slots > max_slots)
         return fail(Fault::invalid_input, "board '{}': {} slots; a board has 1 to {}", name, board.slots, max_slots);
-    if (!profile.fabric)
-        return fail(Fault::invalid_input, "board '{}': the profile '{}' says no clock; add a [fabric] section to it", name,
-                    profile.name);
-    board.clock_hz = profile.fabric->clock_mhz.value * 1e6;
     Resources part;
     for (std::size_t i = 0; i < Resources::kinds; ++i)
         part.of[i] = profile.resources.at(resource_names[i]).value / static_cast<std::int64_t>(board.slots);
     board.whole = part;
+    if (!profile.fabric && part != Resources{})
+        return fail(Fault::invalid_input, "board '{}': the profile '{}' says no clock; add a [fabric] section to it", name,
+                    profile.name);
+    board.clock_hz = profile.fabric ? profile.fabric->clock_mhz.value * 1e6 : 1;  // nothing is computed at it
     board.usable = times(part, fractions.of);
     read_processor(profile, board);
     return board;

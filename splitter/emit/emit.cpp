@@ -184,7 +184,7 @@ class Emitter {
     }
 
     std::string app() const {
-        std::string text = fmt::format("# Written by fard split. Where it runs on CPUs it computes the same as on boards.\n[app]\nname = {}\n"
+        std::string text = fmt::format("# Written by fard. Where it runs on CPUs it computes the same as on boards.\n[app]\nname = {}\n"
                                        "description = {}\n\n[model]\nfile = {}\n",
                                        toml_string(emission_.name),
                                        toml_string(fmt::format("{} in {} stages", emission_.name, found_.plan.stages.size())),

@@ -45,7 +45,7 @@ class Describer {
         for (std::size_t i = 0; i < view_.layers.size(); ++i)
             if (auto r = layer(i); !r) return fail(r.error());
         cuts();
-        note();
+        if (!settings_.processors) note();
         return std::move(result_);
     }
 
@@ -98,7 +98,7 @@ class Describer {
         layer.parameters = from.parameters;
         auto& options = result_.options.emplace_back();
         const bool outside = std::ranges::find(units_.outside, index) != units_.outside.end();
-        if (outside && from.macs > 0) return {};
+        if (settings_.processors || (outside && from.macs > 0)) return {};
         if (settings_.folding && !units.empty())
             options.push_back(as_file_says(from, units));
         else
@@ -170,6 +170,11 @@ class Describer {
 };
 
 }  // namespace
+
+void describe_for(const Cluster& cluster, DescribeSettings& settings) {
+    settings.processors = std::ranges::all_of(cluster.boards, [](const Board& board) { return board.whole == Resources{}; });
+    settings.dsp48e1 = std::ranges::any_of(cluster.boards, [](const Board& board) { return board.part.starts_with("xc7"); });
+}
 
 Result<Description> describe(const model::Model& model, const DescribeSettings& settings) {
     return Describer(model, settings).run();

@@ -8,6 +8,7 @@
 #include "base/result.hpp"
 #include "model/layers/cuts.hpp"
 #include "model/model.hpp"
+#include "splitter/cost/cluster.hpp"
 #include "splitter/estimates/folding_file.hpp"
 #include "splitter/estimates/options.hpp"
 
@@ -15,6 +16,7 @@ namespace fard::splitter {
 
 struct DescribeSettings {
     OptionSettings estimates;
+    bool processors = false;            // no board has a fabric: processors compute every layer
     bool dsp48e1 = false;               // for a board of the 7 series
     const FoldingFile* folding = nullptr;  // every layer as this says; outlives the call
     std::string folding_name;              // for messages
@@ -29,6 +31,9 @@ struct Description {
     std::vector<std::string> notes;                       // what people should know: layers outside, units without a folding
     model::FinnSettings finn;                             // how FINN is to make the units
 };
+
+// What boards of this kind want of the settings.
+void describe_for(const Cluster& cluster, DescribeSettings& settings);
 
 // Layers that FINN makes no units of: those with products have no folding, so a processor computes them; the others take
 // nothing of a fabric. Errors: invalid_input (the folding file is another network's: which unit).

@@ -44,6 +44,18 @@ TEST_CASE("boards of one profile, with FINN's fractions or one for all") {
     CHECK_FALSE(cluster_of(profile, 0, Fractions{}));
 }
 
+TEST_CASE("a computer has no fabric; what has one needs a clock") {
+    auto profile = load_board_profile(boards(), "computer").value();
+    const auto cluster = cluster_of(profile, 2, Fractions{}).value();
+    CHECK(cluster.boards[0].whole == Resources{});
+    CHECK(cluster.boards[0].slots == 1);
+    CHECK(cluster.boards[0].macs_per_s > 1e9);
+    profile.resources["lut"].value = 1;
+    const auto clockless = cluster_of(profile, 2, Fractions{});
+    REQUIRE_FALSE(clockless);
+    CHECK(clockless.error().message.find("says no clock") != std::string::npos);
+}
+
 TEST_CASE("a cluster file of mixed boards") {
     const auto cluster = parse("input_at = 'left'\noutput_at = 'client'\n" + two + "[client]\nmbit_per_s = 1000\nlatency_us = 3\n").value();
     REQUIRE(cluster.boards.size() == 2);

@@ -179,4 +179,27 @@ TEST_CASE("a plan has a bottleneck, a remedy and a drawing") {
     CHECK(svg.find("pynq-z1-0") != std::string::npos);
 }
 
+TEST_CASE("computers compute every layer, evenly shared where each takes a stage") {
+    const auto model = cnv();
+    const auto cluster = boards("computer", 3);
+    DescribeSettings settings;
+    describe_for(cluster, settings);
+    const auto description = describe(model, settings).value();
+    CHECK(std::ranges::all_of(description.network.layers, [](const Layer& layer) { return layer.foldings.empty(); }));
+    CHECK(description.notes.empty());
+    const auto found = search(description.network, cluster, {Strategy::throughput, 3}).value();
+    REQUIRE(found.plan.stages.size() == 3);
+    double sum = 0, most = 0;
+    for (std::size_t i = 0; i < 3; ++i) {
+        CHECK(found.plan.stages[i].on_processor);
+        sum += found.cost.stages[i].compute_s;
+        most = std::max(most, found.cost.stages[i].compute_s);
+    }
+    CHECK(most < sum * 0.7);
+    settings = {};
+    describe_for(boards("zedboard", 1), settings);
+    CHECK_FALSE(settings.processors);
+    CHECK(settings.dsp48e1);
+}
+
 }  // namespace fard

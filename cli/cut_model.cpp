@@ -1,0 +1,190 @@
+#include "cli/cut_model.hpp"
+
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <cctype>
+#include <set>
+
+#include "cli/plan.hpp"
+#include "model/model.hpp"
+#include "splitter/emit/emit.hpp"
+
+namespace fard::cli {
+namespace {
+
+namespace fs = std::filesystem;
+using namespace splitter;
+
+constexpr const char* plain = "computer";
+constexpr std::size_t most_named = 8;  // cuts that are listed
+
+bool has_extension(const fs::path& file, std::string_view wanted) {
+    auto extension = file.extension().string();
+    std::ranges::transform(extension, extension.begin(),
+                           [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+    return extension == wanted;
+}
+
+// What is to be planned, and for what.
+struct Task {
+    fs::path file;
+    model::Model model;
+    Cluster cluster;
+    std::vector<Board> others;
+    Description description;
+    Strategy strategy = Strategy::throughput;
+    bool one_each = false;  // nobody named a strategy: one stage for each board
+    std::size_t most_stages() const { return description.network.cuts.size() - 1; }
+};
+
+Result<Cluster> read_boards(const Options& options, const fs::path& profiles) {
+    const auto count = options.number("boards", 1, 1, 256);
+    if (!count) return fail(count.error());
+    const auto name = options.text("profile", plain);
+    const auto profile = load_board_profile(profiles, name);
+    if (!profile) return fail_in("--profile " + name, profile.error());
+    auto cluster = cluster_of(*profile, *count, Fractions{});
+    if (!cluster) return fail_in("--profile " + name, cluster.error());
+    return cluster;
+}
+
+Result<Task> read_task(const Options& options) {
+    const auto strategy = read_strategy(options, "throughput");
+    if (!strategy) return fail(strategy.error());
+    const auto profiles = find_board_profiles();
+    if (!profiles) return fail(profiles.error());
+    auto cluster = read_boards(options, *profiles);
+    if (!cluster) return fail(cluster.error());
+    const fs::path file = options.positional(0);
+    auto model = model::Model::load(file);
+    if (!model) return fail(model.error());
+    DescribeSettings settings;
+    describe_for(*cluster, settings);
+    auto description = describe(*model, settings);
+    if (!description) return fail_in(file.string(), description.error());
+    if (description->network.name.empty()) description->network.name = file.stem().string();
+    return Task{file,
+                std::move(*model),
+                std::move(*cluster),
+                one_of_each(*profiles, Fractions{}),
+                std::move(*description),
+                *strategy,
+                !options.given("strategy")};
+}
+
+Result<Found> plan(const Task& task) {
+    const auto& network = task.description.network;
+    if (task.one_each) {
+        auto few = task.cluster;  // with no board to spare for a replica
+        few.boards.resize(std::min(few.boards.size(), task.most_stages()));
+        auto found = search(network, few, {task.strategy, few.boards.size()});
+        if (found || found.error().fault != Fault::refused) return found;
+    }
+    auto found = search(network, task.cluster, {task.strategy, {}});
+    if (!found) return tl::unexpected(explained(found.error(), task.description, task.cluster, task.others));
+    return found;
+}
+
+std::string counted(std::size_t count, const char* what) {
+    return fmt::format("{} {}{}", count, what, count == 1 ? "" : "s");
+}
+
+std::set<std::size_t> boards_of(const Found& found) {
+    std::set<std::size_t> boards;
+    for (const auto& stage : found.plan.stages)
+        boards.insert(stage.boards.begin(), stage.boards.end());
+    return boards;
+}
+
+std::vector<std::string> notes_on(const Task& task, const Found& found) {
+    std::vector<std::string> notes;
+    const auto& stages = found.plan.stages;
+    std::vector<std::string> cuts;
+    for (std::size_t i = 0; i + 1 < std::min(stages.size(), most_named + 1); ++i)
+        cuts.push_back(fmt::format("{}", fmt::join(task.description.cut_tensors[stages[i].end], " + ")));
+    if (stages.size() > most_named + 1) cuts.push_back("...");
+    const auto& profile = task.cluster.boards.front().profile;
+    const auto used = boards_of(found).size(), wanted = task.cluster.boards.size();
+    notes.push_back(fmt::format("{}: {} on {} ({}){}{}", task.file.filename().string(),
+                                counted(stages.size(), "stage"), counted(used, "board"),
+                                profile == plain ? "plain computers" : "planned for " + profile,
+                                cuts.empty() ? "" : ", cut at ", fmt::join(cuts, ", ")));
+    if (used == wanted) return notes;
+    if (task.most_stages() < wanted && task.one_each)
+        notes.push_back(fmt::format("{} of the {} boards are used: it can be cut into {} at most", used,
+                                    wanted, counted(task.most_stages(), "stage")));
+    else
+        notes.push_back(fmt::format("{} of the {} boards are used: by the strategy {} more are of no use",
+                                    used, wanted, name_of(task.strategy)));
+    return notes;
+}
+
+}  // namespace
+
+std::vector<OptionSpec> cut_options() {
+    return {{"boards", "N", "cut MODEL.onnx for N boards, and run it"},
+            {"profile", "NAME",
+             "the kind of board that it is cut for: zedboard, zcu102, ... (computer: a plain one)"},
+            {"strategy", "NAME",
+             "how it is cut: as for `fard split` (one stage for each board, the slowest as fast as can be)"},
+            {"out", "DIR", "keep the stages and their app file there"}};
+}
+
+Result<bool> is_to_be_cut(const Options& options) {
+    const fs::path file = options.positional(0);
+    std::string option;
+    for (const auto& known : cut_options())
+        if (option.empty() && options.given(known.name)) option = known.name;
+    if (!option.empty() && has_extension(file, ".toml"))
+        return fail(
+            Fault::invalid_input,
+            "--{} goes with a model (MODEL.onnx); the app file {} says itself how it is cut, and on how many "
+            "boards ([cluster] boards)",
+            option, file.string());
+    if (options.given("boards")) return true;
+    std::error_code ignored;
+    if (has_extension(file, ".onnx") && fs::exists(file, ignored))
+        return fail(
+            Fault::invalid_input,
+            "{}: is a model, not an app file; `--boards N` cuts it for N boards and runs it, `fard split` "
+            "shows the best cut for boards that you have and writes an app file, `fard run` runs it whole",
+            file.string());
+    if (!option.empty())
+        return fail(Fault::invalid_input, "--{} goes with --boards N, which cuts a model", option);
+    return false;
+}
+
+Result<CutModel> cut_model(const Options& options) {
+    auto task = read_task(options);
+    if (!task) return fail(task.error());
+    const auto found = plan(*task);
+    if (!found) return fail(found.error());
+    CutModel cut;
+    fs::path out = options.text("out");
+    if (!options.given("out")) {
+        auto directory = PrivateDirectory::make("fard-plan");
+        if (!directory) return fail(directory.error());
+        cut.directory = std::move(*directory);
+        out = cut.directory->path() / "plan";
+    }
+    std::error_code error;
+    const Emission emission{app_name(task->file.stem().string()), fs::canonical(task->file, error),
+                            plan_json(task->description.network, task->cluster, *found, task->strategy)};
+    const auto notes = emit(out, task->model, task->description, task->cluster, *found, emission);
+    if (!notes) return fail(notes.error());
+    cut.notes = notes_on(*task, *found);
+    const auto file = out / (emission.name + ".toml");
+    auto app = read_app_file(file);
+    if (!app) return fail(app.error());
+    cut.app = std::move(*app);
+    // What a board of the plan holds at once, its stand-in holds too.
+    cut.app.cluster.boards = static_cast<std::uint32_t>(boards_of(*found).size());
+    if (const auto slots = task->cluster.boards.front().slots; slots > 1)
+        cut.app.cluster.slots = static_cast<std::uint32_t>(slots);
+    if (options.given("out"))
+        cut.notes.push_back(fmt::format("kept: `fard submit {}` runs it again", file.string()));
+    return cut;
+}
+
+}  // namespace fard::cli
