@@ -16,14 +16,13 @@ wire::AppSpec outline(const AppFile& app) {
     spec.window_bytes = app.window_bytes;
     spec.link_bytes = app.link_bytes;
     for (const auto& position : app.positions) {
-        wire::PositionSpec out;
+        auto& out = spec.positions.emplace_back();
         out.name = position.name;
         out.program = position.job;
         out.replicas = position.replicas;
         out.device = position.device;
         out.board = position.board;
         out.params = position.params;
-        spec.positions.push_back(std::move(out));
     }
     return spec;
 }
