@@ -74,7 +74,7 @@ std::string pointer_for(const std::string& word) {
          "`fard down` ends the local cluster, `fard cancel RUN` a run"},
         {{"kill", "abort", "rm", "delete"}, "`fard cancel RUN` ends a run"},
         {{"start", "serve", "daemon", "cluster"}, "`fard up` starts a local cluster, `fardd` is a board's node manager"},
-        {{"deploy", "apply", "launch", "exec"}, "`fard submit APP.toml` runs an app"},
+        {{"deploy", "apply", "launch", "exec"}, "`fard submit APP.toml` runs an app, `fard submit MODEL.onnx --boards N` a model"},
         {{"show", "view", "summary", "dump", "print", "cuts"}, "`fard inspect MODEL.onnx` shows a network and its cuts"},
         {{"check", "diagnose", "debug", "test"}, "`fard doctor` looks for what is wrong"},
     };

@@ -106,17 +106,16 @@ std::vector<std::string> notes_on(const Task& task, const Found& found) {
     if (stages.size() > most_named + 1) cuts.push_back("...");
     const auto& profile = task.cluster.boards.front().profile;
     const auto used = boards_of(found).size(), wanted = task.cluster.boards.size();
-    notes.push_back(fmt::format("{}: {} on {} ({}){}{}", task.file.filename().string(),
+    notes.push_back(fmt::format("{}: {} for {} ({}){}{}", task.file.filename().string(),
                                 counted(stages.size(), "stage"), counted(used, "board"),
                                 profile == plain ? "plain computers" : "planned for " + profile,
                                 cuts.empty() ? "" : ", cut at ", fmt::join(cuts, ", ")));
     if (used == wanted) return notes;
-    if (task.most_stages() < wanted && task.one_each)
-        notes.push_back(fmt::format("{} of the {} boards are used: it can be cut into {} at most", used,
-                                    wanted, counted(task.most_stages(), "stage")));
-    else
-        notes.push_back(fmt::format("{} of the {} boards are used: by the strategy {} more are of no use",
-                                    used, wanted, name_of(task.strategy)));
+    const auto reason = task.most_stages() < wanted && task.one_each
+                            ? fmt::format("it can be cut into {} at most", counted(task.most_stages(), "stage"))
+                            : fmt::format("by the strategy {} more are of no use", name_of(task.strategy));
+    notes.push_back(
+        fmt::format("{} of the {} boards {} used: {}", used, wanted, used == 1 ? "is" : "are", reason));
     return notes;
 }
 

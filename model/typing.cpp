@@ -116,9 +116,8 @@ Result<Tensor> typed_input(const RawGraph& raw, const RawValue& input) {
     if (!tensor.shape.empty() && tensor.shape[0] == -1) tensor.shape[0] = 1;  // an open batch: one image
     if (std::any_of(tensor.shape.begin(), tensor.shape.end(), [](auto extent) { return extent < 1; }))
         return fail(Fault::unsupported,
-                    "input '{}' leaves more than its first dimension open ({}); say which with --shape "
-                    "{}=..., or export "
-                    "it with fixed sizes",
+                    "input '{}' leaves more than its first dimension open ({}); say which with --shape {}=... "
+                    "(`fard run`, `inspect` and `split`), or export it with fixed sizes",
                     input.name, shown(tensor.shape), input.name);
     if (auto done = require_size(input.name, tensor.shape); !done) return fail(done.error());
     tensor.layout = layout_of(raw, tensor, usual_layout(tensor.shape));
