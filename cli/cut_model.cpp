@@ -9,6 +9,7 @@
 #include "cli/plan.hpp"
 #include "model/model.hpp"
 #include "splitter/emit/emit.hpp"
+#include "splitter/search/even.hpp"
 
 namespace fard::cli {
 namespace {
@@ -79,7 +80,8 @@ Result<Found> plan(const Task& task) {
         auto few = task.cluster;  // with no board to spare for a replica
         few.boards.resize(std::min(few.boards.size(), task.most_stages()));
         auto found = search(network, few, {task.strategy, few.boards.size()});
-        if (found || found.error().fault != Fault::refused) return found;
+        if (found) return evenly(network, few, std::move(*found));
+        if (found.error().fault != Fault::refused) return found;
     }
     auto found = search(network, task.cluster, {task.strategy, {}});
     if (!found) return tl::unexpected(explained(found.error(), task.description, task.cluster, task.others));

@@ -9,6 +9,7 @@
 #include "overlays/board_profile.hpp"
 #include "splitter/report/explain.hpp"
 #include "splitter/report/picture.hpp"
+#include "splitter/search/even.hpp"
 #include "tests/splitter/finn_runs.hpp"
 
 namespace fard {
@@ -177,6 +178,32 @@ TEST_CASE("a plan has a bottleneck, a remedy and a drawing") {
     CHECK(svg.find("a &lt; b") != std::string::npos);
     CHECK(svg.find("stage 1") != std::string::npos);
     CHECK(svg.find("pynq-z1-0") != std::string::npos);
+}
+
+TEST_CASE("of the plans with one stage on each computer that are as fast, the most even one is taken") {
+    // One slow layer decides the period; the five behind it are cut evenly all the same.
+    Network network;
+    for (const std::int64_t macs : {900, 100, 200, 300, 200, 100})
+        network.layers.push_back({"l" + std::to_string(network.layers.size()), {}, macs * 1'000'000, 0});
+    for (std::size_t i = 0; i <= network.layers.size(); ++i)
+        network.cuts.push_back({i, 1000});
+    const auto cluster = boards("computer", 4);
+    const auto found = search(network, cluster, {Strategy::throughput, 4}).value();
+    const auto even = evenly(network, cluster, found);
+    CHECK(even.cost.period_s <= found.cost.period_s * 1.000001);
+    REQUIRE(even.plan.stages.size() == 4);
+    CHECK(even.plan.stages[0].end == 1);
+    CHECK(even.plan.stages[1].end == 3);
+    CHECK(even.plan.stages[2].end == 4);
+    // Other plans stay: replicas, boards of two kinds.
+    const auto whole = search(network, cluster, {Strategy::throughput, 1}).value();
+    CHECK(evenly(network, cluster, whole).plan.stages.size() == 1);
+    auto mixed = cluster;
+    mixed.boards[1].macs_per_s *= 2;
+    const auto other = search(network, mixed, {Strategy::throughput, 4}).value();
+    const auto kept = evenly(network, mixed, other);
+    for (std::size_t i = 0; i < 4; ++i)
+        CHECK(kept.plan.stages[i].end == other.plan.stages[i].end);
 }
 
 TEST_CASE("computers compute every layer, evenly shared where each takes a stage") {
