@@ -18,6 +18,7 @@ namespace fs = std::filesystem;
 using namespace splitter;
 
 constexpr const char* plain = "computer";
+constexpr const char* usual_port = "fitted: an adapter for Gigabit Ethernet";  // of boards without a port of their own
 constexpr std::size_t most_named = 8;  // cuts that are listed
 
 bool has_extension(const fs::path& file, std::string_view wanted) {
@@ -43,8 +44,9 @@ Result<Cluster> read_boards(const Options& options, const fs::path& profiles) {
     const auto count = options.number("boards", 1, 1, 256);
     if (!count) return fail(count.error());
     const auto name = options.text("profile", plain);
-    const auto profile = load_board_profile(profiles, name);
+    auto profile = load_board_profile(profiles, name);
     if (!profile) return fail_in("--profile " + name, profile.error());
+    if (!profile->network) profile->network = BoardProfile::Network{{1000, usual_port}, {50, usual_port}};
     auto cluster = cluster_of(*profile, *count, Fractions{});
     if (!cluster) return fail_in("--profile " + name, cluster.error());
     return cluster;

@@ -150,6 +150,7 @@ TEST_CASE("models cut for boards give the results of the whole, whatever the boa
         }
         CHECK(cut(world, {model, "--boards", "2", "--profile", "zcu102", "--input", input}, outcome) == expected);
         CHECK(has(outcome.err, "planned for zcu102"));
+        CHECK(cut(world, {model, "--boards", "2", "--profile", "ultra96", "--input", input}, outcome) == expected);
     }
     CHECK(world.node_managers().empty());
 }
