@@ -179,7 +179,8 @@ TEST_CASE("a cluster that is up takes the stages; --out keeps them, else nothing
     CHECK(cut(world, {(out / "dense.toml").string(), "--input", input}, outcome) == expected);
     CHECK(cut(world, {model, "--boards", "3", "--input", input, "--json"}, outcome) == expected);
     std::vector<std::string> boards;
-    for (const auto& stage : outcome.json()["stages"])
+    const auto report = outcome.json();
+    for (const auto& stage : report["stages"])
         boards.push_back(stage["board"]);
     std::ranges::sort(boards);
     CHECK(std::ranges::adjacent_find(boards) == boards.end());
