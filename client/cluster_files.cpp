@@ -18,6 +18,8 @@
 #include <system_error>
 #include <utility>
 
+#include "runtime/peer/known_nodes.hpp"
+
 namespace fard {
 namespace {
 
@@ -156,10 +158,7 @@ Result<> check_cluster_directory(const fs::path& directory, bool create) {
 }
 
 std::vector<Address> listed_doors(const fs::path& directory) {
-    std::vector<Address> doors;
-    std::ifstream lines(directory / "nodes");
-    for (std::string line; std::getline(lines, line);)
-        if (auto door = Address::parse(line)) doors.push_back(std::move(*door));
+    auto doors = known_nodes(directory);
     std::error_code ignored;
     if (doors.empty() && fs::exists(fs::symlink_status(directory / "node.ipc", ignored)))
         if (auto door = Endpoint::ipc((directory / "node.ipc").string())) doors.push_back({std::move(*door), {}});
@@ -167,17 +166,11 @@ std::vector<Address> listed_doors(const fs::path& directory) {
 }
 
 Result<> list_doors(const fs::path& directory, const std::vector<Address>& doors) {
-    const auto file = directory / "nodes", fresh = directory / "nodes.new";
-    std::ofstream lines(fresh);
-    for (const auto& door : doors)
-        lines << door.text() << '\n';
-    lines.close();
+    if (auto written = write_nodes(directory, doors); !written) return written;
+    if (doors.empty() || !doors.front().endpoint.is_ipc()) return {};
     std::error_code error;
-    if (!lines) return fail(Fault::io, "cannot write {}", fresh.string());
-    fs::rename(fresh, file, error);
-    if (!error && !doors.empty() && doors.front().endpoint.is_ipc())
-        fs::create_symlink(doors.front().endpoint.path(), directory / "node.ipc", error);
-    if (error) return fail(Fault::io, "cannot write {}: {}", file.string(), error.message());
+    fs::create_symlink(doors.front().endpoint.path(), directory / "node.ipc", error);
+    if (error) return fail(Fault::io, "cannot make {}: {}", (directory / "node.ipc").string(), error.message());
     return {};
 }
 

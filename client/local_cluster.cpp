@@ -313,9 +313,7 @@ LocalCluster::Abort LocalCluster::start(Loop& loop, SocketFactory& sockets, Loca
     Result<> good = impl.prepare();
     if (good) good = impl.name_boards();
     if (good) good = impl.launch();
-    auto abort = [&impl, life = impl.lifetime.watch()](const Error& why) {
-        if (!life.over()) impl.finish(why);
-    };
+    auto abort = impl.lifetime.guarded([&impl](const Error& why) { impl.finish(why); });
     if (!good) {
         impl.finish(good.error());
         return abort;

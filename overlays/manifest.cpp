@@ -4,6 +4,7 @@
 
 #include "overlays/files.hpp"
 #include "overlays/package.hpp"
+#include "overlays/toml_string.hpp"
 #include "overlays/toml_table.hpp"
 
 namespace fard {
@@ -135,15 +136,6 @@ Result<Manifest> read_manifest(const toml::table& table, const std::string& wher
     if (auto r = reader.nothing_else(); !r) return fail(r.error());
     if (manifest.name.empty()) return fail(Fault::invalid_input, "{}: the overlay's name is empty", where);
     return manifest;
-}
-
-std::string toml_string(std::string_view text) {
-    std::string out = "\"";
-    for (const char c : text) {
-        if (c == '"' || c == '\\') out += '\\';
-        out += c;
-    }
-    return out + '"';
 }
 
 void append_tensor(std::string& out, const char* kind, const TensorDesc& tensor) {

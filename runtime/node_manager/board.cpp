@@ -187,11 +187,10 @@ wire::BoardState Board::state() const {
 
 void Board::changed() {
     if (std::exchange(publishing_, true)) return;
-    loop_.post([this, life = lifetime_.watch()] {
-        if (life.over()) return;
+    loop_.post(lifetime_.guarded([this] {
         publishing_ = false;
         if (state() != published_) publish();
-    });
+    }));
 }
 
 void Board::publish() {

@@ -363,9 +363,7 @@ void OverlayStore::unpacked(const std::string& id, Result<FileSizes> files) {
     give_up(id);
     if (files) {
         adopt(id, std::move(*files));
-        loop_.call_after(limits_.leisure, [this, id, life = lifetime_.watch()] {
-            if (!life.over()) keep(id);
-        });
+        loop_.call_after(limits_.leisure, lifetime_.guarded([this, id] { keep(id); }));
         if (events_.stored) events_.stored(id);
     }
     last(files ? Result<>() : fail(files.error()));

@@ -10,19 +10,19 @@ namespace {
 constexpr const char* file_name = "nodes";
 }  // namespace
 
-std::vector<Address> known_nodes(const std::filesystem::path& key_directory) {
+std::vector<Address> known_nodes(const std::filesystem::path& directory) {
     std::vector<Address> nodes;
-    std::ifstream lines(key_directory / file_name);
+    std::ifstream lines(directory / file_name);
     for (std::string line; std::getline(lines, line);)
         if (auto address = Address::parse(line)) nodes.push_back(std::move(*address));
     return nodes;
 }
 
-Result<> write_nodes(const std::filesystem::path& key_directory, const std::vector<Address>& nodes) {
+Result<> write_nodes(const std::filesystem::path& directory, const std::vector<Address>& nodes) {
     std::string text;
     for (const auto& node : nodes)
         text += node.text() + "\n";
-    return replace_file(key_directory / file_name, text);
+    return replace_file(directory / file_name, text);
 }
 
 }  // namespace fard

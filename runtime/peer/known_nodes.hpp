@@ -1,4 +1,5 @@
-// The addresses of a keyed cluster's boards, as they lie beside a key: one "ENDPOINT#KEY" a line in the file `nodes`.
+// The addresses of a cluster's boards, one "ENDPOINT" or "ENDPOINT#KEY" a line in the file `nodes`: beside a key, and in the
+// directory of a local cluster.
 #pragma once
 
 #include <filesystem>
@@ -10,7 +11,7 @@
 namespace fard {
 
 // Lines that are no addresses are passed over; no file is no nodes.
-std::vector<Address> known_nodes(const std::filesystem::path& key_directory);
-Result<> write_nodes(const std::filesystem::path& key_directory, const std::vector<Address>& nodes);  // errors: io
+std::vector<Address> known_nodes(const std::filesystem::path& directory);
+Result<> write_nodes(const std::filesystem::path& directory, const std::vector<Address>& nodes);  // errors: io
 
 }  // namespace fard

@@ -12,6 +12,7 @@
 
 #include "model/layers/finn_form.hpp"
 #include "overlays/package.hpp"
+#include "overlays/toml_string.hpp"
 #include "splitter/report/picture.hpp"
 
 namespace fard::splitter {
@@ -68,18 +69,6 @@ class Workshop {
   private:
     fs::path out_, path_;
 };
-
-std::string toml_string(std::string_view text) {
-    std::string out = "\"";
-    for (const char c : text) {
-        if (c == '"' || c == '\\') out += '\\';
-        if (static_cast<unsigned char>(c) < ' ' || c == 127)
-            out += fmt::format("\\u{:04X}", static_cast<unsigned>(c));
-        else
-            out += c;
-    }
-    return out + "\"";
-}
 
 class Emitter {
   public:

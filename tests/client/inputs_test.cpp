@@ -7,7 +7,7 @@
 
 #include "client/npz.hpp"
 #include "client/tensor_forms.hpp"
-#include "tests/client/scratch_dir.hpp"
+#include "tests/scratch_dir.hpp"
 
 using fard::AppFile;
 using fard::DataType;

@@ -5,7 +5,7 @@
 #include <cstdlib>
 
 #include "overlays/package.hpp"
-#include "tests/client/scratch_dir.hpp"
+#include "tests/scratch_dir.hpp"
 
 using fard::AppFile;
 using fard::DataType;

@@ -18,20 +18,12 @@
 #include "runtime/peer/link.hpp"
 #include "tests/fakes/endpoints.hpp"
 #include "tests/links/link_world.hpp"
+#include "tests/scratch_dir.hpp"
 
 using namespace fard;
 using namespace std::chrono_literals;
 
 namespace {
-
-struct TempDir {
-    TempDir() {
-        char name[] = "/tmp/fard-keys-XXXXXX";
-        path = mkdtemp(name);
-    }
-    ~TempDir() { std::filesystem::remove_all(path); }
-    std::filesystem::path path;
-};
 
 std::shared_ptr<KeyRing> ring_of(const std::vector<wire::AllowedKey>& keys) {
     auto ring = KeyRing::open({}).value();
@@ -77,8 +69,8 @@ constexpr unsigned users = 1u << static_cast<unsigned>(Role::user);
 }  // namespace
 
 TEST_CASE("a key file is its owner's alone") {
-    TempDir dir;
-    const auto file = dir.path / "key";
+    ScratchDir dir;
+    const auto file = dir.path() / "key";
     const auto keys = KeyPair::make();
     REQUIRE(keys.write(file));
     CHECK(keys.write(file).error().fault == Fault::refused);
@@ -88,10 +80,10 @@ TEST_CASE("a key file is its owner's alone") {
     CHECK(open.error().fault == Fault::refused);
     CHECK(open.error().message.find("640") != std::string::npos);
     CHECK(open.error().message.find(keys.secret_hex()) == std::string::npos);
-    std::ofstream(dir.path / "bad") << "nonsense";
-    REQUIRE(chmod((dir.path / "bad").c_str(), 0600) == 0);
-    CHECK(KeyPair::read(dir.path / "bad").error().fault == Fault::corrupt);
-    CHECK(KeyPair::read(dir.path / "none").error().fault == Fault::not_found);
+    std::ofstream(dir.path() / "bad") << "nonsense";
+    REQUIRE(chmod((dir.path() / "bad").c_str(), 0600) == 0);
+    CHECK(KeyPair::read(dir.path() / "bad").error().fault == Fault::corrupt);
+    CHECK(KeyPair::read(dir.path() / "none").error().fault == Fault::not_found);
 }
 
 TEST_CASE("a peer's id follows from its key") {
@@ -106,8 +98,8 @@ TEST_CASE("a peer's id follows from its key") {
 }
 
 TEST_CASE("revocation beats addition, whatever the order, and is kept") {
-    TempDir dir;
-    const auto file = dir.path / "allowed";
+    ScratchDir dir;
+    const auto file = dir.path() / "allowed";
     const auto ann = KeyPair::make().public_key, bob = KeyPair::make().public_key;
     {
         auto ring = KeyRing::open(file).value();

@@ -10,20 +10,12 @@
 
 #include "base/asio_loop.hpp"
 #include "tests/fakes/endpoints.hpp"
+#include "tests/scratch_dir.hpp"
 
 using namespace fard;
 using namespace std::chrono_literals;
 
 namespace {
-
-struct TempDir {
-    TempDir() {
-        char name[] = "/tmp/fard-socket-XXXXXX";
-        path = mkdtemp(name);
-    }
-    ~TempDir() { std::filesystem::remove_all(path); }
-    std::filesystem::path path;
-};
 
 Message message_of(std::string_view text) {
     Message message;
@@ -74,11 +66,11 @@ TEST_CASE("off loopback nothing is bound without keys, unless insecure is meant"
 }
 
 TEST_CASE("what cannot be bound or connected is named") {
-    TempDir dir;
+    ScratchDir dir;
     SocketFactory sockets{Identity::local()};
     auto first = sockets.make(SocketKind::pull).value(), second = sockets.make(SocketKind::pull).value();
     const auto tcp = first.bind(at("tcp://127.0.0.1:0")).value();
-    const auto ipc = first.bind(at("ipc://" + (dir.path / "a").string())).value();
+    const auto ipc = first.bind(at("ipc://" + (dir.path() / "a").string())).value();
     for (const auto& taken : {tcp, ipc}) {
         const auto error = second.bind(taken).error();
         CHECK(error.fault == Fault::io);
@@ -93,8 +85,8 @@ TEST_CASE("what cannot be bound or connected is named") {
 }
 
 TEST_CASE("an ipc socket file is its owner's alone, replaces a dead one and goes with its socket") {
-    TempDir dir;
-    const auto file = (dir.path / "a").string();
+    ScratchDir dir;
+    const auto file = (dir.path() / "a").string();
     SocketFactory sockets{Identity::local()};
     leave_dead_socket_file(file);
     {
@@ -108,12 +100,12 @@ TEST_CASE("an ipc socket file is its owner's alone, replaces a dead one and goes
 }
 
 TEST_CASE("a watch announces every message, however sends and receives are mixed on the same thread") {
-    TempDir dir;
+    ScratchDir dir;
     AsioLoop loop;
     SocketFactory sockets{Identity::local()};
     auto router = sockets.make(SocketKind::router).value();
     auto dealer = sockets.make(SocketKind::dealer).value();
-    REQUIRE(dealer.connect(router.bind(at("ipc://" + (dir.path / "r").string())).value()));
+    REQUIRE(dealer.connect(router.bind(at("ipc://" + (dir.path() / "r").string())).value()));
     constexpr int total = 2000;
     int echoed = 0, back = 0, sent = 0;
     const auto send_some = [&] {
@@ -146,12 +138,12 @@ TEST_CASE("a watch announces every message, however sends and receives are mixed
 }
 
 TEST_CASE("a watched PUSH says when its connection is up; nothing is queued before") {
-    TempDir dir;
+    ScratchDir dir;
     AsioLoop loop;
     SocketFactory sockets{Identity::local()};
     auto push = sockets.make(SocketKind::push, {.immediate = true}).value();
     auto pull = sockets.make(SocketKind::pull).value();
-    const auto endpoint = at("ipc://" + (dir.path / "p").string());
+    const auto endpoint = at("ipc://" + (dir.path() / "p").string());
     REQUIRE(pull.bind(endpoint));
     auto message = message_of("hello");
     CHECK_FALSE(push.try_send(message));
