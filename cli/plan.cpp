@@ -5,7 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/suggest.hpp"
-#include "overlays/board_profile.hpp"
+#include "overlays/profiles/board_profile.hpp"
 #include "splitter/report/explain.hpp"
 
 namespace fard::cli {

@@ -12,7 +12,7 @@
 #include "client/inputs.hpp"
 #include "client/private_directory.hpp"
 #include "model/model.hpp"
-#include "overlays/device.hpp"
+#include "overlays/device/device.hpp"
 
 namespace fard::cli {
 namespace {

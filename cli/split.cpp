@@ -10,7 +10,7 @@
 #include "cli/console.hpp"
 #include "cli/plan.hpp"
 #include "cli/shapes.hpp"
-#include "overlays/files.hpp"
+#include "overlays/package/files.hpp"
 #include "splitter/emit/emit.hpp"
 #include "splitter/estimates/describe.hpp"
 #include "splitter/report/explain.hpp"

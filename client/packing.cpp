@@ -3,7 +3,7 @@
 #include <utility>
 
 #include "model/model.hpp"
-#include "overlays/package.hpp"
+#include "overlays/package/package.hpp"
 
 namespace fard {
 namespace {

@@ -5,7 +5,7 @@
 #include <memory>
 
 #include "jobs/job.hpp"
-#include "overlays/device.hpp"
+#include "overlays/device/device.hpp"
 
 namespace fard {
 

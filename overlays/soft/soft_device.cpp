@@ -2,9 +2,9 @@
 
 #include <optional>
 
-#include "overlays/cpu_info.hpp"
+#include "overlays/device/cpu_info.hpp"
 #include "overlays/soft/plan.hpp"
-#include "overlays/stage_model.hpp"
+#include "overlays/device/stage_model.hpp"
 
 namespace fard {
 namespace {

@@ -1,7 +1,7 @@
 // The soft device: runs a package's stage.onnx on this CPU.
 #pragma once
 
-#include "overlays/device.hpp"
+#include "overlays/device/device.hpp"
 
 namespace fard {
 

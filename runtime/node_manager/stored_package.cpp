@@ -1,6 +1,6 @@
 #include "runtime/node_manager/stored_package.hpp"
 
-#include "overlays/package.hpp"
+#include "overlays/package/package.hpp"
 
 namespace fard {
 

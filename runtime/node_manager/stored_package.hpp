@@ -5,7 +5,7 @@
 #include <map>
 #include <string>
 
-#include "overlays/archive_layout.hpp"
+#include "overlays/package/archive_layout.hpp"
 #include "runtime/node_manager/disk.hpp"
 
 namespace fard {

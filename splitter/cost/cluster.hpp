@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "base/result.hpp"
-#include "overlays/board_profile.hpp"
+#include "overlays/profiles/board_profile.hpp"
 #include "splitter/network.hpp"
 
 namespace fard::splitter {

@@ -3,8 +3,8 @@
 #include <map>
 
 #include "base/suggest.hpp"
-#include "overlays/files.hpp"
-#include "overlays/toml_table.hpp"
+#include "overlays/package/files.hpp"
+#include "overlays/package/toml_table.hpp"
 #include "splitter/cost/cluster.hpp"
 
 namespace fard::splitter {

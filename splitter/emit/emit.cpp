@@ -11,8 +11,8 @@
 #include <map>
 
 #include "model/layers/finn_form.hpp"
-#include "overlays/package.hpp"
-#include "overlays/toml_string.hpp"
+#include "overlays/package/package.hpp"
+#include "overlays/package/toml_string.hpp"
 #include "splitter/report/picture.hpp"
 
 namespace fard::splitter {

@@ -4,7 +4,7 @@
 
 #include <cstdlib>
 
-#include "overlays/package.hpp"
+#include "overlays/package/package.hpp"
 #include "tests/scratch_dir.hpp"
 
 using fard::AppFile;

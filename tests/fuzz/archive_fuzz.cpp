@@ -1,7 +1,7 @@
 // Any bytes as a package archive: refused, or its members are plain files that its manifest lists.
 #include <cstdlib>
 
-#include "overlays/archive_members.hpp"
+#include "overlays/package/archive_members.hpp"
 
 extern "C" int LLVMFuzzerTestOneInput(const unsigned char* data, std::size_t size) {
     using namespace fard;

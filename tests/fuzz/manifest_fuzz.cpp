@@ -2,8 +2,8 @@
 // written.
 #include <cstdlib>
 
-#include "overlays/board_profile.hpp"
-#include "overlays/package.hpp"
+#include "overlays/profiles/board_profile.hpp"
+#include "overlays/package/package.hpp"
 
 extern "C" int LLVMFuzzerTestOneInput(const unsigned char* data, std::size_t size) {
     using namespace fard;

@@ -6,8 +6,8 @@
 #include <random>
 
 #include "model/model.hpp"
-#include "overlays/device.hpp"
-#include "overlays/package.hpp"
+#include "overlays/device/device.hpp"
+#include "overlays/package/package.hpp"
 #include "tests/jobs/driven_job.hpp"
 #include "tests/links/link_world.hpp"
 

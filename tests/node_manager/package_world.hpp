@@ -7,7 +7,7 @@
 #include <memory>
 #include <string>
 
-#include "overlays/package.hpp"
+#include "overlays/package/package.hpp"
 #include "runtime/node_manager/gathering.hpp"
 #include "runtime/node_manager/package_service.hpp"
 #include "runtime/peer/codec.hpp"

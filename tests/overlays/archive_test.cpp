@@ -5,8 +5,8 @@
 #include <memory>
 #include <vector>
 
-#include "overlays/archive_layout.hpp"
-#include "overlays/package.hpp"
+#include "overlays/package/archive_layout.hpp"
+#include "overlays/package/package.hpp"
 #include "tests/overlays/scratch.hpp"
 
 using namespace fard;

@@ -1,4 +1,4 @@
-#include "overlays/board_profile.hpp"
+#include "overlays/profiles/board_profile.hpp"
 
 #include <cstdlib>
 #include <fstream>

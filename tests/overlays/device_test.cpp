@@ -1,4 +1,4 @@
-#include "overlays/device.hpp"
+#include "overlays/device/device.hpp"
 
 #include "model/model.hpp"
 #include "overlays/soft/soft_device.hpp"

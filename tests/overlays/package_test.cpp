@@ -1,4 +1,4 @@
-#include "overlays/package.hpp"
+#include "overlays/package/package.hpp"
 
 #include <fstream>
 

@@ -8,7 +8,7 @@
 #include <map>
 #include <string>
 
-#include "overlays/package.hpp"
+#include "overlays/package/package.hpp"
 
 namespace fard {
 

@@ -6,7 +6,7 @@
 #include <fstream>
 #include <sstream>
 
-#include "overlays/board_profile.hpp"
+#include "overlays/profiles/board_profile.hpp"
 #include "splitter/report/explain.hpp"
 #include "splitter/report/picture.hpp"
 #include "splitter/search/even.hpp"

@@ -1,4 +1,4 @@
-#include "overlays/cpu_info.hpp"
+#include "overlays/device/cpu_info.hpp"
 
 #include <fmt/format.h>
 

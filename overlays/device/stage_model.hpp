@@ -2,7 +2,7 @@
 #pragma once
 
 #include "model/model.hpp"
-#include "overlays/package.hpp"
+#include "overlays/package/package.hpp"
 
 namespace fard {
 

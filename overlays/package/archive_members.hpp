@@ -1,7 +1,7 @@
 // A package archive in memory, before anything of it touches a disk. Internal to archive.cpp and the fuzzer.
 #pragma once
 
-#include "overlays/package.hpp"
+#include "overlays/package/package.hpp"
 
 namespace fard {
 

@@ -1,4 +1,4 @@
-#include "overlays/files.hpp"
+#include "overlays/package/files.hpp"
 
 #include <fcntl.h>
 #include <stdlib.h>
@@ -12,7 +12,7 @@
 #include <cstring>
 #include <functional>
 
-#include "overlays/package.hpp"
+#include "overlays/package/package.hpp"
 
 namespace fard {
 namespace fs = std::filesystem;

@@ -1,4 +1,4 @@
-#include "overlays/board_profile.hpp"
+#include "overlays/profiles/board_profile.hpp"
 
 #include <algorithm>
 #include <array>
@@ -6,8 +6,8 @@
 #include <ranges>
 
 #include "base/suggest.hpp"
-#include "overlays/files.hpp"
-#include "overlays/toml_table.hpp"
+#include "overlays/package/files.hpp"
+#include "overlays/package/toml_table.hpp"
 
 namespace fard {
 namespace fs = std::filesystem;

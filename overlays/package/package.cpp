@@ -1,6 +1,6 @@
-#include "overlays/package.hpp"
+#include "overlays/package/package.hpp"
 
-#include "overlays/files.hpp"
+#include "overlays/package/files.hpp"
 
 namespace fard {
 namespace fs = std::filesystem;

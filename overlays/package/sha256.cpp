@@ -1,4 +1,4 @@
-#include "overlays/sha256.hpp"
+#include "overlays/package/sha256.hpp"
 
 #include <fmt/format.h>
 #include <openssl/evp.h>

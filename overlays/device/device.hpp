@@ -13,7 +13,7 @@
 
 #include "base/loop.hpp"
 #include "base/result.hpp"
-#include "overlays/package.hpp"
+#include "overlays/package/package.hpp"
 
 namespace fard {
 

@@ -2,10 +2,10 @@
 #include <algorithm>
 #include <array>
 
-#include "overlays/files.hpp"
-#include "overlays/package.hpp"
-#include "overlays/toml_string.hpp"
-#include "overlays/toml_table.hpp"
+#include "overlays/package/files.hpp"
+#include "overlays/package/package.hpp"
+#include "overlays/package/toml_string.hpp"
+#include "overlays/package/toml_table.hpp"
 
 namespace fard {
 namespace {

@@ -1,4 +1,4 @@
-#include "overlays/archive_layout.hpp"
+#include "overlays/package/archive_layout.hpp"
 
 #include <algorithm>
 #include <array>

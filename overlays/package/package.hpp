@@ -10,7 +10,7 @@
 
 #include "base/result.hpp"
 #include "base/tensor_desc.hpp"
-#include "overlays/sha256.hpp"
+#include "overlays/package/sha256.hpp"
 
 namespace fard {
 

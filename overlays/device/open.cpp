@@ -1,9 +1,9 @@
 // How each kind of device is opened; discover.cpp lists what a board has.
-#include "overlays/device.hpp"
+#include "overlays/device/device.hpp"
 
 #include <cstdlib>
 
-#include "overlays/reference_device.hpp"
+#include "overlays/reference/reference_device.hpp"
 #include "overlays/soft/soft_device.hpp"
 
 namespace fard {

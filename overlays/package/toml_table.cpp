@@ -1,4 +1,4 @@
-#include "overlays/toml_table.hpp"
+#include "overlays/package/toml_table.hpp"
 
 #include <algorithm>
 #include <cmath>

@@ -1,4 +1,4 @@
-#include "overlays/toml_string.hpp"
+#include "overlays/package/toml_string.hpp"
 
 #include <fmt/format.h>
 

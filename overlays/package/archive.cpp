@@ -7,10 +7,10 @@
 #include <optional>
 #include <set>
 
-#include "overlays/archive_layout.hpp"
-#include "overlays/archive_members.hpp"
-#include "overlays/files.hpp"
-#include "overlays/package.hpp"
+#include "overlays/package/archive_layout.hpp"
+#include "overlays/package/archive_members.hpp"
+#include "overlays/package/files.hpp"
+#include "overlays/package/package.hpp"
 
 namespace fard {
 namespace fs = std::filesystem;

@@ -1,6 +1,6 @@
-#include "overlays/stage_model.hpp"
+#include "overlays/device/stage_model.hpp"
 
-#include "overlays/files.hpp"
+#include "overlays/package/files.hpp"
 
 namespace fard {
 namespace {

@@ -1,6 +1,6 @@
 // The list of devices that a board can have. It knows no model, so that a node manager can ask it.
-#include "overlays/cpu_info.hpp"
-#include "overlays/device.hpp"
+#include "overlays/device/cpu_info.hpp"
+#include "overlays/device/device.hpp"
 #include "overlays/soft/kernels/kernels.hpp"
 
 namespace fard {

@@ -1,10 +1,10 @@
-#include "overlays/reference_device.hpp"
+#include "overlays/reference/reference_device.hpp"
 
 #include <algorithm>
 #include <optional>
 
 #include "model/reference.hpp"
-#include "overlays/stage_model.hpp"
+#include "overlays/device/stage_model.hpp"
 
 namespace fard {
 namespace {

@@ -1,7 +1,7 @@
 // The reference device: the model's reference interpreter, slow, the definition of right.
 #pragma once
 
-#include "overlays/device.hpp"
+#include "overlays/device/device.hpp"
 
 namespace fard {
 
