@@ -87,7 +87,7 @@ class Feeder {
         std::vector<MutableBytes> outputs;
         for (auto& buffer : slots_[submitted_ % slots_.size()])
             outputs.emplace_back(buffer);
-        if (auto sent = device_.submit(submitted_, inputs, outputs); !sent)
+        if (auto sent = device_.submit(submitted_, inputs, outputs, Clock::now() + chunk_limit); !sent)
             return fail_in(input.where, sent.error());
         ++submitted_;
         return {};
@@ -101,7 +101,7 @@ class Feeder {
 
   private:
     Result<> complete() {
-        const auto tag = device_.complete(Clock::now() + chunk_limit);
+        const auto tag = await_chunk(device_, Clock::now() + chunk_limit);
         if (!tag) return fail(tag.error());
         ++completed_;
         const auto& buffers = slots_[*tag % slots_.size()];
@@ -117,14 +117,14 @@ class Feeder {
 
 Result<Figures> run_all(const Options& options, const Inputs& inputs, const Package& package,
                         const std::string& kind, int threads) {
-    auto device = open_device(kind, "cpu0", threads);
+    auto device = open_device({.kind = kind, .id = "cpu0", .threads = threads});
     if (!device) return fail(device.error());
     auto output = OutputFiles::create(options.texts("output"), package.manifest.outputs);
     if (!output) return fail(output.error());
     Figures figures;
     figures.chunks = inputs.size();
     const auto loading = Clock::now();
-    if (auto loaded = (*device)->load(package, loading + load_limit); !loaded) return fail(loaded.error());
+    if (auto loaded = load_now(**device, package, loading + load_limit); !loaded) return fail(loaded.error());
     figures.load_s = seconds_since(loading);
     ProgressLine progress;
     Feeder feeder(**device, package.manifest, *output);

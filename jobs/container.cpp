@@ -4,20 +4,16 @@
 
 #include <algorithm>
 #include <cstdio>
-#include <ctime>
-#include <exception>
-#include <new>
 #include <utility>
 
 #include "base/park.hpp"
+#include "jobs/container_tools.hpp"
 #include "runtime/peer/codec.hpp"
 
 namespace fard {
 
 namespace {
 
-constexpr std::uint64_t look_interval_ns =
-    5'000'000;  // at the control channel, between chunks that never pause
 constexpr std::uint64_t at_once_ns =
     3000;  // longer than pushing a chunk and taking one that is there, shorter than waiting for one
 constexpr std::uint64_t credit_interval_ns = 20'000'000;  // between credits for less than half a window
@@ -27,36 +23,6 @@ constexpr std::uint64_t link_look_interval_ns = 50'000'000;
 // From a link's loss until the job ends itself. What tore the link may be the run's orderly end, or the end of the
 // neighbour, whose node manager knows more about the cause.
 constexpr std::uint64_t broken_grace_ns = 250'000'000;
-
-std::uint64_t read_clock(clockid_t clock) {
-    timespec time{};
-    clock_gettime(clock, &time);
-    return static_cast<std::uint64_t>(time.tv_sec) * 1'000'000'000u +
-           static_cast<std::uint64_t>(time.tv_nsec);
-}
-
-std::uint64_t monotonic_ns() {
-    return read_clock(CLOCK_MONOTONIC);
-}
-
-template <typename Value>
-void show(std::atomic<Value>& where, Value value) {
-    where.store(value, std::memory_order_relaxed);
-}
-
-// What a job throws ends the run like an Error that it returns.
-template <typename Call>
-auto guarded(const char* what, Call call) -> decltype(call()) {
-    try {
-        return call();
-    } catch (const std::bad_alloc&) {
-        return fail(Fault::io, "{} found no memory", what);
-    } catch (const std::exception& error) {
-        return fail(Fault::failed, "{} threw: {}", what, error.what());
-    } catch (...) {
-        return fail(Fault::failed, "{} threw something that is no std::exception", what);
-    }
-}
 
 // A job with keys makes its own, so that no secret ever travels. They end with it.
 Identity identity_of(std::uint8_t security) {
@@ -110,8 +76,8 @@ Result<> Container::live() {
     const auto message = await_config();
     if (!message) return fail(message.error());
     if (auto bound = bind_links(*message); !bound) return bound;
-    if (auto loaded = load(); !loaded) return loaded;
-    if (auto pumped = pump(); !pumped) return pumped;
+    if (auto configured = configure(); !configured) return configured;
+    if (auto pumped = conveyor_ ? pump_device() : pump(); !pumped) return pumped;
     return control_.tell(wire::JobDrained{stats_});
 }
 
@@ -157,12 +123,15 @@ Result<> Container::bind_links(const wire::JobConfig& message) {
     return control_.tell(up);
 }
 
-Result<> Container::load() {
-    const auto start = monotonic_ns();
-    auto loaded = guarded("parse_config", [&] { return job_->parse_config(config_); });
-    stats_.load_ns = monotonic_ns() - start;
-    if (loaded) show<std::uint64_t>(page_.step, 1);
-    return loaded;
+Result<> Container::configure() {
+    load_began_ = now_ = monotonic_ns();
+    auto configured = guarded("parse_config", [&] { return job_->parse_config(config_); });
+    if (!configured) return configured;
+    conveyor_ = job_->conveyor();
+    if (conveyor_) return {};  // it has begun to load
+    stats_.load_ns = monotonic_ns() - load_began_;
+    show<std::uint64_t>(page_.step, 1);
+    return {};
 }
 
 Result<> Container::connect(const wire::JobConnect& message) {
@@ -288,28 +257,46 @@ Result<bool> Container::await_chunk() {
     return taken;
 }
 
+// On this thread: process(), or a device that is none of its own.
+Result<Chunk> Container::work(Chunk chunk) {
+    if (!conveyor_) return guarded("process", [&] { return job_->process(std::move(chunk)); });
+    return guarded("the device", [&]() -> Result<Chunk> {
+        if (auto put = conveyor_->put(std::move(chunk)); !put) return fail(put.error());
+        for (;;) {
+            auto result = conveyor_->take();
+            if (!result) return fail(result.error());
+            if (*result) return std::move(**result);
+        }
+    });
+}
+
 Result<> Container::compute() {
     const auto index = chunk_.index;
-    header_ = std::move(chunk_.header);
-    trace_ = std::move(chunk_.trace);
+    auto header = std::move(chunk_.header);
+    auto trace = std::move(chunk_.trace);
     const auto started =
         now_;  // and received: read after the wait for it, or when the one before was finished
     show(page_.busy_index, index);
     page_.busy_since_ns.store(started, std::memory_order_release);
-    auto result = guarded("process", [&] { return job_->process(std::move(chunk_)); });
-    const auto finished = now_ = monotonic_ns();
+    auto result = work(std::move(chunk_));
+    now_ = monotonic_ns();
     page_.busy_since_ns.store(0, std::memory_order_relaxed);
+    stats_.compute_ns += now_ - started;
+    return finish(std::move(result), index, std::move(header), std::move(trace), started);
+}
+
+// A chunk's result, or what became of it, is now: it goes out.
+Result<> Container::finish(Result<Chunk> result, std::uint64_t index, std::unique_ptr<Frame> header,
+                           std::vector<TraceStamp> trace, Nanoseconds started) {
     if (!result)
         return fail(of_the_device(result.error().fault) ? result.error().fault : Fault::failed,
                     "{} ({}), chunk {}: {}", config_.name, config_.app, index, result.error().message);
     chunk_ = std::move(*result);
     if (!fits_out()) return fail_in("the result of process", out_.check(chunk_).error());
     chunk_.index = index;
-    chunk_.header = std::move(header_);
-    chunk_.trace = std::move(trace_);
-    chunk_.trace[config_.pipeline.position] = {started + realtime_offset_, started + realtime_offset_,
-                                               finished + realtime_offset_};
-    stats_.compute_ns += finished - started;
+    chunk_.header = std::move(header);
+    chunk_.trace = std::move(trace);
+    chunk_.trace[config_.pipeline.position] = {started + realtime_offset_, started + realtime_offset_, now_ + realtime_offset_};
     show(page_.compute_ns, stats_.compute_ns);
     holding_ = true;
     return {};

@@ -1,20 +1,23 @@
 // What runs a Job as its process: the control channel, the links, the clock of its chunks.
 //
 //   JOB_CONFIG -> bind, JOB_UP -> parse_config -> JOB_CONNECT, LINK_OPENs -> JOB_LINKED -> chunks ->
-//   JOB_DRAIN
+//   JOB_DRAIN; a device loads beside that
 //       -> JOB_DRAINED, 0
 //   an error anywhere -> JOB_FAILED, 3;   the node manager gone -> 1
 //
-// One thread. While process() runs nothing else does; the node manager sees in the JobPage since when.
+// One thread. While process() runs nothing else does; the node manager sees in the JobPage since when. Chunks that are in
+// a device (jobs/conveyor.hpp) wait for it together with the links: container_device.cpp.
 #pragma once
 
 #include <poll.h>
 
+#include <deque>
 #include <memory>
 #include <optional>
 #include <vector>
 
 #include "jobs/control_channel.hpp"
+#include "jobs/conveyor.hpp"
 #include "jobs/interrupts.hpp"
 #include "jobs/job.hpp"
 #include "runtime/peer/body.hpp"
@@ -38,8 +41,16 @@ class Container {
     Result<> live();  // an error is the job's failure, or the loss of the node manager
     Result<wire::JobConfig> await_config();
     Result<> bind_links(const wire::JobConfig& message);
-    Result<> load();
+    Result<> configure();
     Result<> pump();
+
+    Result<> pump_device();  // while chunks are in a device, or it loads
+    Result<> look_at_device();
+    Result<bool> move_chunks();
+    Result<bool> take_result();
+    Result<bool> take_input();
+    void show_oldest();
+    void wait_for_device();
 
     Result<> look_around();  // at the control channel, the clocks and the links' connections
     Result<> look_at_links();
@@ -50,6 +61,9 @@ class Container {
     Result<bool> take();  // a chunk into chunk_, if one is there, or waiting for it where there is but one link
     Result<bool> await_chunk();
     Result<> compute();  // chunk_ -> process -> chunk_
+    Result<Chunk> work(Chunk chunk);
+    Result<> finish(Result<Chunk> result, std::uint64_t index, std::unique_ptr<Frame> header, std::vector<TraceStamp> trace,
+                    Nanoseconds started);
     bool fits_out() const;
     bool push();
 
@@ -81,8 +95,18 @@ class Container {
     Chunk chunk_;                    // the one that is here; its memory is used again
     bool holding_ = false;           // chunk_ is a result that waits to be pushed
     bool streaming_ = false;         // the last chunk was there already: the next one may be, too
-    std::unique_ptr<Frame> header_;  // chunk_'s, while process() has the rest
-    std::vector<TraceStamp> trace_;
+
+    Conveyor* conveyor_ = nullptr;   // the job's
+    bool device_loaded_ = false;
+    Nanoseconds load_began_ = 0;
+    struct Inside {  // what a chunk had when it went into the device
+        std::uint64_t index = 0;
+        std::unique_ptr<Frame> header;
+        std::vector<TraceStamp> trace;
+        Nanoseconds received = 0, started = 0;
+    };
+    std::deque<Inside> inside_;  // the oldest first
+    Nanoseconds last_result_ = 0;
 
     bool uncredited_ = false;     // chunks are taken that their senders have not been told of
     std::vector<pollfd> polled_;  // memory for waits

@@ -1,11 +1,11 @@
 // What an application programmer writes: a job is a class with process(chunk) and one line of main.
 //
-//   class FirstStage final : public fard::Job {
-//       fard::Result<> parse_config(const fard::JobConfig& config) override;   // load an overlay, read params
+//   class Invert final : public fard::Job {
+//       fard::Result<> parse_config(const fard::JobConfig& config) override;   // read params
 //       fard::Result<fard::Chunk> process(fard::Chunk chunk) override;
 //   };
 //   int main(int argc, char** argv) {
-//       return fard::run_job(argc, argv, [] { return std::make_unique<FirstStage>(); }, fard::Parking::allowed);
+//       return fard::run_job(argc, argv, [] { return std::make_unique<Invert>(); }, fard::Parking::allowed);
 //   }
 //
 // Life of a job: started by its node manager -> parse_config -> wired -> process, once per chunk -> gone when
@@ -22,6 +22,8 @@
 #include "runtime/peer/link.hpp"
 
 namespace fard {
+
+class Conveyor;
 
 struct JobConfig {
     RunId run;
@@ -41,6 +43,8 @@ struct JobConfig {
     std::string package_dir;                    // the overlay, verified, "" if none
     std::string device_id;                      // the reserved device
     std::string device_kind;                    // "soft", ...
+    std::uint32_t slot = 0;                     // which of the device's
+    int device_fd = -1;                         // what the node manager gives with the device; -1: nothing
 };
 
 class Job {
@@ -56,6 +60,10 @@ class Job {
     // The result keeps the chunk's index. An Error or an exception ends the run; one whose fault is io, timed_out or
     // unreachable is the device's or the board's, and the chunk goes to another job.
     virtual Result<Chunk> process(Chunk chunk) = 0;
+
+    // The device that works on the chunks instead of process(), which is then not called; nullptr: there is none. Asked once,
+    // after parse_config. See OverlayJob.
+    virtual Conveyor* conveyor() { return nullptr; }
 
     const JobConfig& config() const { return config_; }
 

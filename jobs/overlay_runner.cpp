@@ -1,12 +1,16 @@
 #include "jobs/overlay_runner.hpp"
 
+#include <algorithm>
+
 namespace fard {
 
 namespace {
 
-constexpr Duration load_limit = std::chrono::seconds(60);
-constexpr Duration chunk_limit =
-    std::chrono::hours(24);  // the node manager's chunk_timeout ends a job earlier
+using namespace std::chrono_literals;
+
+constexpr Duration load_limit = 60s;
+constexpr Duration longest_chunk = 24h;  // on a CPU: the node manager's chunk_timeout ends a job earlier
+constexpr int most_in_a_row = 3;
 
 // Whether the overlay takes and gives what its position promised to its neighbours.
 Result<> same_tensors(const char* what, const std::vector<TensorDesc>& overlay,
@@ -22,10 +26,22 @@ Result<> same_tensors(const char* what, const std::vector<TensorDesc>& overlay,
     return {};
 }
 
+// How long a chunk may stay in a device: far more than its hardware needs with all that is before it.
+Duration limit_of(const Device& device, const Manifest& manifest) {
+    const auto* build = manifest.hardware_for(device.info().part);
+    if (device.info().part.empty() || build == nullptr || !(build->clock_mhz > 0)) return longest_chunk;
+    const auto cycles = std::max(build->latency_cycles, build->interval_cycles) * static_cast<std::int64_t>(device.depth() + 1);
+    return 2s + 20 * std::chrono::nanoseconds(static_cast<std::int64_t>(static_cast<double>(cycles) * 1e3 / build->clock_mhz));
+}
+
+TimePoint now() {
+    return std::chrono::steady_clock::now();
+}
+
 }  // namespace
 
 OverlayRunner::OverlayRunner(Package package, std::unique_ptr<Device> device)
-    : package_(std::move(package)), device_(std::move(device)) {}
+    : package_(std::move(package)), device_(std::move(device)), chunk_limit_(limit_of(*device_, package_.manifest)) {}
 
 Result<OverlayRunner> OverlayRunner::load(const JobConfig& config) {
     if (config.package_dir.empty())
@@ -36,27 +52,101 @@ Result<OverlayRunner> OverlayRunner::load(const JobConfig& config) {
         return fail(same.error());
     if (auto same = same_tensors("output", package->manifest.outputs, config.outputs); !same)
         return fail(same.error());
-    auto device = open_device(config.device_kind, config.device_id);
+    auto device = open_device({.kind = config.device_kind, .id = config.device_id, .slot = config.slot, .fd = config.device_fd});
     if (!device) return fail(device.error());
-    if (auto loaded = (*device)->load(*package, std::chrono::steady_clock::now() + load_limit); !loaded)
-        return fail_in("overlay " + package->manifest.name, loaded.error());
-    return OverlayRunner(std::move(*package), std::move(*device));
+    OverlayRunner runner(std::move(*package), std::move(*device));
+    if (auto begun = runner.begin_load(); !begun) return fail(begun.error());
+    return runner;
+}
+
+Result<> OverlayRunner::begin_load() {
+    loaded_ = false;
+    load_deadline_ = now() + load_limit;
+    if (auto begun = device_->load(package_, load_deadline_); !begun)
+        return fail_in("overlay " + package_.manifest.name, begun.error());
+    news_ = {DeviceNews::State::loading, device_->waits_for()};
+    return {};
+}
+
+// Whether the overlay is loaded; once it is, the chunks that wait for it go in.
+Result<bool> OverlayRunner::bring_up() {
+    const auto loaded = device_->loaded();
+    if (!loaded) return fail_in("overlay " + package_.manifest.name, loaded.error());
+    if (!*loaded && now() >= load_deadline_)
+        return fail(Fault::timed_out, "overlay {}: not loaded within {} s; it waits for {}", package_.manifest.name,
+                    std::chrono::duration_cast<std::chrono::seconds>(load_limit).count(), device_->waits_for());
+    if (!*loaded) return false;
+    loaded_ = true;
+    news_ = {DeviceNews::State::loaded, {}};
+    for (auto& held : held_)
+        if (auto started = submit(held); !started) return fail(started.error());
+    return true;
+}
+
+Result<> OverlayRunner::submit(Held& held) {
+    std::vector<Bytes> inputs;
+    for (const auto& tensor : held.chunk.tensors)
+        inputs.push_back(tensor.bytes());
+    std::vector<MutableBytes> outputs;
+    held.result.index = held.chunk.index;
+    held.result.tensors.clear();
+    held.result.tensors.reserve(package_.manifest.outputs.size());
+    for (const auto& tensor : package_.manifest.outputs)
+        outputs.push_back(held.result.tensors.emplace_back(tensor.wire_bytes()).writable());
+    return device_->submit(held.chunk.index, inputs, outputs, now() + chunk_limit_);
+}
+
+Result<> OverlayRunner::put(Chunk chunk) {
+    auto& held = held_.emplace_back();
+    held.chunk = std::move(chunk);
+    return loaded_ ? submit(held) : Result<>{};
+}
+
+Result<std::optional<Chunk>> OverlayRunner::take() {
+    if (!loaded_) {
+        const auto up = bring_up();
+        if (!up) return fail(up.error());
+        if (!*up) return std::nullopt;
+    }
+    if (held_.empty()) return std::nullopt;
+    const auto done = device_->complete();
+    if (!done && done.error().fault == Fault::timed_out) {
+        if (auto recovered = recover(done.error()); !recovered) return fail(recovered.error());
+        return std::nullopt;
+    }
+    if (!done) return fail(done.error());
+    if (!*done) return std::nullopt;
+    stuck_in_a_row_ = 0;
+    auto result = std::move(held_.front().result);
+    held_.pop_front();
+    return result;
+}
+
+// Loads anew what is stuck; the chunks follow when it is up.
+Result<> OverlayRunner::recover(const Error& error) {
+    if (++stuck_in_a_row_ >= most_in_a_row)
+        return fail(Fault::timed_out, "{}; {} times in a row", error.message, stuck_in_a_row_);
+    if (auto begun = begin_load(); !begun) return begun;
+    news_ = {DeviceNews::State::stuck, error.message};
+    return {};
 }
 
 Result<Chunk> OverlayRunner::run(const Chunk& chunk) {
-    Chunk result;
-    result.index = chunk.index;
-    std::vector<Bytes> inputs;
-    for (const auto& tensor : chunk.tensors)
-        inputs.push_back(tensor.bytes());
-    std::vector<MutableBytes> outputs;
-    result.tensors.reserve(package_.manifest.outputs.size());
-    for (const auto& tensor : package_.manifest.outputs)
-        outputs.push_back(result.tensors.emplace_back(tensor.wire_bytes()).writable());
-    if (auto started = device_->submit(chunk.index, inputs, outputs); !started) return fail(started.error());
-    const auto done = device_->complete(std::chrono::steady_clock::now() + chunk_limit);
-    if (!done) return fail(done.error());
-    return result;
+    if (auto put_in = put(chunk.share()); !put_in) return fail(put_in.error());
+    for (;;) {
+        auto result = take();
+        if (!result) return fail(result.error());
+        if (*result) return std::move(**result);
+        wait_for_news(*device_, loaded_ ? now() + chunk_limit_ : load_deadline_);
+    }
+}
+
+Result<> OverlayJob::parse_config(const JobConfig& config) {
+    if (auto kept = Job::parse_config(config); !kept) return kept;
+    auto loading = OverlayRunner::load(config);
+    if (!loading) return fail(loading.error());
+    overlay_.emplace(std::move(*loading));
+    return {};
 }
 
 }  // namespace fard

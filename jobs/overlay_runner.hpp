@@ -1,31 +1,75 @@
-// An overlay on a device, one chunk at a time: what a job whose position has an overlay runs its chunks
-// through.
+// An overlay on a device: what a job whose position has an overlay runs its chunks through.
 #pragma once
 
+#include <deque>
 #include <memory>
+#include <optional>
+#include <utility>
 
+#include "jobs/conveyor.hpp"
 #include "jobs/job.hpp"
 #include "overlays/device/device.hpp"
 
 namespace fard {
 
-// Owned by the job, used on its thread.
-class OverlayRunner {
+// Owned by the job, used on its thread. A device that is stuck (a chunk's deadline passed) is loaded anew, and gets the
+// chunks that it had; after three times without a chunk done in between that is the job's error.
+class OverlayRunner final : public Conveyor {
   public:
-    // Opens the package and the device that a job's configuration names and loads the one onto the other.
+    // Opens the package and the device that a job's configuration names, and begins to load the one onto the other.
     // Errors: those of Package::open, open_device and Device::load; invalid_input (the configuration names no
     // overlay, or one whose inputs or outputs are not the position's).
     static Result<OverlayRunner> load(const JobConfig& config);
 
-    // The overlay's outputs for the chunk's tensors, with the chunk's index. Errors: those of the device.
+    // The overlay's outputs for the chunk's tensors, with the chunk's index: waits for the device, so only for a job that
+    // computes in process() more than that. Errors: those of the device.
     Result<Chunk> run(const Chunk& chunk);
+
+    std::size_t depth() const override { return device_->depth(); }
+    Result<> put(Chunk chunk) override;
+    Result<std::optional<Chunk>> take() override;
+    bool loaded() const override { return loaded_; }
+    std::optional<DeviceNews> news() override { return std::exchange(news_, std::nullopt); }
+    int fd() const override { return device_->ready_fd(); }
+    std::uint64_t reloads() const override { return device_->counts().reloads; }
+    std::uint64_t late() const override { return device_->counts().late; }
 
     const Manifest& manifest() const { return package_.manifest; }
 
   private:
+    struct Held {
+        Chunk chunk;   // until its result is there
+        Chunk result;  // the device writes into it
+    };
     OverlayRunner(Package package, std::unique_ptr<Device> device);
+    Result<> begin_load();
+    Result<bool> bring_up();
+    Result<> submit(Held& held);
+    Result<> recover(const Error& error);
+
     Package package_;
     std::unique_ptr<Device> device_;
+    Duration chunk_limit_;
+    std::deque<Held> held_;  // the oldest first
+    bool loaded_ = false;
+    TimePoint load_deadline_;
+    int stuck_in_a_row_ = 0;
+    std::optional<DeviceNews> news_;
+};
+
+// The job of a position that is its overlay and nothing else: most of them. A class of an app's own may prepare chunks
+// before, and conclude them after.
+class OverlayJob : public Job {
+  public:
+    Result<> parse_config(const JobConfig& config) override;
+    Result<Chunk> process(Chunk chunk) override { return overlay_->run(chunk); }
+    Conveyor* conveyor() override { return overlay_ ? &*overlay_ : nullptr; }
+
+  protected:
+    const OverlayRunner& overlay() const { return *overlay_; }
+
+  private:
+    std::optional<OverlayRunner> overlay_;
 };
 
 }  // namespace fard

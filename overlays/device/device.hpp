@@ -1,12 +1,14 @@
 // The one interface to whatever runs a stage: CPU, emulated FPGA, FPGA.
 //
-//   discover -> fingerprint -> load(overlay) -> submit(chunk) ... complete(chunk) -> unload
+//   discover -> open -> load(overlay) .. loaded() -> submit(chunk) .. complete() -> unload
 //
-// submit and complete are separate so that pipelined hardware is kept full: up to depth() chunks may be
-// between the two; completions come in the order of submission. One thread uses a device.
+// Nothing here waits. load() begins, loaded() says whether it is over; submit() begins, complete() hands out what is done,
+// in the order of submission; ready_fd() is readable when loaded() or complete() may have something new to say. Up to
+// depth() chunks may be between submit() and complete(), so that pipelined hardware is kept full. One thread uses a device.
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -22,37 +24,79 @@ struct DeviceInfo {
     std::string kind;    // "soft", "reference", ...
     int slots = 1;       // overlays that it holds at once
     std::string detail;  // for people: "AVX2, 2 cores"
+    std::string part = {};  // of an FPGA, emulated or not: "xc7z020clg484-1"
 };
 
 using Bytes = std::span<const std::byte>;
 using MutableBytes = std::span<std::byte>;
+
+// What a device has done since it was opened.
+struct DeviceCounts {
+    std::uint64_t reloads = 0;  // overlays that it had to load because it did not hold them
+    std::uint64_t late = 0;     // chunks that came after their deadline (emulated devices)
+};
 
 class Device {
   public:
     virtual ~Device() = default;
     virtual DeviceInfo info() const = 0;
 
-    // Makes the overlay ready. Errors: unsupported (an operator it does not run), timed_out, corrupt.
+    // Begins to make the overlay ready; by `deadline` it is, or has failed. A second load takes the place of the first, and
+    // brings a device that was stuck back to life. Errors, here or from loaded(): unsupported (an operator or a part that it
+    // does not run), refused (it does not fit: what, and by how much), not_found, corrupt, timed_out (in which step), io.
     virtual Result<> load(const Package& package, TimePoint deadline) = 0;
+    virtual Result<bool> loaded() = 0;
+    virtual std::string waits_for() const { return {}; }  // while loading, for people: "the fabric: 180 ms of 230"
     virtual void unload() = 0;
 
     virtual std::size_t depth() const = 0;
 
-    // Starts one chunk. `inputs` and `outputs` are one buffer per tensor of the manifest, in wire form;
-    // `outputs` must stay valid until the chunk is completed, `inputs` until submit returns. Errors: refused
-    // (depth reached).
-    virtual Result<> submit(std::uint64_t tag, std::span<const Bytes> inputs,
-                            std::span<const MutableBytes> outputs) = 0;
+    // Starts one chunk, which is to be done by `deadline`. `inputs` and `outputs` are one buffer per tensor of the
+    // manifest, in wire form; `outputs` must stay valid until the chunk is completed or the device is loaded anew, `inputs`
+    // until submit returns. Errors: refused (nothing is loaded, or depth() is reached), corrupt (buffers of other sizes).
+    virtual Result<> submit(std::uint64_t tag, std::span<const Bytes> inputs, std::span<const MutableBytes> outputs,
+                            TimePoint deadline) = 0;
 
-    // The tag of the oldest chunk once it is done; waits for it until `deadline`. Errors: timed_out, failed.
-    virtual Result<std::uint64_t> complete(TimePoint deadline) = 0;
+    // The tag of the oldest chunk if it is done. Errors: refused (there is none), timed_out (its deadline has passed: the
+    // device is stuck, and all its chunks are lost), failed.
+    virtual Result<std::optional<std::uint64_t>> complete() = 0;
+
+    // What to wait for now; it may be another one after each call. -1: nothing, complete() computes on the caller's thread.
+    virtual int ready_fd() const = 0;
+
+    virtual DeviceCounts counts() const { return {}; }
+};
+
+// ---- which kinds there are, and how they are opened
+
+// What a board is told to have beside what it finds out by itself.
+struct BoardSetup {
+    int cpu_slots = 2;         // overlays that the CPU device offers to hold at once
 };
 
 // Every device of this machine, in a fixed order; the CPU ("cpu0") is the last and always there.
-// `cpu_slots`: how many overlays the CPU device offers to hold at once.
-std::vector<DeviceInfo> discover_devices(int cpu_slots);
+std::vector<DeviceInfo> discover_devices(const BoardSetup& setup);
+
+// One slot of a device, as its user has it.
+struct DeviceAccess {
+    std::string kind, id;
+    int threads = 1;         // that compute a chunk together, on a CPU
+    std::uint32_t slot = 0;  // which of the device's
+    int fd = -1;             // what the node manager gives with this device; stays the caller's, -1: nothing
+};
 
 // Opens a device of a kind from discover_devices, or "reference" (the interpreter, slow). Errors: not_found.
-Result<std::unique_ptr<Device>> open_device(const std::string& kind, const std::string& id, int threads = 1);
+Result<std::unique_ptr<Device>> open_device(const DeviceAccess& access);
+
+// ---- for those who have nothing else to do
+
+// Until the device may have news, a signal comes, or the deadline; at once where there is nothing to wait for.
+void wait_for_news(const Device& device, TimePoint deadline);
+// Waits until the load that was begun is over. Errors: timed_out, and those of loaded().
+Result<> await_loaded(Device& device, TimePoint deadline);
+// load() and that.
+Result<> load_now(Device& device, const Package& package, TimePoint deadline);
+// Waits for the oldest chunk. Errors: timed_out, and those of complete().
+Result<std::uint64_t> await_chunk(Device& device, TimePoint deadline);
 
 }  // namespace fard

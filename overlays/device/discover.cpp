@@ -6,21 +6,21 @@
 namespace fard {
 namespace {
 
-std::vector<DeviceInfo> discover_cpu(int slots) {
-    return {{"cpu0", "soft", slots, cpu_detail(soft::select_kernels()->name)}};
+std::vector<DeviceInfo> discover_cpu(const BoardSetup& setup) {
+    return {{"cpu0", "soft", setup.cpu_slots, cpu_detail(soft::select_kernels()->name)}};
 }
 
 // One row for each kind, in the order in which boards offer them; the CPU, which is always there, is the
 // last.
-using Discover = std::vector<DeviceInfo> (*)(int cpu_slots);
+using Discover = std::vector<DeviceInfo> (*)(const BoardSetup& setup);
 constexpr Discover kinds[] = {discover_cpu};
 
 }  // namespace
 
-std::vector<DeviceInfo> discover_devices(int cpu_slots) {
+std::vector<DeviceInfo> discover_devices(const BoardSetup& setup) {
     std::vector<DeviceInfo> devices;
     for (const auto discover : kinds)
-        for (auto& device : discover(cpu_slots))
+        for (auto& device : discover(setup))
             devices.push_back(std::move(device));
     return devices;
 }

@@ -3,6 +3,7 @@
 #include <array>
 
 #include "overlays/package/files.hpp"
+#include "overlays/package/manifest_hardware.hpp"
 #include "overlays/package/package.hpp"
 #include "overlays/package/toml_string.hpp"
 #include "overlays/package/toml_table.hpp"
@@ -10,29 +11,11 @@
 namespace fard {
 namespace {
 
-constexpr int format_number = 1;
-constexpr std::array resource_names = {"lut", "ff", "bram18", "uram", "dsp"};
-constexpr std::int64_t max_elements = std::int64_t{1} << 31;
+constexpr int format_number = 2;
 
 bool is_sha256(std::string_view text) {
     return text.size() == 64 &&
            std::ranges::all_of(text, [](char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'); });
-}
-
-Result<> read_shape(const TableReader& reader, const toml::node& node, std::vector<std::int64_t>& out) {
-    const auto* array = node.as_array();
-    if (!array || array->size() > 8) return reader.wrong(node, "'shape' must be a list of at most 8 extents");
-    std::int64_t elements = 1;
-    for (const auto& item : *array) {
-        const auto extent = item.value_exact<std::int64_t>();
-        if (!extent || *extent < 1 || *extent > max_elements / elements)
-            return reader.wrong(
-                item, fmt::format("the extents of a 'shape' must be at least 1, their product at most {}",
-                                  max_elements));
-        elements *= *extent;
-        out.push_back(*extent);
-    }
-    return {};
 }
 
 Result<> read_tensor(const toml::node& node, const TableReader& parent, TensorDesc& out) {
@@ -48,7 +31,7 @@ Result<> read_tensor(const toml::node& node, const TableReader& parent, TensorDe
         return reader.wrong(*table, "'model_layout' may say NHWC where 'layout' does");
     out.model_is_nhwc = !model_layout.empty();
     auto r = reader.with("shape", true,
-                         [&](const toml::node& shape) { return read_shape(reader, shape, out.shape); });
+                         [&](const toml::node& shape) { return read_shape(reader, "shape", shape, out.shape); });
     if (!r) return r;
     r = reader.with("type", true, [&](const toml::node& type) -> Result<> {
         auto parsed = DataType::parse(type.value_or(std::string{}));
@@ -104,15 +87,15 @@ Result<> read_files(TableReader& reader, std::map<std::string, std::string>& out
     });
 }
 
-Result<> read_resources(TableReader& reader, std::map<std::string, std::int64_t>& out) {
-    return reader.with_table("resources", false, [&](TableReader& resources) -> Result<> {
-        for (const auto* name : resource_names) {
-            std::int64_t count = -1;
-            if (auto r = resources.count(name, false, count); !r) return r;
-            if (count >= 0) out[name] = count;
-        }
-        return {};
-    });
+// What format 1 says of hardware, which is of one build: cycles are those between two chunks.
+Result<> read_single_build(TableReader& reader, Manifest& manifest) {
+    Hardware build;
+    if (auto r = reader.text("part", false, build.part); !r) return r;
+    if (auto r = reader.count("cycles", false, build.interval_cycles); !r) return r;
+    if (auto r = reader.number("clock_mhz", false, build.clock_mhz); !r) return r;
+    if (auto r = read_resources(reader, build.resources); !r) return r;
+    if (!(build == Hardware{})) manifest.hardware.push_back(std::move(build));
+    return {};
 }
 
 Result<Manifest> read_manifest(const toml::table& table, const std::string& where) {
@@ -120,19 +103,17 @@ Result<Manifest> read_manifest(const toml::table& table, const std::string& wher
     Manifest manifest;
     std::int64_t format = 0;
     if (auto r = reader.count("format", false, format); !r) return fail(r.error());
-    if (format != format_number)
-        return fail(Fault::unsupported, "{}: manifest format {} is not the one this fard reads ({})", where,
-                    format, format_number);
+    if (format < 1 || format > format_number)
+        return fail(Fault::unsupported, "{}: manifest format {} is none that this fard reads (1 to {})", where, format,
+                    format_number);
     if (auto r = reader.text("name", true, manifest.name); !r) return fail(r.error());
     if (auto r = reader.text("version", true, manifest.version); !r) return fail(r.error());
-    if (auto r = reader.text("part", false, manifest.part); !r) return fail(r.error());
-    if (auto r = reader.count("cycles", false, manifest.cycles); !r) return fail(r.error());
-    if (auto r = reader.number("clock_mhz", false, manifest.clock_mhz); !r) return fail(r.error());
     if (auto r = read_layers(reader, manifest.layers); !r) return fail(r.error());
-    if (auto r = read_resources(reader, manifest.resources); !r) return fail(r.error());
     if (auto r = read_files(reader, manifest.files); !r) return fail(r.error());
     if (auto r = read_tensors(reader, "input", manifest.inputs); !r) return fail(r.error());
     if (auto r = read_tensors(reader, "output", manifest.outputs); !r) return fail(r.error());
+    if (auto r = format == 1 ? read_single_build(reader, manifest) : read_hardware(reader, manifest); !r)
+        return fail(r.error());
     if (auto r = reader.nothing_else(); !r) return fail(r.error());
     if (manifest.name.empty()) return fail(Fault::invalid_input, "{}: the overlay's name is empty", where);
     return manifest;
@@ -148,6 +129,18 @@ void append_tensor(std::string& out, const char* kind, const TensorDesc& tensor)
 
 }  // namespace
 
+const Hardware* Manifest::hardware_for(const std::string& part) const {
+    const Hardware* any = nullptr;
+    for (const auto& build : hardware) {
+        if (build.part.empty()) {
+            any = &build;
+        } else if (same_part(build.part, part)) {
+            return &build;
+        }
+    }
+    return any;
+}
+
 Result<Manifest> Manifest::parse(std::string_view text, const std::string& where) {
     const auto table = parse_toml(text, where);
     if (!table) return fail(table.error());
@@ -157,21 +150,19 @@ Result<Manifest> Manifest::parse(std::string_view text, const std::string& where
 std::string Manifest::to_toml() const {
     std::string out;
     const auto put = std::back_inserter(out);
-    fmt::format_to(
-        put, "format = {}\nname = {}\nversion = {}\npart = {}\ncycles = {}\nclock_mhz = {}\nlayers = [",
-        format_number, toml_string(name), toml_string(version), toml_string(part), cycles, clock_mhz);
+    fmt::format_to(put, "format = {}\nname = {}\nversion = {}\nlayers = [", format_number, toml_string(name),
+                   toml_string(version));
     for (std::size_t i = 0; i < layers.size(); ++i)
         fmt::format_to(put, "{}{}", i ? ", " : "", toml_string(layers[i]));
-    out += "]\n\n[resources]\n";
-    for (const auto& [resource, count] : resources)
-        fmt::format_to(put, "{} = {}\n", toml_string(resource), count);
-    out += "\n[files]\n";
+    out += "]\n\n[files]\n";
     for (const auto& [file, hash] : files)
         fmt::format_to(put, "{} = {}\n", toml_string(file), toml_string(hash));
     for (const auto& tensor : inputs)
         append_tensor(out, "input", tensor);
     for (const auto& tensor : outputs)
         append_tensor(out, "output", tensor);
+    for (const auto& build : hardware)
+        append_hardware(out, build);
     return out;
 }
 

@@ -10,6 +10,7 @@
 
 #include "base/result.hpp"
 #include "base/tensor_desc.hpp"
+#include "overlays/package/hardware.hpp"
 #include "overlays/package/sha256.hpp"
 
 namespace fard {
@@ -18,15 +19,16 @@ namespace fard {
 struct Manifest {
     std::string name;
     std::string version = "1";
-    std::string part;  // FPGA part that the bitstream is for, "" for none
     std::vector<TensorDesc> inputs;
     std::vector<TensorDesc> outputs;
     std::vector<std::string> layers;           // nodes of the model in this stage, for people and reports
     std::map<std::string, std::string> files;  // file name -> SHA-256, hex
-    std::map<std::string, std::int64_t> resources;  // lut, ff, bram18, uram, dsp: empty when unknown
-    std::int64_t cycles = 0;                        // per chunk, 0 when unknown
-    double clock_mhz = 0;                           // 0 when unknown
+    std::vector<Hardware> hardware;            // builds of the stage, one for each FPGA part; none: for CPUs alone
 
+    // The build for a board's part: the one of that part, else the one of no part in particular. Null: none.
+    const Hardware* hardware_for(const std::string& part) const;
+
+    // Errors: invalid_input, with the line; unsupported (another format than 1 and 2).
     static Result<Manifest> parse(std::string_view toml, const std::string& where);
     std::string to_toml() const;  // the same manifest gives the same bytes
 };

@@ -52,6 +52,15 @@ Result<> TableReader::number(std::string_view key, bool required, double& out) {
     });
 }
 
+Result<> TableReader::flag(std::string_view key, bool& out) {
+    return with(key, false, [&](const toml::node& node) -> Result<> {
+        const auto value = node.value_exact<bool>();
+        if (!value) return wrong(node, fmt::format("'{}' must be true or false", key));
+        out = *value;
+        return {};
+    });
+}
+
 Result<> TableReader::nothing_else() const {
     for (const auto& [key, node] : table_)
         if (std::ranges::find(known_, key.str()) == known_.end())

@@ -46,6 +46,7 @@ class TableReader {
     Result<> text(std::string_view key, bool required, std::string& out);    // no control characters
     Result<> count(std::string_view key, bool required, std::int64_t& out);  // a whole number >= 0
     Result<> number(std::string_view key, bool required, double& out);       // finite, >= 0
+    Result<> flag(std::string_view key, bool& out);                         // true or false; may be missing
     Result<> nothing_else() const;                                           // no key that was not asked for
 
     const std::string& where() const { return where_; }

@@ -9,7 +9,7 @@
 namespace fard {
 namespace {
 
-// One chunk at a time: submit computes it, complete hands it out.
+// One chunk at a time: submit computes it, complete hands it out. Loading is reading the model, at once.
 class ReferenceDevice final : public Device {
   public:
     explicit ReferenceDevice(std::string id) : id_(std::move(id)) {}
@@ -31,8 +31,10 @@ class ReferenceDevice final : public Device {
 
     std::size_t depth() const override { return 1; }
 
-    Result<> submit(std::uint64_t tag, std::span<const Bytes> inputs,
-                    std::span<const MutableBytes> outputs) override {
+    Result<bool> loaded() override { return model_.has_value(); }
+
+    Result<> submit(std::uint64_t tag, std::span<const Bytes> inputs, std::span<const MutableBytes> outputs,
+                    TimePoint) override {
         if (!model_) return fail(Fault::refused, "device {} has no overlay loaded", id_);
         if (computed_) return fail(Fault::refused, "device {} holds a chunk already", id_);
         const auto results = model::run_reference_wire(model_->graph(), inputs);
@@ -50,10 +52,12 @@ class ReferenceDevice final : public Device {
         return {};
     }
 
-    Result<std::uint64_t> complete(TimePoint) override {
+    Result<std::optional<std::uint64_t>> complete() override {
         if (!computed_) return fail(Fault::refused, "device {} holds no chunk", id_);
-        return *std::exchange(computed_, std::nullopt);
+        return std::exchange(computed_, std::nullopt);
     }
+
+    int ready_fd() const override { return -1; }
 
   private:
     std::string id_;

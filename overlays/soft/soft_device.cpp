@@ -2,9 +2,10 @@
 
 #include <optional>
 
+#include "overlays/device/background.hpp"
 #include "overlays/device/cpu_info.hpp"
-#include "overlays/soft/plan.hpp"
 #include "overlays/device/stage_model.hpp"
+#include "overlays/soft/plan.hpp"
 
 namespace fard {
 namespace {
@@ -19,30 +20,38 @@ class SoftDevice final : public Device {
 
     Result<> load(const Package& package, TimePoint) override {
         unload();
-        auto model = load_stage_model(package);
-        if (!model) return fail(model.error());
-        auto owner = std::make_shared<const model::Model>(std::move(*model));
-        plan_.emplace(soft::compile({owner, &owner->graph()}, kernels_), threads_);
-        return {};
+        name_ = package.manifest.name;
+        return loading_.begin([this, package] { return compile(package); });
     }
 
+    Result<bool> loaded() override {
+        if (auto end = loading_.end()) {
+            ready_ = end->has_value();
+            if (!*end) return fail(end->error());
+        }
+        return ready_;
+    }
+
+    std::string waits_for() const override { return "the CPU to compile " + name_; }
+
     void unload() override {
-        plan_.reset();
+        if (ready_) plan_.reset();
+        ready_ = false;
         submitted_.reset();
     }
 
     std::size_t depth() const override { return 1; }
 
-    Result<> submit(std::uint64_t tag, std::span<const Bytes> inputs,
-                    std::span<const MutableBytes> outputs) override {
-        if (!plan_) return fail(Fault::refused, "device {} has no overlay loaded", id_);
+    Result<> submit(std::uint64_t tag, std::span<const Bytes> inputs, std::span<const MutableBytes> outputs,
+                    TimePoint) override {
+        if (!ready_) return fail(Fault::refused, "device {} has no overlay loaded", id_);
         if (submitted_) return fail(Fault::refused, "device {} holds a chunk already", id_);
         if (auto loaded = plan_->load(inputs); !loaded) return loaded;
         submitted_ = Chunk{tag, {outputs.begin(), outputs.end()}};
         return {};
     }
 
-    Result<std::uint64_t> complete(TimePoint) override {
+    Result<std::optional<std::uint64_t>> complete() override {
         if (!submitted_) return fail(Fault::refused, "device {} holds no chunk", id_);
         const auto chunk = std::exchange(submitted_, std::nullopt);
         if (auto done = plan_->run(); !done) return fail(done.error());
@@ -50,7 +59,19 @@ class SoftDevice final : public Device {
         return chunk->tag;
     }
 
+    int ready_fd() const override { return ready_ ? -1 : loading_.fd(); }
+
   private:
+    // On a thread of its own; nothing else touches the plan until it has ended.
+    Result<> compile(const Package& package) {
+        plan_.reset();
+        auto model = load_stage_model(package);
+        if (!model) return fail(model.error());
+        auto owner = std::make_shared<const model::Model>(std::move(*model));
+        plan_.emplace(soft::compile({owner, &owner->graph()}, kernels_), threads_);
+        return {};
+    }
+
     struct Chunk {
         std::uint64_t tag;
         std::vector<MutableBytes> outputs;
@@ -58,8 +79,11 @@ class SoftDevice final : public Device {
     std::string id_;
     const soft::Kernels& kernels_;
     std::size_t threads_;
+    std::string name_;  // of the overlay
     std::optional<soft::Plan> plan_;
+    bool ready_ = false;  // the plan is there, and ours
     std::optional<Chunk> submitted_;
+    Background loading_;  // the last: it ends first
 };
 
 }  // namespace

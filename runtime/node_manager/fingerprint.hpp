@@ -1,17 +1,14 @@
 // What devices this board has, before it takes any work.
 #pragma once
 
-#include <functional>
 #include <vector>
 
+#include "overlays/device/device.hpp"
 #include "runtime/peer/message_parts.hpp"
 
 namespace fard {
 
-// Finds the devices of one kind of hardware, healthy or not. Hardware is asked through its helper process.
-using DeviceProbe = std::function<std::vector<wire::DeviceState>()>;
-
-// Every device of this board, in a fixed order; the CPU ("cpu0") is the last and always there.
-std::vector<wire::DeviceState> fingerprint(int cpu_slots, const std::vector<DeviceProbe>& hardware = {});
+// Every device of this board as it tells others of it, in the order of discover_devices.
+std::vector<wire::DeviceState> fingerprint(const BoardSetup& setup);
 
 }  // namespace fard

@@ -210,7 +210,7 @@ void NodeManager::Impl::make_board() {
                                           .link_place = ipc ? state->links().string() : config.link_address,
                                           .link_directories = ipc,
                                           .parked_jobs = static_cast<std::size_t>(config.parked_jobs)});
-    BoardOptions options{.devices = fingerprint(config.slots), .jobs = {}};
+    BoardOptions options{.devices = fingerprint({.cpu_slots = config.slots}), .jobs = {}};
     options.jobs.board = config.name;
     options.jobs.log = &log;
     options.labels = config.labels;

@@ -38,15 +38,28 @@ struct AllowedKey {  // a key that the cluster knows
     friend bool operator==(const AllowedKey&, const AllowedKey&) = default;
 };
 
+struct SlotState {  // what one slot of a device is at
+    std::uint8_t state = 0;  // 0: idle, 1: loading, 2: loaded, 3: stuck
+    std::string overlay;     // package id, of what it holds or loads
+    std::string name;        // the overlay's, for people
+    std::string why;         // it is stuck
+    static constexpr auto fields = std::tuple{field("state", &SlotState::state), field("overlay", &SlotState::overlay),
+                                              field("name", &SlotState::name), field("why", &SlotState::why)};
+    friend bool operator==(const SlotState&, const SlotState&) = default;
+};
+
 struct DeviceState {  // one device as its board fingerprinted it
     std::string id;       // stable over restarts, unique on the board: "cpu0"
     std::string kind;     // "soft", "emulated", "zynq"
     std::uint32_t slots = 0;
     bool healthy = true;
     std::string detail;   // why it is unhealthy, or its description
+    std::string part;     // of an FPGA, emulated or not
+    std::vector<SlotState> loaded;  // by slot; empty: nothing is kept between jobs (a CPU)
     static constexpr auto fields =
         std::tuple{field("id", &DeviceState::id), field("kind", &DeviceState::kind), field("slots", &DeviceState::slots),
-                   field("healthy", &DeviceState::healthy), field("detail", &DeviceState::detail)};
+                   field("healthy", &DeviceState::healthy), field("detail", &DeviceState::detail),
+                   field("part", &DeviceState::part), field("loaded", &DeviceState::loaded)};
     friend bool operator==(const DeviceState&, const DeviceState&) = default;
 };
 
@@ -133,10 +146,12 @@ struct JobStats {  // totals of one job since it started; times in nanoseconds
     std::uint64_t wait_ns = 0;     // waiting for input or for credit
     std::uint64_t bytes_out = 0;
     std::uint64_t late = 0;        // chunks delivered late by an emulated device
+    std::uint64_t reloads = 0;     // overlays that the device had to load because it did not hold them
     static constexpr auto fields =
         std::tuple{field("chunks", &JobStats::chunks), field("load_ns", &JobStats::load_ns),
                    field("compute_ns", &JobStats::compute_ns), field("wait_ns", &JobStats::wait_ns),
-                   field("bytes_out", &JobStats::bytes_out), field("late", &JobStats::late)};
+                   field("bytes_out", &JobStats::bytes_out), field("late", &JobStats::late),
+                   field("reloads", &JobStats::reloads)};
     friend bool operator==(const JobStats&, const JobStats&) = default;
 };
 

@@ -26,13 +26,14 @@ struct JobConfig {  // the first message to a new job
     std::string link_transport;   // "ipc" or "tcp"
     std::string link_place;       // ipc: the directory for sockets; tcp: as LinkPlace has it
     std::uint64_t link_bytes = 0; // byte budget of each link
+    std::uint32_t slot = 0;       // of the reserved device
     std::uint8_t security = 0;    // of the links: 0 on this machine alone, 1 anywhere without keys, 2 with keys of the job's own
     static constexpr auto fields = std::tuple{
         field("job", &JobConfig::job), field("app", &JobConfig::app), field("board", &JobConfig::board),
         field("spec", &JobConfig::spec), field("package_dir", &JobConfig::package_dir),
         field("device_kind", &JobConfig::device_kind), field("link_transport", &JobConfig::link_transport),
         field("link_place", &JobConfig::link_place), field("link_bytes", &JobConfig::link_bytes),
-        field("security", &JobConfig::security)};
+        field("security", &JobConfig::security), field("slot", &JobConfig::slot)};
     friend bool operator==(const JobConfig&, const JobConfig&) = default;
 };
 
@@ -90,6 +91,16 @@ struct JobDrained {  // the job's last message after JOB_DRAIN
     JobStats stats;
     static constexpr auto fields = std::tuple{field("stats", &JobDrained::stats)};
     friend bool operator==(const JobDrained&, const JobDrained&) = default;
+};
+
+struct JobDevice {  // what has become of the job's device
+    static constexpr std::uint16_t type = 87, version = 1;
+    static constexpr std::size_t cap = 64 * kib;
+    static constexpr const char* name = "JOB_DEVICE";
+    std::uint8_t state = 0;  // 1: it loads the job's overlay, 2: it has loaded it, 3: it is stuck, and is loaded anew
+    std::string why;         // what a loading one waits for; why it is stuck
+    static constexpr auto fields = std::tuple{field("state", &JobDevice::state), field("why", &JobDevice::why)};
+    friend bool operator==(const JobDevice&, const JobDevice&) = default;
 };
 
 // ---- data links ---------------------------------------------------------------------------------------------------

@@ -8,11 +8,11 @@
 #include <cerrno>
 #include <cstring>
 #include <fstream>
-#include <map>
 
 #include "model/layers/finn_form.hpp"
 #include "overlays/package/package.hpp"
 #include "overlays/package/toml_string.hpp"
+#include "splitter/emit/stage_hardware.hpp"
 #include "splitter/report/picture.hpp"
 
 namespace fard::splitter {
@@ -112,20 +112,12 @@ class Emitter {
     }
 
     Result<> package(const fs::path& directory, std::size_t number, const model::Stage& stage) const {
-        const auto& planned = found_.plan.stages[number];
-        const auto& cost = found_.cost.stages[number];
-        const auto& board = cluster_.boards[planned.boards.front()];
         Manifest manifest;
         manifest.name = fmt::format("{} stage {}", emission_.name, number);
         manifest.inputs = stage.inputs;
         manifest.outputs = stage.outputs;
         manifest.layers = stage.layers;
-        if (!planned.on_processor) {
-            manifest.cycles = cost.cycles;
-            manifest.clock_mhz = board.clock_hz / 1e6;
-            for (std::size_t i = 0; i < Resources::kinds; ++i)
-                manifest.resources[resource_names[i]] = cost.need.of[i];
-        }
+        if (!found_.plan.stages[number].on_processor) manifest.hardware.push_back(hardware_of(description_, cluster_, found_, number));
         const auto written = Package::write(directory, std::move(manifest), {{"stage.onnx", stage.onnx}});
         if (!written) return fail(written.error());
         return {};
@@ -142,34 +134,7 @@ class Emitter {
         }
         if (auto r = workshop.write(fs::path(directory) / "finn.onnx", form->onnx); !r) return r;
         const auto units = model::finn_units(model::layers_of(parsed->graph()), description_.finn).units;
-        return workshop.write(fs::path(directory) / "folding.json", folding_json(named(units, number)));
-    }
-
-    // A stage's units, in order, with the foldings of the same units of the whole network. One that only the stage has (its
-    // border may need thresholds of its own) is left to FINN.
-    std::vector<NamedFolding> named(const std::vector<model::FinnUnit>& units, std::size_t number) const {
-        const auto& planned = found_.plan.stages[number];
-        const auto first = description_.network.cuts[planned.begin].layers;
-        std::vector<std::pair<model::FinnKind, UnitFolding>> foldings;
-        for (std::size_t i = 0; i < planned.foldings.size(); ++i) {
-            const auto& option = description_.options[first + i][planned.foldings[i]];
-            for (std::size_t u = 0; u < option.units.size(); ++u)
-                foldings.emplace_back(description_.units[first + i][u].kind, option.units[u]);
-        }
-        std::vector<NamedFolding> result;
-        std::map<std::pair<model::FinnKind, bool>, int> numbers;
-        std::size_t at = 0;
-        for (auto unit : units) {
-            auto same = std::ranges::find(foldings.begin() + static_cast<std::ptrdiff_t>(at), foldings.end(), unit.kind,
-                                          &std::pair<model::FinnKind, UnitFolding>::first);
-            const bool known = same != foldings.end();
-            unit.rtl = known ? same->second.rtl.value_or(unit.rtl) : unit.rtl;
-            unit.number_in_language = numbers[{unit.kind, unit.rtl}]++;
-            if (!known) continue;
-            result.emplace_back(model::name_of(unit, description_.finn.flow), same->second);
-            at = static_cast<std::size_t>(same - foldings.begin()) + 1;
-        }
-        return result;
+        return workshop.write(fs::path(directory) / "folding.json", folding_json(named_foldings(units, planned_units(description_, found_.plan.stages[number]), description_.finn.flow)));
     }
 
     std::string app() const {

@@ -35,6 +35,7 @@ class Describer {
         finn.dsp48e1 = settings_.dsp48e1;
         finn.separate_thresholds = settings_.folding ? has_separate_thresholds(*settings_.folding, view_) : splits_thresholds();
         units_ = model::finn_units(view_, finn);
+        result_.estimates = settings_.estimates.mode;
         result_.network.name = model_.graph().name;
         result_.network.stage = stage_overhead(settings_.estimates.mode);
         result_.units.resize(view_.layers.size());

@@ -30,6 +30,7 @@ struct Description {
     std::vector<std::vector<std::string>> cut_tensors;    // by cut: what crosses it; none at the first and the last
     std::vector<std::string> notes;                       // what people should know: layers outside, units without a folding
     model::FinnSettings finn;                             // how FINN is to make the units
+    Estimates estimates = Estimates::mended;              // what the foldings' costs are
 };
 
 // What boards of this kind want of the settings.

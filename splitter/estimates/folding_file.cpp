@@ -138,4 +138,17 @@ std::string folding_json(const std::vector<NamedFolding>& units) {
     return json.dump(2) + "\n";
 }
 
+UnitFoldings unit_foldings(const std::vector<NamedFolding>& units) {
+    UnitFoldings foldings;
+    for (const auto& [name, unit] : units) {
+        const auto key = model::read_finn_name(name);
+        if (!key) continue;
+        for (const auto& [attribute, value] : json_of(unit, key->kind).items()) {
+            if (value.is_string()) foldings[name].emplace(attribute, value.get<std::string>());
+            if (value.is_number()) foldings[name].emplace(attribute, value.get<std::int64_t>());
+        }
+    }
+    return foldings;
+}
+
 }  // namespace fard::splitter

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/result.hpp"
+#include "overlays/package/hardware.hpp"
 #include "splitter/estimates/hardware.hpp"
 
 namespace fard::splitter {
@@ -25,5 +26,6 @@ Result<FoldingFile> parse_folding(std::string_view json, const std::string& wher
 // What FINN calls a unit, and how it is to be built.
 using NamedFolding = std::pair<std::string, UnitFolding>;
 std::string folding_json(const std::vector<NamedFolding>& units);
+UnitFoldings unit_foldings(const std::vector<NamedFolding>& units);  // the same as a manifest has it
 
 }  // namespace fard::splitter

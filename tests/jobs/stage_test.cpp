@@ -43,14 +43,14 @@ Chunk random_chunk(std::uint64_t index, const std::vector<TensorDesc>& tensors) 
 }
 
 std::string on_reference(const Package& package, const Chunk& chunk) {
-    auto device = open_device("reference", "cpu0").value();
+    auto device = open_device({.kind = "reference", .id = "cpu0"}).value();
     const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(60);
-    REQUIRE(device->load(package, deadline));
+    REQUIRE(load_now(*device, package, deadline));
     std::string out(wire_bytes(package.manifest.outputs), '\0');
     const Bytes inputs[] = {chunk.tensors[0].bytes()};
     const MutableBytes outputs[] = {std::as_writable_bytes(std::span(out))};
-    REQUIRE(device->submit(0, inputs, outputs));
-    REQUIRE(device->complete(deadline));
+    REQUIRE(device->submit(0, inputs, outputs, deadline));
+    REQUIRE(await_chunk(*device, deadline));
     return out;
 }
 

@@ -36,13 +36,21 @@ class Scratch {
 inline Manifest small_manifest() {
     Manifest manifest;
     manifest.name = "first stage";
-    manifest.part = "xc7z020clg400-1";
     manifest.inputs = {{"pixels", {1, 32, 32, 3}, "NHWC", DataType::uint(8), "FLOAT32"}};
     manifest.outputs = {{"scores", {1, 10}, "NC", DataType::sint(16), "FLOAT32"}};
     manifest.layers = {"conv \"0\"", "back\\slash"};
-    manifest.resources = {{"lut", 18814}, {"bram18", 202}};
-    manifest.cycles = 139202;
-    manifest.clock_mhz = 187.5;
+    auto& build = manifest.hardware.emplace_back();
+    build.part = "xc7z020clg400-1";
+    build.figures = "post-synthesis";
+    build.resources = {{"lut", 18814}, {"bram18", 202}};
+    build.latency_cycles = 150671;
+    build.interval_cycles = 139202;
+    build.clock_mhz = 187.5;
+    build.watts = 2.25;
+    build.folding["MVAU_hls_0"] = {{"PE", 16}, {"SIMD", 3}, {"ram_style", "block"}};
+    build.registers = {{"idma0", "xilinx.com:hls:IODMA_hls_0:1.0", 0x40000000, 0x10000}, {"odma0", "", 0x40010000, 0x1000}};
+    build.inputs = {{{1, 32, 32, 3}, {1, 32, 32, 1, 3}, {1, 32, 32, 1, 3}, "", "idma0"}};
+    build.outputs = {{{1, 10}, {1, 5, 2}, {1, 5, 2}, "UINT8", "odma0"}};
     return manifest;
 }
 
