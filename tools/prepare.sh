@@ -6,7 +6,7 @@ packages=(
     libzmq3-dev cppzmq-dev libmsgpack-cxx-dev libsodium-dev
     libboost-dev libboost-program-options-dev libexpected-dev libfmt-dev libspdlog-dev
     libonnx-dev libonnx-testdata libprotobuf-dev protobuf-compiler
-    libtomlplusplus-dev nlohmann-json3-dev libarchive-dev libxml2-dev libssl-dev libpng-dev libturbojpeg0-dev
+    libtomlplusplus-dev nlohmann-json3-dev libarchive-dev libxml2-dev libfdt-dev libssl-dev libpng-dev libturbojpeg0-dev
     doctest-dev libbenchmark-dev
     python3-numpy python3-onnx
 )

@@ -32,6 +32,7 @@ struct RegisterBlock {
 struct RuntimeWeights {
     std::string file;   // of the package
     std::string block;  // a DMA that reads them from memory, or a core whose registers take them
+    std::int64_t repeats = 1;  // how often a DMA reads them for each chunk
     friend bool operator==(const RuntimeWeights&, const RuntimeWeights&) = default;
 };
 

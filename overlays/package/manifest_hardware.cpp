@@ -14,6 +14,7 @@ constexpr std::array resource_names = {"lut", "ff", "bram18", "uram", "dsp"};
 constexpr std::int64_t max_elements = std::int64_t{1} << 31;
 constexpr std::size_t most_units = 4096;
 constexpr std::size_t most_blocks = 256;
+constexpr std::int64_t max_repeats = 1'000'000'000;
 constexpr std::size_t most_builds = 64;
 
 std::int64_t product(const std::vector<std::int64_t>& shape) {
@@ -142,6 +143,9 @@ Result<> read_weights(TableReader& reader, const Manifest& manifest, Hardware& h
         auto& weights = hardware.weights.emplace_back();
         if (auto r = read_file_name(one, "file", true, manifest, weights.file); !r) return r;
         if (auto r = one.text("block", true, weights.block); !r) return r;
+        if (auto r = one.count("repeats", false, weights.repeats); !r) return r;
+        if (weights.repeats < 1 || weights.repeats > max_repeats)
+            return reader.wrong(node, fmt::format("'repeats' must be 1 to {}", max_repeats));
         if (has_block(hardware, weights.block)) return {};
         return reader.wrong(node, fmt::format("'block' is '{}', which is none of the registers", weights.block));
     });
@@ -248,8 +252,8 @@ void append_hardware(std::string& out, const Hardware& hardware) {
     append_tensors(out, "input", hardware.inputs);
     append_tensors(out, "output", hardware.outputs);
     for (const auto& weights : hardware.weights)
-        fmt::format_to(put, "\n[[hardware.weights]]\nfile = {}\nblock = {}\n", toml_string(weights.file),
-                       toml_string(weights.block));
+        fmt::format_to(put, "\n[[hardware.weights]]\nfile = {}\nblock = {}\nrepeats = {}\n", toml_string(weights.file),
+                       toml_string(weights.block), weights.repeats);
 }
 
 bool same_part(const std::string& a, const std::string& b) {
