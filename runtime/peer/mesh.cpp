@@ -14,24 +14,17 @@
 #include "runtime/peer/membership.hpp"
 #include "runtime/peer/messages_mesh.hpp"
 #include "runtime/peer/monitor.hpp"
+#include "runtime/peer/subscriptions.hpp"
 
 namespace fard {
 namespace {
 
 using namespace std::chrono_literals;
 
-constexpr const char* everyone = "all";
 constexpr Duration tick_interval = 250ms;
 constexpr Duration hello_deadline = 2s;
 constexpr Duration greeting_deadline = 10s;
-constexpr Duration usual_subscription =
-    5ms;  // how long a new one takes on one machine; on a slower way PING is repeated
 constexpr Duration sync_deadline = 500ms;
-constexpr Duration said_again = 30s;   // that somebody outside the neighbourhood shall hear us
-constexpr Duration heard_for = 60s;    // somebody outside the neighbourhood, after the last request
-constexpr Duration unwanted_for = 5s;  // until a subscription goes: the neighbourhood may change back
-constexpr std::size_t a_few = 12;  // members: each hears all others at once
-constexpr Duration settled = 500ms;  // with more of them, until it hears those that it would not beyond 32
 constexpr int waiting_messages = 256;  // for a peer that does not take them; what it misses is repeated or made good
 constexpr Duration farewell = 100ms;  // how long the process may wait for LEAVE to go out
 
@@ -60,15 +53,6 @@ Result<> check_reachable(const std::string& what, const Endpoint& endpoint) {
 // lives, Requests repeats and answers; this class carries their messages and turns their decisions into connections and
 // events.
 struct Mesh::Impl : std::enable_shared_from_this<Mesh::Impl> {
-    // What one member publishes.
-    struct Subscription {
-        Subscription(PeerId whose, Socket its_socket) : peer(std::move(whose)), socket(std::move(its_socket)) {}
-        PeerId peer;
-        Socket socket;
-        std::unique_ptr<Socket::Watch> watch;
-        bool ended = false;
-    };
-
     Impl(Loop& the_loop, SocketFactory& the_sockets, FrontDoor& the_door, MeshOptions the_options,
          Events the_events, Socket the_publisher)
         : loop(the_loop),
@@ -89,11 +73,6 @@ struct Mesh::Impl : std::enable_shared_from_this<Mesh::Impl> {
     void see_off(const wire::Member& member, const std::string& why);
     void on_loss(const Heartbeat::Loss& loss);
     void listen();
-    void listen_to(const wire::Member& member);
-    void stop_listening(const PeerId& peer);
-    void drop_unwanted();
-    void work_with(const PeerId& peer);
-    void ask_to_be_heard(const wire::Member& member);
     void greet(const PeerId& peer);
     wire::Digest in_short() const;
     void catch_up(const PeerId& peer);
@@ -113,7 +92,6 @@ struct Mesh::Impl : std::enable_shared_from_this<Mesh::Impl> {
     void post(const std::string& topic, const wire::Envelope& envelope, const wire::Body& body);
     void post_state(const std::string& topic, const wire::Body& state);
     void carry(const PeerId& to, const wire::Envelope& envelope, const wire::Body& body);
-    void drain(const std::shared_ptr<Subscription>& from);
     void take(const PeerId& sender, const Message& message);
     void take_undecoded(const PeerId& sender, const Message& message, const Error& why);
     void take_state(const PeerId& from, const wire::Body& body);
@@ -137,18 +115,7 @@ struct Mesh::Impl : std::enable_shared_from_this<Mesh::Impl> {
     std::map<Endpoint, int> failures;                       // of seeds, in a row
     std::set<Endpoint> seeds;                               // as far as their names are resolved
     std::optional<Resolver> resolver;
-    // Whom we are subscribed to, each by a socket of its own, so that a message is known by its connection.
-    struct Heard {
-        Endpoint publisher;
-        std::shared_ptr<Subscription> subscription;
-        TimePoint wanted{};  // last, by the neighbourhood or by work
-        TimePoint worked{};  // with: the last request
-        TimePoint said{};    // to it, that it shall hear us
-    };
-    std::map<PeerId, Heard> heard;
-    std::map<PeerId, TimePoint> met;  // members, since when
-    bool unsettled = false;           // some of them are not heard yet that shall be
-    std::map<PeerId, std::unique_ptr<Visitor>> calling;  // who shall hear us
+    std::unique_ptr<Subscriptions> subscriptions;
     Loop::TimerId timer = 0;
     Loop::TimerId news_timer = 0;
     DropLog drops{"mesh"};
@@ -202,6 +169,10 @@ void Mesh::Impl::begin() {
     membership->believe_ears([this](const PeerId& peer) {
         return heartbeat->silent_for(peer) < options.silence_limit / 2;
     });
+    subscriptions = std::make_unique<Subscriptions>(
+        loop, sockets, *membership,
+        Subscriptions::Events{[this](const PeerId& peer, const Message& message) { take(peer, message); },
+                              [this](const PeerId& peer) { greet(peer); }});
     gossip.emplace(*membership);
     requests.emplace(loop, self.peer,
                      [this](const PeerId& to, const wire::Envelope& envelope, const wire::Body& body) {
@@ -224,9 +195,8 @@ void Mesh::Impl::close() {
     door.serve_hello(nullptr);
     beacon.reset();
     knocking.clear();
-    calling.clear();
     resolver.reset();
-    heard.clear();
+    subscriptions.reset();
     heartbeat.reset();
     requests.reset();
 }
@@ -260,15 +230,13 @@ void Mesh::Impl::welcome_in(const wire::Member& member) {
                          member.name, other.front_door, member.front_door);
     }
     heartbeat->add(member);
-    met[member.peer] = loop.now();
+    subscriptions->joined(member.peer);
     if (events.joined) events.joined(member);
 }
 
 void Mesh::Impl::see_off(const wire::Member& member, const std::string& why) {
     spdlog::warn("mesh: board {} is gone: {}", member.name, why);
-    stop_listening(member.peer);
-    met.erase(member.peer);
-    calling.erase(member.peer);
+    subscriptions->lost(member.peer);
     heartbeat->remove(member.peer);
     requests->forget(member.peer, why);
     if (!closed && events.lost) events.lost(member, why);
@@ -278,98 +246,18 @@ void Mesh::Impl::on_loss(const Heartbeat::Loss& loss) {
     apply(membership->lost(loss.peer, loss.why, !loss.ended, loss.alone, loop.now()));
 }
 
-// Subscribes to whom the neighbourhood wants us to hear, and exchanges heartbeats with whom it says. Where dozens come
-// together, the first would connect all to all, for moments; with keys each connection costs milliseconds of work.
+// Hears whom the neighbourhood wants us to hear, and exchanges heartbeats with whom it says.
 void Mesh::Impl::listen() {
+    subscriptions->follow();
     const auto& roster = membership->roster();
-    const auto& neighbourhood = membership->neighbourhood();
-    unsettled = false;
-    for (const auto& peer : neighbourhood.heard(roster)) {
-        const auto* member = membership->find(peer);
-        if (member == nullptr) continue;
-        if (roster.size() <= a_few || neighbourhood.stays(peer, roster) || loop.now() - met[peer] >= settled)
-            listen_to(*member);
-        else
-            unsettled = true;
-    }
-    heartbeat->watch(neighbourhood.behind(roster), neighbourhood.before(roster));
-}
-
-void Mesh::Impl::listen_to(const wire::Member& member) {
-    auto& place = heard[member.peer];
-    place.wanted = loop.now();
-    if (place.publisher == member.publisher) return;
-    auto socket = sockets.make(SocketKind::sub);
-    if (!socket) return spdlog::error("mesh: board {}: {}", member.name, socket.error().message);
-    set_reconnect(*socket, 10ms, 250ms);
-    socket->subscribe(everyone);
-    socket->subscribe(self.peer.hex);
-    if (const auto connected = socket->connect(Address{member.publisher, member.key}); !connected)
-        return spdlog::error("mesh: board {}: {}", member.name, connected.error().message);
-    auto made = std::make_shared<Subscription>(member.peer, std::move(*socket));
-    made->watch = made->socket.watch(loop, [this, weak = std::weak_ptr(made)] {
-        if (const auto subscription = weak.lock()) drain(subscription);
-    });
-    place.publisher = member.publisher;
-    place.subscription = std::move(made);
-    greet(member.peer);
-}
-
-void Mesh::Impl::stop_listening(const PeerId& peer) {
-    const auto found = heard.find(peer);
-    if (found == heard.end()) return;
-    if (found->second.subscription) found->second.subscription->ended = true;  // if it is calling us, drain() holds it
-    heard.erase(found);
-}
-
-void Mesh::Impl::drop_unwanted() {
-    const auto now = loop.now();
-    std::vector<PeerId> unwanted;
-    for (auto& [peer, place] : heard) {
-        if (membership->neighbourhood().hears(peer, membership->roster()) || now - place.worked < heard_for)
-            place.wanted = now;
-        else if (now - place.wanted > unwanted_for)
-            unwanted.push_back(peer);
-    }
-    for (const auto& peer : unwanted)
-        stop_listening(peer);
-}
-
-// Somebody whom we ask something, or who asks us: each must hear the other.
-void Mesh::Impl::work_with(const PeerId& peer) {
-    const auto* member = membership->find(peer);
-    if (member == nullptr || peer == self.peer) return;
-    if (!membership->neighbourhood().dense()) listen_to(*member);
-    const auto found = heard.find(peer);
-    if (found == heard.end()) return;
-    found->second.worked = loop.now();
-    if (membership->neighbourhood().hears(peer, membership->roster())) return;
-    if (found->second.said != TimePoint{} && loop.now() - found->second.said < said_again) return;
-    found->second.said = loop.now();
-    ask_to_be_heard(*member);
-}
-
-void Mesh::Impl::ask_to_be_heard(const wire::Member& member) {
-    auto visitor = Visitor::knock(loop, sockets, self.peer, member.door());
-    if (!visitor) return spdlog::error("mesh: board {}: {}", member.name, visitor.error().message);
-    auto& place = calling[member.peer] = std::move(*visitor);
-    place->ask(membership->our_hello(true), greeting_deadline, [this, peer = member.peer](const Result<wire::Body>&) {
-        loop.post([weak = weak_from_this(), peer] {  // not from within its own answer
-            if (const auto impl = weak.lock()) impl->calling.erase(peer);
-        });
-    });
+    heartbeat->watch(membership->neighbourhood().behind(roster), membership->neighbourhood().before(roster));
 }
 
 // A new subscription takes a moment, and what is published before is lost. The answer to this PING says that
 // the peer hears us and we hear it; then it is told what we know, in short.
 void Mesh::Impl::greet(const PeerId& peer) {
-    loop.call_after(usual_subscription, [weak = weak_from_this(), peer] {
-        const auto impl = weak.lock();
-        if (!impl || impl->closed || impl->membership->find(peer) == nullptr) return;
-        impl->requests->ask(peer, wire::Ping{}, greeting_deadline,
-                            [raw = impl.get(), peer](const Result<wire::Body>& answer) {
-                                if (answer) raw->catch_up(peer);
-                            });
+    requests->ask(peer, wire::Ping{}, greeting_deadline, [this, peer](const Result<wire::Body>& answer) {
+        if (answer) catch_up(peer);
     });
 }
 
@@ -400,16 +288,14 @@ void Mesh::Impl::answer_hello(const wire::Body& body, const Reply& reply) {
     if (closed || !hello.listen) return;
     const auto* member = membership->find(hello.record.member.peer);
     if (member == nullptr || member->peer == self.peer) return;
-    listen_to(*member);
-    auto& place = heard[member->peer];
-    place.worked = place.said = loop.now();  // it hears us, or it would not ask
+    subscriptions->heard_on_request(*member);
 }
 
 void Mesh::Impl::tick() {
     timer = loop.call_after(tick_interval, [this] { tick(); });
     if (!heartbeat->alone()) membership->not_alone(loop.now());
-    drop_unwanted();
-    if (unsettled) listen();
+    subscriptions->drop_unwanted();
+    if (subscriptions->unsettled()) listen();
     tell_news();
     knock_where_due();
 }
@@ -535,15 +421,9 @@ void Mesh::Impl::carry(const PeerId& to, const wire::Envelope& envelope, const w
     });
 }
 
-void Mesh::Impl::drain(const std::shared_ptr<Subscription>& from) {
-    const auto keep = shared_from_this();  // a callback may close the mesh
-    Message message;
-    while (!closed && !from->ended && from->socket.try_receive(message))
-        take(from->peer, message);
-}
-
 // `sender` is whose publisher the message came from.
 void Mesh::Impl::take(const PeerId& sender, const Message& message) {
+    const auto keep = shared_from_this();  // a callback may close the mesh
     if (message.size() != 2) return drops.note(loop.now(), {Fault::corrupt, "not a topic and a message"});
     const auto decoded = wire::decode(message[1].text());
     if (!decoded) return take_undecoded(sender, message, decoded.error());
@@ -620,7 +500,7 @@ Result<> Mesh::Impl::allow(const std::vector<wire::AllowedKey>& keys) {
 void Mesh::Impl::take_request(const PeerId& from, const wire::Body& body, Reply reply) {
     if (const auto* ping = body.as<wire::Ping>()) return reply(wire::Pong{ping->sequence, {}, 0});
     if (const auto* sync = body.as<wire::Sync>()) return reply(membership->differences(*sync));
-    work_with(from);
+    subscriptions->work_with(from);
     if (const auto current = handler) (*current)(from, body, std::move(reply));
 }
 
@@ -674,7 +554,7 @@ void Mesh::publish(const wire::BoardState& state) {
 
 void Mesh::ask(const PeerId& to, wire::Body body, Duration deadline, Answer answer) {
     if (impl_->membership->find(to) != nullptr) {
-        impl_->work_with(to);
+        impl_->subscriptions->work_with(to);
         return impl_->requests->ask(to, std::move(body), deadline, std::move(answer));
     }
     impl_->loop.post([weak = impl_->weak_from_this(), peer = impl_->membership->name_of(to),
