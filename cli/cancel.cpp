@@ -29,7 +29,7 @@ Result<> cancel(const Options& options) {
     if (!status) return fail(status.error());
     const auto run = find_run(*status, options.positional(0), false);
     if (!run) return fail(run.error());
-    const auto answer = ask_first({doors->front()}, wire::Cancel{*run, false}, cancel_limit);
+    const auto answer = ask_first(*doors, wire::Cancel{*run, false}, cancel_limit);
     if (!answer) return fail(answer.error());
     out("run {} is cancelled\n", run->hex);
     return {};

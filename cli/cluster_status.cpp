@@ -4,6 +4,7 @@
 #include <chrono>
 
 #include "cli/console.hpp"
+#include "client/client_identity.hpp"
 #include "client/locate.hpp"
 #include "runtime/peer/codec.hpp"
 
@@ -11,13 +12,18 @@ namespace fard::cli {
 
 using namespace std::chrono_literals;
 
+namespace {
+constexpr Duration answer_limit = 1s;
+}  // namespace
+
 Result<std::vector<Address>> find_cluster(const std::string& node) {
     auto found = locate(locate_options(node));
     if (!found) return fail(found.error());
     if (!found->note.empty()) note(found->note);
     if (found->doors.empty())
         return fail(Fault::unreachable,
-                    "no cluster is up; `fard up` starts one, --node or FARD_NODE names a node");
+                    "no cluster is up; `fard up` starts one, --node or FARD_NODE names a node, `fard join` gets into one "
+                    "that has keys");
     return std::move(found->doors);
 }
 
@@ -40,7 +46,7 @@ Result<RunId> find_run(const wire::Status& status, const std::string& digits, bo
 }
 
 Result<wire::Status> cluster_status(const std::vector<Address>& doors) {
-    auto first = ask_first({doors.front()}, wire::Query{}, 1s);
+    auto first = ask_first(doors, wire::Query{}, answer_limit);
     if (!first) return fail(first.error());
     auto* status = first->body.as<wire::Status>();
     if (!status)
@@ -61,6 +67,10 @@ Result<wire::Status> cluster_status(const std::vector<Address>& doors) {
         for (const auto& run : other->runs)
             merge(run);
     }
+    std::vector<Address> living{first->door};
+    for (const auto& row : status->boards)
+        if (!row.member.key.empty() && row.member.door() != first->door) living.push_back(row.member.door());
+    if (!first->door.key.empty()) remember_nodes(key_directory(), living);
     std::ranges::sort(status->boards, {}, [](const wire::BoardRow& row) {
         return std::pair{row.member.name, row.member.front_door};
     });

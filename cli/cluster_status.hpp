@@ -17,6 +17,8 @@ Result<std::vector<Address>> find_cluster(const std::string& node);
 // them know is listed once, with its later attempt. Boards by name, runs by age, the youngest first. Errors: unreachable.
 Result<wire::Status> cluster_status(const std::vector<Address>& doors);
 
+inline constexpr std::uint64_t silent_too_long_ms = 4000;  // of a board that is a member: it is not heard at all
+
 bool has_ended(const wire::RunState& run);
 
 // The run that the digits begin. Errors: invalid_input (no digits; several runs begin so), not_found.

@@ -27,6 +27,7 @@ using Level = Finding::Level;
 constexpr auto check_limit = 2s;
 constexpr auto probe_limit = 30s;
 constexpr std::size_t most_boards_in_pairs = 8;  // beyond, each board measures the way to the next alone
+constexpr const char* left = "it left";  // in order, as its node manager says at its end
 constexpr auto clocks_apart = 200ms;
 constexpr double slow_mbit_per_s = 50;
 
@@ -105,7 +106,9 @@ void look_at_board(Board& board, Rows& rows) {
     if (!checked) {
         rows.push_back({board.name,
                         {Level::fault, "answer", answer ? "it does not know CHECK" : answer.error().message,
-                         answer ? "run the same fard everywhere" : "start its fardd; open the port in its firewall"}});
+                         answer ? "run the same fard everywhere"
+                                : "start its fardd; open the port in its firewall; see that this is its address (front_door, "
+                                  "advertise)"}});
         return;
     }
     board.answers = true;
@@ -121,8 +124,15 @@ void look_at_discovery(std::vector<Board>& boards, Rows& rows) {
         if (!board.answers) continue;
         const auto answer = ask_first({board.front_door}, wire::Query{}, check_limit);
         if (const auto* status = answer ? answer->body.as<wire::Status>() : nullptr)
-            for (const auto& row : status->boards)
+            for (const auto& row : status->boards) {
                 board.knows.insert(row.member.door());
+                if (row.silent_ms > silent_too_long_ms)
+                    rows.push_back({board.name,
+                                    {Level::fault, "discovery", "hears nothing from " + row.member.name,
+                                     fmt::format("see whether {} is the address at which others reach {} (front_door, advertise), "
+                                                 "and open the ports of its publisher and heartbeat",
+                                                 row.member.front_door, row.member.name)}});
+            }
     }
     std::map<std::string, std::size_t> names;
     for (const auto& board : boards) {
@@ -148,6 +158,7 @@ void look_at_discovery(std::vector<Board>& boards, Rows& rows) {
 
 Finding check_way(const Result<NodeAnswer>& answer) {
     const auto* probed = answer ? answer->body.as<wire::Probed>() : nullptr;
+    if (!answer && answer.error().fault == Fault::refused) return {Level::fine, "way", "not measured: " + answer.error().message, ""};
     if (!probed)
         return {Level::fault, "way", answer ? "it cannot be measured" : answer.error().message,
                 "open the other board's front door port for this one"};
@@ -188,7 +199,7 @@ Result<> look_at_cluster(const Options& options, Rows& rows) {
         boards.push_back({row.member.name, row.member.door(), false, {}});
     for (const auto& lost : status->lost)
         rows.push_back({lost.name, {Level::warning, "board", fmt::format("lost {} s ago: {}", lost.ago_ms / 1000, lost.why),
-                                    "look at its power, its cable and its log"}});
+                                    lost.why == left ? "start it again if it should be there" : "look at its power, its cable and its log"}});
     for (auto& board : boards)
         look_at_board(board, rows);
     look_at_discovery(boards, rows);

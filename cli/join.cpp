@@ -9,7 +9,9 @@
 
 #include "base/replace_file.hpp"
 #include "cli/commands.hpp"
+#include "cli/console.hpp"
 #include "cli/key_files.hpp"
+#include "client/door_check.hpp"
 #include "client/locate.hpp"
 #include "client/ticket.hpp"
 #include "runtime/peer/codec.hpp"
@@ -51,11 +53,19 @@ std::string own_name(const Options& options) {
 }
 
 Result<Endpoint> front_door_of(const Options& options) {
+    if (!options.given("front-door"))
+        return fail(Fault::invalid_input, "--front-door is missing: say where others reach this board, tcp://ITS-ADDRESS:PORT");
     auto endpoint = Endpoint::parse_remote(options.text("front-door"));
     if (!endpoint) return fail_in("--front-door", endpoint.error());
     if (!endpoint->is_tcp())
         return fail(Fault::invalid_input, "--front-door: keys are for boards that others reach: give tcp://ADDRESS:PORT");
     return endpoint;
+}
+
+// An address that others reach this board by may be another machine's (a router that passes it on), but is nearly always a slip.
+void note_foreign_address(const Endpoint& front_door) {
+    if (!is_own_address(front_door))
+        note(fmt::format("no interface of this machine has the address {}; fardd cannot bind it", front_door.address()));
 }
 
 std::string configuration(const std::string& name, const std::string& cluster, const fs::path& directory,
@@ -84,6 +94,7 @@ Result<> init(const Options& options) {
     if (!directory) return fail(directory.error());
     const auto keys = KeyPair::make();
     if (auto written = keys.write(*directory / "key"); !written) return written;
+    note_foreign_address(*front_door);
     auto ring = KeyRing::open(*directory / "allowed");
     if (!ring) return fail(ring.error());
     const Address door{*front_door, keys.public_key};
@@ -141,6 +152,10 @@ Result<> join(const Options& options) {
     if (auto checked = check_key_name(name); !checked) return checked;
     const auto directory = key_directory_for(options.text("dir"));
     if (!directory) return fail(directory.error());
+    if (!front_door->empty()) note_foreign_address(*front_door);
+    if (nobody_listens(ticket->door.endpoint))
+        return fail(Fault::unreachable, "nobody listens at {}, where the ticket is from; start the node manager there. The ticket "
+                                        "is still good", ticket->door.endpoint);
     const auto keys = KeyPair::make();
     if (auto written = keys.write(*directory / "key"); !written) return written;
     const auto answer = ask_first_as(Identity::keyed(ticket->keys, nullptr), {ticket->door},
@@ -150,7 +165,7 @@ Result<> join(const Options& options) {
         std::error_code ignored;
         fs::remove(*directory / "key", ignored);
         if (answer) return fail(Fault::failed, "{} answered JOIN with {}", ticket->door.endpoint, wire::name_of(answer->body));
-        return fail(answer.error().fault, "{} (a ticket is good once, for ten minutes)", answer.error().message);
+        return fail(answer.error());
     }
     auto ring = KeyRing::open(*directory / "allowed");
     if (!ring) return fail(ring.error());

@@ -24,6 +24,7 @@ CommandSpec spec() {
             {{"key", "KEY", "add, revoke: the public key, or for revoke the name that it has"},
              {"role", "ROLE", "add, ticket: node, user or read-only (user)"},
              {"name", "NAME", "add: whose it is"},
+             {"force", "", "revoke: also the own key, or that of the last board"},
              {"node", "ADDRESS", "a node to ask (else the first that the key directory knows)"},
              {"dir", "DIR", "new: where the key is kept (FARD_KEYS, else ~/.config/fard/keys)"}}};
 }
@@ -42,10 +43,13 @@ Result<Role> role_of(const Options& options) {
     return *role;
 }
 
-// Tells a node what is new; returns the whole list.
-Result<std::vector<wire::AllowedKey>> tell(const Options& options, std::vector<wire::AllowedKey> keys) {
-    const auto doors = nodes(options);
+// Tells a node what is new; returns the whole list. `but`: not that one, where there are others.
+Result<std::vector<wire::AllowedKey>> tell(const Options& options, std::vector<wire::AllowedKey> keys,
+                                           const PublicKey& but = {}) {
+    auto doors = nodes(options);
     if (!doors) return fail(doors.error());
+    std::ranges::stable_partition(*doors, [&](const Address& door) { return door.key != but; });
+    if (!but.empty() && doors->front().key != but) std::erase_if(*doors, [&](const Address& door) { return door.key == but; });
     auto answer = ask_first(*doors, wire::Allowed{std::move(keys)}, 5s);
     if (!answer) return fail(answer.error());
     auto* allowed = answer->body.as<wire::Allowed>();
@@ -87,22 +91,47 @@ Result<> add(const Options& options) {
     return {};
 }
 
+// The key, or the one that has the name. Errors: not_found, invalid_input (several have it).
+Result<wire::AllowedKey> one_of(const std::vector<wire::AllowedKey>& keys, const std::string& wanted) {
+    std::vector<wire::AllowedKey> found;
+    for (const auto& key : keys)
+        if (!key.revoked && (key.key.hex == wanted || key.name == wanted)) found.push_back(key);
+    if (found.empty() && is_public_key(wanted)) return wire::AllowedKey{{wanted}, 0, "", false};  // it shall never come in
+    if (found.empty()) return fail(Fault::not_found, "--key: no key '{}' is allowed; see `fard keys list`", wanted);
+    if (found.size() == 1) return found.front();
+    std::string list;
+    for (const auto& key : found)
+        list += fmt::format("\n  {:<9}  {}", name_of(static_cast<Role>(key.role)), key.key.hex);
+    return fail(Fault::invalid_input, "--key: {} keys are called '{}'; give the key itself:{}", found.size(), wanted, list);
+}
+
+// What was revoked stays so: not by a slip the key that this command itself uses, nor that of the last board.
+Result<> check_loss(const std::vector<wire::AllowedKey>& keys, const wire::AllowedKey& key) {
+    const auto own = KeyPair::read(key_directory() / "key");
+    if (own && own->public_key == key.key)
+        return fail(Fault::refused, "{} is the key in {}, which this command itself uses; --force revokes it all the same, for ever",
+                    key.key.brief(), key_directory().string());
+    const auto boards = std::ranges::count_if(keys, [](const auto& each) {
+        return !each.revoked && static_cast<Role>(each.role) == Role::node;
+    });
+    if (boards == 1 && static_cast<Role>(key.role) == Role::node)
+        return fail(Fault::refused, "{} ({}) is the key of the last board of the cluster; --force revokes it all the same, for ever",
+                    key.key.brief(), key.name);
+    return {};
+}
+
 Result<> revoke(const Options& options) {
     const auto wanted = options.text("key");
     const auto keys = tell(options, {});
     if (!keys) return fail(keys.error());
-    std::vector<wire::AllowedKey> revoked;
-    for (auto key : *keys) {
-        if (key.revoked || (key.key.hex != wanted && key.name != wanted)) continue;
-        key.revoked = true;
-        revoked.push_back(std::move(key));
-    }
-    if (revoked.empty() && is_public_key(wanted)) revoked.push_back({{wanted}, 0, "", true});
-    if (revoked.empty()) return fail(Fault::not_found, "--key: no key '{}' is allowed; see `fard keys list`", wanted);
-    const auto told = tell(options, revoked);
+    auto key = one_of(*keys, wanted);
+    if (!key) return fail(key.error());
+    if (!options.given("force"))
+        if (auto checked = check_loss(*keys, *key); !checked) return checked;
+    key->revoked = true;
+    const auto told = tell(options, {*key}, key->key);
     if (!told) return fail(told.error());
-    for (const auto& key : revoked)
-        fmt::print("revoked {} {}\n", key.key.hex, key.name);
+    fmt::print("revoked {} {}\n", key->key.hex, key->name);
     return {};
 }
 
@@ -113,7 +142,7 @@ Result<> rotate(const Options& options) {
     if (!old) return fail(old.error());
     const auto keys = tell(options, {});
     if (!keys) return fail(keys.error());
-    auto entry = std::find_if(keys->begin(), keys->end(), [&](const auto& key) { return key.key == old->public_key; });
+    const auto entry = std::ranges::find(*keys, old->public_key, &wire::AllowedKey::key);
     if (entry == keys->end()) return fail(Fault::not_found, "the cluster does not know the key in {}", directory->string());
     const auto fresh = KeyPair::make();
     if (auto written = fresh.write(*directory / "key.next"); !written) return written;
@@ -132,14 +161,14 @@ Result<> ticket(const Options& options) {
     if (!role) return fail(role.error());
     const auto doors = nodes(options);
     if (!doors) return fail(doors.error());
-    const auto keys = KeyPair::make();
-    const auto answer = ask_first({doors->front()}, wire::Ticket{keys.public_key, static_cast<std::uint8_t>(*role)}, 5s);
-    if (!answer) return fail(answer.error());
-    const auto status = ask_first({doors->front()}, wire::Query{}, 5s);
+    const auto status = ask_first(*doors, wire::Query{}, 5s);
     if (!status) return fail(status.error());
     const auto* about = status->body.as<wire::Status>();
-    if (about == nullptr) return fail(Fault::failed, "{} does not say which cluster it belongs to", doors->front().endpoint);
-    fmt::print("{}\n", JoinTicket{doors->front(), about->cluster, keys, *role}.text());
+    if (about == nullptr) return fail(Fault::failed, "{} does not say which cluster it belongs to", status->door.endpoint);
+    const auto keys = KeyPair::make();
+    const auto answer = ask_first({status->door}, wire::Ticket{keys.public_key, static_cast<std::uint8_t>(*role)}, 5s);
+    if (!answer) return fail(answer.error());
+    fmt::print("{}\n", JoinTicket{status->door, about->cluster, keys, *role}.text());
     return {};
 }
 

@@ -142,6 +142,12 @@ std::string status_text(const wire::Status& status) {
                           fmt::format("{}/{}", free_slots(row.state), all_slots(row.state)),
                           std::to_string(row.state.overlays.size()), std::to_string(row.state.runs),
                           devices_text(row.state), age_text(row.age_ms), row.member.front_door.text()});
+    std::string unheard;
+    for (const auto& row : status.boards)
+        if (row.silent_ms > silent_too_long_ms)
+            unheard += fmt::format("{}: nothing has come from it for {} to the node manager that answered; is {} the address at "
+                                   "which others reach it, and are its ports open?\n",
+                                   row.member.name, age_text(row.silent_ms), row.member.front_door);
     for (const auto& board : status.lost)
         boards.push_back({board.name, "lost", "", "", one_line(board.why), age_text(board.ago_ms) + " ago", board.front_door});
     std::string more;
@@ -156,6 +162,7 @@ std::string status_text(const wire::Status& status) {
     text += table_text({"board", "free slots", "overlays", "runs", "devices", "up", "front door"}, boards);
     if (text.find(" (!)") != std::string::npos)
         text += "(!) several boards have this name; give each its own with --name\n";
+    text += unheard;
     if (!runs.empty()) text += "\n" + table_text({"run", "app", "phase", "results", "owner", "age"}, runs) + more;
     return text;
 }

@@ -1,5 +1,6 @@
 #include "client/client_identity.hpp"
 
+#include <algorithm>
 #include <cstdlib>
 
 #include "runtime/peer/known_nodes.hpp"
@@ -9,7 +10,8 @@ namespace fard {
 namespace fs = std::filesystem;
 
 fs::path key_directory() {
-    if (const char* named = std::getenv("FARD_KEYS"); named != nullptr && *named != 0) return named;
+    if (const char* named = std::getenv("FARD_KEYS"); named != nullptr && *named != 0)
+        return std::string_view(named) == "none" ? fs::path() : fs::path(named);
     if (const char* config = std::getenv("XDG_CONFIG_HOME"); config != nullptr && *config == '/')
         return fs::path(config) / "fard" / "keys";
     const char* home = std::getenv("HOME");
@@ -24,6 +26,21 @@ Result<Identity> client_identity() {
     if (!keys) return fail(keys.error());
     hide_memory();
     return Identity::keyed(std::move(*keys), nullptr);
+}
+
+void remember_nodes(const fs::path& directory, const std::vector<Address>& living) {
+    constexpr std::size_t most = 64;
+    std::error_code error;
+    if (living.empty() || directory.empty() || !fs::exists(directory / "key", error)) return;
+    const auto known = known_nodes(directory);
+    if (std::ranges::find(known, living.front()) == known.end()) return;  // another cluster's
+    auto nodes = living;
+    std::ranges::sort(nodes);
+    for (const auto& node : known)
+        if (std::ranges::find(living, node.endpoint, &Address::endpoint) == living.end()) nodes.push_back(node);
+    if (nodes.size() > most) nodes.resize(most);
+    if (nodes == known) return;
+    if (const auto written = write_nodes(directory, nodes); !written) return;  // it is a help, no more
 }
 
 Address with_known_key(Address address, const fs::path& directory) {

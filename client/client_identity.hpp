@@ -2,6 +2,7 @@
 #pragma once
 
 #include <filesystem>
+#include <vector>
 
 #include "base/result.hpp"
 #include "runtime/peer/key_ring.hpp"
@@ -13,10 +14,15 @@ namespace fard {
 //   key      the own secret key
 //   allowed  the keys that the cluster knows (node managers keep it up to date)
 //   nodes    addresses with keys, one a line, of nodes of the cluster
-std::filesystem::path key_directory();  // FARD_KEYS, else $XDG_CONFIG_HOME/fard/keys, else ~/.config/fard/keys
+// FARD_KEYS ("none": no directory, as for a cluster without keys), else $XDG_CONFIG_HOME/fard/keys, else ~/.config/fard/keys.
+std::filesystem::path key_directory();
 
 // With the key there, or without any where there is none. Errors: those of KeyPair::read.
 Result<Identity> client_identity();
+
+// Keeps the list of nodes in the directory current: who answers now comes first, with the key that it has now. Nothing is
+// written where nothing is new, or where there is no key.
+void remember_nodes(const std::filesystem::path& directory, const std::vector<Address>& living);
 
 // The same address with the key that the directory knows for it, where it has none.
 Address with_known_key(Address address, const std::filesystem::path& directory);

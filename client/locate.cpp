@@ -70,33 +70,71 @@ std::vector<Result<wire::Body>> ask_all(const std::vector<Address>& doors, const
     return answers;
 }
 
+namespace {
+
+// One question to several node managers, until one of them answers.
+class FirstAnswer {
+  public:
+    FirstAnswer(Identity identity, const std::vector<Address>& doors, const wire::Body& body, Duration deadline)
+        : sockets_(std::move(identity)), doors_(doors), body_(body), deadline_(deadline),
+          pause_(std::min<Duration>(longest_pause, deadline / static_cast<int>(2 * doors.size() + 1))) {}
+
+    Result<NodeAnswer> run() {
+        ask_next();
+        if (missing_ > 0) loop_.run();
+        if (found_) return std::move(*found_);
+        if (refusal_) return fail(*refusal_);
+        const auto why = doors_.size() == 1 ? ": " + why_silent(doors_.front()) : "";
+        return fail(Fault::unreachable, "no node manager answers at {} within {:.1f} s{}", joined(doors_),
+                    seconds(deadline_), why);
+    }
+
+  private:
+    static constexpr Duration longest_pause = std::chrono::milliseconds(250);
+
+    // Those behind are asked too as soon as one is late.
+    void ask_next() {
+        loop_.cancel(timer_);
+        if (next_ == doors_.size()) return;
+        const auto door = doors_[next_++];
+        if (next_ < doors_.size()) timer_ = loop_.call_after(pause_, [this] { ask_next(); });
+        auto visitor = Visitor::knock(loop_, sockets_, PeerId{random_hex(16)}, door);
+        if (!visitor) {
+            refusal_ = visitor.error();
+            return ask_next();
+        }
+        ++missing_;
+        visitors_.push_back(std::move(*visitor));
+        visitors_.back()->ask(body_, deadline_, [this, door](Result<wire::Body> answer) { take(door, std::move(answer)); });
+    }
+
+    void take(const Address& door, Result<wire::Body> answer) {
+        --missing_;
+        if (answer && !found_) found_ = NodeAnswer{door, std::move(*answer)};
+        const bool silent =
+            !answer && (answer.error().fault == Fault::timed_out || answer.error().fault == Fault::unreachable);
+        if (!answer && !silent) refusal_ = answer.error();
+        if (!found_) ask_next();
+        if (found_ || missing_ == 0) loop_.stop();
+    }
+
+    AsioLoop loop_;
+    SocketFactory sockets_;
+    const std::vector<Address>& doors_;
+    const wire::Body& body_;
+    Duration deadline_, pause_;
+    Loop::TimerId timer_ = 0;
+    std::size_t next_ = 0, missing_ = 0;
+    std::vector<std::unique_ptr<Visitor>> visitors_;
+    std::optional<NodeAnswer> found_;
+    std::optional<Error> refusal_;
+};
+
+}  // namespace
+
 Result<NodeAnswer> ask_first_as(Identity identity, const std::vector<Address>& doors, const wire::Body& body,
                                 Duration deadline) {
-    AsioLoop loop;
-    SocketFactory sockets(std::move(identity));
-    std::optional<NodeAnswer> found;
-    std::optional<Error> refusal;
-    std::vector<std::unique_ptr<Visitor>> visitors;
-    auto missing = doors.size();
-    for (const auto& door : doors) {
-        auto visitor = Visitor::knock(loop, sockets, PeerId{random_hex(16)}, door);
-        if (!visitor) return fail(visitor.error());
-        visitors.push_back(std::move(*visitor));
-        visitors.back()->ask(body, deadline, [&, door](Result<wire::Body> answer) {
-            --missing;
-            if (answer && !found) found = NodeAnswer{door, std::move(*answer)};
-            const bool silent = !answer && (answer.error().fault == Fault::timed_out ||
-                                            answer.error().fault == Fault::unreachable);
-            if (!answer && !silent) refusal = answer.error();
-            if (found || missing == 0) loop.stop();
-        });
-    }
-    if (!doors.empty()) loop.run();
-    if (found) return std::move(*found);
-    if (refusal) return fail(*refusal);
-    const auto why = doors.size() == 1 ? ": " + why_silent(doors.front().endpoint.text()) : "";
-    return fail(Fault::unreachable, "no node manager answers at {} within {:.1f} s{}", joined(doors),
-                seconds(deadline), why);
+    return FirstAnswer(std::move(identity), doors, body, deadline).run();
 }
 
 Result<Whereabouts> locate(const LocateOptions& options) {

@@ -42,9 +42,9 @@ struct NodeAnswer {
 std::vector<Result<wire::Body>> ask_all(const std::vector<Address>& doors, const wire::Body& body,
                                         Duration deadline);
 
-// Asks all of them at once and returns the first answer that is no refusal; blocks. Errors: a refusal if that
-// is all that came, unreachable naming every door.
-// The same as somebody else than this client's user.
+// Asks them in their order, the next one as soon as one is late or refuses, and returns the first answer that is no
+// refusal; blocks, for about the deadline at most. Errors: a refusal if that is all that came, unreachable naming every door.
+// `ask_first_as`: as somebody else than this client's user.
 Result<NodeAnswer> ask_first_as(Identity identity, const std::vector<Address>& doors, const wire::Body& body,
                                 Duration deadline);
 Result<NodeAnswer> ask_first(const std::vector<Address>& doors, const wire::Body& body,

@@ -10,6 +10,7 @@ namespace {
 
 constexpr auto lost_memory = std::chrono::minutes(10);
 constexpr std::size_t most_lost = 100;
+constexpr auto unheard_for = std::chrono::seconds(4);  // longer than any that lives is silent
 
 std::uint64_t milliseconds(Duration duration) {
     const auto count = std::chrono::duration_cast<std::chrono::milliseconds>(duration).count();
@@ -22,6 +23,7 @@ std::vector<BoardView> ClusterView::boards() const {
     std::vector<BoardView> views{{mesh_.self(), board_.state()}};
     for (const auto& member : mesh_.members()) {
         const auto state = states_.find(member.peer);
+        if (mesh_.silent_for(member.peer) > unheard_for) continue;  // it would hear what it is to do, and nobody its answer
         if (state != states_.end()) views.push_back({member, state->second});
     }
     return views;

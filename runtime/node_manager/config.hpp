@@ -21,6 +21,7 @@ struct Config {
     Endpoint publisher;
     Endpoint heartbeat;
     std::string advertise;              // the address that others use for this board, "" for the front door's
+    PortRange ports;                    // of everything but the front door
     std::vector<WrittenAddress> seeds;  // front doors of members
     bool beacon = false;
     bool insecure = false;

@@ -6,6 +6,8 @@
 #include <cstdint>
 #include <cstdlib>
 
+#include <fmt/format.h>
+
 #include "base/places.hpp"
 #include "runtime/node_manager/config_keys.hpp"
 
@@ -88,8 +90,9 @@ Result<> complete_config(Config& config) {
     if (config.front_door.empty()) config.front_door = in_runtime("node.ipc");
     const auto host = config.front_door.address();
     if (auto checked = check_advertise(config); !checked) return checked;
+    auto next_port = config.ports.first;
     const auto beside = [&](const char* name) {
-        return host.empty() ? in_runtime(name) : Endpoint::tcp(host, 0).value();
+        return host.empty() ? in_runtime(name) : Endpoint::tcp(host, next_port == 0 ? next_port : next_port++).value();
     };
     if (config.publisher.empty()) config.publisher = beside("publisher.ipc");
     if (config.heartbeat.empty()) config.heartbeat = beside("heartbeat.ipc");
@@ -106,7 +109,9 @@ Result<> complete_config(Config& config) {
     if (config.link_transport.empty()) config.link_transport = host.empty() ? "ipc" : "tcp";
     if (config.link_transport == "tcp") config.link_address = host.empty() ? "127.0.0.1" : host;
     if (config.run_memory == 0) config.run_memory = quarter_of_memory();
-    if (!config.link_address.empty() && !config.advertise.empty()) config.link_address += "," + config.advertise;
+    const bool ranged = next_port != 0;
+    if (!config.link_address.empty() && (!config.advertise.empty() || ranged)) config.link_address += "," + config.advertise;
+    if (!config.link_address.empty() && ranged) config.link_address += fmt::format(",{}-{}", next_port, config.ports.last);
     if (config.jobs_dirs.empty()) config.jobs_dirs = default_jobs_dirs();
     return {};
 }

@@ -87,6 +87,16 @@ Result<> set_size(std::uint64_t& into, const std::string& value) {
     return fail(Fault::invalid_input, "'{}' is not a size (a whole number and B, kB, MB, GB, TB, KiB, MiB or GiB)", value);
 }
 
+Result<> set_ports(Config& config, const std::string& value) {
+    constexpr unsigned fewest = 4;  // publisher, heartbeat, and one link
+    const auto ports = PortRange::parse(value);
+    if (!ports) return fail(ports.error());
+    if (ports->count() < fewest)
+        return fail(Fault::invalid_input, "{} are too few; everything but the front door takes at least {} ports", value, fewest);
+    config.ports = *ports;
+    return {};
+}
+
 std::vector<ConfigKey> make_keys() {
     return {
         {"cluster", Kind::text, "ID", "cluster id; node managers of another one are refused (default)",
@@ -120,6 +130,10 @@ std::vector<ConfigKey> make_keys() {
              config.advertise = parsed->address();
              return {};
          }},
+        {"ports", Kind::text, "LOW-HIGH",
+         "TCP ports for everything but the front door, where a firewall lets only some through: publisher, heartbeat, and two "
+         "for each link that comes in (any that are free)",
+         set_ports},
         {"seeds", Kind::list, "ENDPOINT", "front doors of node managers to join",
          [](Config& config, const std::string& value) -> Result<> {
              auto seed = WrittenAddress::parse(value);

@@ -89,6 +89,7 @@ struct NodeManager::Impl {
     wire::Body issue(const wire::Ticket& ticket);
     wire::Body take_in(const PeerId& visitor, const wire::Join& join);
     void measure(const wire::Probe& probe, Reply reply);
+    wire::Submit owned_by(const PeerId& visitor, wire::Submit submit) const;
     wire::Body shut_down();
     bool is_open() const { return config.insecure && !door->endpoint().is_on_this_machine(); }
 
@@ -277,7 +278,7 @@ void NodeManager::Impl::serve_visitor(const PeerId& visitor, const wire::Body& b
     if (!reply) reply = [](const wire::Body&) {};
     if (package_service->serve(body, reply)) return;
     if (const auto* submit = body.as<wire::Submit>()) {
-        coordinator->submit(visitor, *submit, std::move(reply));
+        coordinator->submit(visitor, owned_by(visitor, *submit), std::move(reply));
         board->changed();
     } else if (const auto* finish = body.as<wire::Finish>()) {
         coordinator->finish(*finish, std::move(reply));
@@ -351,6 +352,14 @@ void NodeManager::Impl::lost(const wire::Member& member, const std::string& why)
 void NodeManager::Impl::refused_at(const Endpoint& seed, const Error& why) {
     if (refused_by.insert(seed).second)
         spdlog::error("seed {} refuses this node manager: {}", seed, why.message);
+}
+
+// With keys it is the key's name that counts: what the client says of its user is said by whoever holds the key.
+wire::Submit NodeManager::Impl::owned_by(const PeerId& visitor, wire::Submit submit) const {
+    const auto& ring = sockets.identity().ring();
+    const auto name = ring ? ring->owner_of(door->key_of(visitor)) : "";
+    if (!name.empty()) submit.owner = submit.owner.empty() ? name : fmt::format("{} ({})", name, submit.owner);
+    return submit;
 }
 
 // Ways to members alone: nobody has this board knock at doors of his choice.

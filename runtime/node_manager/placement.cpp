@@ -3,6 +3,7 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <optional>
 #include <set>
 #include <tuple>
 
@@ -63,8 +64,8 @@ bool fits(const Seat& seat, const wire::PositionSpec& spec) {
 auto rank(const Seat& seat, const wire::PositionSpec& spec, bool wants_near, const PeerId& near) {
     return std::tuple{seat.avoided,
                       seat.free <= 0,
-                      !holds(*seat.board, spec.overlay),
                       seat.jobs_on_board,
+                      !holds(*seat.board, spec.overlay),
                       wants_near && seat.board->member.peer != near,
                       seat.board_order};
 }
@@ -80,6 +81,24 @@ std::string names_in(const std::vector<Seat>& seats) {
     return fmt::format("{}", fmt::join(names, ", "));
 }
 
+// Why none of the boards that a position asks for can take it, however many slots they have.
+std::optional<Error> unfit_there(const wire::PositionSpec& spec, const std::vector<Seat>& seats) {
+    bool program = false, kind = false;
+    for (const auto& seat : seats) {
+        if (!may_be_on(*seat.board, spec.board)) continue;
+        program = program || has_program(*seat.board, spec.program);
+        kind = kind || spec.device.empty() || spec.device == seat.device->kind;
+    }
+    if (!program)
+        return Error{Fault::not_found, fmt::format("position '{}' is to be on board '{}', which has no job program '{}'; put it "
+                                                   "into a directory of its jobs_dirs, and start its node manager again",
+                                                   spec.name, spec.board, spec.program)};
+    if (!kind)
+        return Error{Fault::refused, fmt::format("position '{}' is to be on board '{}', which has no device of kind '{}'",
+                                                 spec.name, spec.board, spec.device)};
+    return std::nullopt;
+}
+
 Error too_few(const wire::AppSpec& app, const wire::PositionSpec& spec, const std::vector<Seat>& seats,
               const std::vector<BoardView>& boards) {
     if (!spec.board.empty()) {
@@ -88,6 +107,7 @@ Error too_few(const wire::AppSpec& app, const wire::PositionSpec& spec, const st
             return {Fault::refused, fmt::format("position '{}' is to be on board '{}', and no board has that name or label; "
                                                 "there are {}",
                                                 spec.name, spec.board, names_in(seats))};
+        if (const auto why = unfit_there(spec, seats)) return *why;
         return {Fault::refused, fmt::format("position '{}' is to be on board '{}', which has no slot left for it; give it more "
                                             "slots, or let the position go elsewhere",
                                             spec.name, spec.board)};

@@ -33,8 +33,8 @@ struct Misgivings {
 };
 
 // Places every job on a slot of a healthy device of the right kind, on a board that has its program. Per job, in this
-// order: a board with a slot that is free now; a board that holds the overlay; the board with the fewest jobs of this
-// run; `near` (for position 0), which is where chunks come from and results go; the boards' order. Busy slots are used
+// order: a board with a slot that is free now; the board with the fewest jobs of this run; a board that holds the overlay
+// (a package is fetched once, a processor that two stages share slows every chunk); `near` (for position 0), which is where chunks come from and results go; the boards' order. Busy slots are used
 // when the free ones do not suffice: the run then queues there. Errors: refused, saying how many slots of which kind
 // are there and how many the run needs; not_found, if no board has a program.
 Result<Placement> place_jobs(const wire::AppSpec& app, const std::vector<BoardView>& boards,

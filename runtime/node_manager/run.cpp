@@ -19,6 +19,7 @@ constexpr auto wire_deadline = 90s;   // loading devices, opening links: longer 
 constexpr auto drain_deadline = 10s;
 constexpr int most_losses = 3;
 constexpr int most_breaks = 12;
+constexpr int most_unopened = 4;  // of these because a link does not open: a firewall, nearly always
 constexpr auto break_pause = 50ms;       // before the next wiring, times the breaks since the last new result
 constexpr auto places_grace = 10s;       // for slots that are about to return
 constexpr auto places_interval = 100ms;  // between two looks for them
@@ -370,7 +371,7 @@ void Run::rewire(const std::vector<std::uint32_t>& positions, const PeerId& boar
 void Run::note_results() {
     if (ledger_.results() > results_at_loss_) {
         losses_.clear();
-        breaks_ = 0;
+        breaks_ = unopened_ = 0;
     }
     results_at_loss_ = ledger_.results();
 }
@@ -413,8 +414,23 @@ void Run::stands_still(const RunWatch::Standstill& standstill) {
     } else if (standstill.between) {
         plan_.misgivings().keep_apart(from, to);
         why += fmt::format(" (between boards {} and {})", plan_.board_name(from), plan_.board_name(to));
+        if (standstill.unopened) why += where_unopened(standstill);
     }
+    note_results();
+    if (standstill.unopened && ++unopened_ >= most_unopened)
+        return end(Phase::failed, {Fault::unreachable, fmt::format("{}; that was the {}th time without a new result", why, unopened_)});
     broke(why);
+}
+
+// A link is bound by who receives.
+std::string Run::where_unopened(const RunWatch::Standstill& standstill) const {
+    if (!standstill.to) return "";
+    const auto [position, replica] = *standstill.to;
+    const auto sender = standstill.from ? standstill.from->second : 0;
+    const auto link = wiring_.links_into(position, sender)[replica];
+    if (!link.data.is_tcp()) return "";
+    return fmt::format(": are {} and port {} of {} open to the other board? fardd's `ports` keeps its links to a range",
+                       link.data, link.credit.port(), plan_.board_name(board_of(standstill.to)));
 }
 
 PeerId Run::board_of(const std::optional<RunWatch::Job>& job) const {

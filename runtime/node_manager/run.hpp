@@ -102,6 +102,7 @@ class Run {
     void watch_client();
     bool place_now();
     Ticket ticket() const { return {admitted_.ticket, plan_.submit().run}; }
+    std::string where_unopened(const RunWatch::Standstill& standstill) const;
     PeerId board_of(const std::optional<RunWatch::Job>& job) const;
     const PeerId& self() const { return admitted_.members.front().peer; }
     bool complete() const;  // every chunk of this attempt has its result: a loss costs nothing any more
@@ -148,6 +149,7 @@ class Run {
 
     std::map<std::uint32_t, int> losses_;  // per position, since the last new result
     int breaks_ = 0;                       // of links, and standstills, since the last new result
+    int unopened_ = 0;                     // of these: a link did not open
     std::uint64_t results_at_loss_ = 0;
     std::vector<wire::JobReport> reports_;
     std::vector<Reply> finish_replies_, cancel_replies_;

@@ -60,7 +60,7 @@ std::optional<RunWatch::Standstill> RunWatch::check_links(TimePoint now, const E
 
 std::optional<RunWatch::Standstill> RunWatch::unopened_link(const Ends& ends) const {
     Standstill link;
-    link.between = true;
+    link.between = link.unopened = true;
     for (const auto& [job, progress] : jobs_) {
         if (progress.unopened == 0 || progress.step == 2) continue;
         link.position = job.first;

@@ -34,7 +34,8 @@ class RunWatch {
         // not known which, and `between` is not set.
         bool between = false;
         std::optional<Job> from, to;
-        bool client = false;  // it is the client that has not come
+        bool unopened = false;  // it is a link that does not open
+        bool client = false;    // it is the client that has not come
     };
 
     explicit RunWatch(const wire::AppSpec& app);

@@ -57,6 +57,15 @@ std::string bracketed(const std::string& address) {
     return address.find(':') == std::string::npos ? address : "[" + address + "]";
 }
 
+Result<PortRange> PortRange::parse(std::string_view text) {
+    const auto dash = text.find('-');
+    const auto first = port_of(text.substr(0, dash));
+    const auto last = dash == std::string_view::npos ? std::nullopt : port_of(text.substr(dash + 1));
+    if (!first || !last || *first == 0 || *last < *first)
+        return fail(Fault::invalid_input, "'{}' is not a range of ports, as 7001-7100", text);
+    return PortRange{*first, *last};
+}
+
 bool is_public_key(std::string_view text) {
     return text.size() == 64 && std::ranges::all_of(text, [](char c) {
                return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f');

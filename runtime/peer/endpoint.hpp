@@ -49,6 +49,16 @@ class Endpoint {
 // "10.0.0.1" as it is, "fe80::1" in brackets.
 std::string bracketed(const std::string& address);
 
+// Which ports may be bound, both ends included; from 0 to 0: any that is free.
+struct PortRange {
+    std::uint16_t first = 0, last = 0;
+
+    // "LOW-HIGH". Errors: invalid_input.
+    static Result<PortRange> parse(std::string_view text);
+    bool any() const { return first == 0; }
+    unsigned count() const { return last - first + 1u; }
+};
+
 // A CURVE public key: 64 hex digits, or nothing where there are no keys.
 struct PublicKey {
     std::string hex;

@@ -128,6 +128,12 @@ Role KeyRing::role_of(const PublicKey& key) const {
     return ticket != tickets_.end() && ticket->second.expires > now_s() ? Role::joining : Role::none;
 }
 
+std::string KeyRing::owner_of(const PublicKey& key) const {
+    const std::lock_guard lock(mutex_);
+    const auto found = keys_.find(key);
+    return found == keys_.end() ? "" : found->second.name;
+}
+
 bool KeyRing::is_revoked(const PublicKey& key) const {
     const std::lock_guard lock(mutex_);
     const auto found = keys_.find(key);

@@ -40,6 +40,7 @@ class KeyRing {
     static Result<std::shared_ptr<KeyRing>> open(const std::filesystem::path& file);
 
     Role role_of(const PublicKey& key) const;  // none for a key that is unknown or revoked, or whose ticket has run out
+    std::string owner_of(const PublicKey& key) const;  // whose it is; "" for one that is unknown
     bool is_revoked(const PublicKey& key) const;
     std::vector<wire::AllowedKey> keys() const;  // without tickets
 

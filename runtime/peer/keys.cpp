@@ -41,9 +41,9 @@ Result<> check_private(int fd, const std::filesystem::path& file) {
     struct stat status {};
     if (::fstat(fd, &status) != 0) return fail(Fault::io, "cannot look at {}: {}", file.string(), std::strerror(errno));
     if (status.st_uid != ::geteuid())
-        return fail(Fault::refused, "{} belongs to user {}; a key is its owner's alone", file.string(), status.st_uid);
+        return fail(Fault::refused, "{} belongs to user {}; what is secret is its owner's alone", file.string(), status.st_uid);
     if ((status.st_mode & 077) != 0)
-        return fail(Fault::refused, "{} can be read by others (mode {:o}); chmod 600 it, and make a new key if they have",
+        return fail(Fault::refused, "{} can be read by others (mode {:o}); chmod 600 it; if others have read it, get a new one",
                     file.string(), status.st_mode & 07777);
     return {};
 }
@@ -113,7 +113,8 @@ Result<KeyPair> KeyPair::read(const std::filesystem::path& file) {
 Result<> KeyPair::write(const std::filesystem::path& file) const {
     const int fd = ::open(file.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     if (fd < 0 && errno == EEXIST)
-        return fail(Fault::refused, "{} is there already; it is not replaced", file.string());
+        return fail(Fault::refused, "{} is there already, and is not replaced: move the directory away to begin anew, or give another with "
+                                    "--dir or FARD_KEYS", file.string());
     if (fd < 0) return fail(Fault::io, "cannot write {}: {}", file.string(), std::strerror(errno));
     auto line = std::string(heading) + secret_hex() + "\n";
     const bool written = ::write(fd, line.data(), line.size()) == static_cast<ssize_t>(line.size()) && ::fsync(fd) == 0;

@@ -12,6 +12,7 @@ constexpr const char* file_name = "nodes";
 
 std::vector<Address> known_nodes(const std::filesystem::path& directory) {
     std::vector<Address> nodes;
+    if (directory.empty()) return nodes;
     std::ifstream lines(directory / file_name);
     for (std::string line; std::getline(lines, line);)
         if (auto address = Address::parse(line)) nodes.push_back(std::move(*address));

@@ -1,6 +1,8 @@
 #include "runtime/peer/link.hpp"
 
 #include <algorithm>
+#include <array>
+#include <sstream>
 
 #include "runtime/peer/link_frames.hpp"
 
@@ -50,9 +52,10 @@ std::uint64_t LinkTerms::lead() const {
 
 namespace {
 
-// What a place is: a directory, or an address to bind and the one that others use for it.
+// What a place is: a directory, or an address to bind, the one that others use for it, and which of its ports.
 struct Place {
     std::string directory, address, advertised;
+    PortRange ports = {};
 };
 
 Result<Place> parse_place(const std::string& text) {
@@ -61,16 +64,45 @@ Result<Place> parse_place(const std::string& text) {
     const auto where = colon == std::string::npos ? std::string() : text.substr(colon + 1);
     if (where.empty() || (transport != "ipc" && transport != "tcp"))
         return fail(Fault::invalid_input,
-                    "'{}' is no place for a link (expected ipc:DIRECTORY or tcp:ADDRESS[,ADVERTISED])", text);
+                    "'{}' is no place for a link (expected ipc:DIRECTORY or tcp:ADDRESS[,ADVERTISED[,LOW-HIGH]])", text);
     if (transport == "ipc") return Place{where, "", ""};
-    const auto comma = where.find(',');
-    return Place{"", where.substr(0, comma), comma == std::string::npos ? "" : where.substr(comma + 1)};
+    std::array<std::string, 3> parts;
+    std::istringstream list(where);
+    for (auto& part : parts)
+        std::getline(list, part, ',');
+    Place place{"", parts[0], parts[1]};
+    if (parts[2].empty()) return place;
+    const auto ports = PortRange::parse(parts[2]);
+    if (!ports) return fail(ports.error());
+    place.ports = *ports;
+    return place;
+}
+
+// From a port of chance on, so that jobs that start together seldom try the same one.
+Result<Endpoint> bind_in_range(const Place& place, Socket& socket, const Admission& admission) {
+    const auto count = place.ports.count();
+    const auto start = static_cast<unsigned>(std::stoul(random_hex(4), nullptr, 16)) % count;
+    Result<Endpoint> bound = fail(Fault::io, "no port was tried");
+    for (unsigned i = 0; i < count && !bound; ++i) {
+        const auto wanted = Endpoint::tcp(place.address, static_cast<std::uint16_t>(place.ports.first + (start + i) % count));
+        if (!wanted) return wanted;
+        bound = socket.bind(*wanted, admission);
+    }
+    if (bound) return bound;
+    return fail(bound.error().fault, "none of the ports {} to {} could be bound; give the node manager more `ports` (the last one: {})",
+                place.ports.first, place.ports.last, bound.error().message);
 }
 
 Result<Endpoint> bind_one(const Place& place, const std::string& file, Socket& socket) {
-    auto wanted = place.directory.empty() ? Endpoint::tcp(place.address, 0) : Endpoint::ipc(place.directory + "/" + file);
-    if (!wanted) return fail(wanted.error());
-    auto bound = socket.bind(*wanted, {.roles = 0, .keys = {}, .undecided = true});
+    const Admission admission{.roles = 0, .keys = {}, .undecided = true};
+    Result<Endpoint> bound = fail(Fault::io, "no port was tried");
+    if (!place.ports.any()) {
+        bound = bind_in_range(place, socket, admission);
+    } else {
+        auto wanted = place.directory.empty() ? Endpoint::tcp(place.address, 0) : Endpoint::ipc(place.directory + "/" + file);
+        if (!wanted) return wanted;
+        bound = socket.bind(*wanted, admission);
+    }
     if (!bound || place.advertised.empty()) return bound;
     return Endpoint::tcp(place.advertised, bound->port());
 }

@@ -54,8 +54,8 @@ struct LinkTerms {
 class LinkReceiver {
   public:
     // `place`: "ipc:DIRECTORY" (two new socket files there, removed at destruction), "tcp:ADDRESS" (free ports) or
-    // "tcp:ADDRESS,ADVERTISED" (where others connect to ADVERTISED). `pacer` (may be nullptr) outlives the receiver. Errors: io, refused, invalid_input (terms that
-    // no link can have).
+    // "tcp:ADDRESS,ADVERTISED,LOW-HIGH" (where others connect to ADVERTISED, if there is one, and only these ports are used).
+    // `pacer` (may be nullptr) outlives the receiver. Errors: io, refused, invalid_input (terms that no link can have).
     static Result<LinkReceiver> bind(SocketFactory& sockets, const std::string& place, LinkTerms terms,
                                      Pacer* pacer = nullptr);
     // The other way round: to a sender that is bound. Errors: io, invalid_input.

@@ -74,6 +74,7 @@ struct Mesh::Impl : std::enable_shared_from_this<Mesh::Impl> {
     void on_loss(const Heartbeat::Loss& loss);
     void listen();
     void greet(const PeerId& peer);
+    void unheard(const PeerId& peer, TimePoint since);
     wire::Digest in_short() const;
     void catch_up(const PeerId& peer);
     void answer_hello(const wire::Body& body, const Reply& reply);
@@ -116,6 +117,7 @@ struct Mesh::Impl : std::enable_shared_from_this<Mesh::Impl> {
     std::set<Endpoint> seeds;                               // as far as their names are resolved
     std::optional<Resolver> resolver;
     std::unique_ptr<Subscriptions> subscriptions;
+    std::map<PeerId, TimePoint> greeted;  // who has not answered yet over its publisher, since when
     Loop::TimerId timer = 0;
     Loop::TimerId news_timer = 0;
     DropLog drops{"mesh"};
@@ -237,6 +239,7 @@ void Mesh::Impl::welcome_in(const wire::Member& member) {
 void Mesh::Impl::see_off(const wire::Member& member, const std::string& why) {
     spdlog::warn("mesh: board {} is gone: {}", member.name, why);
     subscriptions->lost(member.peer);
+    greeted.erase(member.peer);
     heartbeat->remove(member.peer);
     requests->forget(member.peer, why);
     if (!closed && events.lost) events.lost(member, why);
@@ -256,9 +259,23 @@ void Mesh::Impl::listen() {
 // A new subscription takes a moment, and what is published before is lost. The answer to this PING says that
 // the peer hears us and we hear it; then it is told what we know, in short.
 void Mesh::Impl::greet(const PeerId& peer) {
-    requests->ask(peer, wire::Ping{}, greeting_deadline, [this, peer](const Result<wire::Body>& answer) {
+    const auto begun = greeted.emplace(peer, loop.now()).first->second;
+    requests->ask(peer, wire::Ping{}, greeting_deadline, [this, peer, begun](const Result<wire::Body>& answer) {
+        if (closed) return;
+        if (!answer && membership->find(peer) != nullptr && subscriptions->subscribed_to(peer)) return unheard(peer, begun);
+        if (greeted.erase(peer) > 0 && answer && loop.now() - begun > greeting_deadline)
+            spdlog::info("mesh: {} is heard now", membership->name_of(peer));
         if (answer) catch_up(peer);
     });
+}
+
+// It may hear us, and be a member by what it says itself, and yet have given an address that leads nowhere from here.
+void Mesh::Impl::unheard(const PeerId& peer, TimePoint since) {
+    const auto& member = *membership->find(peer);
+    if (loop.now() - since < 2 * greeting_deadline)
+        spdlog::warn("mesh: nothing comes from board {} at {}: is that the address at which others reach it (front_door, "
+                     "advertise), and is the port open in its firewall?", member.name, member.publisher);
+    greet(peer);
 }
 
 // The members, and with them the keys: a ring is long, and nearly always the same one.
@@ -544,6 +561,8 @@ std::vector<wire::Member> Mesh::members() const {
 }
 
 Duration Mesh::silent_for(const PeerId& peer) const {
+    const auto unheard = impl_->greeted.find(peer);
+    if (unheard != impl_->greeted.end()) return impl_->loop.now() - unheard->second;
     const auto silent = impl_->heartbeat->silent_for(peer);
     return silent == Duration::max() ? Duration(0) : silent;
 }

@@ -53,7 +53,7 @@ class Mesh final : public Courier {
 
     const wire::Member& self() const;
     std::vector<wire::Member> members() const;      // self first
-    // Since its last heartbeat; 0 for who sends its heartbeats to others.
+    // Since its last heartbeat, 0 for who sends its heartbeats to others; or since we try to hear what it publishes, in vain.
     Duration silent_for(const PeerId& peer) const;
     void publish(const wire::BoardState& state);  // to everyone, if it is another than before; never waits
 

@@ -36,6 +36,8 @@ class Subscriptions {
     bool unsettled() const { return unsettled_; }
     void drop_unwanted();
 
+    bool subscribed_to(const PeerId& peer) const { return heard_.contains(peer); }
+
     // Somebody whom we ask something, or who asks us: each must hear the other.
     void work_with(const PeerId& peer);
     // Who has asked to be heard hears us.

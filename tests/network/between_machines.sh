@@ -49,11 +49,15 @@ start() { # start MACHINE fardd arguments
     spawn "$m" "$fardd" --name "$m" --state-dir "$work/$m/state" --slots 2 "$@" 2>>"$work/$m.log" &
     children+=($!)
 }
-stop_boards() {
+stop_boards_keep() {
     local child
     for child in "${children[@]}"; do kill "$child" 2>/dev/null; done
     wait 2>/dev/null
     children=()
+    rm -f "$work"/*.log
+}
+stop_boards() {
+    stop_boards_keep
     rm -rf "$work"/[a-z]/state "$work"/[a-z]/.config "$work"/*.log
 }
 await() { # await COUNT MACHINE ADDRESS
@@ -177,6 +181,79 @@ keys() {
     [[ $(on a "$fard" status | grep -c 'cpu0 (soft)') == 2 ]] || wrong "a revoked node is still a member"
 }
 
+says() { # says TEXT COMMAND...: the command fails, and its error has the text
+    local text=$1 said; shift
+    said=$("$@" 2>&1 >/dev/null) && wrong "no error: $*"
+    [[ $said == *"$text"* ]] || wrong "'$said' does not say '$text': $*"
+}
+
+# What people with keys do by mistake, and what they cannot know.
+slips() {
+    local node=10.91.0.1:7000 key
+    keyed_pair a
+    says "a ticket was used" on c "$fard" join --name c --front-door tcp://10.91.0.3:7000 <"$work/ticket"
+    says "\`fard join\` gets some" on d timeout 9 "$fard" status --node $node
+    join c node --name b --front-door tcp://10.91.0.3:7000
+    start c --config "$work/c/.config/fard/keys/fardd.toml"
+    join d user --name dora
+    await 3 d $node
+    says "2 keys are called 'b'" on a "$fard" keys revoke --key b
+    key=$(grep -h '//10.91.0.2:' "$work"/[ad]/.config/fard/keys/nodes | head -1 | cut -d# -f2)
+    says "which this command itself uses" on b "$fard" keys revoke --key "${key:-none}"
+    small d $node
+    on d "$fard" status --node $node | grep -q ' dora (' || wrong "status does not say whose key a run came with"
+    # The board that everyone joined by gets a new key, and goes: the others are still found.
+    on a "$fard" keys rotate >/dev/null 2>&1 || wrong "rotate"
+    kill "${children[0]}"; wait "${children[0]}" 2>/dev/null
+    on d "$fard" status >"$work/status" 2>&1 || wrong "with the first board down: $(cat "$work/status")"
+    start a --config "$work/a/.config/fard/keys/fardd.toml"
+    await 3 d 10.91.0.2:7000
+    on d "$fard" status >/dev/null 2>&1 || wrong "status after a rotation"
+    await 3 d $node
+    stop_boards_keep
+    start a --insecure --front-door tcp://10.91.0.1:7000
+    for try in $(seq 50); do grep -q 'is at tcp' "$work/a.log" && break; sleep 0.1; done
+    says "FARD_KEYS=none" on d timeout 9 "$fard" status --node $node
+    FARD_KEYS=none await 1 d $node
+}
+
+# A board's address that leads nowhere from the others is said, and nothing is placed there.
+astray() {
+    ip -n "$name-c" addr add 10.99.0.3/24 dev lo
+    ip -n "$name-c" route add 10.91.0.0/24 dev eth0 src 10.91.0.3 2>/dev/null
+    for m in a b d; do ip -n "$name-$m" route add unreachable 10.99.0.0/24; done
+    start a --insecure --front-door tcp://10.91.0.1:7000
+    start b --insecure --front-door tcp://10.91.0.2:7000 --seed 10.91.0.1:7000
+    start c --insecure --front-door tcp://10.99.0.3:7000 --seed 10.91.0.1:7000
+    await 3 d 10.91.0.1:7000
+    sleep 5
+    on d "$fard" status --node 10.91.0.1:7000 | grep -q '^c: nothing has come from it' || wrong "status does not say that c is not heard"
+    on d "$fard" doctor --quick --node 10.91.0.1:7000 2>/dev/null | grep -q 'hears nothing from c' || wrong "nor does doctor"
+    small d 10.91.0.1:7000
+    for try in $(seq 60); do grep -q 'nothing comes from board c' "$work/a.log" && break; sleep 0.2; done
+    grep -q 'nothing comes from board c at tcp://10.99.0.3' "$work/a.log" || wrong "nor does the log"
+    for m in a b d; do ip -n "$name-$m" route del unreachable 10.99.0.0/24; done
+    ip -n "$name-c" addr del 10.99.0.3/24 dev lo
+}
+
+# A firewall that lets some ports through: enough for a board that keeps to them; the error names the others.
+firewall() {
+    on c iptables -A INPUT -p tcp --syn -i eth0 -m multiport '!' --dports 7000:7040 -j DROP 2>/dev/null ||
+        { echo "firewall: skipped, no iptables"; return; }
+    start a --insecure --front-door tcp://10.91.0.1:7000
+    start c --insecure --front-door tcp://10.91.0.3:7000 --seed 10.91.0.1:7000 --ports 7001-7040 --label behind
+    await 2 d 10.91.0.1:7000
+    sed '/^name = "copy1"/a board = "behind"' "$source/apps/copy.toml" >"$work/behind.toml"
+    on d timeout 60 "$fard" submit "$work/behind.toml" --chunks 3 --node 10.91.0.1:7000 >/dev/null 2>"$work/err" ||
+        wrong "through the open ports: $(tail -2 "$work/err")"
+    kill "${children[1]}"; wait "${children[1]}" 2>/dev/null
+    start c --insecure --front-door tcp://10.91.0.3:7000 --seed 10.91.0.1:7000 --publisher tcp://10.91.0.3:7001 \
+        --heartbeat tcp://10.91.0.3:7002 --label behind
+    await 2 d 10.91.0.1:7000
+    says "fardd's \`ports\` keeps" on d timeout 60 "$fard" submit "$work/behind.toml" --chunks 3 --node 10.91.0.1:7000
+    on c iptables -F INPUT
+}
+
 # What passes the switch while the two-stage app runs, searched for the app's and a board's name and for pieces of
 # an image.
 overheard() { # overheard ADDRESS: prints how many of the words were seen
@@ -250,7 +327,7 @@ slow_wires() {
 }
 
 cases=("$@")
-[[ ${#cases[@]} -gt 0 ]] || cases=(insecure ipv6 nat two_networks names keys slow_wires strangers)
+[[ ${#cases[@]} -gt 0 ]] || cases=(insecure ipv6 nat two_networks names keys slips astray firewall slow_wires strangers)
 for case in "${cases[@]}"; do
     "$case"
     stop_boards

@@ -72,6 +72,24 @@ TEST_CASE("with a tcp front door, everything is bound to its address") {
     CHECK(read({"--front-door", "tcp://0.0.0.0:5555", "--advertise", "10.0.0.7"}).link_address == "0.0.0.0,10.0.0.7");
 }
 
+TEST_CASE("all sockets but the front door keep to the ports that a firewall lets through") {
+    const auto config = read({"--front-door", "tcp://192.168.2.99:7000", "--ports", "7001-7010"});
+    CHECK(config.publisher.text() == "tcp://192.168.2.99:7001");
+    CHECK(config.heartbeat.text() == "tcp://192.168.2.99:7002");
+    CHECK(config.link_address == "192.168.2.99,,7003-7010");
+    CHECK(read({"--front-door", "tcp://0.0.0.0:5555", "--advertise", "10.0.0.7", "--ports", "7001-7010"}).link_address ==
+          "0.0.0.0,10.0.0.7,7003-7010");
+    for (const auto& [ports, why] : {std::pair{"7001", "'7001' is not a range of ports, as 7001-7100"},
+                                     std::pair{"7010-7001", "'7010-7001' is not a range of ports, as 7001-7100"},
+                                     std::pair{"0-7001", "'0-7001' is not a range of ports, as 7001-7100"},
+                                     std::pair{"7001-70000", "'7001-70000' is not a range of ports, as 7001-7100"},
+                                     std::pair{"7001-7003", "7001-7003 are too few"}}) {
+        const auto refused = read_config({"--front-door", "tcp://192.168.2.99:7000", "--ports", ports});
+        REQUIRE(!refused);
+        CHECK_MESSAGE(refused.error().message.find(why) != std::string::npos, refused.error().message);
+    }
+}
+
 TEST_CASE("every key can be given in the file, and its option goes before it") {
     Scratch scratch;
     const auto file = write_file(scratch, R"(

@@ -57,12 +57,26 @@ TEST_CASE("a board that holds the overlay is preferred among free ones") {
     CHECK(boards_of(place_jobs(spec, boards, {"a"}, {}).value()) == "b ");
 }
 
-TEST_CASE("the overlay comes before spreading the jobs") {
+TEST_CASE("jobs are spread before it counts who holds the overlay") {
     std::vector boards{board("a", 2, 2), board("b", 2, 2)};
     boards[1].state.overlays = {"hash"};
     auto spec = app(2);
     spec.positions[0].overlay = spec.positions[1].overlay = "hash";
-    CHECK(boards_of(place_jobs(spec, boards, {"a"}, {}).value()) == "b b ");
+    CHECK(boards_of(place_jobs(spec, boards, {"a"}, {}).value()) == "b a ");
+}
+
+TEST_CASE("a named board without the program or the kind of device is not said to lack slots") {
+    std::vector boards{board("a", 2, 2), board("b", 2, 2)};
+    boards[0].state.programs = {"stage"};
+    auto spec = app(1);
+    spec.positions[0].board = "b";
+    spec.positions[0].program = "stage";
+    CHECK(place_jobs(spec, boards, {"a"}, {}).error().message.find("board 'b', which has no job program 'stage'") !=
+          std::string::npos);
+    boards[1].state.programs = {"stage"};
+    spec.positions[0].device = "zynq";
+    CHECK(place_jobs(spec, boards, {"a"}, {}).error().message.find("board 'b', which has no device of kind 'zynq'") !=
+          std::string::npos);
 }
 
 TEST_CASE("a board without the program is passed over; with none that has it, it is named") {
