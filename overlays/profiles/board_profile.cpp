@@ -95,7 +95,10 @@ Result<> read(TableReader& reader, BoardProfile::Reload& out) {
 
 Result<> read(TableReader& reader, BoardProfile::Power& out) {
     if (auto r = read_sourced(reader, "watts", out.watts); !r) return r;
-    return read_optional(reader, "idle_watts", out.idle_watts);
+    if (auto r = read_optional(reader, "idle_watts", out.idle_watts); !r) return r;
+    if (auto r = read_optional(reader, "compute_watts", out.compute_watts); !r) return r;
+    if (auto r = read_optional(reader, "network_watts", out.network_watts); !r) return r;
+    return read_optional(reader, "reload_watts", out.reload_watts);
 }
 
 // A section that is there whole, or not at all.

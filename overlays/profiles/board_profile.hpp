@@ -45,8 +45,11 @@ struct BoardProfile {
         double ms() const { return base_ms.value + static_cast<double>(bytes.value) / mbyte_per_s.value / 1e3; }
     };
     struct Power {  // of the board
-        Sourced<double> watts;                     // at work
-        std::optional<Sourced<double>> idle_watts;  // none: unknown
+        Sourced<double> watts;                      // at work, all together
+        std::optional<Sourced<double>> idle_watts;  // always; these four: none where unknown
+        std::optional<Sourced<double>> compute_watts;  // more while a fabric or the processor computes
+        std::optional<Sourced<double>> network_watts;  // more while a way is in use
+        std::optional<Sourced<double>> reload_watts;   // more while a fabric is loaded
     };
     std::string name;                                        // the file's, without .toml
     std::string title;                                       // for people

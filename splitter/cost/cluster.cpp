@@ -41,8 +41,10 @@ void read_processor(const BoardProfile& profile, Board& board) {
     if (profile.cpu && profile.cpu->mmac_per_s) board.macs_per_s = profile.cpu->mmac_per_s->value * 1e6;
     if (profile.reload) board.reload_s = profile.reload->ms() / 1e3;
     if (profile.power) {
-        board.watts = profile.power->watts.value;
-        if (profile.power->idle_watts) board.idle_watts = profile.power->idle_watts->value;
+        const auto& power = *profile.power;
+        board.watts = power.watts.value;
+        if (power.idle_watts && power.compute_watts && power.network_watts && power.reload_watts)
+            board.power = {power.idle_watts->value, power.compute_watts->value, power.network_watts->value, power.reload_watts->value};
     }
 }
 

@@ -38,7 +38,10 @@ struct Board {
     double macs_per_s = 0;  // of layers that its processor computes; 0: it computes none
     std::optional<double> reload_s;
     std::optional<double> watts;
-    std::optional<double> idle_watts;
+    struct Power {  // watts
+        double idle = 0, compute = 0, network = 0, reload = 0;  // always; more while computing, while a way is in use, while loading
+    };
+    std::optional<Power> power;  // none where the profile leaves one of them out
 };
 
 // Where the input comes from and the result goes to: a board, or the client, which counts as a board that computes nothing.

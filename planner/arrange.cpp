@@ -1,0 +1,337 @@
+#include "planner/arrange.hpp"
+
+#include <algorithm>
+#include <limits>
+#include <map>
+#include <numeric>
+#include <set>
+
+namespace fard::planner {
+namespace {
+
+constexpr std::size_t few = 8;  // chunks
+constexpr std::size_t most_seatings = 20'000, most_orders = 400;
+constexpr double never = std::numeric_limits<double>::infinity();
+
+std::size_t chunks_in(std::uint64_t budget, std::uint64_t bytes) {
+    return std::max<std::size_t>(1, static_cast<std::size_t>(budget / std::max<std::uint64_t>(1, bytes)));
+}
+
+std::uint64_t largest_end(const Pipeline& pipeline) {
+    return std::max(pipeline.bytes_into(0), pipeline.bytes_out);
+}
+
+std::size_t window_of(const Pipeline& pipeline, const Wish& wish, std::size_t batch) {
+    if (wish.window) return *wish.window;
+    return std::max(2 * batch, chunks_in(wish.window_bytes, largest_end(pipeline)));
+}
+
+std::vector<std::string> names_of(const Pipeline& pipeline) {
+    std::vector<std::string> names;
+    for (std::size_t i = 0; i + 1 < pipeline.places.size(); ++i)
+        names.push_back(pipeline.places[i].name);
+    return names;
+}
+
+std::map<std::pair<std::size_t, std::size_t>, std::vector<std::size_t>> by_slot(const Seating& seating) {
+    std::map<std::pair<std::size_t, std::size_t>, std::vector<std::size_t>> slots;
+    for (std::size_t i = 0; i < seating.size(); ++i)
+        for (const auto& seat : seating[i])
+            slots[{seat.board, seat.slot}].push_back(i);
+    return slots;
+}
+
+// The turns of a slot by batch, and of one batch by position, so that none waits for a later one. Replicas take the batches in
+// turn: a round is as many batches as it takes until each has had its own.
+std::vector<std::size_t> round_of(const Pipeline& pipeline, const Seating& seating, const Seat& slot, const std::vector<std::size_t>& positions) {
+    const auto replicas = [&](std::size_t position) {
+        return pipeline.positions[position].parts.empty() ? seating[position].size() : std::size_t{1};
+    };
+    std::size_t batches = 1;
+    for (const auto position : positions)
+        batches = std::lcm(batches, replicas(position));
+    std::vector<std::size_t> order;
+    for (std::size_t batch = 0; batch < std::min<std::size_t>(batches, 4096); ++batch)
+        for (const auto position : positions) {
+            const auto mine = static_cast<std::size_t>(std::ranges::find(seating[position], slot) - seating[position].begin());
+            if (replicas(position) == 1 || batch % replicas(position) == mine) order.push_back(position);
+        }
+    return order;
+}
+
+// What waits for a batch has room for two where the board
+// has the memory, so that the next one arrives while this one is computed.
+Schedule schedule_of(const Pipeline& pipeline, const Seating& seating, const Wish& wish, std::size_t batch, std::size_t window) {
+    Schedule schedule;
+    schedule.batch = batch;
+    schedule.window = window;
+    schedule.boards = names_of(pipeline);
+    const auto slots = by_slot(seating);
+    bool turns = false;
+    for (const auto& [slot, positions] : slots)
+        turns |= positions.size() > 1;
+    std::vector<std::uint64_t> bytes(pipeline.places.size());
+    for (std::size_t i = 0; i < seating.size(); ++i) {
+        Placed placed{seating[i], chunks_in(wish.link_bytes, pipeline.bytes_into(i)), Staging::next};
+        if (turns) placed.room = std::max(2 * batch, placed.room);
+        for (const auto& seat : seating[i])
+            bytes[seat.board] += placed.room * pipeline.bytes_into(i);
+        schedule.positions.push_back(std::move(placed));
+    }
+    for (auto& placed : schedule.positions)
+        for (const auto& seat : placed.seats)
+            if (turns && bytes[seat.board] > wish.board_bytes) placed.room = batch;
+    for (const auto& [slot, positions] : slots)
+        if (positions.size() > 1) schedule.turns.push_back({{slot.first, slot.second}, round_of(pipeline, seating, {slot.first, slot.second}, positions)});
+    return schedule;
+}
+
+bool memory_holds(const Pipeline& pipeline, const Schedule& schedule, const Wish& wish) {
+    std::vector<std::uint64_t> bytes(pipeline.places.size());
+    for (std::size_t i = 0; i < schedule.positions.size(); ++i)
+        for (const auto& seat : schedule.positions[i].seats)
+            bytes[seat.board] += schedule.positions[i].room * pipeline.bytes_into(i);
+    return std::ranges::all_of(bytes, [&](std::uint64_t all) { return all <= wish.board_bytes; });
+}
+
+// Every order of the turns of one slot in which no position overtakes the one before it: a run of few turns as a whole.
+void orders_of(const std::vector<std::size_t>& positions, std::size_t turns, std::vector<std::size_t>& now,
+               std::vector<std::size_t>& had, std::vector<std::vector<std::size_t>>& out) {
+    if (out.size() > most_orders) return;
+    if (now.size() == positions.size() * turns) return out.push_back(now);
+    for (std::size_t i = 0; i < positions.size(); ++i) {
+        if (had[i] == turns || (i > 0 && had[i] >= had[i - 1])) continue;
+        ++had[i];
+        now.push_back(positions[i]);
+        orders_of(positions, turns, now, had, out);
+        now.pop_back();
+        --had[i];
+    }
+}
+
+class Arranger {
+  public:
+    Arranger(const Pipeline& pipeline, const std::vector<std::vector<Seat>>& allowed, const Wish& wish, double better_than)
+        : pipeline_(pipeline), allowed_(allowed), wish_(wish), best_s_(better_than) {}
+
+    Result<std::optional<Arranged>> run() {
+        seat(0, {});
+        if (seatings_.empty()) return fail(Fault::refused, "no slot holds position {}", first_without());
+        std::vector<Candidate> candidates;
+        for (std::size_t i = 0; i < seatings_.size(); ++i)
+            for (const auto batch : batches())
+                candidates.push_back({wall_bound_s(pipeline_, seatings_[i], {batch, batch, !orders_are_tried(batch)}, wish_.run), i, batch});
+        std::ranges::stable_sort(candidates, {}, &Candidate::bound_s);
+        const auto bound = lower_bound();
+        for (const auto& candidate : candidates) {
+            if (candidate.bound_s >= best_s_) break;
+            if (tried_ >= wish_.tries) {
+                complete_ = false;
+                break;
+            }
+            if (auto r = measure(candidate); !r) return fail(r.error());
+        }
+        if (!best_) {
+            if (wish_.latency_s && least_latency_s_ < never)
+                return fail(Fault::refused, "no batch and window keep {:.4g} ms for each chunk; the least found is {:.4g} ms",
+                            *wish_.latency_s * 1e3, least_latency_s_ * 1e3);
+            return std::optional<Arranged>();
+        }
+        best_->bound_s = bound;
+        best_->all_tried = complete_;
+        return std::move(best_);
+    }
+
+  private:
+    struct Candidate {
+        double bound_s = 0;
+        std::size_t seating = 0, batch = 0;
+    };
+
+    std::size_t first_without() const {
+        for (std::size_t i = 0; i < allowed_.size(); ++i)
+            if (allowed_[i].empty()) return i;
+        return 0;
+    }
+
+    bool alike(std::size_t a, std::size_t b) const {
+        const auto &one = pipeline_.places[a], &other = pipeline_.places[b];
+        const auto ends = [&](std::size_t place) { return place == pipeline_.input_at || place == pipeline_.output_at; };
+        const bool loaded = std::ranges::any_of(wish_.run.loaded, [](const auto& slots) {
+            return std::ranges::any_of(slots, [](const auto& position) { return position.has_value(); });
+        });
+        return !loaded && !ends(a) && !ends(b) && one.way.bytes_per_s == other.way.bytes_per_s &&
+               one.way.latency_s == other.way.latency_s && one.host_s_per_chunk == other.host_s_per_chunk &&
+               one.host_s_per_byte == other.host_s_per_byte && one.reload_s == other.reload_s && one.slots == other.slots;
+    }
+
+    // All seatings, but for boards that nothing tells apart.
+    void seat(std::size_t position, Seating now) {
+        if (seatings_.size() >= most_seatings) {
+            complete_ = false;
+            return;
+        }
+        if (position == allowed_.size()) {
+            seatings_.push_back(std::move(now));
+            return;
+        }
+        std::set<std::size_t> used;
+        for (const auto& seats : now)
+            used.insert(seats.front().board);
+        std::vector<std::size_t> fresh;  // boards that were tried in the place of others like them
+        for (const auto& choice : allowed_[position]) {
+            if (!used.contains(choice.board)) {
+                const bool tried = std::ranges::any_of(fresh, [&](std::size_t other) {
+                    return other != choice.board && alike(other, choice.board) && same_allowed(other, choice.board);
+                });
+                if (tried) continue;
+                fresh.push_back(choice.board);
+            }
+            auto next = now;
+            next.push_back({choice});
+            seat(position + 1, std::move(next));
+        }
+    }
+
+    bool same_allowed(std::size_t a, std::size_t b) const {
+        return std::ranges::all_of(allowed_, [&](const std::vector<Seat>& seats) {
+            const auto has = [&](std::size_t board) {
+                return std::ranges::any_of(seats, [&](const Seat& seat) { return seat.board == board; });
+            };
+            return has(a) == has(b);
+        });
+    }
+
+    std::size_t most_batch() const {
+        auto most = wish_.run.chunks;
+        if (wish_.window) most = std::min(most, *wish_.window);
+        return std::max<std::size_t>(1, most);
+    }
+
+    std::vector<std::size_t> batches() const {
+        if (wish_.batch) return {std::min({*wish_.batch, most_batch()})};
+        std::set<std::size_t> sizes;
+        const auto most = most_batch();
+        for (const std::size_t turns : {1, 2, 3, 4, 6, 8, 16, 32})
+            sizes.insert((most + turns - 1) / turns);
+        for (const std::size_t size : {1, 2, 3, 4, 5, 6, 7, 8, 64, 256, 1024, 4096})
+            if (size <= most && (size > few || most <= few)) sizes.insert(size);  // of few chunks, all sizes
+        return {sizes.rbegin(), sizes.rend()};
+    }
+
+    double lower_bound() const {
+        const auto sizes = batches();
+        double least = never;
+        for (const auto& seating : seatings_)
+            for (std::size_t i = 0; i < sizes.size(); ++i) {
+                // Whatever lies between two sizes, so that sizes that were not tried are covered too.
+                const auto smaller = wish_.batch ? sizes[i] : i + 1 < sizes.size() ? sizes[i + 1] : 1;
+                least = std::min(least, wall_bound_s(pipeline_, seating, {smaller, sizes[i], wish_.batch && !orders_are_tried(sizes[i])}, wish_.run));
+            }
+        return complete_ ? least : 0;
+    }
+
+    std::vector<std::size_t> windows(std::size_t batch) const {
+        const auto window = window_of(pipeline_, wish_, batch);
+        if (!wish_.latency_s || wish_.window) return {window};
+        std::vector<std::size_t> result;
+        for (auto size = std::min(window, wish_.run.chunks); size > batch; size /= 2)
+            result.push_back(size);
+        result.push_back(batch);
+        return result;
+    }
+
+    Result<> measure(const Candidate& candidate) {
+        const auto& seating = seatings_[candidate.seating];
+        for (const auto window : windows(candidate.batch)) {
+            auto schedule = schedule_of(pipeline_, seating, wish_, candidate.batch, window);
+            if (!memory_holds(pipeline_, schedule, wish_)) continue;
+            if (auto r = try_one(schedule); !r) return r;
+            if (auto r = other_orders(schedule); !r) return r;
+        }
+        return {};
+    }
+
+    std::size_t turns_of(std::size_t batch) const { return (wish_.run.chunks + batch - 1) / batch; }
+    bool orders_are_tried(std::size_t batch) const { return turns_of(batch) >= 2 && turns_of(batch) <= 4; }
+
+    // Where a run has few turns, all orders of them.
+    Result<> other_orders(const Schedule& schedule) {
+        if (!orders_are_tried(schedule.batch) || schedule.turns.empty()) return {};
+        const auto turns = turns_of(schedule.batch);
+        std::vector<std::vector<std::vector<std::size_t>>> orders;  // by slot with turns
+        std::size_t count = 1;
+        for (const auto& slot : schedule.turns) {
+            std::vector<std::size_t> now, had(slot.order.size());
+            orders_of(slot.order, turns, now, had, orders.emplace_back());
+            count *= orders.back().size();
+            if (count > most_orders) {
+                complete_ = false;
+                return {};
+            }
+        }
+        auto other = schedule;
+        for (std::size_t number = 0; number < count && tried_ < wish_.tries; ++number) {
+            auto rest = number;
+            for (std::size_t i = 0; i < orders.size(); ++i) {
+                other.turns[i].order = orders[i][rest % orders[i].size()];
+                rest /= orders[i].size();
+            }
+            if (auto r = try_one(other); !r) return r;
+        }
+        return {};
+    }
+
+    Result<> try_one(const Schedule& schedule) {
+        ++tried_;
+        auto done = simulate(pipeline_, schedule, wish_.run);
+        if (!done) return done.error().fault == Fault::refused ? Result<>() : fail(done.error());
+        if (wish_.latency_s) {
+            const auto longest = *std::ranges::max_element(done->latency_s);
+            least_latency_s_ = std::min(least_latency_s_, longest);
+            if (longest > *wish_.latency_s) return {};
+        }
+        if (done->wall_s() >= best_s_) return {};
+        best_s_ = done->wall_s();
+        best_ = Arranged{schedule, std::move(*done)};
+        return {};
+    }
+
+    const Pipeline& pipeline_;
+    const std::vector<std::vector<Seat>>& allowed_;
+    const Wish& wish_;
+    double best_s_, least_latency_s_ = never;
+    std::vector<Seating> seatings_;
+    std::optional<Arranged> best_;
+    std::size_t tried_ = 0;
+    bool complete_ = true;
+};
+
+}  // namespace
+
+Result<std::optional<Arranged>> arrange(const Pipeline& pipeline, const std::vector<std::vector<Seat>>& allowed, const Wish& wish,
+                                        double better_than) {
+    return Arranger(pipeline, allowed, wish, better_than).run();
+}
+
+Result<Arranged> arrange_seated(const Pipeline& pipeline, const Seating& seating, const Wish& wish) {
+    const auto batch = std::min(wish.batch.value_or(wish.run.chunks), wish.run.chunks);
+    std::optional<Arranged> best;
+    double least_s = never;
+    auto window = wish.window.value_or(std::min(window_of(pipeline, wish, 1), std::max<std::size_t>(1, wish.run.chunks)));
+    for (; window > 0; window = wish.latency_s && !wish.window ? window / 2 : 0) {
+        const auto schedule = schedule_of(pipeline, seating, wish, std::max<std::size_t>(1, batch), window);
+        auto done = simulate(pipeline, schedule, wish.run);
+        if (!done) return fail(done.error());
+        const auto longest = *std::ranges::max_element(done->latency_s);
+        least_s = std::min(least_s, longest);
+        if (wish.latency_s && longest > *wish.latency_s) continue;
+        if (!best || done->wall_s() < best->simulated.wall_s()) best = Arranged{schedule, std::move(*done)};
+    }
+    if (!best)
+        return fail(Fault::refused, "no window keeps {:.4g} ms for each chunk; the least found is {:.4g} ms", *wish.latency_s * 1e3, least_s * 1e3);
+    best->bound_s = wall_bound_s(pipeline, seating, {batch, batch, true}, wish.run);
+    return std::move(*best);
+}
+
+}  // namespace fard::planner

@@ -1,0 +1,48 @@
+#include "planner/pipeline.hpp"
+
+#include <algorithm>
+
+namespace fard::planner {
+namespace {
+
+Place place_of(const splitter::Board& board) {
+    Place place{.name = board.name, .way = board.way};
+    place.host_s_per_chunk = board.host_s_per_chunk;
+    place.host_s_per_byte = board.host_s_per_byte;
+    place.slots = board.slots;
+    place.reload_s = board.reload_s.value_or(0);
+    if (board.power) place.power = Power{board.power->idle, board.power->compute, board.power->network, board.power->reload};
+    return place;
+}
+
+}  // namespace
+
+Pipeline pipeline_of(const splitter::Network& network, const splitter::Cluster& cluster, const splitter::Plan& plan,
+                     const std::vector<splitter::StageCost>& costs) {
+    Pipeline pipeline;
+    for (const auto& board : cluster.boards)
+        pipeline.places.push_back(place_of(board));
+    Place client{.name = "client", .way = cluster.client};
+    client.power = Power{};  // whatever it is, it is not of the boards
+    pipeline.places.push_back(std::move(client));
+    pipeline.input_at = cluster.input_at.value_or(cluster.boards.size());
+    pipeline.output_at = cluster.output_at.value_or(cluster.boards.size());
+    for (std::size_t i = 0; i < plan.stages.size(); ++i) {
+        const auto& stage = plan.stages[i];
+        Position position{.name = fmt::format("stage{}", i)};
+        position.on = stage.on_processor ? Position::On::processor : Position::On::fabric;
+        position.interval_s = costs[i].compute_s;
+        position.latency_s = std::max(costs[i].latency_s, costs[i].compute_s);
+        position.bytes_in = network.cuts[stage.begin].bytes;
+        pipeline.positions.push_back(std::move(position));
+    }
+    pipeline.bytes_out = network.cuts.back().bytes;
+    return pipeline;
+}
+
+double hop_s(const Place& from, const Place& to, std::uint64_t bytes) {
+    return from.way.latency_s + to.way.latency_s + std::max(splitter::wire_s(from.way, bytes), splitter::wire_s(to.way, bytes)) +
+           host_s(from, bytes) + host_s(to, bytes);
+}
+
+}  // namespace fard::planner

@@ -1,0 +1,237 @@
+#include "planner/plan.hpp"
+
+#include <algorithm>
+#include <limits>
+
+#include "splitter/report/explain.hpp"
+
+namespace fard::planner {
+namespace {
+
+using namespace splitter;
+
+constexpr double never = std::numeric_limits<double>::infinity();
+
+std::size_t slots_of(const Cluster& cluster) {
+    std::size_t slots = 0;
+    for (const auto& board : cluster.boards)
+        slots += board.slots;
+    return slots;
+}
+
+// Seats for a plan whose boards are meant: each board's slots in the order of the stages.
+Seating seats_of(const Plan& plan) {
+    std::vector<std::size_t> taken;
+    Seating seating;
+    for (const auto& stage : plan.stages) {
+        auto& seats = seating.emplace_back();
+        for (const auto board : stage.boards) {
+            taken.resize(std::max(taken.size(), board + 1));
+            seats.push_back({board, taken[board]++});
+        }
+    }
+    return seating;
+}
+
+// Where a stage that was planned for one board may sit: any slot of the same fabric.
+std::vector<std::vector<Seat>> allowed_for(const Cluster& cluster, const Cluster& planned_on, const Plan& plan) {
+    std::vector<std::vector<Seat>> allowed;
+    for (const auto& stage : plan.stages) {
+        auto& seats = allowed.emplace_back();
+        const auto& wanted = planned_on.boards[stage.boards.front()];
+        for (std::size_t i = 0; i < cluster.boards.size(); ++i) {
+            const auto& board = cluster.boards[i];
+            if (!same_fabric(board, wanted) || (stage.on_processor && board.macs_per_s != wanted.macs_per_s)) continue;
+            for (std::size_t slot = 0; slot < board.slots; ++slot)
+                seats.push_back({i, slot});
+        }
+    }
+    return allowed;
+}
+
+Planned planned_of(const Cluster& cluster, Plan stages, std::vector<StageCost> costs, Pipeline pipeline, Arranged arranged) {
+    Planned planned;
+    planned.stages = std::move(stages);
+    planned.costs = std::move(costs);
+    planned.pipeline = std::move(pipeline);
+    planned.schedule = std::move(arranged.schedule);
+    planned.simulated = std::move(arranged.simulated);
+    planned.bound_s = arranged.bound_s;
+    planned.limit = limit_of(planned.pipeline, planned.simulated);
+    planned.energy_j = energy_j(planned.pipeline, planned.simulated);
+    for (std::size_t i = 0; i < planned.stages.stages.size(); ++i) {
+        auto& boards = planned.stages.stages[i].boards;
+        boards.clear();
+        for (const auto& seat : planned.schedule.positions[i].seats)
+            boards.push_back(seat.board);
+    }
+    for (std::size_t i = 0; i < cluster.boards.size(); ++i)
+        planned.schedule.boards[i] = cluster.boards[i].name;
+    return planned;
+}
+
+// More slots of the same fabric for a stage; the emptiest board first.
+Result<> add_replicas(const Cluster& cluster, PlannedStage& stage, std::size_t replicas, std::vector<std::size_t>& taken) {
+    const auto wanted = cluster.boards[stage.boards.front()];
+    while (stage.boards.size() < replicas) {
+        std::optional<std::size_t> best;
+        for (std::size_t i = 0; i < cluster.boards.size(); ++i)
+            if (taken[i] < cluster.boards[i].slots && same_fabric(cluster.boards[i], wanted) && (!best || taken[i] < taken[*best])) best = i;
+        if (!best)
+            return fail(Fault::refused, "no slot is left for a replica of a stage on '{}': give more boards, or fewer replicas", wanted.name);
+        stage.boards.push_back(*best);
+        ++taken[*best];
+    }
+    return {};
+}
+
+class Search {
+  public:
+    Search(const Network& network, const Cluster& cluster, const Question& question, const Wish& wish)
+        : network_(network), cluster_(cluster), question_(question), wish_(wish), slots_(slots_of(cluster)) {}
+
+    Result<Planned> run() {
+        if (!question_.stages || *question_.stages <= slots_)
+            if (auto r = resident(); !r) return fail(r.error());
+        if (!best_)
+            if (auto r = by_turns(); !r) return fail(r.error());
+        if (best_) return std::move(*best_);
+        return tl::unexpected(error_);
+    }
+
+  private:
+    std::vector<Strategy> strategies() const {
+        if (question_.strategy) return {*question_.strategy};
+        return {Strategy::throughput, Strategy::latency};
+    }
+
+    void note(const Error& error) {
+        if (error_.message.empty() || error.message.find("no batch and window") != std::string::npos) error_ = error;
+    }
+
+    // Every stage on slots of its own, with replicas.
+    Result<> resident() {
+        for (const auto strategy : strategies()) {
+            const auto found = search(network_, cluster_, {strategy, question_.stages});
+            if (!found) {
+                if (found.error().fault != Fault::refused) return fail(found.error());
+                note(found.error());
+                continue;
+            }
+            auto pipeline = pipeline_of(network_, cluster_, found->plan, found->cost.stages);
+            auto arranged = arrange_seated(pipeline, seats_of(found->plan), wish_);
+            if (!arranged) {
+                note(arranged.error());
+                continue;
+            }
+            take(planned_of(cluster_, found->plan, found->cost.stages, std::move(pipeline), std::move(*arranged)));
+        }
+        return {};
+    }
+
+    Result<> by_turns() {
+        for (std::size_t copies = 1; copies <= question_.rounds; ++copies) {
+            const auto many = repeated(cluster_, copies);
+            const auto most = std::min(copies * slots_, network_.cuts.size() - 1);
+            const auto least = (copies - 1) * slots_ + 1;
+            for (auto stages = question_.stages.value_or(least); stages <= most; ++stages) {
+                for (const auto strategy : strategies())
+                    if (auto r = propose(many, {strategy, stages}); !r) return r;
+                if (question_.stages) break;
+            }
+            if (best_) break;  // a round more is a reload more of every slot
+        }
+        return {};
+    }
+
+    Result<> propose(const Cluster& many, const Request& request) {
+        if (*request.stages > slots_of(many) || *request.stages > network_.cuts.size() - 1) return {};
+        const auto found = search(network_, many, request);
+        if (!found) {
+            if (found.error().fault != Fault::refused) return fail(found.error());
+            note(found.error());
+            return {};
+        }
+        auto pipeline = pipeline_of(network_, cluster_, found->plan, found->cost.stages);
+        const auto better_than = best_ ? best_->simulated.wall_s() : never;
+        auto arranged = arrange(pipeline, allowed_for(cluster_, many, found->plan), wish_, better_than);
+        if (!arranged) {
+            if (arranged.error().fault != Fault::refused) return fail(arranged.error());
+            note(arranged.error());
+            return {};
+        }
+        if (*arranged) take(planned_of(cluster_, found->plan, found->cost.stages, std::move(pipeline), std::move(**arranged)));
+        return {};
+    }
+
+    void take(Planned planned) {
+        if (!best_ || planned.simulated.wall_s() < best_->simulated.wall_s()) best_ = std::move(planned);
+    }
+
+    const Network& network_;
+    const Cluster& cluster_;
+    const Question& question_;
+    const Wish& wish_;
+    std::size_t slots_;
+    std::optional<Planned> best_;
+    Error error_{Fault::refused, ""};
+};
+
+}  // namespace
+
+Cluster repeated(const Cluster& cluster, std::size_t copies) {
+    auto many = cluster;
+    many.boards.clear();
+    for (std::size_t copy = 0; copy < copies; ++copy)
+        many.boards.insert(many.boards.end(), cluster.boards.begin(), cluster.boards.end());
+    return many;
+}
+
+Result<Planned> plan_stages(const Network& network, const Cluster& cluster, const Plan& stages, const Wish& wish) {
+    std::size_t wanted = 0;
+    bool replicas = false;
+    for (const auto& stage : stages.stages) {
+        wanted += stage.boards.size();
+        replicas |= stage.boards.size() > 1;
+    }
+    const bool resident = wanted <= slots_of(cluster);
+    if (!resident && replicas)
+        return fail(Fault::refused, "{} jobs on {} slots: positions that take turns have no replicas; give more boards, or take the replicas away",
+                    wanted, slots_of(cluster));
+    const auto many = resident ? cluster : repeated(cluster, (wanted + slots_of(cluster) - 1) / slots_of(cluster));
+    const auto cost = evaluate(network, many, stages);
+    if (!cost) return fail(cost.error());
+    auto pipeline = pipeline_of(network, cluster, stages, cost->stages);
+    if (resident) {
+        auto arranged = arrange_seated(pipeline, seats_of(stages), wish);
+        if (!arranged) return fail(arranged.error());
+        return planned_of(cluster, stages, cost->stages, std::move(pipeline), std::move(*arranged));
+    }
+    auto arranged = arrange(pipeline, allowed_for(cluster, many, stages), wish, never);
+    if (!arranged) return fail(arranged.error());
+    return planned_of(cluster, stages, cost->stages, std::move(pipeline), std::move(**arranged));
+}
+
+Result<Planned> plan_cuts(const Network& network, const Cluster& cluster, const std::vector<std::size_t>& replicas, const Wish& wish) {
+    const auto slots = slots_of(cluster);
+    const auto copies = (replicas.size() + slots - 1) / slots;
+    const auto many = repeated(cluster, copies);
+    auto found = search(network, many, {Strategy::throughput, replicas.size()});
+    if (!found) return fail(found.error());
+    std::vector<std::size_t> taken(many.boards.size());
+    for (auto& stage : found->plan.stages) {  // one of each first, so that replicas take what is left
+        stage.boards.resize(1);
+        ++taken[stage.boards.front()];
+    }
+    for (std::size_t i = 0; i < replicas.size(); ++i)
+        if (auto r = add_replicas(many, found->plan.stages[i], replicas[i], taken); !r) return fail(r.error());
+    return plan_stages(network, cluster, found->plan, wish);
+}
+
+Result<Planned> plan_network(const Network& network, const Cluster& cluster, const Question& question, const Wish& wish) {
+    if (auto r = check_network(network); !r) return fail(r.error());
+    if (cluster.boards.empty()) return fail(Fault::invalid_input, "there are no boards to plan for");
+    return Search(network, cluster, question, wish).run();
+}
+
+}  // namespace fard::planner

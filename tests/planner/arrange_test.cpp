@@ -1,0 +1,142 @@
+// The planner against all that can be: every seat of every position, every batch, every order of turns.
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <functional>
+#include <random>
+
+#include "planner/arrange.hpp"
+#include "tests/planner/pipelines.hpp"
+
+namespace fard {
+namespace {
+
+using namespace planner;
+
+std::vector<std::vector<Seat>> everywhere(const Pipeline& pipeline) {
+    std::vector<Seat> all;
+    for (std::size_t i = 0; i + 1 < pipeline.places.size(); ++i)
+        for (std::size_t slot = 0; slot < pipeline.places[i].slots; ++slot)
+            all.push_back({i, slot});
+    return std::vector<std::vector<Seat>>(pipeline.positions.size(), all);
+}
+
+// All ways to walk through `turns` turns of each position of a slot; those that stand still are among them.
+void all_orders(const std::vector<std::size_t>& positions, std::size_t turns, const std::function<void(const std::vector<std::size_t>&)>& use) {
+    std::vector<std::size_t> order;
+    for (const auto position : positions)
+        order.insert(order.end(), turns, position);
+    std::ranges::sort(order);
+    do use(order);
+    while (std::ranges::next_permutation(order).found);
+}
+
+// The least wall of all schedules with batches of `batch`, by walking through all of them.
+double least_wall(const Pipeline& pipeline, const Wish& wish, std::size_t batch) {
+    const auto boards = pipeline.places.size() - 1, positions = pipeline.positions.size();
+    const auto turns = (wish.run.chunks + batch - 1) / batch;
+    double least = std::numeric_limits<double>::infinity();
+    std::size_t seatings = 1;
+    for (std::size_t i = 0; i < positions; ++i)
+        seatings *= boards;
+    for (std::size_t number = 0; number < seatings; ++number) {
+        Schedule schedule;
+        schedule.batch = batch;
+        schedule.window = 100;
+        std::vector<std::vector<std::size_t>> on(boards);
+        auto rest = number;
+        for (std::size_t i = 0; i < positions; ++i, rest /= boards) {
+            schedule.positions.push_back({{{rest % boards, 0}}, 100, Staging::next});
+            on[rest % boards].push_back(i);
+        }
+        for (std::size_t board = 0; board < boards; ++board)
+            schedule.boards.push_back("b");
+        const std::function<void(std::size_t)> slot = [&](std::size_t board) {
+            if (board == boards) {
+                const auto done = simulate(pipeline, schedule, wish.run);
+                if (done) least = std::min(least, done->wall_s());
+                return;
+            }
+            if (on[board].size() < 2) return slot(board + 1);
+            all_orders(on[board], turns, [&](const std::vector<std::size_t>& order) {
+                schedule.turns.push_back({{board, 0}, order});
+                slot(board + 1);
+                schedule.turns.pop_back();
+            });
+        };
+        slot(0);
+    }
+    return least;
+}
+
+}  // namespace
+
+TEST_CASE("the planner finds what the enumeration of all seats, batches and orders finds") {
+    std::mt19937 random(7);
+    const auto upto = [&](std::size_t most) { return static_cast<std::size_t>(random() % (most + 1)); };
+    for (std::size_t i = 0; i < 24; ++i) {
+        std::vector<double> intervals;
+        for (std::size_t k = 0; k < 3 + i % 2; ++k)
+            intervals.push_back(0.25 * static_cast<double>(1 + upto(11)));
+        auto pipeline = line_of(2, intervals);
+        for (auto& place : pipeline.places)
+            place.reload_s = static_cast<double>(upto(12));
+        if (upto(2) == 0) pipeline.input_at = 0;
+        Wish wish;
+        wish.run.chunks = 1 + upto(i % 2 == 0 ? 5 : 2);
+        wish.window = 100;
+        double least = std::numeric_limits<double>::infinity();
+        for (std::size_t batch = 1; batch <= wish.run.chunks; ++batch)
+            if (const auto turns = (wish.run.chunks + batch - 1) / batch; turns <= (i % 2 == 0 ? 3 : 2)) least = std::min(least, least_wall(pipeline, wish, batch));
+        const auto found = arrange(pipeline, everywhere(pipeline), wish, std::numeric_limits<double>::infinity());
+        REQUIRE(found);
+        REQUIRE(*found);
+        CAPTURE(i);
+        CHECK((*found)->simulated.wall_s() <= least * (1 + 1e-9));
+        CHECK((*found)->bound_s <= (*found)->simulated.wall_s() * (1 + 1e-9));
+    }
+}
+
+TEST_CASE("six positions on three boards, all at once: loads are hidden behind the other boards' work") {
+    const auto pipeline = line_of(3, {1, 1, 1, 1, 1, 1});
+    Wish wish;
+    wish.run.chunks = 64;
+    const auto best = arrange(pipeline, everywhere(pipeline), wish, 1e9).value().value();
+    // 8 to load, 128 for two positions of a slot, 8 between, and what the last chunk has left.
+    CHECK(best.simulated.wall_s() < 8 + 128 + 8 + 10);
+    CHECK(best.bound_s > 8 + 128 + 8);
+    CHECK(best.simulated.reloads == 6);
+}
+
+TEST_CASE("a latency that is asked for is kept, or the least is said") {
+    const auto pipeline = line_of(2, {1, 1, 1});
+    Wish wish;
+    wish.run.chunks = 12;
+    wish.latency_s = 60;
+    const auto kept = arrange(pipeline, everywhere(pipeline), wish, 1e9);
+    REQUIRE(kept);
+    CHECK(*std::ranges::max_element((*kept)->simulated.latency_s) <= 60);
+    wish.latency_s = 1;
+    const auto none = arrange(pipeline, everywhere(pipeline), wish, 1e9);
+    REQUIRE_FALSE(none);
+    CHECK(none.error().message.find("no batch and window keep 1000 ms") != std::string::npos);
+    CHECK_FALSE(arrange(pipeline, {{}, {}, {}}, wish, 1e9));
+}
+
+TEST_CASE("a batch is no larger than the window, and boards with little memory get room for one batch") {
+    const auto pipeline = line_of(2, {1, 1, 1});
+    Wish wish;
+    wish.run.chunks = 40;
+    wish.batch = 32;
+    wish.window = 8;
+    CHECK(arrange(pipeline, everywhere(pipeline), wish, 1e9).value()->schedule.batch == 8);
+    wish.window.reset();
+    wish.batch = 10;
+    wish.link_bytes = 1;
+    wish.board_bytes = 22 * 512;
+    const auto small = arrange(pipeline, everywhere(pipeline), wish, 1e9).value().value();
+    for (const auto& placed : small.schedule.positions)
+        CHECK(placed.room <= 20);
+}
+
+}  // namespace fard
