@@ -20,6 +20,7 @@ Command submit_command();
 Command run_command();
 Command inspect_command();
 Command split_command();
+Command plan_command();
 Command up_command();
 Command down_command();
 Command status_command();

@@ -1,16 +1,12 @@
 // fard split MODEL.onnx: the best cut of a network for the boards that there are.
 #include <algorithm>
-#include <charconv>
-#include <cerrno>
-#include <cstring>
 #include <filesystem>
-#include <fstream>
 
 #include "cli/commands.hpp"
 #include "cli/console.hpp"
 #include "cli/plan.hpp"
+#include "cli/planning.hpp"
 #include "cli/shapes.hpp"
-#include "overlays/package/files.hpp"
 #include "splitter/emit/emit.hpp"
 #include "splitter/estimates/describe.hpp"
 #include "splitter/report/explain.hpp"
@@ -22,76 +18,16 @@ namespace {
 namespace fs = std::filesystem;
 using namespace splitter;
 
-constexpr std::size_t most_boards = 64;  // where their number is to be found
-constexpr std::uint64_t most_folding_bytes = 16 << 20;
-
 CommandSpec spec() {
-    return {"split",
-            "find the best cut of a model for given boards",
-            {"MODEL.onnx"},
-            {{"board", "NAME", "the kind of board: zedboard, pynq-z1, zcu102, ..., or computer"},
-             {"boards", "N", "how many of them (as many as it takes)"},
-             {"cluster", "CLUSTER.toml", "boards of several kinds, instead of --board"},
-             {"stages", "N", "exactly so many stages (as many as is best)"},
-             {"strategy", "NAME", "occupancy, traffic, balance, throughput (the default) or latency"},
-             {"folding", "FINN.json", "every layer folded as this file of FINN's says"},
-             {"estimates", "MODE", "finn: as FINN prints them; mended: its defects repaired (the default without --folding)"},
-             {"fraction", "F", "how much of each resource a design may take (FINN's: LUT .7, FF .5, others .8)"},
-             {"out", "DIR", "write the stages there: an app for `fard submit`, overlay packages, what FINN takes"},
-             {"svg", "FILE", "write the plan as a drawing"},
-             {"json", "", "print one JSON object"},
-             shape_option()}};
-}
-
-Result<Fractions> read_fractions(const Options& options) {
-    if (!options.given("fraction")) return Fractions{};
-    const auto text = options.text("fraction");
-    double fraction = 0;
-    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), fraction);
-    if (error != std::errc() || end != text.data() + text.size() || !(fraction > 0) || fraction > 1)
-        return fail(Fault::invalid_input, "--fraction {}: must be above 0 and at most 1", text);
-    return Fractions::all(fraction);
-}
-
-struct Boards {
-    Cluster cluster;
-    bool counted = false;         // nobody said how many
-    std::vector<Board> others;    // one of each profile
-};
-
-Result<Boards> read_boards(const Options& options) {
-    if (options.given("cluster") == options.given("board"))
-        return fail(Fault::invalid_input, "which boards? --board NAME, or --cluster CLUSTER.toml");
-    if (options.given("cluster") && options.given("boards"))
-        return fail(Fault::invalid_input, "--boards goes with --board; a cluster file lists its own");
-    const auto fractions = read_fractions(options);
-    if (!fractions) return fail(fractions.error());
-    const auto profiles = find_board_profiles();
-    if (!profiles) return fail(profiles.error());
-    Boards boards;
-    boards.others = one_of_each(*profiles, *fractions);
-    if (options.given("cluster")) {
-        auto cluster = read_cluster(options.text("cluster"), *profiles, *fractions);
-        if (!cluster) return fail(cluster.error());
-        boards.cluster = std::move(*cluster);
-        return boards;
-    }
-    const auto profile = load_board_profile(*profiles, options.text("board"));
-    if (!profile) return fail_in("--board " + options.text("board"), profile.error());
-    const auto count = options.number("boards", most_boards, 1, 4096);
-    if (!count) return fail(count.error());
-    auto cluster = cluster_of(*profile, *count, *fractions);
-    if (!cluster) return fail(cluster.error());
-    boards.cluster = std::move(*cluster);
-    boards.counted = !options.given("boards");
-    return boards;
-}
-
-Result<Estimates> read_mode(const Options& options) {
-    const auto mode = options.text("estimates", options.given("folding") ? "finn" : "mended");
-    if (mode == "finn") return Estimates::finn;
-    if (mode == "mended") return Estimates::mended;
-    return fail(Fault::invalid_input, "--estimates {}: must be finn or mended", mode);
+    auto options = network_options();
+    options.insert(options.end(),
+                   {{"stages", "N", "exactly so many stages (as many as is best)"},
+                    {"strategy", "NAME", "occupancy, traffic, balance, throughput (the default) or latency"},
+                    {"out", "DIR", "write the stages there: an app for `fard submit`, overlay packages, what FINN takes"},
+                    {"svg", "FILE", "write the plan as a drawing"},
+                    {"json", "", "print one JSON object"},
+                    shape_option()});
+    return {"split", "find the best cut of a model for given boards", {"MODEL.onnx"}, std::move(options)};
 }
 
 Result<model::Model> read_model(const Options& options) {
@@ -103,29 +39,6 @@ Result<model::Model> read_model(const Options& options) {
     if (options.given("out") && !shapes->empty())
         return fail(Fault::invalid_input, "--out writes an app, which takes a model whose shapes are fixed; --shape gives them");
     return model::Model::load(file, *shapes);
-}
-
-Result<Description> read_network(const Options& options, const model::Model& model, const Cluster& cluster) {
-    const auto mode = read_mode(options);
-    if (!mode) return fail(mode.error());
-    DescribeSettings settings;
-    settings.estimates.mode = *mode;
-    describe_for(cluster, settings);
-    FoldingFile folding;
-    if (options.given("folding")) {
-        settings.folding_name = options.text("folding");
-        const auto text = read_regular_file(settings.folding_name, most_folding_bytes);
-        if (!text) return fail_in("--folding", text.error());
-        auto read = parse_folding(*text, settings.folding_name);
-        if (!read) return fail(read.error());
-        folding = std::move(*read);
-        settings.folding = &folding;
-        if (folding.early) settings.estimates.flow = model::FinnFlow::early;
-    }
-    auto description = describe(model, settings);
-    if (description && description->network.name.empty())
-        description->network.name = fs::path(options.positional(0)).stem().string();
-    return description;
 }
 
 Result<Request> read_request(const Options& options) {
@@ -198,13 +111,6 @@ std::string text_of(const Description& description, const Cluster& cluster, cons
     return text;
 }
 
-Result<> write_svg(const std::string& file, const std::string& text) {
-    std::ofstream stream(file, std::ios::binary);
-    stream << text << std::flush;
-    if (!stream) return fail(Fault::invalid_input, "--svg {}: cannot be written: {}", file, std::strerror(errno));
-    return {};
-}
-
 Result<> write_stages(const Options& options, const model::Model& model, Description& description, const Cluster& cluster,
                       const Found& found, const std::string& plan) {
     const fs::path file = options.positional(0), directory = options.text("out");
@@ -226,7 +132,7 @@ Result<> run(const Options& options) {
     if (!boards) return fail(boards.error());
     const auto model = read_model(options);
     if (!model) return fail(model.error());
-    auto description = read_network(options, *model, boards->cluster);
+    auto description = read_network(options, *model, boards->cluster, fs::path(options.positional(0)).stem().string());
     if (!description) return fail(description.error());
     const auto found = find(*description, *boards, *request);
     if (!found) return fail(found.error());

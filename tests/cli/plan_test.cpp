@@ -1,0 +1,79 @@
+// `fard plan` as people and scripts call it.
+#include <doctest/doctest.h>
+
+#include "tests/e2e/harness.hpp"
+
+using namespace fard;
+using namespace fard::e2e;
+
+namespace {
+
+bool has(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
+
+std::string cnv() { return (source_root() / "apps/two_stage_bnn/cnv_w2a2.onnx").string(); }
+std::string app() { return (source_root() / "apps/two_stage_bnn.toml").string(); }
+
+void refused(const World& world, const std::vector<std::string>& arguments, const std::string& about) {
+    const auto outcome = world.fard(arguments);
+    INFO(outcome.err);
+    CHECK(outcome.exit_code == 2);
+    CHECK(has(outcome.err, about));
+}
+
+}  // namespace
+
+TEST_CASE("plan prints who sits where and what it gives; with --json what scripts rely on") {
+    const World world;
+    const auto table = world.fard({"plan", cnv(), "--board", "pynq-z1", "--boards", "2"});
+    REQUIRE_MESSAGE(table.exit_code == 0, table.err);
+    for (const auto* part : {"compute ms", "64 chunks", "throughput", "latency", "energy", "limit", "bound", "pynq-z1-0"})
+        CHECK_MESSAGE(has(table.out, part), part);
+    const auto json = world.fard({"plan", cnv(), "--board", "pynq-z1", "--boards", "2", "--chunks", "200", "--json"}).json();
+    for (const auto* key : {"wall_s", "throughput_per_s", "steady_per_s", "latency_ms", "reloads", "energy_j", "limit", "bound", "gap"})
+        CHECK_MESSAGE(json.contains(key), key);
+    CHECK(json["throughput_per_s"].get<double>() == doctest::Approx(200 / json["wall_s"].get<double>()));
+    CHECK(json["bound"].get<double>() >= json["throughput_per_s"].get<double>() * (1 - 1e-9));
+    CHECK(json["reloads"] == 2);
+    CHECK(json["batch"].is_null());
+}
+
+TEST_CASE("more stages than slots take turns, and the timeline and the schedule can be kept") {
+    const World world;
+    const auto svg = world.files().path() / "run.svg", schedule = world.files().path() / "run.txt";
+    const auto planned = world.fard({"plan", cnv(), "--board", "pynq-z1", "--boards", "1", "--stages", "3", "--batch", "16", "--chunks", "40",
+                                     "--svg", svg.string(), "--schedule", schedule.string(), "--json"});
+    REQUIRE_MESSAGE(planned.exit_code == 0, planned.err);
+    const auto json = planned.json();
+    CHECK(json["batch"] == 16);
+    CHECK(json["reloads"] >= 3);
+    CHECK(json["stages"].size() == 3);
+    CHECK(has(read_file(svg), "stage2 load"));
+    CHECK(has(read_file(schedule), "turns 0.0 0 1 2"));
+    const auto lowered = world.fard({"plan", cnv(), "--board", "pynq-z1", "--boards", "1", "--stages", "2", "--batch", "100", "--chunks", "10"});
+    CHECK(has(lowered.out, "a batch of 10 instead of 100"));
+}
+
+TEST_CASE("an app is planned with its own cuts, on its own cluster or on another") {
+    const World world;
+    const auto plain = world.fard({"plan", app(), "--json"}).json();
+    REQUIRE(plain["stages"].size() == 2);
+    CHECK(plain["stages"][0]["bytes_out"] == 64);
+    CHECK(plain["reloads"] == 0);
+    const auto boards = world.fard({"plan", app(), "--board", "zedboard", "--boards", "1", "--json"}).json();
+    CHECK(boards["reloads"] == 2);
+}
+
+TEST_CASE("what cannot be planned is said, with what to do") {
+    const World world;
+    const auto copy = (source_root() / "apps/copy.toml").string();
+    refused(world, {"plan", cnv()}, "which boards?");
+    refused(world, {"plan", copy}, "there is no [model] in it");
+    refused(world, {"plan", app(), "--stages", "3"}, "--stages goes with a model");
+    refused(world, {"plan", app(), "--board", "zedboard"}, "how many? --boards N");
+    refused(world, {"plan", cnv(), "--board", "zedbord"}, "did you mean 'zedboard'");
+    refused(world, {"plan", cnv(), "--board", "zedboard", "--batch", "many"}, "--batch");
+    refused(world, {"plan", cnv(), "--board", "zedboard", "--latency-bound", "0"}, "--latency-bound 0: must be a number above 0");
+    const auto slow = world.fard({"plan", cnv(), "--board", "zedboard", "--boards", "1", "--latency-bound", "0.01"});
+    CHECK(slow.exit_code != 0);
+    CHECK(has(slow.err, "the least found is"));
+}
