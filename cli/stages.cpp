@@ -21,6 +21,7 @@ StageRow row_of(const AppFile::Position& position) {
     row.name = position.name;
     row.job = position.job;
     row.replicas = position.replicas;
+    row.parts = position.parts;
     return row;
 }
 
@@ -61,7 +62,7 @@ std::string stages_text(const AppFile& app, const std::vector<StageRow>& rows) {
     std::vector<std::vector<std::string>> cells;
     for (std::size_t i = 0; i < rows.size(); ++i) {
         const auto& row = rows[i];
-        cells.push_back({std::to_string(i), row.name, row.job, std::to_string(row.replicas), number(row.layers),
+        cells.push_back({std::to_string(i), row.name, row.job, row.parts ? fmt::format("{} parts", row.parts) : std::to_string(row.replicas), number(row.layers),
                          model::grouped(row.macs), model::grouped(row.parameters), bytes_text(row.parameter_bytes),
                          number(row.bytes_in), number(row.bytes_out)});
     }
@@ -77,6 +78,7 @@ std::string stages_json(const AppFile& app, const std::vector<StageRow>& rows) {
         stages.push_back({{"name", row.name},
                           {"job", row.job},
                           {"replicas", row.replicas},
+                          {"parts", row.parts},
                           {"layers", row.layers},
                           {"macs", row.macs},
                           {"parameters", row.parameters},

@@ -13,6 +13,7 @@ namespace fard::cli {
 struct StageRow {
     std::string name, job;
     std::uint32_t replicas = 1;
+    std::uint32_t parts = 0;  // instead; 0: none
     std::size_t layers = 0;
     std::int64_t macs = 0, parameters = 0;
     std::uint64_t parameter_bytes = 0;

@@ -67,7 +67,7 @@ std::string status_json(const wire::Status& status) {
     for (const auto& run : status.runs) {
         ordered_json places = ordered_json::array();
         for (const auto& place : run.places)
-            places.push_back({{"position", place.position}, {"replica", place.replica}, {"name", place.name}, {"board", place.board}});
+            places.push_back({{"position", place.position}, {"replica", place.replica}, {"parts", place.parts}, {"name", place.name}, {"board", place.board}});
         runs.push_back({{"run_id", run.run.hex},
                         {"app", run.app},
                         {"phase", run.phase},

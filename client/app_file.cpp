@@ -12,6 +12,7 @@ namespace {
 
 constexpr std::size_t most_file_bytes = 1 << 20;
 constexpr std::int64_t most_replicas = 64;
+constexpr std::int64_t most_parts = 8;
 constexpr std::int64_t most_boards = 256;
 constexpr std::int64_t most_pixels_across = 16384;
 constexpr std::int64_t most_elements = std::int64_t{1} << 31;  // of one tensor
@@ -144,7 +145,7 @@ bool is_plain_file_name(const std::string& name) {
 }
 
 AppFile::Position read_position(const Reading& reading, const toml::table& table) {
-    const TomlSection section(table, "[[pipeline.position]]", {"name", "job", "replicas", "device", "board", "params"},
+    const TomlSection section(table, "[[pipeline.position]]", {"name", "job", "replicas", "parts", "device", "board", "params"},
                               reading.problems);
     AppFile::Position position;
     position.name = section.required_text("name");
@@ -159,6 +160,10 @@ AppFile::Position read_position(const Reading& reading, const toml::table& table
         section.complain("job", "must be the file name of a program in the boards' jobs directory, or a path to one from the app file");
     }
     position.replicas = static_cast<std::uint32_t>(section.integer("replicas", 1, most_replicas).value_or(1));
+    position.parts = static_cast<std::uint32_t>(section.integer("parts", 2, most_parts).value_or(0));
+    if (position.parts && section.has("replicas")) section.complain("parts", "and replicas exclude each other: give one of them");
+    if (position.parts && !reading.app.model)
+        section.complain("parts", "needs a [model]: a part makes some of the channels of what its stage makes");
     position.device = section.text("device").value_or("");
     position.board = section.text("board").value_or("");
     position.params = section.settings("params");

@@ -53,8 +53,10 @@ struct AppFile {
         std::string job = "stage";  // a program in the board's jobs directory: a plain file name
         std::string board;   // the name or a label of the board that it must be on, "" for any
         std::uint32_t replicas = 1;
+        std::uint32_t parts = 0;  // instead of replicas: jobs that each make some of the output's channels; 0: none
         std::string device;  // device kind that it needs, "" for any
         std::map<std::string, std::string> params;
+        std::uint32_t jobs() const { return parts ? parts : replicas; }
     };
     std::vector<Position> positions;  // at least one
     std::vector<std::filesystem::path> jobs_dirs;  // of job programs that the file names by their paths
@@ -68,10 +70,10 @@ struct AppFile {
         std::uint32_t slots = 0;   // for each board; 0: the profile's or the device's own
     } cluster;
 
-    std::size_t jobs() const {  // positions and their replicas
+    std::size_t jobs() const {  // positions with their replicas and parts
         std::size_t count = 0;
         for (const auto& position : positions)
-            count += position.replicas;
+            count += position.jobs();
         return count;
     }
 };

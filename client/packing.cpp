@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "model/layers/subgraph.hpp"
 #include "model/model.hpp"
 #include "overlays/package/package.hpp"
 
@@ -39,6 +40,31 @@ Result<PackedArchive> pack_stage(const std::string& name, model::Stage& stage) {
     return pack_archive(std::move(manifest), std::move(files));
 }
 
+// The parts of a stage, each as a package of its own.
+Result<> pack_parts(const std::string& name, std::uint32_t count, const model::Stage& stage, wire::PositionSpec& position,
+                    PackedApp& packed) {
+    const auto parsed = model::Model::parse(stage.onnx, name);
+    if (!parsed) return fail(parsed.error());
+    auto parts = model::channel_parts(parsed->graph(), count);
+    if (!parts) return fail(parts.error());
+    for (std::size_t i = 0; i < parts->size(); ++i) {
+        auto& part = (*parts)[i];
+        auto made = pack_stage(fmt::format("{} part {}", name, i), part);
+        if (!made) return fail(made.error());
+        position.parts.push_back({made->id, std::move(part.outputs)});
+        packed.archives.emplace(made->id, std::make_shared<const std::string>(std::move(made->bytes)));
+    }
+    return {};
+}
+
+Result<> pack_whole(const std::string& name, model::Stage& stage, wire::PositionSpec& position, PackedApp& packed) {
+    auto made = pack_stage(name, stage);
+    if (!made) return fail(made.error());
+    position.overlay = made->id;
+    packed.archives.emplace(made->id, std::make_shared<const std::string>(std::move(made->bytes)));
+    return {};
+}
+
 Result<> pack_stages(const AppFile& app, PackedApp& packed) {
     const auto network = model::Model::load(app.model->file);
     if (!network) return fail(network.error());
@@ -47,12 +73,12 @@ Result<> pack_stages(const AppFile& app, PackedApp& packed) {
     for (std::size_t i = 0; i < stages->size(); ++i) {
         auto& stage = (*stages)[i];
         auto& position = packed.spec.positions[i];
-        auto made = pack_stage(app.name + "." + position.name, stage);
-        if (!made) return fail_in(fmt::format("packing {} of {}", position.name, app.name), made.error());
-        position.overlay = made->id;
+        const auto name = app.name + "." + position.name;
+        const auto parts = app.positions[i].parts;
+        const auto done = parts ? pack_parts(name, parts, stage, position, packed) : pack_whole(name, stage, position, packed);
+        if (!done) return fail_in(fmt::format("packing {} of {}", position.name, app.name), done.error());
         position.inputs = std::move(stage.inputs);
         position.outputs = std::move(stage.outputs);
-        packed.archives.emplace(made->id, std::make_shared<const std::string>(std::move(made->bytes)));
     }
     return {};
 }

@@ -45,7 +45,8 @@ JobConfig config_of(const wire::JobConfig& message) {
                      .app = message.app,
                      .board = message.board,
                      .name = spec.spec.name};
-    config.pipeline = {spec.position, spec.positions, spec.replica, spec.spec.replicas};
+    config.pipeline = {spec.position, spec.positions, spec.replica, spec.spec.replicas,
+                       static_cast<std::uint32_t>(spec.spec.parts.size())};
     config.inputs = spec.spec.inputs;
     config.outputs = spec.spec.outputs;
     config.params = spec.spec.params;
@@ -112,15 +113,35 @@ Result<> Container::bind_links(const wire::JobConfig& message) {
                     config_.pipeline.positions);
     wire::JobUp up;
     up.parking = parking_ == Parking::allowed ? parking_version : 0;
+    if (auto bound = bind_inlet(message, up); !bound) return bound;
+    if (message.spec.to_each)
+        to_ = Outlet::To::each;
+    else if (!message.spec.spec.parts.empty())
+        to_ = Outlet::To::by_index;
+    return control_.tell(up);
+}
+
+Result<> Container::bind_inlet(const wire::JobConfig& message, wire::JobUp& up) {
+    const auto& joins = message.spec.joins;
+    if (!joins.empty() && joins.size() != message.spec.senders)
+        return fail(Fault::failed, "{} parts are to be joined of {} senders", joins.size(), message.spec.senders);
     std::vector<LinkReceiver> receivers;
     for (std::uint32_t i = 0; i < message.spec.senders; ++i) {
-        auto receiver = LinkReceiver::bind(*sockets_, message.link_transport + ":" + message.link_place, in_);
+        auto terms = in_;
+        if (!joins.empty()) terms.tensors = joins[i].outputs;
+        auto receiver = LinkReceiver::bind(*sockets_, message.link_transport + ":" + message.link_place, std::move(terms));
         if (!receiver) return fail(receiver.error());
         up.links.push_back(receiver->endpoint());
         receivers.push_back(std::move(*receiver));
     }
-    inlet_ = Inlet(std::move(receivers));
-    return control_.tell(up);
+    if (joins.empty()) {
+        inlet_ = Inlet(std::move(receivers));
+        return {};
+    }
+    auto channels = ChannelJoin::make(joins, in_.tensors);
+    if (!channels) return fail(channels.error());
+    inlet_ = Inlet(std::move(receivers), std::move(*channels));
+    return {};
 }
 
 Result<> Container::configure() {
@@ -145,7 +166,7 @@ Result<> Container::connect(const wire::JobConnect& message) {
         if (!sender) return fail(sender.error());
         senders.push_back(std::move(*sender));
     }
-    outlet_ = Outlet(std::move(senders));
+    outlet_ = Outlet(std::move(senders), to_);
     return {};
 }
 

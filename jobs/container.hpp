@@ -41,6 +41,7 @@ class Container {
     Result<> live();  // an error is the job's failure, or the loss of the node manager
     Result<wire::JobConfig> await_config();
     Result<> bind_links(const wire::JobConfig& message);
+    Result<> bind_inlet(const wire::JobConfig& message, wire::JobUp& up);
     Result<> configure();
     Result<> pump();
 
@@ -86,6 +87,7 @@ class Container {
     LinkTerms in_, out_;
     Inlet inlet_;
     Outlet outlet_;
+    Outlet::To to_ = Outlet::To::any;
     bool linked_ = false;         // JOB_LINKED is told
     bool links_settled_ = false;  // and every LINK_OPEN of ours is out
     std::string broken_;          // the link that was lost, "" if none was

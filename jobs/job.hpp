@@ -36,6 +36,8 @@ struct JobConfig {
         std::uint32_t positions = 1;
         std::uint32_t replica = 0;
         std::uint32_t replicas = 1;
+        // With parallel parts `replica` is the number of the part, and `outputs` are its channels alone.
+        std::uint32_t parts = 0;  // of the position; 0: none
     } pipeline;
     std::vector<TensorDesc> inputs;             // of each chunk that process gets
     std::vector<TensorDesc> outputs;            // of each chunk that it must return

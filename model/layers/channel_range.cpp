@@ -297,4 +297,34 @@ Result<Graph> with_channels(const Graph& graph, ChannelRange range) {
     return Picker(graph, range).run();
 }
 
+std::vector<ChannelRange> even_ranges(std::int64_t channels, std::size_t parts) {
+    std::vector<ChannelRange> ranges;
+    const auto count = static_cast<std::int64_t>(parts);
+    for (std::int64_t i = 0, first = 0; i < count; ++i) {
+        ranges.push_back({first, channels / count + (i < channels % count ? 1 : 0)});
+        first += ranges.back().count;
+    }
+    return ranges;
+}
+
+Result<std::vector<Stage>> channel_parts(const Graph& graph, std::size_t parts) {
+    if (graph.outputs.size() != 1)
+        return fail(Fault::invalid_input,
+                    "{} tensors come out of it, and only one can be made in parts; cut where a single tensor crosses",
+                    graph.outputs.size());
+    const auto& output = graph[graph.outputs[0]];
+    const auto channels = output.shape.empty() ? 0 : output.shape[static_cast<std::size_t>(channel_axis(output))];
+    if (channels < static_cast<std::int64_t>(parts))
+        return fail(Fault::invalid_input, "'{}' has {} channels, which do not make {} parts", output.name, channels, parts);
+    std::vector<Stage> stages;
+    for (const auto& range : even_ranges(channels, parts)) {
+        const auto part = with_channels(graph, range);
+        if (!part) return fail(part.error());
+        auto stage = stage_of(*part);
+        if (!stage) return fail(stage.error());
+        stages.push_back(std::move(*stage));
+    }
+    return stages;
+}
+
 }  // namespace fard::model

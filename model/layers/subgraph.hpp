@@ -25,6 +25,13 @@ struct ChannelRange {
 // output without channels, a range beyond them).
 Result<Graph> with_channels(const Graph& graph, ChannelRange range);
 
+// So many ranges of one size each, or of two sizes that differ by one, the larger ones first. Needs as many channels.
+std::vector<ChannelRange> even_ranges(std::int64_t channels, std::size_t parts);
+
+// A graph of one output as that many stages, each of which makes a range of its channels (even_ranges). Errors: those of
+// with_channels; invalid_input (fewer channels than parts).
+Result<std::vector<Stage>> channel_parts(const Graph& graph, std::size_t parts);
+
 // The whole graph as a stage. Errors: failed (protobuf).
 Result<Stage> stage_of(const Graph& graph);
 

@@ -328,12 +328,12 @@ Crew::Member* Crew::find(const wire::JobKey& key) {
 }
 
 std::string Crew::label(const Member& member) {
-    const auto replica = member.spec.spec.replicas > 1 ? fmt::format(".{}", member.key.replica) : "";
+    const auto replica = member.spec.spec.jobs() > 1 ? fmt::format(".{}", member.key.replica) : "";
     return fmt::format("p{}{} '{}'", member.key.position, replica, member.spec.spec.name);
 }
 
 std::string Crew::describe(const Member& member) const {
-    return fmt::format("position {} replica {} ('{}')", member.key.position, member.key.replica,
+    return fmt::format("position {} {} {} ('{}')", member.key.position, member.spec.spec.parts.empty() ? "replica" : "part", member.key.replica,
                        member.spec.spec.name);
 }
 

@@ -50,15 +50,21 @@ class LinkEnds final : public RunEnds {
         const auto& last = terms_.app.positions.back();
         std::vector<wire::LinkEndpoint> endpoints;
         std::vector<LinkReceiver> sinks;
-        for (std::uint32_t replica = 0; replica < last.replicas; ++replica) {
-            auto sink =
-                LinkReceiver::bind(sockets_, place_, link_terms(epoch, last.outputs, terms_.app.link_bytes));
+        for (std::uint32_t job = 0; job < last.jobs(); ++job) {
+            const auto& tensors = last.parts.empty() ? last.outputs : last.parts[job].outputs;
+            auto sink = LinkReceiver::bind(sockets_, place_, link_terms(epoch, tensors, terms_.app.link_bytes));
             if (!sink) return fail(sink.error());
-            if (replica < senders.size()) sink->admit(senders[replica]);
+            if (job < senders.size()) sink->admit(senders[job]);
             endpoints.push_back(sink->endpoint());
             sinks.push_back(std::move(*sink));
         }
-        sinks_ = Inlet(std::move(sinks));
+        if (last.parts.empty()) {
+            sinks_ = Inlet(std::move(sinks));
+        } else {
+            auto channels = ChannelJoin::make(last.parts, last.outputs);
+            if (!channels) return fail(channels.error());
+            sinks_ = Inlet(std::move(sinks), std::move(*channels));
+        }
         sinks_watch_ = sinks_.watch(loop_, [this] { pump(); });
         return endpoints;
     }
@@ -72,7 +78,7 @@ class LinkEnds final : public RunEnds {
             if (!feeder) return fail(feeder.error());
             feeders.push_back(std::move(*feeder));
         }
-        feeders_ = Outlet(std::move(feeders));
+        feeders_ = Outlet(std::move(feeders), first.parts.empty() ? Outlet::To::any : Outlet::To::each);
         feeders_watch_ = feeders_.watch(loop_, [this] { pump(); });
         announced_ = false;
         pump();
@@ -94,8 +100,8 @@ class LinkEnds final : public RunEnds {
         RunWatch::Ends ends;
         ends.fed = feeders_.sent();
         ends.taken = sinks_.count();
-        for (std::uint32_t replica = 0; replica < sinks_.size(); ++replica)
-            if (!sinks_.link(replica).opened()) ends.unopened_sinks.push_back(replica);
+        for (std::uint32_t job = 0; job < sinks_.size(); ++job)
+            if (!sinks_.link(job).opened()) ends.unopened_sinks.push_back(job);
         ends.client_open = results_open_ && inputs_ && inputs_->opened();
         return ends;
     }

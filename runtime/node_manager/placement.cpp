@@ -61,11 +61,11 @@ bool fits(const Seat& seat, const wire::PositionSpec& spec) {
 }
 
 // Lower is better; the order of the criteria is the header's.
-auto rank(const Seat& seat, const wire::PositionSpec& spec, bool wants_near, const PeerId& near) {
+auto rank(const Seat& seat, const std::string& overlay, bool wants_near, const PeerId& near) {
     return std::tuple{seat.avoided,
                       seat.free <= 0,
                       seat.jobs_on_board,
-                      !holds(*seat.board, spec.overlay),
+                      !holds(*seat.board, overlay),
                       wants_near && seat.board->member.peer != near,
                       seat.board_order};
 }
@@ -114,7 +114,7 @@ Error too_few(const wire::AppSpec& app, const wire::PositionSpec& spec, const st
     }
     std::size_t needed = 0, there = 0;
     for (const auto& position : app.positions)
-        if (position.device == spec.device) needed += position.replicas;
+        if (position.device == spec.device) needed += position.jobs();
     std::set<std::size_t> with_slots;
     for (const auto& seat : seats)
         if (could_fit(seat, spec)) {
@@ -141,7 +141,7 @@ Error too_few(const wire::AppSpec& app, const wire::PositionSpec& spec, const st
     return {Fault::refused,
             fmt::format("app '{}' needs {} {} slots at once, the cluster has {} on {} board(s){}: no place for "
                         "position '{}'; start more node managers, give them more slots, or use fewer positions or "
-                        "replicas",
+                        "replicas or parts",
                         app.name, needed, kind, there, with_slots.size(),
                         without > 0 ? fmt::format(" that have its program '{}'", spec.program) : "", spec.name)};
 }
@@ -158,7 +158,7 @@ class Search {
             for (std::uint32_t p = 0; p < app.positions.size(); ++p) {
                 const auto& position = app.positions[p];
                 if ((!position.board.empty() ? 0 : !position.device.empty() ? 1 : 2) != choosers) continue;
-                for (std::uint32_t r = 0; r < position.replicas; ++r)
+                for (std::uint32_t r = 0; r < position.jobs(); ++r)
                     jobs_.emplace_back(p, r);
             }
     }
@@ -183,7 +183,7 @@ class Search {
     }
 
   private:
-    using Job = std::pair<std::uint32_t, std::uint32_t>;  // position, replica
+    using Job = std::pair<std::uint32_t, std::uint32_t>;  // position, replica or part
     static constexpr int most_tries = 20'000;             // then boards that should be apart are taken
 
     const wire::PositionSpec& spec(const Job& job) const { return app_.positions[job.first]; }
@@ -193,7 +193,7 @@ class Search {
         for (auto& seat : seats_)
             if (fits(seat, spec(job))) candidates.push_back(&seat);
         std::ranges::stable_sort(candidates, {}, [&](const Seat* seat) {
-            return rank(*seat, spec(job), job.first == 0, near_);
+            return rank(*seat, spec(job).overlay_of(job.second), job.first == 0, near_);
         });
         return candidates;
     }

@@ -500,7 +500,8 @@ wire::RunState Run::state() const {
         std::chrono::duration_cast<std::chrono::milliseconds>(around_.loop.now() - taken_at_).count());
     for (const auto& job : plan_.jobs())
         state.places.push_back(
-            {job.position, job.replica, plan_.app().positions[job.position].name, plan_.board_name(job.board)});
+            {job.position, job.replica, plan_.app().positions[job.position].name, plan_.board_name(job.board),
+             static_cast<std::uint32_t>(plan_.app().positions[job.position].parts.size())});
     if (ends_) state.ends = ends_->client_ends();
     if (gathering_ && gathering_->under_way()) state.missing = plan_.missing_packages();
     for (const auto& board : around_.directory.boards())

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <set>
 
+#include "runtime/peer/channel_join.hpp"
+
 namespace fard {
 namespace {
 
@@ -10,6 +12,20 @@ using Boards = std::vector<BoardView>;
 
 Boards::const_iterator find(const Boards& boards, const PeerId& peer) {
     return std::ranges::find(boards, peer, [](const auto& view) { return view.member.peer; });
+}
+
+constexpr std::size_t most_parts = 8;
+
+Result<> check_parts(const wire::PositionSpec& position) {
+    if (position.parts.empty()) return {};
+    if (position.replicas != 1)
+        return fail(Fault::invalid_input, "position '{}' has replicas and parts; a position has one or the other", position.name);
+    if (position.parts.size() > most_parts || position.parts.size() < 2)
+        return fail(Fault::invalid_input, "position '{}' has {} parts; 2 to {} are possible", position.name, position.parts.size(),
+                    most_parts);
+    const auto join = ChannelJoin::make(position.parts, position.outputs);
+    if (!join) return fail_in(fmt::format("position '{}'", position.name), join.error());
+    return {};
 }
 
 }  // namespace
@@ -22,6 +38,7 @@ Result<> RunPlan::check(const wire::Submit& submit) {
         if (position.replicas == 0 || position.replicas > 64)
             return fail(Fault::invalid_input, "position '{}' has {} replicas; 1 to 64 are possible",
                         position.name, position.replicas);
+        if (auto parts = check_parts(position); !parts) return parts;
         if (position.inputs.empty() || position.outputs.empty())
             return fail(Fault::invalid_input, "position '{}' names no tensors", position.name);
     }
@@ -41,7 +58,7 @@ std::uint64_t RunPlan::chunk_bytes() const {
 }
 
 std::uint64_t RunPlan::memory() const {
-    const auto links = std::uint64_t{app().positions.front().replicas} + app().positions.back().replicas;
+    const auto links = std::uint64_t{app().positions.front().jobs()} + app().positions.back().jobs();
     return std::max(app().window_bytes, chunk_bytes()) + links * (app().link_bytes / 2);
 }
 
@@ -108,9 +125,11 @@ std::vector<Address> RunPlan::package_sources(const std::string& package) const 
 std::vector<std::string> RunPlan::missing_packages() const {
     std::vector<std::string> missing;
     for (const auto& position : app().positions)
-        if (!position.overlay.empty() && package_sources(position.overlay).empty() &&
-            std::ranges::find(missing, position.overlay) == missing.end())
-            missing.push_back(position.overlay);
+        for (std::uint32_t job = 0; job < position.jobs(); ++job) {
+            const auto& overlay = position.overlay_of(job);
+            if (!overlay.empty() && package_sources(overlay).empty() && std::ranges::find(missing, overlay) == missing.end())
+                missing.push_back(overlay);
+        }
     return missing;
 }
 
@@ -118,7 +137,7 @@ Gathering::Wishes RunPlan::lacking_packages() const {
     Gathering::Wishes lacking;
     const auto boards = directory_.boards();
     for (const auto& job : jobs()) {
-        const auto& package = app().positions[job.position].overlay;
+        const auto& package = app().positions[job.position].overlay_of(job.replica);
         const auto board = find(boards, job.board);
         if (package.empty() || board == boards.end()) continue;
         const bool has = board == boards.begin()
@@ -138,7 +157,7 @@ std::vector<Address> RunPlan::package_ways(const PeerId& for_board, const std::s
     };
     if (doors.empty()) add(boards.front().member.door());
     for (const auto& job : jobs()) {
-        if (job.board == for_board || app().positions[job.position].overlay != package) continue;
+        if (job.board == for_board || app().positions[job.position].overlay_of(job.replica) != package) continue;
         const auto board = find(boards, job.board);
         if (board != boards.end()) add(board->member.door());
     }
@@ -153,10 +172,16 @@ wire::JobSpec RunPlan::job_spec(const PlacedJob& job) const {
     spec.position = job.position;
     spec.replica = job.replica;
     spec.positions = static_cast<std::uint32_t>(positions.size());
-    spec.senders = job.position == 0 ? 1 : positions[job.position - 1].replicas;
-    spec.receivers = job.position == last_position() ? 1 : positions[job.position + 1].replicas;
+    spec.senders = job.position == 0 ? 1 : positions[job.position - 1].jobs();
+    spec.receivers = job.position == last_position() ? 1 : positions[job.position + 1].jobs();
     spec.device = job.device;
     spec.spec = positions[job.position];
+    if (const auto& parts = positions[job.position].parts; !parts.empty()) {
+        spec.spec.overlay = parts[job.replica].overlay;
+        spec.spec.outputs = parts[job.replica].outputs;
+    }
+    if (job.position > 0) spec.joins = positions[job.position - 1].parts;
+    spec.to_each = job.position < last_position() && !positions[job.position + 1].parts.empty();
     return spec;
 }
 

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <limits>
 
 namespace fard {
 
@@ -20,7 +21,7 @@ constexpr std::uint64_t slow_wire = 100'000;  // bytes a second
 RunWatch::RunWatch(const wire::AppSpec& app) : app_(app) {
     std::uint64_t largest = 0;
     for (const auto& position : app.positions) {
-        jobs_wanted_ += position.replicas;
+        jobs_wanted_ += position.jobs();
         largest = std::max<std::uint64_t>({largest, wire_bytes(position.inputs), wire_bytes(position.outputs)});
     }
     longest_transfer_ = std::chrono::milliseconds(std::min<std::uint64_t>(largest * 1000 / slow_wire, 3'600'000));
@@ -35,7 +36,7 @@ void RunWatch::begin(TimePoint now) {
 
 void RunWatch::heard(const std::vector<wire::JobProgress>& jobs) {
     for (const auto& job : jobs)
-        if (job.position < app_.positions.size() && job.replica < app_.positions[job.position].replicas)
+        if (job.position < app_.positions.size() && job.replica < app_.positions[job.position].jobs())
             jobs_[{job.position, job.replica}] = job;
 }
 
@@ -82,12 +83,25 @@ std::optional<RunWatch::Standstill> RunWatch::unopened_link(const Ends& ends) co
 
 // ---- chunks
 
+// Replicas share the chunks; of parts each does all.
+std::uint64_t RunWatch::handed_on(std::uint32_t position) const {
+    const bool parts = !app_.positions[position].parts.empty();
+    std::uint64_t sum = 0, least = std::numeric_limits<std::uint64_t>::max();
+    for (std::uint32_t replica = 0; replica < app_.positions[position].jobs(); ++replica) {
+        const auto job = jobs_.find({position, replica});
+        const auto chunks = job == jobs_.end() ? 0 : job->second.chunks;
+        sum += chunks;
+        least = std::min<std::uint64_t>(least, chunks);
+    }
+    return parts ? least : sum;
+}
+
 // Chunks that went to position 0, then those that each position handed on, then those that were taken at the end.
 std::vector<std::uint64_t> RunWatch::counts(const Ends& ends) const {
     std::vector<std::uint64_t> counts(app_.positions.size() + 2, 0);
     counts.front() = ends.fed;
-    for (const auto& [job, progress] : jobs_)
-        counts[job.first + 1] += progress.chunks;
+    for (std::uint32_t position = 0; position < app_.positions.size(); ++position)
+        counts[position + 1] = handed_on(position);
     counts.back() = ends.taken;
     return counts;
 }
@@ -118,8 +132,8 @@ RunWatch::Standstill RunWatch::at(std::uint32_t position) const {
             ? fmt::format("nothing came from {} to the coordinator for {} s", called(last - 1), seconds)
             : fmt::format("nothing came through {} for {} s: {} chunks went to it, {} came from it, and it is not busy",
                           called(position), seconds, counted_[position], counted_[position + 1]);
-    const bool single = (position == 0 || app_.positions[position - 1].replicas == 1) &&
-                        (position == last || app_.positions[position].replicas == 1);
+    const bool single = (position == 0 || app_.positions[position - 1].jobs() == 1) &&
+                        (position == last || app_.positions[position].jobs() == 1);
     standstill.between = single;
     if (position > 0) standstill.from = Job{position - 1, 0};
     if (position < last) standstill.to = Job{position, 0};

@@ -24,13 +24,13 @@ class RunWatch {
     struct Ends {
         std::uint64_t fed = 0;                       // chunks that went to position 0
         std::uint64_t taken = 0;                     // results that came from the last position
-        std::vector<std::uint32_t> unopened_sinks;   // replicas of the last position whose links are not open
+        std::vector<std::uint32_t> unopened_sinks;   // jobs of the last position whose links are not open
         bool client_open = true;                     // the links to the client are
     };
     struct Standstill {
         std::string what;           // for people
         std::uint32_t position = 0;  // which stands still
-        // The jobs between which nothing comes through; nothing: the coordinator. With several replicas on a side it is
+        // The jobs between which nothing comes through; nothing: the coordinator. With several jobs on a side it is
         // not known which, and `between` is not set.
         bool between = false;
         std::optional<Job> from, to;
@@ -50,6 +50,7 @@ class RunWatch {
   private:
     std::optional<Standstill> unopened_link(const Ends& ends) const;
     std::string called(std::uint32_t position) const;
+    std::uint64_t handed_on(std::uint32_t position) const;
     std::vector<std::uint64_t> counts(const Ends& ends) const;
     Standstill at(std::uint32_t position) const;
 

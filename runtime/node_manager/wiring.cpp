@@ -41,14 +41,14 @@ wire::Wire Wiring::for_board(const PeerId& board, Epoch epoch, const std::vector
 
 std::vector<wire::LinkEndpoint> Wiring::links_into(std::uint32_t position, std::uint32_t sender) const {
     std::vector<wire::LinkEndpoint> links;
-    for (std::uint32_t replica = 0; replica < plan_.app().positions[position].replicas; ++replica)
+    for (std::uint32_t replica = 0; replica < plan_.app().positions[position].jobs(); ++replica)
         links.push_back(bound_.at({position, replica}).links[sender]);
     return links;
 }
 
 std::vector<PublicKey> Wiring::keys_of(std::uint32_t position) const {
     std::vector<PublicKey> keys;
-    for (std::uint32_t replica = 0; replica < plan_.app().positions[position].replicas; ++replica)
+    for (std::uint32_t replica = 0; replica < plan_.app().positions[position].jobs(); ++replica)
         keys.push_back(bound_.at({position, replica}).links.front().key);
     return keys;
 }

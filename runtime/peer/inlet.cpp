@@ -7,13 +7,19 @@
 
 namespace fard {
 
-Inlet::Inlet(std::vector<LinkReceiver> links, From from) : links_(std::move(links)), from_(from) {}
+Inlet::Inlet(std::vector<LinkReceiver> links, From from)
+    : links_(std::move(links)), from_(from), held_(links_.size(), 0), ahead_(links_.size(), 0) {}
+
+Inlet::Inlet(std::vector<LinkReceiver> links, ChannelJoin channels) : Inlet(std::move(links), From::join) {
+    channels_ = std::move(channels);
+}
 
 Result<bool> Inlet::receive(Chunk& chunk) {
     if (from_ == From::join) return join(chunk);
     for (std::size_t tried = 0; tried < links_.size(); ++tried) {
         turn_ = turn_ + 1 < links_.size() ? turn_ + 1 : 0;
         const auto received = links_[turn_].receive(chunk);
+        if (received && *received && links_.size() > 1) came_.push_back(turn_);
         if (!received || *received) return received;
     }
     return false;
@@ -34,18 +40,25 @@ Result<bool> Inlet::join(Chunk& chunk) {
             if (!*received) break;
             auto& parts = waiting_[part.index];
             parts.chunks.resize(links_.size());
-            if (parts.chunks[i].tensors.empty()) ++parts.there;
+            if (parts.chunks[i].tensors.empty()) ++parts.there, ++held_[i];
             parts.chunks[i] = std::exchange(part, {});
         }
     }
     const auto complete = std::ranges::find_if(
         waiting_, [this](const auto& entry) { return entry.second.there == links_.size(); });
     if (complete == waiting_.end()) {
+        make_place();
         chunk.tensors.clear();
         return false;
     }
     auto parts = std::move(complete->second.chunks);
     waiting_.erase(complete);
+    if (channels_) {
+        auto tensors = channels_->join(parts);
+        chunk = std::move(parts.front());
+        chunk.tensors = std::move(tensors);
+        return true;
+    }
     chunk = std::move(parts.front());
     for (std::size_t i = 1; i < parts.size(); ++i)
         for (auto& tensor : parts[i].tensors)
@@ -55,9 +68,25 @@ Result<bool> Inlet::join(Chunk& chunk) {
 
 void Inlet::taken() {
     ++taken_;
-    if (from_ == From::any) return links_[turn_].taken();
-    for (auto& link : links_)
-        link.taken();
+    if (links_.size() == 1) return links_.front().taken();
+    if (from_ == From::any) {
+        links_[came_.front()].taken();
+        came_.pop_front();
+        return;
+    }
+    for (std::size_t i = 0; i < links_.size(); ++i) {
+        --held_[i];
+        if (ahead_[i] > 0)
+            --ahead_[i];
+        else
+            links_[i].taken();
+    }
+}
+
+void Inlet::make_place() {
+    for (std::size_t i = 0; i < links_.size(); ++i)
+        for (; held_[i] - ahead_[i] >= std::max<std::uint64_t>(2, links_[i].terms().window()); ++ahead_[i])
+            links_[i].taken();
 }
 
 bool Inlet::flush_credit() {

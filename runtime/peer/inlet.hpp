@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <map>
 #include <memory>
@@ -10,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "runtime/peer/channel_join.hpp"
 #include "runtime/peer/link.hpp"
 
 namespace fard {
@@ -23,20 +25,21 @@ class Inlet {
 
     Inlet() = default;  // nothing comes
     explicit Inlet(std::vector<LinkReceiver> links, From from = From::any);
+    Inlet(std::vector<LinkReceiver> links, ChannelJoin channels);  // `join`, and the tensors are those of the whole
 
     bool empty() const { return links_.empty(); }
     std::size_t size() const { return links_.size(); }
     void admit(std::size_t link, const PublicKey& sender) { links_[link].admit(sender); }  // see LinkReceiver::admit
     const LinkReceiver& link(std::size_t number) const { return links_[number]; }
 
-    // The next chunk, if one is there, into memory that is used again; false: none, and `chunk` is empty. Until taken()
-    // is called no other one is asked for. Errors: those of LinkReceiver::receive.
+    // The next chunk, if one is there, into memory that is used again; false: none, and `chunk` is empty. Several
+    // may be asked for before one is taken. Errors: those of LinkReceiver::receive.
     Result<bool> receive(Chunk& chunk);
 
     // The same, but waits for it, or until a signal interrupts the wait. Only with one link.
     Result<bool> await(Chunk& chunk);
 
-    void taken();               // the chunk that came last was handed on or kept: counts towards the credits
+    void taken();               // of the chunks that came, the next one was handed on or kept: counts towards the credits
     bool flush_credit();        // tells all that was taken; false: some could not be told yet
     bool credit_due() const;    // telling one was tried and has not succeeded since
     std::uint64_t count() const { return taken_; }  // chunks taken
@@ -54,11 +57,18 @@ class Inlet {
         std::size_t there = 0;
     };
     Result<bool> join(Chunk& chunk);
+    void make_place();
 
     std::vector<LinkReceiver> links_;
     From from_ = From::any;
     std::size_t turn_ = 0;                    // the link that was asked last
-    std::map<std::uint64_t, Parts> waiting_;  // by index; bounded by the links' windows, for none of it is taken yet
+    std::deque<std::size_t> came_;            // with several links: where each chunk came from that is not taken yet
+    std::optional<ChannelJoin> channels_;
+    std::map<std::uint64_t, Parts> waiting_;  // by index
+    // Of each link: chunks of its that wait, and how many of these its sender has been told are taken, because they fill its
+    // window while none is complete. Parts that were fed by replicas, or that feed them, may each hold what the others lack; so
+    // nobody waits for ever, and what waits here is no more than what may lie between the parts and who feeds them.
+    std::vector<std::uint64_t> held_, ahead_;
     std::uint64_t taken_ = 0;
 };
 

@@ -72,6 +72,13 @@ struct LinkEndpoint {  // where a receiver waits for one sender
     friend bool operator==(const LinkEndpoint&, const LinkEndpoint&) = default;
 };
 
+struct PartSpec {  // one of the parallel parts of a position, which makes some of its channels
+    std::string overlay;
+    std::vector<TensorDesc> outputs;  // as the position's, with its channels alone
+    static constexpr auto fields = std::tuple{field("overlay", &PartSpec::overlay), field("outputs", &PartSpec::outputs)};
+    friend bool operator==(const PartSpec&, const PartSpec&) = default;
+};
+
 struct PositionSpec {  // one position of a pipeline, resolved by the client
     std::string name;
     std::string program;  // a job program's name in the board's jobs directory: "stage", "copy", "first_stage"
@@ -82,12 +89,16 @@ struct PositionSpec {  // one position of a pipeline, resolved by the client
     std::vector<TensorDesc> inputs;
     std::vector<TensorDesc> outputs;
     std::map<std::string, std::string> params;  // the app's own settings for the job
+    // Instead of replicas: jobs that each get every chunk and make some of the channels, in their order. Empty: none.
+    std::vector<PartSpec> parts;
+    std::uint32_t jobs() const { return parts.empty() ? replicas : static_cast<std::uint32_t>(parts.size()); }
+    const std::string& overlay_of(std::uint32_t job) const { return parts.empty() ? overlay : parts[job].overlay; }
     static constexpr auto fields = std::tuple{
         field("name", &PositionSpec::name), field("program", &PositionSpec::program),
         field("replicas", &PositionSpec::replicas), field("device", &PositionSpec::device),
         field("overlay", &PositionSpec::overlay), field("inputs", &PositionSpec::inputs),
         field("outputs", &PositionSpec::outputs), field("params", &PositionSpec::params),
-        field("board", &PositionSpec::board)};
+        field("board", &PositionSpec::board), field("parts", &PositionSpec::parts)};
     friend bool operator==(const PositionSpec&, const PositionSpec&) = default;
 };
 
@@ -131,11 +142,14 @@ struct JobSpec {  // what a board needs to spawn one job
     std::uint32_t senders = 1;    // links to bind: the jobs of the position before, or 1 for the coordinator
     std::uint32_t receivers = 1;  // links to connect: the jobs of the position after, or 1 for the coordinator
     std::string device;           // the reserved device's id
-    PositionSpec spec;
+    PositionSpec spec;            // of a part: with its own overlay and outputs
+    std::vector<PartSpec> joins;  // the parts of the position before, by sender: of each chunk they send their channels
+    bool to_each = false;         // the position after has parts: every receiver gets every chunk
     static constexpr auto fields = std::tuple{
         field("position", &JobSpec::position), field("replica", &JobSpec::replica),
         field("positions", &JobSpec::positions), field("senders", &JobSpec::senders),
-        field("receivers", &JobSpec::receivers), field("device", &JobSpec::device), field("spec", &JobSpec::spec)};
+        field("receivers", &JobSpec::receivers), field("device", &JobSpec::device), field("spec", &JobSpec::spec),
+        field("joins", &JobSpec::joins), field("to_each", &JobSpec::to_each)};
     friend bool operator==(const JobSpec&, const JobSpec&) = default;
 };
 

@@ -43,12 +43,13 @@ struct Admitted {
 
 struct RunPlace {  // where one job of a run is, or was last
     std::uint32_t position = 0;
-    std::uint32_t replica = 0;
+    std::uint32_t replica = 0;  // or the number of the part
     std::string name;   // the position's
     std::string board;  // the board's
+    std::uint32_t parts = 0;    // that the position has; 0: replicas
     static constexpr auto fields =
         std::tuple{field("position", &RunPlace::position), field("replica", &RunPlace::replica),
-                   field("name", &RunPlace::name), field("board", &RunPlace::board)};
+                   field("name", &RunPlace::name), field("board", &RunPlace::board), field("parts", &RunPlace::parts)};
     friend bool operator==(const RunPlace&, const RunPlace&) = default;
 };
 

@@ -17,7 +17,7 @@ bool Outlet::open() {
 
 bool Outlet::push(Chunk& chunk) {
     if (to_ == To::each) return push_to_each(chunk);
-    chosen_ = fewest_unacknowledged(links_);
+    chosen_ = to_ == To::by_index ? &links_[chunk.index % links_.size()] : fewest_unacknowledged(links_);
     return chosen_ != nullptr && chosen_->open() && chosen_->send(chunk);
 }
 
@@ -48,7 +48,7 @@ std::uint64_t over(const std::vector<LinkSender>& links, Outlet::To to, Count co
         all += count(link);
         least = std::min(least, count(link));
     }
-    return to == Outlet::To::any ? all : least;
+    return to == Outlet::To::each ? least : all;
 }
 
 }  // namespace
@@ -62,7 +62,7 @@ std::uint64_t Outlet::confirmed() const {
 }
 
 bool Outlet::has_room() const {
-    if (to_ == To::any) return std::ranges::any_of(links_, &LinkSender::has_room);
+    if (to_ != To::each) return std::ranges::any_of(links_, &LinkSender::has_room);
     for (std::size_t i = 0; i < links_.size(); ++i)
         if ((owed_.empty() || owed_[i]) && !links_[i].has_room()) return false;
     return true;
@@ -77,8 +77,8 @@ std::optional<std::size_t> Outlet::lost() {
 void Outlet::waits_for(const std::function<void(int fd)>& wait) const {
     if (chosen_ != nullptr) return wait(chosen_->blocked_fd());
     for (std::size_t i = 0; i < links_.size(); ++i)
-        if (to_ == To::any || owed_.empty() || owed_[i])
-            wait(to_ == To::any ? links_[i].credit_fd() : links_[i].blocked_fd());
+        if (to_ != To::each || owed_.empty() || owed_[i])
+            wait(to_ != To::each ? links_[i].credit_fd() : links_[i].blocked_fd());
 }
 
 void Outlet::waits_for_opening(const std::function<void(int fd)>& wait) {

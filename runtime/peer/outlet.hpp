@@ -17,6 +17,7 @@ class Outlet {
     enum class To {
         any,   // replicas: the one with the fewest unacknowledged chunks gets it
         each,  // parts: every one gets it
+        by_index,  // replicas, from a part: all parts must choose the same one, so its index alone decides
     };
 
     Outlet() = default;  // leads nowhere

@@ -41,6 +41,14 @@ struct Whole {
     std::string results;
 };
 
+// The same with the lines that say how many jobs a position has: "parts = 3".
+std::string app_with(const std::vector<std::string>& cuts, const std::vector<std::string>& positions, const std::string& pipeline = "") {
+    auto text = app_text(cuts, {}) + pipeline;
+    for (std::size_t p = 0; p < positions.size(); ++p)
+        text += "[[pipeline.position]]\nname = \"s" + std::to_string(p) + "\"\n" + positions[p] + "\n";
+    return text;
+}
+
 // What the apps' default images give on the reference interpreter.
 Whole whole_network(const World& world, int chunks) {
     const auto app = world.files().write("whole.toml", app_text({}, {1}));
@@ -147,4 +155,27 @@ TEST_CASE("several submissions at the same time share one cluster") {
     }
     world.down();
     CHECK(world.node_managers().empty());
+}
+
+TEST_CASE("parts at the head, in the middle and at the end, beside replicas and each other, give the same results") {
+    World world;
+    world.up(4, {"--slots", "4"});
+    const auto whole = whole_network(world, 20);
+    const std::vector<std::string> cuts{"Threshold_conv_2", "Threshold_conv_5"};
+    const std::vector<std::vector<std::string>> cases{
+        {"", "parts = 2", ""},
+        {"", "parts = 8", ""},
+        {"parts = 3", "", ""},
+        {"", "", "parts = 5"},
+        {"parts = 2", "parts = 3", "parts = 2"},
+        {"replicas = 3", "parts = 3", "replicas = 2"},
+        {"replicas = 2", "parts = 2", ""},
+        {"", "parts = 4", "replicas = 3"},
+    };
+    for (const auto& positions : cases)
+        for (const char* pipeline : {"", "link = \"20 KiB\"\n"}) {  // a chunk or two on each link
+            CAPTURE(positions);
+            const auto app = world.files().write("parts.toml", app_with(cuts, positions, pipeline));
+            CHECK(results_of(world, {"submit", app.string(), "--chunks", "20"}, world.files().path() / "parts.npy") == whole.results);
+        }
 }

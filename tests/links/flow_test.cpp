@@ -139,6 +139,32 @@ TEST_CASE("an inlet for replicas asks its links in turn, and credits go to who s
         });
 }
 
+TEST_CASE("chunks that are taken later than others come are credited to who sent them") {
+    LinkDir dir;
+    SocketFactory sockets(Identity::local());
+    const auto terms = terms_of(100, 8);
+    Funnel funnel(sockets, dir.place(), terms, 2, Inlet::From::any);
+    const std::vector<std::size_t> order{0, 0, 0, 1};
+    for (std::size_t i = 0; i < order.size(); ++i) {
+        auto chunk = chunk_of(i, terms);
+        REQUIRE(funnel.senders[order[i]].send(chunk));
+    }
+    std::vector<Chunk> held;
+    until({}, [&] {
+        for (Chunk chunk; funnel.inlet.receive(chunk).value();)
+            held.push_back(std::move(chunk));
+        return held.size() == order.size();
+    });
+    for (std::size_t i = 0; i < held.size(); ++i)
+        funnel.inlet.taken();
+    funnel.inlet.flush_credit();
+    for (std::size_t s = 0; s < 2; ++s)
+        until({funnel.senders[s].credit_fd()}, [&] {
+            funnel.senders[s].poll_credit();
+            return funnel.senders[s].confirmed() == (s == 0 ? 3u : 1u);
+        });
+}
+
 TEST_CASE("a lost link is known by its number") {
     LinkDir dir;
     SocketFactory sockets(Identity::local());

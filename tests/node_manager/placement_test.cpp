@@ -57,6 +57,19 @@ TEST_CASE("a board that holds the overlay is preferred among free ones") {
     CHECK(boards_of(place_jobs(spec, boards, {"a"}, {}).value()) == "b ");
 }
 
+TEST_CASE("each part takes a slot, on the board that holds its package") {
+    std::vector boards{board("a", 1, 1), board("b", 1, 1), board("c", 1, 1)};
+    boards[2].state.overlays = {"low"};
+    boards[0].state.overlays = {"high"};
+    auto spec = app(2);
+    spec.positions[0].parts = {{"low", {}}, {"high", {}}};
+    CHECK(boards_of(place_jobs(spec, boards, {"b"}, {}).value()) == "c a b ");
+    boards.pop_back();
+    const auto too_few = place_jobs(spec, boards, {"b"}, {});
+    REQUIRE_FALSE(too_few);
+    CHECK(too_few.error().message.find("needs 3") != std::string::npos);
+}
+
 TEST_CASE("jobs are spread before it counts who holds the overlay") {
     std::vector boards{board("a", 2, 2), board("b", 2, 2)};
     boards[1].state.overlays = {"hash"};

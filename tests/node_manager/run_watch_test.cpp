@@ -115,3 +115,17 @@ TEST_CASE("a link that does not open once every device is loaded is told with it
     CHECK(standstill->client);
     CHECK_FALSE(watch.check_links(start + 132s, {.unopened_sinks = {}, .client_open = true}));
 }
+
+TEST_CASE("of parts the slowest counts: each has every chunk to do") {
+    auto spec = app({1, 1});
+    spec.positions[1].parts.resize(2);
+    RunWatch watch(spec);
+    watch.begin(start);
+    watch.heard({job(0, 9), job(1, 9), {1, 1, 2, 0, 3, false}});  // the second part stopped at 3
+    const RunWatch::Ends ends{.fed = 9, .taken = 3, .unopened_sinks = {}};
+    CHECK_FALSE(watch.check_flow(start, ends));
+    const auto standstill = watch.check_flow(start + 7s, ends);
+    REQUIRE(standstill);
+    CHECK(standstill->position == 1);
+    CHECK_FALSE(standstill->between);
+}

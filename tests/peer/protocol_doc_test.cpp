@@ -92,6 +92,7 @@ TEST_CASE("docs/protocol.md lists the parts that messages share") {
         {"LinkEndpoint", fields_text<wire::LinkEndpoint>()},
         {"PackageWish", fields_text<wire::PackageWish>()},
         {"GatheredPackage", fields_text<wire::GatheredPackage>()},
+        {"PartSpec", fields_text<wire::PartSpec>()},
         {"PositionSpec", fields_text<wire::PositionSpec>()},
         {"AppSpec", fields_text<wire::AppSpec>()},
         {"JobKey", fields_text<wire::JobKey>()},
