@@ -2,7 +2,7 @@
 
 #include <algorithm>
 #include <cassert>
-#include <map>
+#include <utility>
 
 #include "base/npy.hpp"
 #include "overlays/zynq/weights.hpp"
@@ -53,34 +53,31 @@ Result<finn::Packing> packing_of(const HardwareTensor& stream, const TensorDesc&
 
 }  // namespace
 
-Result<std::unique_ptr<Accelerator>> Accelerator::open(const FabricAccess& access, const Hardware& build,
-                                                       const std::vector<TensorDesc>& inputs, const std::vector<TensorDesc>& outputs,
-                                                       std::size_t max_batch, const ReadPackageFile& read_file, Host& host,
-                                                       TimePoint deadline) {
-    if (build.inputs.size() != inputs.size() || build.outputs.size() != outputs.size())
-        return fail(Fault::invalid_input, "the manifest has {} inputs and {} outputs, and its build for {} moves {} and {}: it cannot "
-                    "run on hardware", inputs.size(), outputs.size(), build.part, build.inputs.size(), build.outputs.size());
-    if (!access.operating()) return fail(Fault::refused, "the fabric is not operating; none of its registers is touched");
-    std::unique_ptr<Accelerator> made(new Accelerator);
-    made->operating_ = access.operating;
-    made->max_batch_ = max_batch;
-    std::uint64_t bytes = 0;
-    const auto reserve = [&](std::uint64_t size) { return std::exchange(bytes, bytes + aligned(size)); };
+std::uint64_t Accelerator::Layout::reserve(std::uint64_t size) {
+    return std::exchange(bytes, bytes + aligned(size));
+}
+
+Result<> Accelerator::open_streams(const FabricAccess& access, const Hardware& build, const std::vector<TensorDesc>& inputs,
+                                   const std::vector<TensorDesc>& outputs, Layout& layout) {
     const auto add = [&](const HardwareTensor& stream, const TensorDesc& tensor, std::vector<Stream>& to) -> Result<> {
         const auto packing = packing_of(stream, tensor);
         if (!packing) return fail(packing.error());
         auto dma = open_dma(access, build, stream.dma);
         if (!dma) return fail(dma.error());
-        const auto size = packing->packed_bytes() * max_batch;
-        to.push_back({std::move(*dma), *packing, {reserve(size), reserve(size)}});
+        const auto size = packing->packed_bytes() * max_batch_;
+        to.push_back({std::move(*dma), *packing, {layout.reserve(size), layout.reserve(size)}});
         return {};
     };
     for (std::size_t i = 0; i < inputs.size(); ++i)
-        if (auto added = add(build.inputs[i], inputs[i], made->inputs_); !added) return fail(added.error());
+        if (auto added = add(build.inputs[i], inputs[i], inputs_); !added) return added;
     for (std::size_t i = 0; i < outputs.size(); ++i)
-        if (auto added = add(build.outputs[i], outputs[i], made->outputs_); !added) return fail(added.error());
+        if (auto added = add(build.outputs[i], outputs[i], outputs_); !added) return added;
+    return {};
+}
 
-    std::vector<NpyArray> external;
+Result<std::vector<std::vector<std::byte>>> Accelerator::open_external_weights(const FabricAccess& access, const Hardware& build,
+                                                                               const ReadPackageFile& read_file, Layout& layout) {
+    std::vector<std::vector<std::byte>> contents;
     for (const auto& weights : build.weights) {
         if (!weights.file.ends_with(".npy")) continue;
         const auto content = read_file(weights.file);
@@ -89,22 +86,44 @@ Result<std::unique_ptr<Accelerator>> Accelerator::open(const FabricAccess& acces
         if (!array) return fail(array.error());
         auto dma = open_dma(access, build, weights.block);
         if (!dma) return fail(dma.error());
-        made->weights_.push_back({std::move(*dma), reserve(array->bytes.size()), static_cast<std::uint32_t>(weights.repeats)});
-        external.push_back(std::move(*array));
+        weights_.push_back({std::move(*dma), layout.reserve(array->bytes.size()), static_cast<std::uint32_t>(weights.repeats)});
+        contents.push_back(std::move(array->bytes));
     }
-    auto memory = access.memory(bytes);
-    if (!memory) return fail(memory.error());
-    made->memory_ = std::move(*memory);
-    for (std::size_t i = 0; i < external.size(); ++i) {
-        const auto offset = made->weights_[i].offset;
-        std::ranges::copy(external[i].bytes, made->memory_->bytes().begin() + static_cast<std::ptrdiff_t>(offset));
-        if (const auto flushed = made->memory_->flush(offset, external[i].bytes.size()); !flushed)
+    return contents;
+}
+
+Result<> Accelerator::write_external_weights(const std::vector<std::vector<std::byte>>& contents) {
+    for (std::size_t i = 0; i < contents.size(); ++i) {
+        const auto offset = weights_[i].offset;
+        std::ranges::copy(contents[i], memory_->bytes().begin() + static_cast<std::ptrdiff_t>(offset));
+        if (const auto flushed = memory_->flush(offset, contents[i].size()); !flushed)
             return fail(Fault::io, "{}", explain(flushed.error(), "the memory's caches"));
     }
-    if (access.programmed)
-        if (auto written = made->write_register_weights(access, build, read_file); !written) return fail(written.error());
-    if (access.programmed && !build.weights.empty())
-        if (auto flushed = made->flush_pipeline(host, deadline); !flushed) return fail(flushed.error());
+    return {};
+}
+
+Result<std::unique_ptr<Accelerator>> Accelerator::open(const FabricAccess& access, const Hardware& build,
+                                                       const std::vector<TensorDesc>& inputs, const std::vector<TensorDesc>& outputs,
+                                                       std::size_t max_batch, const ReadPackageFile& read_file, Host& host,
+                                                       TimePoint deadline) {
+    if (inputs.empty() || build.inputs.size() != inputs.size() || build.outputs.size() != outputs.size())
+        return fail(Fault::invalid_input, "the manifest has {} inputs and {} outputs, and its build for {} moves {} and {}: it cannot "
+                    "run on hardware", inputs.size(), outputs.size(), build.part, build.inputs.size(), build.outputs.size());
+    if (!access.operating()) return fail(Fault::refused, "the fabric is not operating; none of its registers is touched");
+    std::unique_ptr<Accelerator> made(new Accelerator);
+    made->operating_ = access.operating;
+    made->max_batch_ = max_batch;
+    Layout layout;
+    if (auto opened = made->open_streams(access, build, inputs, outputs, layout); !opened) return fail(opened.error());
+    const auto external = made->open_external_weights(access, build, read_file, layout);
+    if (!external) return fail(external.error());
+    auto memory = access.memory(layout.bytes);
+    if (!memory) return fail(memory.error());
+    made->memory_ = std::move(*memory);
+    if (auto written = made->write_external_weights(*external); !written) return fail(written.error());
+    if (!access.programmed || build.weights.empty()) return made;
+    if (auto written = made->write_register_weights(access, build, read_file); !written) return fail(written.error());
+    if (auto flushed = made->flush_pipeline(host, deadline); !flushed) return fail(flushed.error());
     return made;
 }
 

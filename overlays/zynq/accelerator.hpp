@@ -66,7 +66,18 @@ class Accelerator {
         std::uint32_t repetitions;  // for each chunk
     };
 
+    // Where each buffer lies in the memory, while it is laid out.
+    struct Layout {
+        std::uint64_t bytes = 0;
+        std::uint64_t reserve(std::uint64_t size);
+    };
     Accelerator() = default;
+    Result<> open_streams(const FabricAccess& access, const Hardware& build, const std::vector<TensorDesc>& inputs,
+                          const std::vector<TensorDesc>& outputs, Layout& layout);
+    // The weights' content comes back, to be written once there is memory.
+    Result<std::vector<std::vector<std::byte>>> open_external_weights(const FabricAccess& access, const Hardware& build,
+                                                                      const ReadPackageFile& read_file, Layout& layout);
+    Result<> write_external_weights(const std::vector<std::vector<std::byte>>& contents);
     Result<> write_register_weights(const FabricAccess& access, const Hardware& build, const ReadPackageFile& read_file);
     Result<> flush_pipeline(Host& host, TimePoint deadline);
 

@@ -40,6 +40,9 @@ Result<FabricAccess> Fabric::load(const Package& package, bool anew) {
     if (!build || build->bitstream.empty())
         return fail(Fault::unsupported, "package {} ({}) has no bitstream for this board's part {}", package.manifest.name,
                     package.dir.string(), setup_.part);
+    // The id names the content, which passed the gate when it was programmed.
+    if (!anew && loaded() == package.id && manager_.operating() && has_registers(host_, setup_.roots, build->registers))
+        return access(false);
     const auto path = package.dir / build->bitstream;
     const auto file = read_regular_file(path, bitstream::max_file_bytes);
     if (!file) return fail(file.error());
@@ -47,8 +50,6 @@ Result<FabricAccess> Fabric::load(const Package& package, bool anew) {
     const auto ready = bitstream::pass_gate(*file, path.string(), {setup_.part, setup_.accepted_parts, build->part,
                                                                    listed == package.manifest.files.end() ? "" : listed->second});
     if (!ready) return fail(ready.error());
-    if (!anew && loaded() == package.id && manager_.operating() && has_registers(host_, setup_.roots, build->registers))
-        return access(false);
     if (auto removed = unload(); !removed) return fail(removed.error());
     if (auto done = configure(package, *build, *ready); !done) return fail(done.error());
     if (!manager_.operating())

@@ -17,14 +17,6 @@
 
 namespace fard::zynq {
 
-struct FabricSetup {
-    Roots roots;
-    std::string part;                         // the board's: "xc7z020clg484-1"
-    std::vector<std::string> accepted_parts;  // others whose bitstreams it may load (gate.hpp)
-    std::string memory;                       // name of the u-dma-buf or UIO device to use, "" for any
-    std::string region = "/fpga-full";        // of the device tree
-};
-
 class Fabric {
   public:
     // Takes the board's FPGA manager for itself. Errors: not_found, refused (another process has it), io.

@@ -52,6 +52,7 @@ Result<FpgaManager> FpgaManager::find(Host& host, const Roots& roots) {
 }
 
 Result<std::unique_ptr<Lock>> FpgaManager::lock() {
+    static_cast<void>(host_->make_directory(roots_.run));  // it may be there; what is wrong with it shows at once
     const auto path = roots_.run / (device_ + ".lock");
     auto held = host_->lock(path);
     if (held) return std::move(*held);

@@ -15,21 +15,13 @@
 
 #include "base/loop.hpp"
 #include "base/result.hpp"
+#include "overlays/zynq/fabric_setup.hpp"
 
 namespace fard::zynq {
 
 // An errno: what a driver says is in it, and where it said so is known only to the caller.
 template <typename T = void>
 using Sys = tl::expected<T, int>;
-
-// Where the drivers' files are; other roots for tests and chroots.
-struct Roots {
-    std::filesystem::path sys = "/sys";
-    std::filesystem::path configfs = "/sys/kernel/config";
-    std::filesystem::path firmware = "/lib/firmware";
-    std::filesystem::path dev = "/dev";
-    std::filesystem::path run = "/run/fard";  // what is loaded, until the next boot
-};
 
 // Registers of 32 bits of one block. Offsets are in bytes, multiples of 4, inside of bytes().
 class Registers {

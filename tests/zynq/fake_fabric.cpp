@@ -13,6 +13,7 @@ void FakeFabric::become(const FakeDesign* design) {
     if (!design) return;
     for (const auto* streams : {&design->inputs, &design->outputs})
         for (const auto& stream : *streams) dmas_[stream.address] = {};
+    for (const auto address : design->weight_dmas) dmas_[address] = {};
     for (const auto& [address, count] : design->plain_words) words_[address].resize(count);
 }
 
@@ -64,7 +65,7 @@ void FakeFabric::write(std::uint64_t address, std::uint32_t value, TimePoint now
 void FakeFabric::begin_if_complete(TimePoint now) {
     if (busy_ || !std::ranges::all_of(dmas_, [](const auto& entry) { return entry.second.running; })) return;
     busy_ = true;
-    const auto batch = dmas_.begin()->second.repetitions;
+    const auto batch = dmas_.at(design_->inputs.front().address).repetitions;
     ends_ = now + design_->latency + design_->interval * (batch - 1);
 }
 

@@ -25,6 +25,7 @@ struct FakeDesign {
     std::vector<FakeStream> inputs, outputs;
     std::function<Wire(const Wire&)> compute;  // one chunk
     Duration latency{std::chrono::microseconds(50)}, interval{std::chrono::microseconds(20)};
+    std::vector<std::uint64_t> weight_dmas;  // addresses of those that read weights from memory
     std::map<std::uint64_t, std::size_t> plain_words;  // address of blocks of plain registers -> how many
 };
 

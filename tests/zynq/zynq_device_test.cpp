@@ -200,3 +200,18 @@ TEST_CASE("runtime weights are written, read back, and run through once") {
     CHECK(wrong.error().message.find("0_0_MVAU_hls_0.dat: word 0 ('no')") != std::string::npos);
     CHECK(opened.fabric->loaded().empty());
 }
+
+TEST_CASE("external weights lie in memory, and their DMA reads them as often as the chunks want") {
+    ZynqWorld world;
+    Opened opened(world, 4);
+    std::string header = "{'descr': '|u1', 'fortran_order': False, 'shape': (5,), }";
+    header.resize(128 - 10 - 1, ' ');
+    StageShape shape;
+    shape.weights = {{"weights0.npy", std::string("\x93NUMPY\x01\x00\x76\x00", 10) + header + "\nabcde"}};
+    const auto package = world.package(shape);
+    REQUIRE(load(*opened.device, package));
+    CHECK(world.board.fabric.read(0x4002001c, world.board.now()) == 3);  // of the run that takes them in
+    const auto chunks = random_chunks(package, 9, 2);
+    CHECK(through(*opened.device, world.board, package, chunks).value() == on_soft_device(package, chunks));
+    CHECK(world.board.fabric.read(0x4002001c, world.board.now()) % 3 == 0);
+}

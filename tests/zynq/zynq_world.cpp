@@ -49,11 +49,11 @@ Hardware build_of(const StageShape& shape, const model::Model& model) {
         block(numbered("odma", i), "xilinx.com:hls:IODMA_hls:1.0");
     }
     if (!shape.weights.empty()) block("weights0", "");
-    for (const auto& [name, content] : shape.weights) build.weights.push_back({name, "weights0"});
+    for (const auto& [name, content] : shape.weights) build.weights.push_back({name, "weights0", 3});
     return build;
 }
 
-FakeDesign design_of(const Hardware& build, std::shared_ptr<const model::Model> model) {
+FakeDesign make_design(const Hardware& build, std::shared_ptr<const model::Model> model) {
     FakeDesign design;
     const auto streams = [&](const std::vector<HardwareTensor>& tensors, const std::vector<TensorDesc>& descs,
                              std::vector<FakeStream>& out) {
@@ -66,7 +66,10 @@ FakeDesign design_of(const Hardware& build, std::shared_ptr<const model::Model> 
     streams(build.inputs, model->inputs(), design.inputs);
     streams(build.outputs, model->outputs(), design.outputs);
     for (const auto& block : build.registers)
-        if (block.name == "weights0") design.plain_words[block.address] = 64;
+        if (block.name == "weights0") {
+            if (build.weights[0].file.ends_with(".npy")) design.weight_dmas.push_back(block.address);
+            else design.plain_words[block.address] = 64;
+        }
     design.compute = [model](const FakeDesign::Wire& in) {
         std::vector<std::span<const std::byte>> spans(in.begin(), in.end());
         return model::run_reference_wire(model->graph(), spans).value();
@@ -115,10 +118,17 @@ Package ZynqWorld::package(const StageShape& shape) {
     manifest.inputs = model->inputs();
     manifest.outputs = model->outputs();
     manifest.hardware.push_back(build_of(shape, *model));
-    board.know(bits.bin(), design_of(manifest.hardware.back(), model));
+    auto design = make_design(manifest.hardware.back(), model);
+    board.know(bits.bin(), design);
     std::map<std::string, std::string> files{{"stage.onnx", onnx}, {"finn-accel.bit", bits.bit()}};
     files.insert(shape.weights.begin(), shape.weights.end());
-    return Package::write(scratch_.path() / ("p" + std::to_string(packages_++)), manifest, files).value();
+    auto package = Package::write(scratch_.path() / ("p" + std::to_string(packages_++)), manifest, files).value();
+    designs_[package.id] = std::move(design);
+    return package;
+}
+
+FakeDesign ZynqWorld::design_of(const Package& package) const {
+    return designs_.at(package.id);
 }
 
 std::vector<WireChunk> random_chunks(const Package& package, std::size_t count, unsigned seed) {

@@ -41,6 +41,7 @@ class ZynqWorld {
 
     // Writes the package, and tells the board what its bitstream does.
     Package package(const StageShape& shape);
+    FakeDesign design_of(const Package& package) const;  // what its bitstream does
     std::unique_ptr<zynq::Fabric> open_fabric() { return zynq::Fabric::open(board, setup).value(); }
 
     FakeBoard board;
@@ -49,6 +50,7 @@ class ZynqWorld {
   private:
     ScratchDir scratch_;
     int packages_ = 0;
+    std::map<std::string, FakeDesign> designs_;  // by package
 };
 
 // Random chunks of a package's inputs, in wire form: one buffer for each tensor.
