@@ -55,7 +55,7 @@ int run_one(const Command& command, const std::vector<std::string>& arguments) {
 std::vector<Command> all_commands() {
     return {submit_command(), run_command(),  inspect_command(), split_command(), plan_command(), up_command(),
             down_command(),   status_command(), logs_command(),  cancel_command(), doctor_command(),
-            init_command(),   join_command(), keys_command()};
+            init_command(),   join_command(), keys_command(), overlay_command()};
 }
 
 namespace {

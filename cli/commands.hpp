@@ -30,6 +30,7 @@ Command doctor_command();
 Command init_command();
 Command join_command();
 Command keys_command();
+Command overlay_command();
 
 std::vector<Command> all_commands();  // in the order of the help
 

@@ -46,8 +46,8 @@ Result<> read_tensor(const toml::node& node, const TableReader& parent, TensorDe
     return reader.nothing_else();
 }
 
-Result<> read_tensors(TableReader& reader, std::string_view key, std::vector<TensorDesc>& out) {
-    return reader.with(key, true, [&](const toml::node& node) -> Result<> {
+Result<> read_tensors(TableReader& reader, std::string_view key, bool required, std::vector<TensorDesc>& out) {
+    return reader.with(key, required, [&](const toml::node& node) -> Result<> {
         const auto* array = node.as_array();
         if (!array || array->empty() || array->size() > 256)
             return reader.wrong(node, fmt::format("'{}' must hold 1 to 256 tensors", key));
@@ -87,6 +87,13 @@ Result<> read_files(TableReader& reader, std::map<std::string, std::string>& out
     });
 }
 
+Result<> read_signature(TableReader& reader, ManifestSignature& out) {
+    return reader.with_table("signature", false, [&](TableReader& signature) -> Result<> {
+        if (auto r = signature.text("key", true, out.key); !r) return r;
+        return signature.text("value", true, out.value);
+    });
+}
+
 // What format 1 says of hardware, which is of one build: cycles are those between two chunks.
 Result<> read_single_build(TableReader& reader, Manifest& manifest) {
     Hardware build;
@@ -110,12 +117,17 @@ Result<Manifest> read_manifest(const toml::table& table, const std::string& wher
     if (auto r = reader.text("version", true, manifest.version); !r) return fail(r.error());
     if (auto r = read_layers(reader, manifest.layers); !r) return fail(r.error());
     if (auto r = read_files(reader, manifest.files); !r) return fail(r.error());
-    if (auto r = read_tensors(reader, "input", manifest.inputs); !r) return fail(r.error());
-    if (auto r = read_tensors(reader, "output", manifest.outputs); !r) return fail(r.error());
+    // A bitstream of which nobody knows what it moves has no tensors.
+    const bool bare = format > 1 && !table.contains("input") && !table.contains("output");
+    if (auto r = read_tensors(reader, "input", !bare, manifest.inputs); !r) return fail(r.error());
+    if (auto r = read_tensors(reader, "output", !bare, manifest.outputs); !r) return fail(r.error());
     if (auto r = format == 1 ? read_single_build(reader, manifest) : read_hardware(reader, manifest); !r)
         return fail(r.error());
+    if (auto r = read_signature(reader, manifest.signature); !r) return fail(r.error());
     if (auto r = reader.nothing_else(); !r) return fail(r.error());
     if (manifest.name.empty()) return fail(Fault::invalid_input, "{}: the overlay's name is empty", where);
+    if (bare && std::ranges::all_of(manifest.hardware, [](const Hardware& build) { return build.bitstream.empty(); }))
+        return fail(Fault::invalid_input, "{}: 'input' and 'output' are missing; only a package with a bitstream can be without", where);
     return manifest;
 }
 
@@ -163,6 +175,9 @@ std::string Manifest::to_toml() const {
         append_tensor(out, "output", tensor);
     for (const auto& build : hardware)
         append_hardware(out, build);
+    if (!signature.key.empty())
+        fmt::format_to(std::back_inserter(out), "\n[signature]\nkey = {}\nvalue = {}\n", toml_string(signature.key),
+                       toml_string(signature.value));
     return out;
 }
 

@@ -15,6 +15,11 @@
 
 namespace fard {
 
+// Who signed a manifest (signature.hpp), in hex; empty: nobody.
+struct ManifestSignature {
+    std::string key, value;
+};
+
 // overlay.toml, parsed and checked.
 struct Manifest {
     std::string name;
@@ -24,6 +29,7 @@ struct Manifest {
     std::vector<std::string> layers;           // nodes of the model in this stage, for people and reports
     std::map<std::string, std::string> files;  // file name -> SHA-256, hex
     std::vector<Hardware> hardware;            // builds of the stage, one for each FPGA part; none: for CPUs alone
+    ManifestSignature signature;
 
     // The build for a board's part: the one of that part, else the one of no part in particular. Null: none.
     const Hardware* hardware_for(const std::string& part) const;

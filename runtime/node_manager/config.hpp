@@ -31,6 +31,7 @@ struct Config {
     std::string link_address;    // where tcp links are bound, as a link's place has it; "" with ipc
     std::vector<std::string> labels;  // what positions may ask for besides the name
     std::uint64_t store_limit = 0;  // bytes of all overlay packages; 0: half of what the disk has for them
+    std::vector<std::string> package_signers;  // public keys; none: packages need no signature
     int slots = 2;               // of the CPU device
     int parked_jobs = 8;         // job programs kept loaded, at most
     int run_memory = 0;          // MiB that the chunks of all runs coordinated here may take; a quarter of what there is

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <charconv>
 
+#include "overlays/package/signature.hpp"
+
 namespace fard {
 
 namespace {
@@ -158,6 +160,15 @@ std::vector<ConfigKey> make_keys() {
          "of all overlay packages that are kept, as 500MB or 4GiB; the least used ones go first (half of what the disk "
          "has for them)",
          [](Config& config, const std::string& value) { return set_size(config.store_limit, value); }},
+        {"package_signers", Kind::list, "KEY",
+         "public keys of those whose signed packages alone are taken (none: packages need no signature)",
+         [](Config& config, const std::string& value) -> Result<> {
+             if (!is_signer_key(value))
+                 return fail(Fault::invalid_input, "'{}' is no public key (64 lower-case hex digits; `fard overlay new-key` prints one)",
+                             value);
+             config.package_signers.push_back(value);
+             return {};
+         }},
         {"slots", Kind::number, "N", "overlays that the CPU holds at once (2)",
          number(&Config::slots, 1, 1024)},
         {"parked_jobs", Kind::number, "N",
@@ -184,7 +195,7 @@ std::vector<ConfigKey> make_keys() {
 }  // namespace
 
 std::string ConfigKey::option() const {
-    auto text = name == "seeds" ? "seed" : name == "labels" ? "label" : name;
+    auto text = name == "seeds" ? "seed" : name == "labels" ? "label" : name == "package_signers" ? "package_signer" : name;
     std::ranges::replace(text, '_', '-');
     return text;
 }

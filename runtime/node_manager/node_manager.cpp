@@ -159,7 +159,7 @@ Result<> NodeManager::Impl::open_store() {
              [this](const std::string&, const std::string&) {
                  if (board) board->changed();
              }},
-        {.bytes = config.store_limit});
+        {.bytes = config.store_limit, .signers = config.package_signers});
     if (!opened) return fail(opened.error());
     store = std::move(*opened);
     packages = std::make_unique<PackageFetch>(loop, *store, front_door_sources(loop, sockets));

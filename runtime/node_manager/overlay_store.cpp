@@ -97,8 +97,8 @@ void OverlayStore::verify(const std::string& id, std::function<void(Result<>)> d
     if (package.files) return later([done = std::move(done)] { done({}); });
     package.waiting.push_back(std::move(done));
     if (std::exchange(package.verifying, true)) return;
-    packer_.run([this, &disk = disk_, dir = dir_ / id, id, life = lifetime_.watch()] {
-        auto files = std::make_shared<Result<FileSizes>>(verify_package(disk, dir, id));
+    packer_.run([this, &disk = disk_, dir = dir_ / id, id, signers = limits_.signers, life = lifetime_.watch()] {
+        auto files = std::make_shared<Result<FileSizes>>(verify_package(disk, dir, id, signers));
         if (*files) (void)disk.touch(dir);
         return [this, id, files, life] {
             if (!life.over()) verified(id, std::move(*files));
@@ -114,7 +114,7 @@ void OverlayStore::verified(const std::string& id, Result<FileSizes> files) {
     Result<> result;
     if (files) {
         adopt(id, std::move(*files));
-    } else if (files.error().fault == Fault::io) {
+    } else if (files.error().fault == Fault::io || files.error().fault == Fault::refused) {
         result = fail(files.error());
     } else {
         result = fail(Fault::corrupt, "package {} was damaged in this board's store and was put aside: {}", id,
@@ -349,8 +349,8 @@ void OverlayStore::unpack(const std::string& id) {
     auto& arriving = arriving_.at(id);
     arriving.unpacking = true;
     packer_.run([this, &disk = disk_, file = part(id), total = arriving.pieces.total(), id, dir = dir_ / id,
-                 life = lifetime_.watch()] {
-        auto files = std::make_shared<Result<FileSizes>>(unpack_package(disk, file, total, id, dir));
+                 signers = limits_.signers, life = lifetime_.watch()] {
+        auto files = std::make_shared<Result<FileSizes>>(unpack_package(disk, file, total, id, dir, signers));
         return [this, id, files, life] {
             if (!life.over()) unpacked(id, std::move(*files));
         };

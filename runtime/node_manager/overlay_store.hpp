@@ -35,6 +35,7 @@ struct StoreLimits {
     std::size_t arriving = 64;       // packages of which pieces are coming in at a time
     std::size_t reads = 256;         // pieces that are being read at a time
     Duration patience = std::chrono::seconds(60);  // with a package whose next piece does not come
+    Signers signers = {};                          // whose packages are taken; empty: everybody's
     Duration leisure = std::chrono::seconds(2);    // before that is done for which nobody here waits
 };
 

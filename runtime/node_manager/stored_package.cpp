@@ -1,6 +1,7 @@
 #include "runtime/node_manager/stored_package.hpp"
 
 #include "overlays/package/package.hpp"
+#include "overlays/package/signature.hpp"
 
 namespace fard {
 
@@ -51,9 +52,10 @@ Result<FileSizes> sizes_in(Disk& disk, const Disk::Path& dir) {
 
 }  // namespace
 
-Result<FileSizes> verify_package(Disk& disk, const Disk::Path& dir, const std::string& id) {
+Result<FileSizes> verify_package(Disk& disk, const Disk::Path& dir, const std::string& id, const Signers& signers) {
     const auto manifest = manifest_in(disk, dir, id);
     if (!manifest) return fail(manifest.error());
+    if (auto is_signed = check_signature(*manifest, signers, id); !is_signed) return fail(is_signed.error());
     auto sizes = sizes_in(disk, dir);
     if (!sizes) return sizes;
     for (const auto& [name, hash] : manifest->files) {
@@ -72,7 +74,7 @@ Result<FileSizes> verify_package(Disk& disk, const Disk::Path& dir, const std::s
 }
 
 Result<FileSizes> unpack_package(Disk& disk, const Disk::Path& part, std::uint64_t total, const std::string& id,
-                                 const Disk::Path& dir) {
+                                 const Disk::Path& dir, const Signers& signers) {
     const Disk::Path fresh = dir.string() + ".new";
     const auto unpack = [&]() -> Result<FileSizes> {
         if (auto cleared = disk.remove(fresh); !cleared) return fail(cleared.error());
@@ -83,6 +85,9 @@ Result<FileSizes> unpack_package(Disk& disk, const Disk::Path& part, std::uint64
                 return disk.write(fresh / name, offset, bytes);
             });
         if (!sizes) return sizes;
+        const auto manifest = manifest_in(disk, fresh, id);
+        if (!manifest) return fail(manifest.error());
+        if (auto is_signed = check_signature(*manifest, signers, id); !is_signed) return fail(is_signed.error());
         if (auto cleared = disk.remove(dir); !cleared) return fail(cleared.error());
         if (auto moved = disk.rename(fresh, dir); !moved) return fail(moved.error());
         return sizes;

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <map>
 #include <string>
+#include <vector>
 
 #include "overlays/package/archive_layout.hpp"
 #include "runtime/node_manager/disk.hpp"
@@ -12,12 +13,15 @@ namespace fard {
 
 using FileSizes = std::map<std::string, std::uint64_t>;  // by name, the manifest's too
 
-// Reads every byte of the package and holds it against its id. Errors: corrupt (which file), io.
-Result<FileSizes> verify_package(Disk& disk, const Disk::Path& dir, const std::string& id);
+using Signers = std::vector<std::string>;  // whose packages are taken (overlays/package/signature.hpp); empty: everybody's
 
-// Makes the directory `dir` of the archive `part` of `total` bytes, verified. What it made meanwhile, `dir`.new, is removed on an error. Errors: corrupt, io.
+// Reads every byte of the package and holds it against its id. Errors: corrupt (which file), refused (nobody of `signers`
+// signed it), io.
+Result<FileSizes> verify_package(Disk& disk, const Disk::Path& dir, const std::string& id, const Signers& signers = {});
+
+// Makes the directory `dir` of the archive `part` of `total` bytes, verified. What it made meanwhile, `dir`.new, is removed on an error. Errors: corrupt, refused, io.
 Result<FileSizes> unpack_package(Disk& disk, const Disk::Path& part, std::uint64_t total, const std::string& id,
-                                 const Disk::Path& dir);
+                                 const Disk::Path& dir, const Signers& signers = {});
 
 // Waits until the package would outlive a power loss. Errors: io.
 Result<> keep_package(Disk& disk, const Disk::Path& dir, const FileSizes& files);

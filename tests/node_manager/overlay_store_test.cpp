@@ -1,5 +1,6 @@
 #include "runtime/node_manager/overlay_store.hpp"
 
+#include "overlays/package/signature.hpp"
 #include "tests/node_manager/package_world.hpp"
 
 using namespace fard;
@@ -335,4 +336,33 @@ TEST_CASE("a package that is only passed on is unpacked at leisure, and at once 
         rig.loop.run_for(500ms);
         CHECK(rig.store->path(sample().id));
     }
+}
+
+TEST_CASE("where signatures are asked for, a stranger's package and an unsigned one are refused") {
+    const Scratch keys;
+    const auto ours = make_signing_key(keys / "ours").value(), stranger = make_signing_key(keys / "stranger").value();
+    const auto signed_by = [&](const char* key) {
+        const std::map<std::string, std::string> files{{"stage.onnx", std::string(1000, 's')}};
+        auto manifest = small_manifest();
+        manifest.hardware.clear();
+        manifest.files["stage.onnx"] = sha256_hex(files.at("stage.onnx"));
+        return pack_archive(sign(manifest, keys / key).value(), files).value();
+    };
+    Rig rig({.signers = {ours}});
+    CHECK(rig.take_all(signed_by("ours")));
+    CHECK(rig.stored.size() == 1);
+    const auto by_stranger = rig.take_all(signed_by("stranger"));
+    REQUIRE_FALSE(by_stranger);
+    CHECK(by_stranger.error().fault == Fault::refused);
+    CHECK(by_stranger.error().message.find(stranger) != std::string::npos);
+    CHECK(rig.take_all(sample()).error().fault == Fault::refused);
+    CHECK(rig.stored.size() == 1);
+    CHECK_FALSE(rig.store->has(sample().id));
+
+    // What was taken before signatures were asked for is kept, and not used.
+    Rig lax;
+    REQUIRE(lax.take_all(sample()));
+    lax.reopen({.signers = {ours}});
+    CHECK(lax.verify(sample().id).error().fault == Fault::refused);
+    CHECK(lax.store->has(sample().id));
 }

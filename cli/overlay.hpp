@@ -1,0 +1,29 @@
+// fard overlay: what its actions share. Internal to cli/overlay*.cpp.
+#pragma once
+
+#include "cli/options.hpp"
+#include "overlays/package/library.hpp"
+
+namespace fard::cli::overlay {
+
+// --store, else the user's own: $XDG_DATA_HOME/fard/overlays, or ~/.local/share/fard/overlays. Errors: io.
+Result<Library> library_for(const Options& options);
+
+// The action's argument. Errors: invalid_input (it is missing).
+Result<std::string> argument(const Options& options, const std::string& what);
+
+// A package of the library, or a package's directory. Errors: those of Library::find.
+Result<Package> package_named(const Options& options, const std::string& what);
+
+// --node etc.: how long, how much. "64M", "2G", "1000". Errors: invalid_input.
+Result<std::uint64_t> parse_bytes(const std::string& option, const std::string& text);
+std::string bytes_text(std::uint64_t bytes);  // "4.0 MB"
+
+Result<> info(const Options& options);
+Result<> verify(const Options& options);
+Result<> import(const Options& options);
+Result<> pack(const Options& options);
+Result<> fetch(const Options& options);
+Result<> sign_package(const Options& options);
+
+}  // namespace fard::cli::overlay
