@@ -1,6 +1,6 @@
 // The one interface to whatever runs a stage: CPU, emulated FPGA, FPGA.
 //
-//   discover -> open -> load(overlay) .. loaded() -> submit(chunk) .. complete() -> unload
+//   find_devices -> open_device -> load(overlay) .. loaded() -> submit(chunk) .. complete() -> unload
 //
 // Nothing here waits. load() begins, loaded() says whether it is over; submit() begins, complete() hands out what is done,
 // in the order of submission; ready_fd() is readable when loaded() or complete() may have something new to say. Up to
@@ -24,7 +24,8 @@ struct DeviceInfo {
     std::string kind;    // "soft", "reference", ...
     int slots = 1;       // overlays that it holds at once
     std::string detail;  // for people: "AVX2, 2 cores"
-    std::string part = {};  // of an FPGA, emulated or not: "xc7z020clg484-1"
+    std::string part = {};     // of an FPGA, emulated or not: "xc7z020clg484-1"
+    std::string profile = {};  // the board profile that says what it has: "zedboard"
 };
 
 using Bytes = std::span<const std::byte>;
@@ -67,16 +68,6 @@ class Device {
     virtual DeviceCounts counts() const { return {}; }
 };
 
-// ---- which kinds there are, and how they are opened
-
-// What a board is told to have beside what it finds out by itself.
-struct BoardSetup {
-    int cpu_slots = 2;         // overlays that the CPU device offers to hold at once
-};
-
-// Every device of this machine, in a fixed order; the CPU ("cpu0") is the last and always there.
-std::vector<DeviceInfo> discover_devices(const BoardSetup& setup);
-
 // One slot of a device, as its user has it.
 struct DeviceAccess {
     std::string kind, id;
@@ -85,7 +76,7 @@ struct DeviceAccess {
     int fd = -1;             // what the node manager gives with this device; stays the caller's, -1: nothing
 };
 
-// Opens a device of a kind from discover_devices, or "reference" (the interpreter, slow). Errors: not_found.
+// Opens a device of a kind that find_devices lists, or "reference" (the interpreter, slow). Errors: not_found.
 Result<std::unique_ptr<Device>> open_device(const DeviceAccess& access);
 
 // ---- for those who have nothing else to do

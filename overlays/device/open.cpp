@@ -1,8 +1,9 @@
-// How each kind of device is opened; discover.cpp lists what a board has.
+// How each kind of device is opened; find_devices.cpp lists what a board has.
 #include "overlays/device/device.hpp"
 
 #include <cstdlib>
 
+#include "overlays/emulated/emulated_device.hpp"
 #include "overlays/reference/reference_device.hpp"
 #include "overlays/soft/soft_device.hpp"
 
@@ -23,7 +24,8 @@ struct Kind {
     std::string_view name;
     Result<std::unique_ptr<Device>> (*open)(const DeviceAccess& access);
 };
-constexpr Kind kinds[] = {{"soft", open_soft}, {"reference", open_reference}};
+constexpr Kind kinds[] = {
+    {"emulated", open_emulated_device}, {"soft", open_soft}, {"reference", open_reference}};
 
 }  // namespace
 

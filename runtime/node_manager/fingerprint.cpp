@@ -2,17 +2,18 @@
 
 namespace fard {
 
-std::vector<wire::DeviceState> fingerprint(const BoardSetup& setup) {
-    std::vector<wire::DeviceState> devices;
-    for (auto& device : discover_devices(setup)) {
-        auto& state = devices.emplace_back();
-        state.id = std::move(device.id);
-        state.kind = std::move(device.kind);
-        state.slots = static_cast<std::uint32_t>(device.slots);
-        state.detail = std::move(device.detail);
-        state.part = std::move(device.part);
+std::vector<wire::DeviceState> fingerprint(const KeptDevices& devices) {
+    std::vector<wire::DeviceState> states;
+    for (const auto& device : devices) {
+        auto info = device->info();
+        auto& state = states.emplace_back();
+        state.id = std::move(info.id);
+        state.kind = std::move(info.kind);
+        state.slots = static_cast<std::uint32_t>(info.slots);
+        state.detail = std::move(info.detail);
+        state.part = std::move(info.part);
     }
-    return devices;
+    return states;
 }
 
 }  // namespace fard

@@ -3,12 +3,12 @@
 
 #include <vector>
 
-#include "overlays/device/device.hpp"
+#include "overlays/device/kept_device.hpp"
 #include "runtime/peer/message_parts.hpp"
 
 namespace fard {
 
-// Every device of this board as it tells others of it, in the order of discover_devices.
-std::vector<wire::DeviceState> fingerprint(const BoardSetup& setup);
+// Every device of this board as it tells others of it, in the order of find_devices.
+std::vector<wire::DeviceState> fingerprint(const KeptDevices& devices);
 
 }  // namespace fard

@@ -106,6 +106,7 @@ struct NodeManager::Impl {
     std::unique_ptr<PackageFetch> packages;
     std::unique_ptr<PackageService> package_service;
     std::unique_ptr<JobSpawner> spawner;
+    KeptDevices devices;
     std::unique_ptr<FrontDoor> door;
     std::unique_ptr<Mesh> mesh;
     std::unique_ptr<Board> board;
@@ -127,6 +128,9 @@ Result<> NodeManager::Impl::start() {
             return fail(Fault::invalid_input, "jobs_dir: {} is no directory{}{}", dir.string(), error ? ": " : "",
                         error ? error.message() : "");
     }
+    auto found = find_devices({.cpu_slots = config.slots, .emulated = {}, .faults = {}});
+    if (!found) return fail(found.error());
+    devices = std::move(*found);
     if (auto opened = open_store(); !opened) return opened;
     if (auto opened = open_sockets(); !opened) return opened;
     make_board();
@@ -211,7 +215,7 @@ void NodeManager::Impl::make_board() {
                                           .link_place = ipc ? state->links().string() : config.link_address,
                                           .link_directories = ipc,
                                           .parked_jobs = static_cast<std::size_t>(config.parked_jobs)});
-    BoardOptions options{.devices = fingerprint({.cpu_slots = config.slots}), .jobs = {}};
+    BoardOptions options{.devices = fingerprint(devices), .jobs = {}};
     options.jobs.board = config.name;
     options.jobs.log = &log;
     options.labels = config.labels;

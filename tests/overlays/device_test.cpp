@@ -1,43 +1,24 @@
 #include "overlays/device/device.hpp"
 
-#include "model/model.hpp"
+#include "overlays/device/kept_device.hpp"
 #include "overlays/soft/soft_device.hpp"
-#include "tests/model/onnx_maker.hpp"
-#include "tests/overlays/scratch.hpp"
+#include "tests/overlays/triple.hpp"
 
 using namespace fard;
 
 namespace {
-
-// x of UINT4 times 3.
-std::string triple() {
-    model::test::OnnxMaker maker;
-    maker.input("x", {1, 2}).annotate("x", "UINT4");
-    maker.constant("w", {2, 2}, {3, 0, 0, 3});
-    maker.node("MatMul", {"x", "w"}, "y");
-    maker.output("y").annotate("y", "UINT6");
-    return maker.bytes();
-}
-
-Package package_of(const Scratch& scratch, const std::string& onnx) {
-    const auto model = model::Model::parse(onnx, "made").value();
-    Manifest manifest;
-    manifest.name = "triple";
-    manifest.inputs = model.inputs();
-    manifest.outputs = model.outputs();
-    return Package::write(scratch / "package", manifest, {{"stage.onnx", onnx}}).value();
-}
 
 const TimePoint soon = TimePoint::max();
 
 }  // namespace
 
 TEST_CASE("the CPU is always there, and is the last of the list") {
-    const auto devices = discover_devices({.cpu_slots = 2});
-    REQUIRE_FALSE(devices.empty());
-    CHECK(devices.back().id == "cpu0");
-    CHECK(devices.back().kind == "soft");
-    CHECK(devices.back().slots == 2);
+    const auto found = find_devices({.cpu_slots = 2}).value();
+    REQUIRE_FALSE(found.empty());
+    CHECK(found.back()->info().id == "cpu0");
+    CHECK(found.back()->info().kind == "soft");
+    CHECK(found.back()->info().slots == 2);
+    CHECK_FALSE(found.back()->keeps_overlays());
     CHECK(open_device({.kind = "abacus", .id = "a0"}).error().fault == Fault::not_found);
     CHECK(open_soft_device("cpu0", "abacus").error().fault == Fault::not_found);
 }

@@ -1,0 +1,46 @@
+// A board's devices as its node manager has them: which there are, and what of each outlives the jobs that use it. Knows no
+// model.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/owned_fd.hpp"
+#include "base/result.hpp"
+#include "overlays/device/device.hpp"
+#include "overlays/emulated/faults.hpp"
+#include "overlays/profiles/board_profile.hpp"
+
+namespace fard {
+
+// What a board is told to have beside what it finds out by itself.
+struct BoardSetup {
+    int cpu_slots = 2;                      // overlays that the CPU device offers to hold at once
+    std::optional<BoardProfile> emulated;   // it is to behave like such a board
+    std::vector<EmulatedFault> faults = {};  // of that
+};
+
+// One device, for as long as the node manager lives. Lives on its loop; nothing waits.
+class KeptDevice {
+  public:
+    virtual ~KeptDevice() = default;
+    virtual DeviceInfo info() const = 0;
+
+    // Whether what a job loads stays when the job goes: then placement and people are told what is loaded.
+    virtual bool keeps_overlays() const { return false; }
+
+    // What a slot holds now, by package id; "": nothing that can be used. Only for one that keeps overlays.
+    virtual std::string holds(std::uint32_t) const { return {}; }
+
+    // What a job gets with the device, as DeviceAccess::fd; none: nothing. Errors: io.
+    virtual Result<OwnedFd> for_job() { return OwnedFd(); }
+};
+
+using KeptDevices = std::vector<std::unique_ptr<KeptDevice>>;
+
+// Every device of this machine, in a fixed order; the CPU ("cpu0") is the last and always there. The one list of kinds. Errors: invalid_input (a profile that no board can be emulated by), io.
+Result<KeptDevices> find_devices(const BoardSetup& setup);
+
+}  // namespace fard
