@@ -76,8 +76,8 @@ std::string plan_json(const Network& network, const Cluster& cluster, const Foun
                           {"cycles", cost.cycles},
                           {"compute_ms", cost.compute_s * 1e3},
                           {"bytes_out", network.cuts[stage.end].bytes},
-                          {"replicas", stage.boards.size()},
-                          {"parts", 1}});
+                          {"replicas", stage.replicas()},
+                          {"parts", stage.parts}});
     }
     const auto certificate = certificate_of(found, strategy);
     const json plan{{"strategy", name_of(strategy)},

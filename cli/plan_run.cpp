@@ -132,14 +132,18 @@ Result<Asked> read_app(const Options& options, Asked asked) {
     if (!app.model) return fail(Fault::invalid_input, "{}: there is no [model] in it, so nothing is known of what its jobs compute", app.file.string());
     for (const auto* option : {"stages", "strategy"})
         if (options.given(option)) return fail(Fault::invalid_input, "--{} goes with a model; the app says itself how it is cut", option);
-    const bool named = options.given("cluster") || options.given("board");
+    const bool named = options.given("cluster") || options.given("board") || options.given("node");
     if (options.given("board") && !options.given("boards"))
         return fail(Fault::invalid_input, "--board {}: how many? --boards N", options.text("board"));
     auto boards = named ? read_boards(options) : boards_of_app(options, app);
     if (!boards) return fail(boards.error());
     asked.boards = std::move(*boards);
-    for (const auto& position : app.positions)
+    for (const auto& position : app.positions) {
+        if (position.parts)
+            return fail(Fault::invalid_input, "{}: position '{}' is made in {} parts, of which nothing is predicted here; `fard split` plans them",
+                        app.file.string(), position.name, position.parts);
         asked.replicas.push_back(position.replicas);
+    }
     return asked;
 }
 
@@ -164,7 +168,8 @@ Result<Asked> read_asked(const Options& options) {
     if (!shapes) return fail(shapes.error());
     auto model = model::Model::load(model_file, *shapes);
     if (!model) return fail(model.error());
-    auto description = read_network(options, *model, asked.boards.cluster, model_file.stem().string());
+    Estimating estimating;
+    auto description = read_network(options, *model, asked.boards.cluster, model_file.stem().string(), estimating);
     if (!description) return fail(description.error());
     asked.description = std::move(*description);
     asked.network = asked.description.network;

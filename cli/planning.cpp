@@ -5,7 +5,9 @@
 #include <cstring>
 #include <fstream>
 
+#include "cli/cluster_status.hpp"
 #include "cli/plan.hpp"
+#include "cli/running_boards.hpp"
 #include "overlays/package/files.hpp"
 
 namespace fard::cli {
@@ -23,13 +25,30 @@ Result<Estimates> read_mode(const Options& options) {
     return fail(Fault::invalid_input, "--estimates {}: must be finn or mended", mode);
 }
 
+Result<> read_reports(const Options& options, Estimating& estimating) {
+    const auto files = options.texts("report");
+    if (files.empty()) return {};
+    if (!options.given("folding"))
+        return fail(Fault::invalid_input, "--report {}: its units are folded one way; give that folding, too (--folding)", files.front());
+    for (const auto& file : files) {
+        const auto text = read_regular_file(file, most_folding_bytes);
+        if (!text) return fail_in("--report", text.error());
+        if (auto r = add_report(estimating.report, *text, file); !r) return r;
+        estimating.settings.report_name += (estimating.settings.report_name.empty() ? "" : ", ") + file;
+    }
+    estimating.settings.report = &estimating.report;
+    return {};
+}
+
 }  // namespace
 
 std::vector<OptionSpec> network_options() {
     return {{"board", "NAME", "the kind of board: zedboard, pynq-z1, zcu102, ..., or computer"},
             {"boards", "N", "how many of them (as many as it takes)"},
             {"cluster", "CLUSTER.toml", "boards of several kinds, instead of --board"},
+            {"node", "ADDRESS", "the boards of the cluster that is up there, instead of --board"},
             {"folding", "FINN.json", "every layer folded as this file of FINN's says"},
+            {"report", "FINN.json", "what a build with that folding took, instead of estimates; may be repeated", true},
             {"estimates", "MODE", "finn: as FINN prints them; mended: its defects repaired (the default without --folding)"},
             {"fraction", "F", "how much of each resource a design may take (FINN's: LUT .7, FF .5, others .8)"}};
 }
@@ -45,10 +64,10 @@ Result<Fractions> read_fractions(const Options& options) {
 }
 
 Result<Boards> read_boards(const Options& options) {
-    if (options.given("cluster") == options.given("board"))
-        return fail(Fault::invalid_input, "which boards? --board NAME, or --cluster CLUSTER.toml");
-    if (options.given("cluster") && options.given("boards"))
-        return fail(Fault::invalid_input, "--boards goes with --board; a cluster file lists its own");
+    if (options.given("cluster") + options.given("board") + options.given("node") != 1)
+        return fail(Fault::invalid_input, "which boards? --board NAME, --cluster CLUSTER.toml, or --node ADDRESS of a cluster that is up");
+    if (!options.given("board") && options.given("boards"))
+        return fail(Fault::invalid_input, "--boards goes with --board; a cluster lists its own");
     const auto fractions = read_fractions(options);
     if (!fractions) return fail(fractions.error());
     const auto profiles = find_board_profiles();
@@ -57,6 +76,16 @@ Result<Boards> read_boards(const Options& options) {
     boards.others = one_of_each(*profiles, *fractions);
     if (options.given("cluster")) {
         auto cluster = read_cluster(options.text("cluster"), *profiles, *fractions);
+        if (!cluster) return fail(cluster.error());
+        boards.cluster = std::move(*cluster);
+        return boards;
+    }
+    if (options.given("node")) {
+        const auto doors = find_cluster(options.text("node"));
+        if (!doors) return fail(doors.error());
+        const auto status = cluster_status(*doors);
+        if (!status) return fail(status.error());
+        auto cluster = running_boards(*status, *profiles, *fractions);
         if (!cluster) return fail(cluster.error());
         boards.cluster = std::move(*cluster);
         return boards;
@@ -73,13 +102,14 @@ Result<Boards> read_boards(const Options& options) {
 }
 
 Result<Description> read_network(const Options& options, const model::Model& model, const Cluster& cluster,
-                                 const std::string& name) {
+                                 const std::string& name, Estimating& estimating) {
     const auto mode = read_mode(options);
     if (!mode) return fail(mode.error());
-    DescribeSettings settings;
+    if (auto r = read_reports(options, estimating); !r) return fail(r.error());
+    auto& settings = estimating.settings;
+    auto& folding = estimating.folding;
     settings.estimates.mode = *mode;
     describe_for(cluster, settings);
-    FoldingFile folding;
     if (options.given("folding")) {
         settings.folding_name = options.text("folding");
         const auto text = read_regular_file(settings.folding_name, most_folding_bytes);

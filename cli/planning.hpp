@@ -12,7 +12,7 @@ namespace fard::cli {
 
 inline constexpr std::size_t most_boards = 64;  // where their number is to be found
 
-// --board, --boards, --cluster, --folding, --estimates, --fraction.
+// --board, --boards, --cluster, --node, --folding, --report, --estimates, --fraction.
 std::vector<OptionSpec> network_options();
 
 struct Boards {
@@ -20,13 +20,22 @@ struct Boards {
     bool counted = false;                   // nobody said how many
     std::vector<splitter::Board> others;    // one of each profile
 };
-// Errors: invalid_input (neither or both of --board and --cluster), those of profiles and cluster files.
+// Errors: invalid_input (not one of --board, --cluster and --node), those of profiles, cluster files and find_cluster.
 Result<Boards> read_boards(const Options& options);
 Result<splitter::Fractions> read_fractions(const Options& options);
 
-// `name`: of the network where the model has none. Errors: invalid_input, those of the folding file and the model.
+// How a network is described, with the files that the settings refer to: stays where it is.
+struct Estimating {
+    splitter::DescribeSettings settings;
+    splitter::FoldingFile folding;
+    splitter::ReportFile report;
+    Estimating() = default;
+    Estimating(const Estimating&) = delete;
+};
+
+// `name`: of the network where the model has none. Errors: invalid_input, those of the folding file, the reports and the model.
 Result<splitter::Description> read_network(const Options& options, const model::Model& model, const splitter::Cluster& cluster,
-                                           const std::string& name);
+                                           const std::string& name, Estimating& estimating);
 
 Result<> write_svg(const std::string& file, const std::string& text);
 

@@ -1,5 +1,6 @@
 // fard split MODEL.onnx: the best cut of a network for the boards that there are.
 #include <algorithm>
+#include <charconv>
 #include <filesystem>
 
 #include "cli/commands.hpp"
@@ -8,9 +9,10 @@
 #include "cli/planning.hpp"
 #include "cli/shapes.hpp"
 #include "splitter/emit/emit.hpp"
-#include "splitter/estimates/describe.hpp"
+#include "splitter/estimates/parts.hpp"
 #include "splitter/report/explain.hpp"
 #include "splitter/report/picture.hpp"
+#include "splitter/search/with_parts.hpp"
 
 namespace fard::cli {
 namespace {
@@ -22,6 +24,7 @@ CommandSpec spec() {
     auto options = network_options();
     options.insert(options.end(),
                    {{"stages", "N", "exactly so many stages (as many as is best)"},
+                    {"parts", "LAYER=N", "make this layer in N parallel parts, whether it pays or not; may be repeated", true},
                     {"strategy", "NAME", "occupancy, traffic, balance, throughput (the default) or latency"},
                     {"out", "DIR", "write the stages there: an app for `fard submit`, overlay packages, what FINN takes"},
                     {"svg", "FILE", "write the plan as a drawing"},
@@ -55,22 +58,37 @@ Result<Request> read_request(const Options& options) {
 }
 
 // Where nobody says how many boards there are: the fewest with which the strategy finds a plan, or as many as the stages are.
-Result<Found> find(const Description& description, Boards& boards, const Request& request) {
+Result<Found> find(Description& description, const Estimating& estimating, Boards& boards, const Request& request) {
     auto& cluster = boards.cluster;
+    const auto offer = [&](std::size_t layer) { return offer_parts(description, estimating.settings, layer); };
     auto found = Result<Found>();
     if (boards.counted) {
         const auto most = cluster;
+        if (uses_parts(request.strategy)) offer_where_too_large(description.network, cluster, offer);
         const auto count = request.stages ? request.stages : fewest_slots(description.network, cluster);
         for (auto n = count.value_or(most_boards); n <= most_boards; ++n) {
             cluster.boards.assign(most.boards.begin(), most.boards.begin() + static_cast<std::ptrdiff_t>(n));
-            found = search(description.network, cluster, request);
+            found = search_with_parts(description.network, cluster, request, offer);
             if (found || found.error().fault != Fault::refused || request.stages) break;
         }
     } else {
-        found = search(description.network, cluster, request);
+        found = search_with_parts(description.network, cluster, request, offer);
     }
     if (!found) return tl::unexpected(explained(found.error(), description, cluster, boards.others));
     return found;
+}
+
+Result<> demand_parts(const Options& options, const Estimating& estimating, Description& description) {
+    for (const auto& text : options.texts("parts")) {
+        const auto equals = text.rfind('=');
+        const auto* const first = equals == text.npos ? nullptr : text.data() + equals + 1;
+        std::size_t parts = 0;
+        const bool number = first && std::from_chars(first, text.data() + text.size(), parts).ptr == text.data() + text.size();
+        if (!number || equals == 0) return fail(Fault::invalid_input, "--parts {}: must be LAYER=N", text);
+        if (auto r = splitter::demand_parts(description, estimating.settings, text.substr(0, equals), parts); !r)
+            return fail_in("--parts " + text, r.error());
+    }
+    return {};
 }
 
 std::string table_of(const Network& network, const Cluster& cluster, const Found& found) {
@@ -78,7 +96,7 @@ std::string table_of(const Network& network, const Cluster& cluster, const Found
     for (const auto& stage : found.plan.stages)
         wide = std::max(wide, std::min<std::size_t>(40, board_names(cluster, stage).size()));
     auto text = fmt::format("{:>5}  {:<{}}  {:>6}  {:>5} {:>5} {:>5} {:>5} {:>5}  {:>10}  {:>10}  {:>9}  {:>8}  {}\n", "stage", "board",
-                            wide, "layers", "LUT%", "FF%", "BRAM%", "URAM%", "DSP%", "cycles", "compute ms", "bytes out", "replicas",
+                            wide, "layers", "LUT%", "FF%", "BRAM%", "URAM%", "DSP%", "cycles", "compute ms", "bytes out", "jobs",
                             "first layer .. last");
     for (std::size_t i = 0; i < found.plan.stages.size(); ++i) {
         const auto& stage = found.plan.stages[i];
@@ -92,7 +110,7 @@ std::string table_of(const Network& network, const Cluster& cluster, const Found
             text += stage.on_processor ? fmt::format("{:>5} ", "-")
                                        : fmt::format("{:>5.1f} ", share(cost.need.of[k], board.whole.of[k]) * 100);
         text += fmt::format(" {:>10}  {:>10.4g}  {:>9}  {:>8}  {}{}\n", cost.cycles, cost.compute_s * 1e3, network.cuts[stage.end].bytes,
-                            stage.boards.size(), names.front(), names.size() > 1 ? " .. " + names.back() : "");
+                            stage.parts > 1 ? fmt::format("{} parts", stage.parts) : std::to_string(stage.boards.size()), names.front(), names.size() > 1 ? " .. " + names.back() : "");
     }
     return text;
 }
@@ -132,9 +150,13 @@ Result<> run(const Options& options) {
     if (!boards) return fail(boards.error());
     const auto model = read_model(options);
     if (!model) return fail(model.error());
-    auto description = read_network(options, *model, boards->cluster, fs::path(options.positional(0)).stem().string());
+    Estimating estimating;
+    auto description = read_network(options, *model, boards->cluster, fs::path(options.positional(0)).stem().string(), estimating);
     if (!description) return fail(description.error());
-    const auto found = find(*description, *boards, *request);
+    if (auto r = demand_parts(options, estimating, *description); !r) return fail(r.error());
+    if (options.given("parts") && !uses_parts(request->strategy))
+        return fail(Fault::invalid_input, "--parts goes with --strategy throughput or latency; {} makes none", name_of(request->strategy));
+    const auto found = find(*description, estimating, *boards, *request);
     if (!found) return fail(found.error());
     const auto& network = description->network;
     if (options.given("svg"))

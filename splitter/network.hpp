@@ -41,7 +41,7 @@ inline constexpr std::array<const char*, Resources::kinds> resource_names = {"lu
 struct Folding {
     Resources need;
     std::int64_t cycles = 0;  // between the results of two images: its initiation interval
-    std::int64_t fill = 0;    // from its first input until its first output, of one image
+    std::int64_t fill = 0;    // cycles that it takes before those behind it may begin, beside `lead`: where it needs all of its input
 };
 
 struct Layer {
@@ -49,7 +49,19 @@ struct Layer {
     std::vector<Folding> foldings;  // none: only a processor computes it
     std::int64_t macs = 0;          // products of one image: what a processor takes time for
     std::int64_t parameters = 0;
+    // The share of its input that its first output needs: so much of an image's time the layers behind it begin later.
+    double lead = 0;
+    // The layer as parallel parts, each of which makes an even share of its channels: parts[n - 2] are the ways of building one
+    // of n. Empty: it is not offered in so many.
+    std::vector<std::vector<Folding>> parts;
+
+    const std::vector<Folding>& foldings_of(std::size_t count) const {  // 1: of the whole
+        static const std::vector<Folding> none;
+        if (count == 1) return foldings;
+        return count - 2 < parts.size() ? parts[count - 2] : none;
+    }
 };
+inline constexpr std::size_t most_parts = 8;
 
 // A place between two layers. Layers 0 .. layers-1 lie before it, and all that crosses it travels.
 struct Cut {

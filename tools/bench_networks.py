@@ -7,7 +7,7 @@ Each NAME (all without one) becomes DIRECTORY/NAME.onnx. `_qdq`: as ONNX Runtime
 for each channel and UINT8 activations between QuantizeLinear and DequantizeLinear; these run in ONNX Runtime too. `_w4a4` and
 such: QONNX as Brevitas exports it, weights and activations of so many bits (one bit: BipolarQuant), batch normalization behind
 each layer; the first layer has 8-bit weights and takes 8-bit pixels. `_float`: nothing is quantized. `chain_N_w4a4`, `graph_N_w4a4` (also `_w2a2`, `_qdq`): chains and series-parallel graphs
-of any number N of layers. `_x64`: 64 images at once.
+of any number N of layers. `_x64`: 64 images at once. `_pixels`: the input is UINT8.
 Needs Debian's python3-onnx.
 """
 
@@ -34,6 +34,10 @@ class Network:
         self.first = True
         if style == "qdq" and pixels == TensorProto.UINT8:
             self.dequantize("image", 0.02, 0)
+        elif style == "qonnx" and pixels == TensorProto.UINT8:
+            self.add("Cast", ["image"], to=TensorProto.FLOAT)
+            self.add("Mul", [self.now, self.constant(0.02)])
+            self.quantize(0.02, 8, False)
         elif style != "float":
             self.quantize(0.02, 8, True)
 
@@ -269,7 +273,7 @@ def small_cnn(network):
     network.conv(32, 3)
     network.conv(32, 3, 2)
     network.flatten([network.shape[0], 32 * 49])
-    network.dense(35)
+    network.dense(36)
     network.dense(10, last=True)
 
 
@@ -347,6 +351,7 @@ NETWORKS = {
     "mobilenet_v2_qdq": (mobilenet_v2, IMAGE, "qdq", (8, 8)),
     "mobilenet_v2_w4a4": (mobilenet_v2, IMAGE, "qonnx", (4, 4)),
     "mobilenet_v1_w4a4": (mobilenet_v1, IMAGE, "qonnx", (4, 4)),
+    "mobilenet_v1_w4a4_pixels": (mobilenet_v1, IMAGE, "qonnx", (4, 4)),
     "squeezenet_float": (squeezenet, IMAGE, "float", (8, 8)),
     "squeezenet_qdq": (squeezenet, IMAGE, "qdq", (8, 8)),
     "ds_cnn_qdq": (ds_cnn, [1, 1, 49, 10], "qdq", (8, 8)),
@@ -381,7 +386,7 @@ def main():
     directory.mkdir(parents=True, exist_ok=True)
     for name in names:
         fill, shape, style, bits = row_of(name)
-        network = Network(shape, style, bits)
+        network = Network(shape, style, bits, TensorProto.UINT8 if name.endswith("_pixels") else TensorProto.FLOAT)
         fill(network)
         onnx.save(network.model(name), directory / f"{name}.onnx")
 

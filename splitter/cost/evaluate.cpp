@@ -24,13 +24,14 @@ class Evaluator {
             if (auto r = stage(i); !r) return fail(r.error());
         const std::vector<std::size_t> source{cluster_.input_at.value_or(client_)};
         const std::vector<std::size_t> sink{cluster_.output_at.value_or(client_)};
-        const auto* from = &source;
+        Party from{&source};
         for (std::size_t i = 0; i < plan_.stages.size(); ++i) {
             const auto& next = plan_.stages[i];
-            result_.stages[i].arrive_s = hand_on(*from, next.boards, network_.cuts[next.begin].bytes);
-            from = &next.boards;
+            const Party to{&next.boards, next.parts};
+            result_.stages[i].arrive_s = hand_on(from, to, network_.cuts[next.begin].bytes);
+            from = to;
         }
-        result_.deliver_s = hand_on(*from, sink, network_.cuts.back().bytes);
+        result_.deliver_s = hand_on(from, {&sink}, network_.cuts.back().bytes);
         sum_up();
         return std::move(result_);
     }
@@ -61,7 +62,18 @@ class Evaluator {
                 return fail(Fault::refused, "stage {}: '{}' and '{}' are boards of two kinds", number, first.name,
                             cluster_.boards[board].name);
         }
+        if (stage.parts != 1)
+            if (auto r = check_parts(number, stage); !r) return r;
         return stage.on_processor ? on_processor(number, stage, cost) : in_fabric(number, stage, cost);
+    }
+
+    static Result<> check_parts(std::size_t number, const PlannedStage& stage) {
+        if (stage.parts < 1 || stage.parts > most_parts || stage.boards.size() != stage.parts)
+            return fail(Fault::refused, "stage {} has {} parts on {} slots; there are 2 to {}, each on one", number, stage.parts,
+                        stage.boards.size(), most_parts);
+        if (stage.on_processor || stage.end != stage.begin + 1)
+            return fail(Fault::refused, "stage {} is made in parts, and holds more than what lies between two cuts, in a fabric", number);
+        return {};
     }
 
     std::size_t first_layer(const PlannedStage& stage) const { return network_.cuts[stage.begin].layers; }
@@ -72,15 +84,17 @@ class Evaluator {
         if (stage.foldings.size() != end - first)
             return fail(Fault::refused, "stage {} has {} layers and {} foldings", number, end - first, stage.foldings.size());
         std::int64_t fill = 0;
+        double images = 1;
         cost.need = network_.stage;
         for (auto layer = first; layer < end; ++layer) {
-            const auto& foldings = network_.layers[layer].foldings;
+            const auto& foldings = network_.layers[layer].foldings_of(stage.parts);
             const auto chosen = stage.foldings[layer - first];
             if (chosen >= foldings.size())
                 return fail(Fault::refused, "stage {}: layer '{}' has no such folding", number, network_.layers[layer].name);
             cost.need += foldings[chosen].need;
             cost.cycles = std::max(cost.cycles, foldings[chosen].cycles);
             fill += foldings[chosen].fill;
+            images += network_.layers[layer].lead;
         }
         const auto& board = cluster_.boards[stage.boards.front()];
         for (std::size_t i = 0; i < Resources::kinds; ++i)
@@ -88,8 +102,8 @@ class Evaluator {
                 return fail(Fault::refused, "stage {} takes {} {}, and a slot of '{}' may give {}", number, cost.need.of[i],
                             resource_names[i], board.name, board.usable.of[i]);
         cost.compute_s = static_cast<double>(cost.cycles) / board.clock_hz;
-        cost.latency_s = static_cast<double>(cost.cycles + fill) / board.clock_hz;
-        const auto share = 1.0 / static_cast<double>(stage.boards.size());
+        cost.latency_s = (static_cast<double>(cost.cycles) * images + static_cast<double>(fill)) / board.clock_hz;
+        const auto share = 1.0 / static_cast<double>(stage.replicas());
         for (const auto at : stage.boards)
             add(Load::What::fabric, at, number, cost.compute_s * share);
         return {};
@@ -109,16 +123,33 @@ class Evaluator {
         return {};
     }
 
-    // Every replica hands an even share of the chunks to every one behind it. Returns what the slowest pair takes.
-    double hand_on(const std::vector<std::size_t>& from, const std::vector<std::size_t>& to, std::uint64_t bytes) {
-        const auto share = 1.0 / static_cast<double>(from.size() * to.size());
+    // Who computes a stage, or sends the input, or takes the result.
+    struct Party {
+        const std::vector<std::size_t>* boards = nullptr;
+        std::size_t parts = 1;
+        bool is_split() const { return parts > 1; }
+        double share() const { return is_split() ? 1 : 1 / static_cast<double>(boards->size()); }  // of the chunks, of each
+        // How many of them a board meets for each chunk, of those that are (or are not) on it.
+        double met(std::size_t board, bool on_it) const {
+            if (!is_split()) return 1;
+            const auto own = std::ranges::count(*boards, board);
+            return static_cast<double>(on_it ? own : static_cast<std::ptrdiff_t>(boards->size()) - own);
+        }
+    };
+
+    // Every replica hands an even share of the chunks to every one behind it; parts share bytes, not chunks. Returns what the
+    // slowest pair takes.
+    double hand_on(const Party& from, const Party& to, std::uint64_t bytes) {
+        const auto share = from.share() * to.share(), each = static_cast<double>(bytes) / static_cast<double>(from.parts);
         double slowest = 0;
-        for (const auto sender : from)
-            for (const auto receiver : to) {
+        for (const auto sender : *from.boards)
+            for (const auto receiver : *to.boards) {
                 if (sender == receiver) continue;
-                send(way_out_, sender, bytes, share);
-                send(way_in_, receiver, bytes, share);
-                slowest = std::max(slowest, transfer_s(end(sender), end(receiver), bytes));
+                send(way_out_, sender, {share, share * each});
+                send(way_in_, receiver, {share, share * each});
+                const auto sent = from.met(sender, true) * to.met(sender, false);
+                const auto taken = to.met(receiver, true) * from.met(receiver, false);
+                slowest = std::max(slowest, transfer_s(end(sender), {sent, sent * each}, end(receiver), {taken, taken * each}));
             }
         return slowest;
     }
@@ -128,10 +159,10 @@ class Evaluator {
         return {&cluster_.boards[board].way, &cluster_.boards[board]};
     }
 
-    void send(std::vector<double>& ways, std::size_t board, std::uint64_t bytes, double share) {
+    void send(std::vector<double>& ways, std::size_t board, const Traffic& traffic) {
         const auto& way = board == client_ ? cluster_.client : cluster_.boards[board].way;
-        ways[board] += share * wire_s(way, bytes);
-        if (board != client_) processor_[board] += share * host_s(cluster_.boards[board], bytes);
+        ways[board] += wire_s(way, traffic);
+        if (board != client_) processor_[board] += host_s(cluster_.boards[board], traffic);
     }
 
     void add(Load::What what, std::size_t board, std::size_t stage, double seconds) {
@@ -163,10 +194,10 @@ class Evaluator {
 
 }  // namespace
 
-double transfer_s(const End& from, const End& to, std::uint64_t bytes) {
-    const auto host = [&](const End& end) { return end.board ? host_s(*end.board, bytes) : 0; };
-    return from.way->latency_s + to.way->latency_s + std::max(wire_s(*from.way, bytes), wire_s(*to.way, bytes)) +
-           host(from) + host(to);
+double transfer_s(const End& from, const Traffic& sent, const End& to, const Traffic& taken) {
+    const auto host = [](const End& end, const Traffic& traffic) { return end.board ? host_s(*end.board, traffic) : 0; };
+    return from.way->latency_s + to.way->latency_s + std::max(wire_s(*from.way, sent), wire_s(*to.way, taken)) + host(from, sent) +
+           host(to, taken);
 }
 
 Result<Evaluation> evaluate(const Network& network, const Cluster& cluster, const Plan& plan) {

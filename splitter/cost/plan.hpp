@@ -17,6 +17,10 @@ struct PlannedStage {
     bool on_processor = false;           // no fabric is used
     std::vector<std::size_t> foldings;   // for each layer which of its foldings; empty on a processor
     std::vector<std::size_t> boards;     // one for each replica; a board as often as it gives slots; all of one fabric
+    // Instead of replicas: each board makes an even share of the channels of each chunk. 1: replicas, else one board for each
+    // part, and the stage ends at the cut behind the one that it begins at.
+    std::size_t parts = 1;
+    std::size_t replicas() const { return parts > 1 ? 1 : boards.size(); }
 };
 
 // Stages in order: the first begins at the network's first cut, each where the one before it ends.
@@ -25,8 +29,8 @@ struct Plan {
 };
 
 struct StageCost {
-    Resources need;                // of one replica
-    std::int64_t cycles = 0;       // between two chunks of one replica
+    Resources need;                // of one replica or part
+    std::int64_t cycles = 0;       // between two chunks of one replica or part
     double compute_s = 0;          // the same in time, on the fabric or the processor
     double latency_s = 0;          // of one chunk through it
     double arrive_s = 0;           // of one chunk on its way from the stage before, or from the input
@@ -52,8 +56,11 @@ struct Evaluation {
 
 // Period: the largest work for each chunk over all fabrics, processors and ways. A board's slots each have a fabric; its
 // processor and its two ways are shared by all of its positions. Replicas of a position share its chunks evenly. What stays
-// on a board costs nothing to hand on. Latency: the sum along the path, by the slowest replicas, of what each way and each
-// stage takes; a stage takes the fill of all its layers, and then the cycles of its slowest.
+// on a board costs nothing to hand on. Parts: who is before them sends each all of a chunk, each sends on its share of the bytes,
+// and who is behind them takes one message from each. Latency: the sum along the path, by the slowest replicas, of what each way and each
+// stage takes; a stage
+// takes the cycles of its slowest layer, once for the image and once for each lead of its layers (rows come no faster than the
+// slowest makes them), and the fill of those that need all of their input.
 // Errors: refused, with what does not fit where, for a plan that cannot be; every index must be one.
 Result<Evaluation> evaluate(const Network& network, const Cluster& cluster, const Plan& plan);
 
@@ -62,13 +69,24 @@ struct End {
     const Way* way = nullptr;
     const Board* board = nullptr;  // none: the client, whose processor is not counted
 };
-// One chunk from one end to another board's, with what both processors take for it.
-double transfer_s(const End& from, const End& to, std::uint64_t bytes);
+// What one end sends or takes for one chunk.
+struct Traffic {
+    double messages = 1, bytes = 0;
+    static Traffic of(std::uint64_t bytes) { return {1, static_cast<double>(bytes)}; }
+};
+// One chunk from one end to another board's, with what both processors take for it: the first sends all it has to before the
+// last of it is there, and the second takes all that it gets.
+double transfer_s(const End& from, const Traffic& sent, const End& to, const Traffic& taken);
+inline double transfer_s(const End& from, const End& to, std::uint64_t bytes) {
+    return transfer_s(from, Traffic::of(bytes), to, Traffic::of(bytes));
+}
 
 // Of one end, for one chunk.
-inline double host_s(const Board& board, std::uint64_t bytes) {
-    return board.host_s_per_chunk + static_cast<double>(bytes) * board.host_s_per_byte;
+inline double host_s(const Board& board, const Traffic& traffic) {
+    return traffic.messages * board.host_s_per_chunk + traffic.bytes * board.host_s_per_byte;
 }
-inline double wire_s(const Way& way, std::uint64_t bytes) { return static_cast<double>(bytes) / way.bytes_per_s; }
+inline double host_s(const Board& board, std::uint64_t bytes) { return host_s(board, Traffic::of(bytes)); }
+inline double wire_s(const Way& way, const Traffic& traffic) { return traffic.bytes / way.bytes_per_s; }
+inline double wire_s(const Way& way, std::uint64_t bytes) { return wire_s(way, Traffic::of(bytes)); }
 
 }  // namespace fard::splitter

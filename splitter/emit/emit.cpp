@@ -10,6 +10,7 @@
 #include <fstream>
 
 #include "model/layers/finn_form.hpp"
+#include "model/layers/subgraph.hpp"
 #include "overlays/package/package.hpp"
 #include "overlays/package/toml_string.hpp"
 #include "splitter/emit/stage_hardware.hpp"
@@ -102,8 +103,21 @@ class Emitter {
 
     Result<> stage(const Workshop& workshop, std::size_t number, const model::Stage& stage) {
         const auto directory = fmt::format("stage-{}", number);
+        const auto parts = found_.plan.stages[number].parts;
+        if (parts == 1) return one(workshop, directory, number, stage);
+        const auto parsed = model::Model::parse(stage.onnx, directory);
+        if (!parsed) return fail(parsed.error());
+        const auto made = model::channel_parts(parsed->graph(), parts);
+        if (!made) return fail_in(fmt::format("stage {}", number), made.error());
+        for (std::size_t i = 0; i < made->size(); ++i)
+            if (auto r = one(workshop, fmt::format("{}/part-{}", directory, i), number, (*made)[i]); !r) return r;
+        return {};
+    }
+
+    // A stage, or one of its parts.
+    Result<> one(const Workshop& workshop, const std::string& directory, std::size_t number, const model::Stage& stage) {
         if (auto r = workshop.write(fs::path(directory) / "stage.onnx", stage.onnx); !r) return r;
-        if (auto r = package(workshop.path() / directory / "overlay", number, stage); !r) return r;
+        if (auto r = package(workshop.path() / directory / "overlay", directory, number, stage); !r) return r;
         if (found_.plan.stages[number].on_processor) {
             notes_.push_back(fmt::format("stage {} is for a processor; there is nothing of it for FINN", number));
             return {};
@@ -111,9 +125,9 @@ class Emitter {
         return for_finn(workshop, directory, number, stage);
     }
 
-    Result<> package(const fs::path& directory, std::size_t number, const model::Stage& stage) const {
+    Result<> package(const fs::path& directory, const std::string& called, std::size_t number, const model::Stage& stage) const {
         Manifest manifest;
-        manifest.name = fmt::format("{} stage {}", emission_.name, number);
+        manifest.name = fmt::format("{} {}", emission_.name, called);
         manifest.inputs = stage.inputs;
         manifest.outputs = stage.outputs;
         manifest.layers = stage.layers;
@@ -153,10 +167,13 @@ class Emitter {
         if (!cut_list.empty()) text += fmt::format("cuts = [{}]\n", fmt::join(cut_list, ", "));
         std::size_t jobs = 0;
         for (std::size_t i = 0; i < found_.plan.stages.size(); ++i) {
-            const auto replicas = found_.plan.stages[i].boards.size();
-            jobs += replicas;
+            const auto& stage = found_.plan.stages[i];
+            jobs += stage.boards.size();
             text += fmt::format("\n[[pipeline.position]]\nname = \"stage{}\"\n", i);
-            if (replicas > 1) text += fmt::format("replicas = {}\n", replicas);
+            if (stage.parts > 1)
+                text += fmt::format("parts = {}\n", stage.parts);
+            else if (stage.replicas() > 1)
+                text += fmt::format("replicas = {}\n", stage.replicas());
         }
         return text + fmt::format("\n[cluster]\nboards = {}\n", std::min<std::size_t>(jobs, 256));
     }

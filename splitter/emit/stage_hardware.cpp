@@ -14,7 +14,9 @@ PlannedUnits planned_units(const Description& description, const PlannedStage& s
     const auto first = description.network.cuts[stage.begin].layers;
     PlannedUnits planned;
     for (std::size_t i = 0; i < stage.foldings.size(); ++i) {
-        const auto& option = description.options[first + i][stage.foldings[i]];
+        const auto& parts = description.part_options[first + i];
+        const auto& options = stage.parts > 1 && !parts.empty() ? parts[stage.parts - 2] : description.options[first + i];
+        const auto& option = options[stage.foldings[i]];
         for (std::size_t u = 0; u < option.units.size(); ++u)
             planned.emplace_back(description.units[first + i][u], option.units[u]);
     }

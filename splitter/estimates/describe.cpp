@@ -43,9 +43,14 @@ class Describer {
             result_.units[unit.layer].push_back(unit);
         if (settings_.folding)
             if (auto r = check_folding(); !r) return fail(r.error());
+        if (settings_.report)
+            if (auto r = check_report(); !r) return fail(r.error());
         for (std::size_t i = 0; i < view_.layers.size(); ++i)
             if (auto r = layer(i); !r) return fail(r.error());
         cuts();
+        result_.layers = view_.layers;
+        result_.part_options.resize(view_.layers.size());
+        result_.outputs = model_.outputs().size();
         if (!settings_.processors) note();
         return std::move(result_);
     }
@@ -83,6 +88,18 @@ class Describer {
         return {};
     }
 
+    // Every matrix unit that the report has figures of must be one of the network.
+    Result<> check_report() const {
+        for (const auto& [key, figures] : settings_.report->units) {
+            const auto [kind, number] = key;
+            const bool known = std::ranges::any_of(units_.units, [&](const FinnUnit& u) { return u.kind == kind && u.number == number; });
+            if (known || (kind != FinnKind::mvau && kind != FinnKind::vvau)) continue;
+            return fail(Fault::invalid_input, "{}: it has figures of {}, which this network does not have; it is another network's",
+                        settings_.report_name, name(kind, number));
+        }
+        return {};
+    }
+
     std::string name(FinnKind kind, int number) const {
         FinnUnit unit;
         unit.kind = kind;
@@ -104,6 +121,7 @@ class Describer {
             options.push_back(as_file_says(from, units));
         else
             options = options_of(units, from, settings_.estimates);
+        if (!units.empty()) layer.lead = lead_of(from);
         for (const auto& option : options)
             layer.foldings.push_back(option.cost);
         return {};
@@ -125,7 +143,7 @@ class Describer {
             if (limits.simd % folding.simd != 0) folding.simd = 1;
             option.units.push_back(folding);
         }
-        option.cost = cost_of(units, layer, option.units, settings_.estimates);
+        option.cost = cost_of(units, layer, option.units, settings_.estimates, settings_.report);
         return option;
     }
 

@@ -20,6 +20,8 @@ struct DescribeSettings {
     bool dsp48e1 = false;               // for a board of the 7 series
     const FoldingFile* folding = nullptr;  // every layer as this says; outlives the call
     std::string folding_name;              // for messages
+    const ReportFile* report = nullptr;    // what units of that folding took in a build; outlives the call
+    std::string report_name;
 };
 
 // A network and where its parts come from. Layers, their foldings and cuts have the numbers of `network`.
@@ -27,6 +29,10 @@ struct Description {
     Network network;
     std::vector<std::vector<LayerOption>> options;        // by layer, as its foldings
     std::vector<std::vector<model::FinnUnit>> units;      // by layer
+    std::vector<model::Layer> layers;                     // as the view has them
+    // By layer, of those that were offered in parts (estimates/parts.hpp): [n - 2] for n parts, as the network's.
+    std::vector<std::vector<std::vector<LayerOption>>> part_options;
+    std::size_t outputs = 1;                              // tensors that the network makes
     std::vector<std::vector<std::string>> cut_tensors;    // by cut: what crosses it; none at the first and the last
     std::vector<std::string> notes;                       // what people should know: layers outside, units without a folding
     model::FinnSettings finn;                             // how FINN is to make the units

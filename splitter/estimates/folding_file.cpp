@@ -143,7 +143,8 @@ UnitFoldings unit_foldings(const std::vector<NamedFolding>& units) {
     for (const auto& [name, unit] : units) {
         const auto key = model::read_finn_name(name);
         if (!key) continue;
-        for (const auto& [attribute, value] : json_of(unit, key->kind).items()) {
+        const auto json = json_of(unit, key->kind);
+        for (const auto& [attribute, value] : json.items()) {
             if (value.is_string()) foldings[name].emplace(attribute, value.get<std::string>());
             if (value.is_number()) foldings[name].emplace(attribute, value.get<std::int64_t>());
         }

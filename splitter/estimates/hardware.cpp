@@ -177,7 +177,10 @@ Streams streams_of(const model::FinnUnit& unit, const UnitFolding& folding) {
     const auto in = static_cast<std::int64_t>(unit.inputs.bits()), out = static_cast<std::int64_t>(unit.outputs.bits());
     switch (unit.kind) {
         case FinnKind::mvau: return {in * folding.simd, out * folding.pe};
-        case FinnKind::window:
+        case FinnKind::window: {
+            const auto at_once = folding.parallel_window ? unit.kernel.height * unit.kernel.width : 1;
+            return {in * folding.simd, out * folding.simd * at_once};
+        }
         case FinnKind::padding: return {in * folding.simd, out * folding.simd};
         case FinnKind::max_pool: return {in * unit.channels, out * unit.channels};
         default: return {in * folding.pe, out * folding.pe};

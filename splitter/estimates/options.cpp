@@ -108,7 +108,7 @@ class Maker {
         const auto& unit = units_[i];
         // A depthwise unit takes as many channels at once as its window gives.
         if (unit.kind == FinnKind::window && kind == FinnKind::vvau) {
-            UnitFolding folding{.simd = main.pe};
+            UnitFolding folding{.simd = main.pe, .parallel_window = main.simd > 1};
             folding.ram = cheapest_ram(i, folding);
             return folding;
         }
@@ -120,8 +120,20 @@ class Maker {
             (limits.simd > 1 ? folding.simd : folding.pe) = divisor;
             if (cost(i, folding).cycles <= target) break;
         }
-        if (unit.kind == FinnKind::window) folding.ram = cheapest_ram(i, folding);
+        if (unit.kind == FinnKind::window) folding = window_keeps_up(i, target, folding);
         kept_up_[{i, target}] = folding;
+        return folding;
+    }
+
+    // Where all channels at once are too slow, all of the window at once: FINN's RTL unit, with every channel.
+    UnitFolding window_keeps_up(std::size_t i, std::int64_t target, UnitFolding folding) const {
+        if (settings_.flow != model::FinnFlow::early && cost(i, folding).cycles > target) {
+            auto whole = folding;
+            whole.simd = units_[i].channels;
+            whole.parallel_window = true;
+            if (cost(i, whole).cycles < cost(i, folding).cycles) folding = whole;
+        }
+        folding.ram = cheapest_ram(i, folding);
         return folding;
     }
 
@@ -193,24 +205,31 @@ class Maker {
     std::map<std::int64_t, std::vector<LayerOption>> by_cycles_;
 };
 
-// Cycles until the first output of an image: the rows that the first window lies in, or all of the input where every output
-// needs all of it.
-std::int64_t fill_of(const model::Layer& layer, std::int64_t cycles) {
-    const auto& window = layer.window;
-    if (layer.mw > 0 && layer.vectors == 1) return cycles;
-    const auto rows = std::max<std::int64_t>(1, window.input.height);
-    const auto first = std::clamp<std::int64_t>((window.kernel.height - 1) * window.dilations.height - window.pads.top, 0, rows);
-    return cycles * first / rows;
+// Every output needs all of the input.
+bool needs_all(const model::Layer& layer) {
+    return layer.kind == model::LayerKind::global_pool || (layer.mw > 0 && layer.vectors == 1);
 }
 
 }  // namespace
 
+// The rows that its first window lies in, of all rows.
+double lead_of(const model::Layer& layer) {
+    const auto& window = layer.window;
+    if (needs_all(layer) || window.kernel == model::Extent2{}) return 0;
+    const auto rows = std::max<std::int64_t>(1, window.input.height);
+    const auto first = (window.kernel.height - 1) * window.dilations.height + 1 - window.pads.top;
+    return static_cast<double>(std::clamp<std::int64_t>(first, 0, rows)) / static_cast<double>(rows);
+}
+
 Folding cost_of(std::span<const FinnUnit> units, const model::Layer& layer, std::span<const UnitFolding> foldings,
-                const OptionSettings& settings) {
+                const OptionSettings& settings, const ReportFile* report) {
     Folding cost{.cycles = 1};
     std::int64_t stream = 0;
     for (std::size_t i = 0; i < units.size(); ++i) {
-        const auto unit = unit_cost(units[i], layer, foldings[i], settings.flow, settings.mode);
+        auto unit = unit_cost(units[i], layer, foldings[i], settings.flow, settings.mode);
+        if (report)
+            if (const auto better = report->units.find({units[i].kind, units[i].number}); better != report->units.end())
+                better->second.put_into(unit);
         cost.need += unit.need;
         cost.cycles = std::max(cost.cycles, unit.cycles);
         const auto streams = streams_of(units[i], foldings[i]);
@@ -218,7 +237,7 @@ Folding cost_of(std::span<const FinnUnit> units, const model::Layer& layer, std:
         if (converts) cost.need.of[0] += finn::estimate(finn::WidthUnit{stream, streams.in}).lut;
         stream = streams.out;
     }
-    cost.fill = units.empty() ? 0 : fill_of(layer, cost.cycles);
+    cost.fill = !units.empty() && needs_all(layer) ? cost.cycles : 0;
     return cost;
 }
 

@@ -4,7 +4,7 @@
 #include <span>
 #include <vector>
 
-#include "splitter/estimates/hardware.hpp"
+#include "splitter/estimates/report_file.hpp"
 
 namespace fard::splitter {
 
@@ -24,8 +24,11 @@ struct OptionSettings {
 std::vector<LayerOption> options_of(std::span<const model::FinnUnit> units, const model::Layer& layer,
                                     const OptionSettings& settings);
 
-// What a layer takes when its units are folded so.
+// The share of its input that a layer's first output needs; nothing where it needs all of it, which is its fill.
+double lead_of(const model::Layer& layer);
+
+// What a layer takes when its units are folded so; `report`: better figures of some units.
 Folding cost_of(std::span<const model::FinnUnit> units, const model::Layer& layer, std::span<const UnitFolding> foldings,
-                const OptionSettings& settings);
+                const OptionSettings& settings, const ReportFile* report = nullptr);
 
 }  // namespace fard::splitter

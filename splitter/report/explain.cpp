@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "splitter/search/labels.hpp"
+#include "splitter/search/with_parts.hpp"
 
 namespace fard::splitter {
 namespace {
@@ -14,24 +15,16 @@ std::string board_name(const Cluster& cluster, std::size_t board) {
 }
 
 // The layer that takes the most cycles of a stage.
-std::string slowest_layer(const Network& network, const PlannedStage& stage) {
-    const auto first = network.cuts[stage.begin].layers;
-    std::int64_t most = -1;
-    std::string name;
-    for (std::size_t i = 0; i < stage.foldings.size(); ++i) {
-        const auto cycles = network.layers[first + i].foldings[stage.foldings[i]].cycles;
-        if (cycles <= most) continue;
-        most = cycles;
-        name = network.layers[first + i].name;
-    }
-    return name;
+std::string name_of_slowest(const Network& network, const PlannedStage& stage) {
+    const auto name = "layer '" + network.layers[slowest_layer(network, stage, false)].name + "'";
+    return stage.parts > 1 ? fmt::format("{} (one of {} parts)", name, stage.parts) : name;
 }
 
 std::string describe(const Network& network, const Cluster& cluster, const Found& found, const Load& load) {
     const auto name = board_name(cluster, load.board);
     switch (load.what) {
         case Load::What::fabric:
-            return fmt::format("the fabric of {}, layer '{}'", name, slowest_layer(network, found.plan.stages[load.stage]));
+            return fmt::format("the fabric of {}, {}", name, name_of_slowest(network, found.plan.stages[load.stage]));
         case Load::What::processor: return fmt::format("the processor of {}", name);
         case Load::What::way_in: return fmt::format("the network into {}", name);
         case Load::What::way_out: return fmt::format("the network out of {}", name);
@@ -59,9 +52,12 @@ Resources least_of(const Layer& layer) {
     return least;
 }
 
-bool holds(const Board& board, const Network& network, const Layer& layer) {
-    return std::ranges::any_of(layer.foldings,
-                               [&](const Folding& folding) { return (network.stage + folding.need).fits(board.usable); });
+bool holds(const Board& board, const Network& network, const std::vector<Folding>& foldings) {
+    return std::ranges::any_of(foldings, [&](const Folding& folding) { return (network.stage + folding.need).fits(board.usable); });
+}
+bool holds(const Board& board, const Network& network, const Layer& layer) { return holds(board, network, layer.foldings); }
+bool holds_parts(const Board& board, const Network& network, const Layer& layer) {
+    return std::ranges::any_of(layer.parts, [&](const auto& foldings) { return holds(board, network, foldings); });
 }
 
 // How far a folding is beyond a board: the largest share of what is usable.
@@ -125,6 +121,7 @@ std::vector<std::string> inseparable(const Network& network, const Cluster& clus
         reach.push_back(solver.reach(std::numeric_limits<std::int64_t>::max() / 2));
     for (std::size_t cut = 0; cut + 1 < network.cuts.size() && !problem.on_processors; ++cut) {
         if (std::ranges::any_of(reach, [&](const StageSolver::Reach& r) { return r.surely[cut] > cut; })) continue;
+        if (!problem.part_counts[cut].empty()) continue;
         const auto first = network.cuts[cut].layers, last = network.cuts[cut + 1].layers;
         auto least = network.stage;
         for (auto layer = first; layer < last; ++layer)
@@ -167,6 +164,7 @@ Bottleneck bottleneck_of(const Network& network, const Cluster& cluster, const F
 std::optional<std::size_t> fewest_slots(const Network& network, const Cluster& cluster) {
     Problem problem(network, cluster);
     Question question;
+    question.parts = true;
     const auto answer = search_labels(problem, question);
     if (!answer.plan) return std::nullopt;
     return static_cast<std::size_t>(answer.value);
@@ -180,7 +178,9 @@ std::vector<std::string> why_nothing_fits(const Network& network, const Cluster&
             causes.push_back(fmt::format("layer '{}' has no FPGA estimate, and no board's profile says what its processor computes "
                                          "(mmac_per_s); what would do: a board with such a profile", layer.name));
         if (layer.foldings.empty()) continue;
-        if (std::ranges::none_of(cluster.boards, [&](const Board& board) { return holds(board, network, layer); }))
+        if (std::ranges::none_of(cluster.boards, [&](const Board& board) {
+                return holds(board, network, layer) || holds_parts(board, network, layer);
+            }))
             causes.push_back(too_large(network, layer, cluster, others));
     }
     if (causes.empty()) causes = inseparable(network, cluster);

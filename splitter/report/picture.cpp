@@ -88,7 +88,10 @@ class Drawing {
         for (auto copy = std::min<std::size_t>(stage.boards.size(), 4); copy-- > 0;)
             out_ += fmt::format("<rect class=\"{}\" x=\"{}\" y=\"{}\" width=\"{}\" height=\"{}\" rx=\"8\"/>\n", here ? "w" : "s",
                                 x + static_cast<int>(copy) * 5, y - static_cast<int>(copy) * 5, box_width, box_height);
-        put(x + 10, y + 22, fmt::format("stage {}{}", i, stage.boards.size() > 1 ? fmt::format(" x {}", stage.boards.size()) : ""), "t", 15);
+        const auto many = stage.parts > 1            ? fmt::format(" in {} parts", stage.parts)
+                          : stage.boards.size() > 1 ? fmt::format(" x {}", stage.boards.size())
+                                                    : "";
+        put(x + 10, y + 22, fmt::format("stage {}{}", i, many), "t", 15);
         put(x + 10, y + 40, shortened(board_names(cluster_, stage), 32), "m");
         const auto first = network_.cuts[stage.begin].layers, end = network_.cuts[stage.end].layers;
         put(x + 10, y + 58, shortened(network_.layers[first].name, 30), "t");

@@ -4,6 +4,8 @@
 #include <cmath>
 #include <map>
 
+#include "splitter/search/slot_prices.hpp"
+
 namespace fard::splitter {
 namespace {
 
@@ -15,11 +17,15 @@ constexpr double slack = 1 + 1e-12;
 
 struct Label {
     double value = 0;
+    double promise = 0;                // by what it is kept where there are too many
     std::size_t stages = 0;
     std::size_t slots = 0;             // used, of all kinds
     std::vector<std::uint16_t> used;   // by kind
     std::vector<double> loads;         // of tracked kinds: processor, way in, way out, each
     std::size_t last = nobody;         // placement of the last stage, where it matters
+    std::size_t parts = 1;             // of the last stage
+    std::size_t merge = 1;             // parts of the stage before the last one
+    std::size_t fan = 1;               // parts of the stage that comes next: the last one sends each a chunk
     // How it came about.
     std::size_t from_cut = 0, from_label = 0, placement = nobody;
     bool on_processor = false;
@@ -33,7 +39,9 @@ class Search {
           cuts_(problem.network.cuts),
           kinds_(problem.space.kinds),
           labels_(cuts_.size()) {
-        placements_ = placements(problem.space, std::max<std::size_t>(1, question.replicas), most_placements, answer_.complete);
+        in_parts_ = question.parts && problem.has_parts();
+        const auto most = std::max({std::size_t{1}, question.replicas, in_parts_ ? most_parts : 1});
+        placements_ = placements(problem.space, most, most_placements, answer_.complete);
         for (const auto& kind : kinds_) {
             tracked_.push_back(kind.tracked ? loads_ : nobody);
             if (kind.tracked) loads_ += 3;
@@ -73,11 +81,11 @@ class Search {
         for (std::size_t kind = 0; kind < kinds_.size(); ++kind)
             if (label.used[kind] + placement.slots[kind] > kinds_[kind].capacity) return;
         if (question_.stages && label.stages >= *question_.stages) return;
+        if (in_parts_ && placement.replicas > 1) extend_in_parts(cut, number, p);
+        if (placement.replicas > question_.replicas || label.fan != 1) return;
         const auto farthest = reach(placement.fabric, placement.replicas).surely[cut];
-        auto next = arrive(cut, label, p);
+        auto next = arrive(cut, number, p, 1);
         if (!next) return;
-        next->from_cut = cut;
-        next->from_label = number;
         for (auto end = cut + 1; end <= farthest; ++end)
             stage(cut, end, *next, p, false);
         if (!problem_.on_processors) return;
@@ -85,69 +93,117 @@ class Search {
             if (!stage(cut, end, *next, p, true)) break;
     }
 
-    // The label with the chunk handed to a placement, and the placement's slots taken. None: too slow.
-    std::optional<Label> arrive(std::size_t cut, const Label& label, std::size_t p) {
+    // One part on each slot of the placement.
+    void extend_in_parts(std::size_t cut, std::size_t number, std::size_t p) {
         const auto& placement = placements_[p];
+        const auto parts = placement.replicas, fan = labels_[cut][number].fan;
+        if ((cut != 0 && fan != parts) || std::ranges::find(problem_.part_counts[cut], parts) == problem_.part_counts[cut].end()) return;
+        const auto limit = problem_.limit(placement.fabric, 1, question_.period_s);
+        if (!problem_.part_within(placement.fabric, cut, parts, limit)) return;
+        if (auto next = arrive(cut, number, p, parts)) stage(cut, cut + 1, *next, p, false);
+    }
+
+    // The label with the chunk handed to a placement, and the placement's slots taken. None: too slow.
+    std::optional<Label> arrive(std::size_t cut, std::size_t number, std::size_t p, std::size_t parts) {
+        const auto& placement = placements_[p];
+        const auto& label = labels_[cut][number];
         Label next = label;
+        next.from_cut = cut;
+        next.from_label = number;
+        next.parts = parts;
+        next.merge = label.parts;
         ++next.stages;
         next.slots += placement.replicas;
         for (std::size_t kind = 0; kind < kinds_.size(); ++kind)
             next.used[kind] = static_cast<std::uint16_t>(next.used[kind] + placement.slots[kind]);
         if (cut == 0) {
-            if (!hand_on(next, source(problem_.cluster.input_at), &placement, cut)) return std::nullopt;
-        } else if (!hand_on(next, &placements_[label.placement], &placement, cut)) {
+            if (!hand_on(next, source(problem_.cluster.input_at), {&placement, parts}, cut)) return std::nullopt;
+        } else if (!hand_on(next, {&placements_[label.placement], label.parts}, {&placement, parts}, cut)) {
             return std::nullopt;
         }
         next.placement = p;
         return next;
     }
 
+    // Who hands on or takes: replicas or parts.
+    struct Party {
+        const Placement* at = nullptr;  // none: the client
+        std::size_t parts = 1;
+        double slots(std::size_t kind) const { return at ? static_cast<double>(at->slots[kind]) : 0; }
+        // Of the messages of one chunk, how many concern a tracked kind's board, and how many do not.
+        double here(std::size_t kind) const {
+            if (!at) return 0;
+            return parts > 1 ? slots(kind) : slots(kind) / static_cast<double>(at->replicas);
+        }
+        double elsewhere(std::size_t kind) const {
+            return parts > 1 ? static_cast<double>(parts) - slots(kind) : 1 - here(kind);
+        }
+    };
+
     // A board or the client as the placement of one slot; none: the client.
-    const Placement* source(std::optional<std::size_t> at) {
-        if (!at) return nullptr;
+    Party source(std::optional<std::size_t> at) {
+        if (!at) return {};
         end_.slots.assign(kinds_.size(), 0);
         end_.slots[problem_.space.kind_of[*at]] = 1;
         end_.replicas = 1;
-        return &end_;
+        return {&end_};
     }
 
     // What a cut's bytes cost the tracked boards on both sides, and the time that they take. False: too much.
-    bool hand_on(Label& label, const Placement* from, const Placement* to, std::size_t cut) {
+    bool hand_on(Label& label, const Party& from, const Party& to, std::size_t cut) {
         if (question_.least == Least::bytes && cut != 0 && cut + 1 != cuts_.size())
             label.value += static_cast<double>(cuts_[cut].bytes);
         if (question_.least == Least::latency) label.value += way_s(from, to, cuts_[cut].bytes);
         if (!bounded_) return true;
-        const auto share = [](const Placement* placement, std::size_t kind) {
-            return placement ? static_cast<double>(placement->slots[kind]) / static_cast<double>(placement->replicas) : 0;
-        };
         const auto limit = question_.period_s * slack;
-        const auto bytes = cuts_[cut].bytes;
-        if ((!from || !to) && wire_s(problem_.cluster.client, bytes) > limit) return false;
+        const auto bytes = static_cast<double>(cuts_[cut].bytes), each = bytes / static_cast<double>(from.parts);
+        if (!from.at && wire_s(problem_.cluster.client, Traffic{1, bytes * static_cast<double>(to.parts)}) > limit) return false;
+        if (!to.at && wire_s(problem_.cluster.client, Traffic{1, bytes}) > limit) return false;
         for (std::size_t kind = 0; kind < kinds_.size(); ++kind) {
             if (tracked_[kind] == nobody) continue;
             auto* loads = &label.loads[tracked_[kind]];
-            const auto sends = share(from, kind) * (1 - share(to, kind));
-            const auto takes = share(to, kind) * (1 - share(from, kind));
-            loads[0] += (sends + takes) * host_s(board(kind), bytes);
-            loads[1] += takes * wire_s(board(kind).way, bytes);
-            loads[2] += sends * wire_s(board(kind).way, bytes);
+            const auto sends = from.here(kind) * to.elsewhere(kind);
+            const auto takes = to.here(kind) * from.elsewhere(kind);
+            loads[0] += (sends + takes) * host_s(board(kind), Traffic{1, each});
+            loads[1] += takes * wire_s(board(kind).way, Traffic{1, each});
+            loads[2] += sends * wire_s(board(kind).way, Traffic{1, each});
             if (loads[0] > limit || loads[1] > limit || loads[2] > limit) return false;
         }
         return true;
     }
 
-    // By the slowest pair, as evaluate() has it. Placements of one replica.
-    double way_s(const Placement* from, const Placement* to, std::uint64_t bytes) const {
-        const auto end = [&](const Placement* placement, std::size_t& kind) -> End {
-            if (!placement) return {&problem_.cluster.client, nullptr};
-            while (placement->slots[kind] == 0)
-                ++kind;
-            return {&board(kind).way, &board(kind)};
-        };
-        std::size_t sender = 0, receiver = 0;
-        const auto a = end(from, sender), b = end(to, receiver);
-        const bool stays = from && to && sender == receiver && kinds_[sender].tracked;
-        return stays ? 0 : transfer_s(a, b, bytes);
+    // By the slowest pair, as evaluate() has it. Placements of one replica, or of parts.
+    double way_s(const Party& from, const Party& to, std::uint64_t bytes) const {
+        const auto each = static_cast<double>(bytes) / static_cast<double>(from.parts);
+        double slowest = 0;
+        for (const auto sender : kinds_of(from))
+            for (const auto receiver : kinds_of(to)) {
+                if (sender == receiver && sender != nobody && kinds_[sender].tracked) continue;
+                const auto sent = met(from, sender, true) * met(to, sender, false);
+                const auto taken = met(to, receiver, true) * met(from, receiver, false);
+                slowest = std::max(slowest, transfer_s(end(sender), {sent, sent * each}, end(receiver), {taken, taken * each}));
+            }
+        return slowest;
+    }
+    std::vector<std::size_t> kinds_of(const Party& party) const {
+        if (!party.at) return {nobody};
+        std::vector<std::size_t> all;
+        for (std::size_t kind = 0; kind < kinds_.size(); ++kind)
+            if (party.at->slots[kind] > 0) all.push_back(kind);
+        return all;
+    }
+    End end(std::size_t kind) const {
+        if (kind == nobody) return {&problem_.cluster.client, nullptr};
+        return {&board(kind).way, &board(kind)};
+    }
+    // How many of a party one board of a kind meets for a chunk, of those on it or of the others.
+    double met(const Party& party, std::size_t kind, bool on_it) const {
+        if (party.parts == 1) return 1;
+        double own = 0;
+        if (kind != nobody) own = kinds_[kind].tracked ? party.slots(kind) : std::min(1.0, party.slots(kind));
+        // A board that is not tracked has one slot: it is one of the parts, or none of them.
+        if (on_it) return own;
+        return static_cast<double>(party.parts) - (kind != nobody && kinds_[kind].tracked ? own : 0);
     }
 
     // Adds the stage between two cuts. False: no longer one can be added either.
@@ -163,12 +219,53 @@ class Search {
         }
         Label label = arrived;
         label.on_processor = on_processor;
-        if (bounded_ && !bear(label, placement, begin, end, work)) return true;
+        label.fan = 1;
         if (!add_value(label, placement, begin, end, work)) return true;
-        if (end + 1 == cuts_.size() && !hand_on(label, &placement, source(problem_.cluster.output_at), end)) return true;
-        if (question_.least == Least::latency || matters(placement)) label.last = p;
-        keep(end, std::move(label));
+        send_on(label, p, begin, end, work);
+        if (in_parts_ && end + 1 < cuts_.size())
+            for (const auto fan : problem_.part_counts[end]) {
+                label.fan = fan;
+                send_on(label, p, begin, end, work);
+            }
         return true;
+    }
+
+    // Keeps the label if its boards can send to as many as come next.
+    void send_on(Label label, std::size_t p, std::size_t begin, std::size_t end, double work) {
+        const auto& placement = placements_[p];
+        if (bounded_ && !bear(label, placement, begin, end, work)) return;
+        if (end + 1 == cuts_.size() && !hand_on(label, {&placement, label.parts}, source(problem_.cluster.output_at), end)) return;
+        if (question_.least == Least::latency || matters(placement)) label.last = p;
+        label.promise = label.value;
+        if (question_.prices && end + 1 < cuts_.size()) {
+            if (hopeless(label, placement, end)) return;
+            label.promise = promise_of(label, placement, end);
+        }
+        keep(end, std::move(label));
+    }
+
+    // The best that may come of it, at the prices of slots; parts hand on for less than any of their kinds.
+    double promise_of(const Label& label, const Placement& placement, std::size_t cut) const {
+        double rest = std::numeric_limits<double>::infinity();
+        for (std::size_t kind = 0; kind < kinds_.size(); ++kind)
+            if (placement.slots[kind] > 0) rest = std::min(rest, question_.prices->rest_s(cut, kind));
+        double paid = 0;
+        for (std::size_t kind = 0; kind < kinds_.size(); ++kind)
+            paid += question_.prices->price_s(kind) * label.used[kind];
+        return label.value + paid + rest;
+    }
+    bool hopeless(const Label& label, const Placement& placement, std::size_t cut) const {
+        if (label.parts > 1) return false;
+        double all = 0;
+        for (std::size_t kind = 0; kind < kinds_.size(); ++kind)
+            all += question_.prices->price_s(kind) * static_cast<double>(kinds_[kind].capacity);
+        return promise_of(label, placement, cut) - all >= question_.known_s;
+    }
+    // The same before it is known what a stage takes.
+    bool stage_is_hopeless(const Label& arrived, const Placement& placement, std::size_t begin, std::size_t end) const {
+        auto label = arrived;
+        label.value += question_.prices->stage_s(placement.fabric, begin, end);
+        return hopeless(label, placement, end);
     }
 
     // Whether what comes behind depends on where the stage is.
@@ -184,14 +281,16 @@ class Search {
         const auto limit = question_.period_s * slack;
         for (std::size_t kind = 0; kind < kinds_.size(); ++kind) {
             if (placement.slots[kind] == 0) continue;
-            const auto replicas = static_cast<double>(placement.replicas);
+            const auto replicas = label.parts > 1 ? 1 : static_cast<double>(placement.replicas);
             if (tracked_[kind] != nobody) {
                 auto& load = label.loads[tracked_[kind]];
                 load += static_cast<double>(placement.slots[kind]) / replicas * work;
                 if (load > limit) return false;
                 continue;
             }
-            const auto in = cuts_[begin].bytes, out = cuts_[end].bytes;
+            const Traffic in{static_cast<double>(label.merge), static_cast<double>(cuts_[begin].bytes)};
+            const auto fan = static_cast<double>(label.fan);
+            const Traffic out{fan, fan * static_cast<double>(cuts_[end].bytes) / static_cast<double>(label.parts)};
             const auto& way = board(kind).way;
             if ((host_s(board(kind), in) + host_s(board(kind), out) + work) / replicas > limit) return false;
             if (wire_s(way, in) / replicas > limit || wire_s(way, out) / replicas > limit) return false;
@@ -212,9 +311,15 @@ class Search {
                     label.value += work;
                     break;
                 }
+                if (label.parts > 1) {
+                    const auto* part = problem_.fastest_part(placement.fabric, begin, label.parts);
+                    label.value += part->latency / problem_.clock(placement.fabric);
+                    break;
+                }
+                if (question_.prices && end + 1 < cuts_.size() && stage_is_hopeless(label, placement, begin, end)) return false;
                 const auto& fastest = problem_.fastest(placement.fabric, begin, end, answer_.complete);
                 if (!fastest) return false;
-                label.value += static_cast<double>(fastest->latency) / problem_.clock(placement.fabric);
+                label.value += fastest->latency / problem_.clock(placement.fabric);
                 break;
         }
         return true;
@@ -222,7 +327,7 @@ class Search {
 
     // Not worse in anything that counts for the rest.
     bool covers(const Label& a, const Label& b) const {
-        if (a.value > b.value || a.last != b.last) return false;
+        if (a.value > b.value || a.last != b.last || a.parts != b.parts || a.fan != b.fan) return false;
         if (question_.stages && a.stages != b.stages) return false;
         for (std::size_t i = 0; i < a.used.size(); ++i)
             if (a.used[i] > b.used[i]) return false;
@@ -239,7 +344,7 @@ class Search {
         there.push_back(std::move(label));
         if (there.size() <= question_.labels) return;
         answer_.complete = false;
-        there.erase(std::ranges::max_element(there, {}, [](const Label& l) { return std::pair(l.value, l.slots); }));
+        there.erase(std::ranges::max_element(there, {}, [](const Label& l) { return std::pair(l.promise, l.slots); }));
     }
 
     void pick() {
@@ -258,7 +363,7 @@ class Search {
         for (const auto* label = &last; label->placement != nobody; label = &labels_[label->from_cut][label->from_label]) {
             const auto& placement = placements_[label->placement];
             auto& draft = drafts.emplace_back();
-            draft = {label->from_cut, end, label->on_processor, {}, placement.slots};
+            draft = {label->from_cut, end, label->on_processor, {}, placement.slots, label->parts};
             if (!label->on_processor) draft.foldings = foldings(draft, placement);
             end = label->from_cut;
         }
@@ -268,6 +373,12 @@ class Search {
 
     std::vector<std::size_t> foldings(const Problem::Draft& draft, const Placement& placement) {
         bool exact = true;
+        if (draft.parts > 1) {
+            const auto within = problem_.limit(placement.fabric, 1, question_.period_s);
+            return (question_.least == Least::latency ? problem_.fastest_part(placement.fabric, draft.begin, draft.parts)
+                                                      : problem_.part_within(placement.fabric, draft.begin, draft.parts, within))
+                ->foldings;
+        }
         if (question_.least == Least::latency)
             return problem_.fastest(placement.fabric, draft.begin, draft.end, exact)->foldings;
         const auto limit = problem_.limit(placement.fabric, placement.replicas, question_.period_s);
@@ -281,7 +392,7 @@ class Search {
     std::vector<Placement> placements_;
     std::vector<std::size_t> tracked_;  // by kind: its first load
     std::size_t loads_ = 0;
-    bool bounded_ = false;
+    bool bounded_ = false, in_parts_ = false;
     Placement end_;
     std::map<std::pair<std::size_t, std::size_t>, StageSolver::Reach> reach_;  // by fabric and replicas
     std::vector<std::vector<Label>> labels_;                                  // by cut

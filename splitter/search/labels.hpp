@@ -12,6 +12,8 @@
 namespace fard::splitter {
 
 // What makes a plan better: the policy of a strategy.
+class SlotPrices;
+
 struct Question {
     enum class Least {
         slots,    // of plans that keep the period
@@ -23,7 +25,11 @@ struct Question {
     double period_s = std::numeric_limits<double>::infinity();  // no load is larger
     std::optional<std::size_t> stages;                          // exactly so many
     std::size_t replicas = 1;                                   // of one stage, at most
+    bool parts = false;                                         // what is offered in parallel parts may be made so
     std::size_t labels = 2000;                                  // at one cut, at most
+    // For latency: what is sure not to come below `known_s` is left out, and of too many labels those that promise least go.
+    const SlotPrices* prices = nullptr;
+    double known_s = std::numeric_limits<double>::infinity();
 };
 
 struct Answer {

@@ -19,6 +19,7 @@ struct Lattice::Member {
     std::size_t kind = 0;  // in the space; means nothing once members are merged
     std::size_t capacity = 0;
     StageSolver* solver = nullptr;
+    std::vector<PartedStage> parted;
     Resources usable;
     double clock_hz = 0, bytes_per_s = 0, host_s_per_chunk = 0, host_s_per_byte = 0, macs_per_s = 0;
     bool free_ways = false;
@@ -62,6 +63,7 @@ Lattice::Lattice(Problem& problem) : problem_(problem) {
         Member member{kind,
                       own.capacity,
                       &problem.solvers[own.fabric],
+                      problem.parted[own.fabric],
                       board.usable,
                       board.clock_hz,
                       board.way.bytes_per_s,
@@ -80,7 +82,10 @@ Lattice::Lattice(Problem& problem) : problem_(problem) {
         relaxed_.erase(relaxed_.begin() + 1);
     }
     for (auto& member : relaxed_)
-        if (!member.solver) member.solver = merged_.emplace_back(std::make_unique<StageSolver>(problem.network, member.usable)).get();
+        if (!member.solver) {
+            member.solver = merged_.emplace_back(std::make_unique<StageSolver>(problem.network, member.usable)).get();
+            if (problem.has_parts()) member.parted = parted_stages(problem.network, member.usable);
+        }
 }
 
 bool Lattice::can_find() const {
@@ -96,7 +101,8 @@ struct Lattice::Pass {
 
     // So many boards of a member as replicas of a stage.
     struct Move {
-        std::size_t member = 0, replicas = 0;
+        std::size_t member = 0, replicas = 0;  // or so many parts
+        bool in_parts = false;
         std::size_t stride = 0;  // in the lattice
         std::size_t level = 0;   // class of the bytes that it may send or take
         bool ends = false;       // it may send the result
@@ -136,7 +142,7 @@ struct Lattice::Pass {
         for (std::size_t m = 0; m < members.size(); ++m) {
             const auto& member = members[m];
             for (std::size_t r = 1; r <= std::min(member.capacity, most_replicas); ++r) {
-                Move move{m, r, stride * r};
+                Move move{m, r, false, stride * r};
                 const auto cycles = period_s * member.clock_hz * static_cast<double>(r) * (1 + 1e-12);
                 constexpr double most = 9e18;
                 move.limit = static_cast<std::int64_t>(std::floor(std::min(cycles, most)));
@@ -152,9 +158,32 @@ struct Lattice::Pass {
                 thresholds.push_back(bytes);
                 moves.push_back(std::move(move));
             }
+            make_moves_in_parts(m, stride, thresholds);
             stride *= member.capacity + 1;
         }
         make_levels(thresholds);
+    }
+
+    // A stage that begins at a cut where parts are offered, and ends at the next one.
+    void make_moves_in_parts(std::size_t m, std::size_t stride, std::vector<double>& thresholds) {
+        const auto& member = members[m];
+        const auto& cuts = problem.network.cuts;
+        const auto limit = static_cast<std::int64_t>(std::floor(std::min(period_s * member.clock_hz * (1 + 1e-12), 9e18)));
+        for (std::size_t n = 2; n <= std::min(member.capacity, most_parts) && !member.parted.empty(); ++n) {
+            Move move{m, n, true, stride * n};
+            move.limit = limit;
+            for (std::size_t cut = 0; cut < cuts.size(); ++cut)
+                move.reach.push_back(cut);
+            bool any = false;
+            for (const auto& stage : member.parted)
+                if (stage.parts == n && stage.cycles <= limit) move.reach[stage.cut] = stage.cut + 1, any = true;
+            if (!any) continue;
+            const auto bytes = relaxed ? std::numeric_limits<double>::infinity() : most_bytes(member, 1);
+            move.begins = static_cast<double>(cuts.front().bytes) <= bytes;
+            move.ends = static_cast<double>(cuts.back().bytes) <= bytes;
+            thresholds.push_back(bytes);
+            moves.push_back(std::move(move));
+        }
     }
 
     std::vector<std::size_t> processor_reach(const Member& member, std::size_t replicas) const {
@@ -305,6 +334,13 @@ struct Lattice::Pass {
     std::optional<Problem::Draft> stage(const Move& move, std::size_t begin, std::size_t end) const {
         Problem::Draft draft{begin, end, end > move.reach[begin], {}, std::vector<std::size_t>(problem.space.kinds.size())};
         draft.slots[members[move.member].kind] = move.replicas;
+        if (move.in_parts) {
+            const auto* part = problem.part_within(problem.space.kinds[members[move.member].kind].fabric, begin, move.replicas, move.limit);
+            draft.parts = move.replicas;
+            if (!part || end != begin + 1) return std::nullopt;
+            draft.foldings = part->foldings;
+            return draft;
+        }
         if (draft.on_processor) return draft;
         const auto found = members[move.member].solver->fit(begin, end, move.limit);
         if (!found) return std::nullopt;

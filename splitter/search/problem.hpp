@@ -1,8 +1,8 @@
 // A network, a cluster, and what every search over the two asks again and again. Refers to both.
 #pragma once
 
-#include <map>
 #include <optional>
+#include <span>
 #include <vector>
 
 #include "splitter/cost/plan.hpp"
@@ -10,6 +10,16 @@
 #include "splitter/search/stages.hpp"
 
 namespace fard::splitter {
+
+// One of several parts of what lies between a cut and the next one, as it fits a slot.
+struct PartedStage {
+    std::size_t cut = 0, parts = 2;
+    std::vector<std::size_t> foldings;  // of each layer, as the network numbers those of its parts
+    std::int64_t cycles = 0;
+    double latency = 0;
+};
+// All that is offered and fits; by cut, parts and cycles, from few cycles to many.
+std::vector<PartedStage> parted_stages(const Network& network, const Resources& budget);
 
 class Problem {
   public:
@@ -19,6 +29,8 @@ class Problem {
     const Cluster& cluster;
     Space space;
     std::vector<StageSolver> solvers;  // by fabric
+    std::vector<std::vector<PartedStage>> parted;  // by fabric
+    std::vector<std::vector<std::size_t>> part_counts;  // by cut: in how many parts what lies behind it is offered
     bool on_processors = false;        // some layer has no folding, so stages may go to processors
 
     std::int64_t macs(std::size_t begin, std::size_t end) const { return macs_[end] - macs_[begin]; }  // between cuts
@@ -26,6 +38,10 @@ class Problem {
     std::int64_t limit(std::size_t fabric, std::size_t replicas, double period_s) const;
     // The stage with the smallest latency; remembered. `exact` becomes false where that is not sure.
     const std::optional<StageSolver::Solution>& fastest(std::size_t fabric, std::size_t begin, std::size_t end, bool& exact);
+    // The slowest of those within a limit of cycles, or the one with the smallest latency. None: no such parts fit.
+    const PartedStage* part_within(std::size_t fabric, std::size_t cut, std::size_t parts, std::int64_t limit) const;
+    const PartedStage* fastest_part(std::size_t fabric, std::size_t cut, std::size_t parts) const;
+    bool has_parts() const;
     double clock(std::size_t fabric) const { return cluster.boards[space.fabrics[fabric]].clock_hz; }
 
     // The stages of a plan: for each the placement. Boards of a kind are taken in their order.
@@ -34,6 +50,7 @@ class Problem {
         bool on_processor = false;
         std::vector<std::size_t> foldings;
         std::vector<std::size_t> slots;  // by kind
+        std::size_t parts = 1;
     };
     Plan plan_of(const std::vector<Draft>& stages) const;
 
@@ -43,7 +60,7 @@ class Problem {
         bool exact = true;
     };
     std::vector<std::int64_t> macs_;  // before each cut
-    std::map<std::array<std::size_t, 3>, Fastest> fastest_;
+    std::vector<std::vector<std::vector<std::optional<Fastest>>>> fastest_;  // by fabric, begin and stages between
 };
 
 }  // namespace fard::splitter

@@ -70,6 +70,9 @@ class Chooser {
 
 StageSolver::StageSolver(const Network& network, const Resources& budget)
     : network_(network), budget_(budget - network.stage), options_(network.layers.size()) {
+    leads_.push_back(0);
+    for (const auto& layer : network.layers)
+        leads_.push_back(leads_.back() + layer.lead);
     for (std::size_t layer = 0; layer < network.layers.size(); ++layer) {
         const auto& foldings = network.layers[layer].foldings;
         auto& options = options_[layer];

@@ -20,7 +20,7 @@ class StageSolver {
     struct Solution {
         std::vector<std::size_t> foldings;  // of each layer, as the network numbers them
         std::int64_t cycles = 0;
-        std::int64_t latency = 0;  // cycles: the fill of all, and the cycles of the slowest
+        double latency = 0;  // cycles: those of the slowest, once and for each lead, and the fill of all
     };
 
     // For each cut the last cut that a stage from it can reach where no layer takes more than `limit` cycles (the cut
@@ -60,23 +60,14 @@ class StageSolver {
         std::vector<std::vector<Resources>> picked;  // by weighting: sums of those
     };
 
-    // Foldings of every layer that are least by fill and a price for resources, with at most so many cycles.
-    struct Priced {
-        std::size_t limit = 0;                // index into the table's
-        double price = 0;                     // for the whole budget
-        std::vector<std::uint16_t> pick;      // by layer: an option
-        std::vector<double> sum;              // over the layers before: fill and price
-        std::vector<std::int64_t> fill;       // over the layers before
-        std::vector<Resources> need;          // over the layers before
+    // Limits of cycles from few to many, each with how far stages reach within it.
+    struct Rung {
+        std::int64_t limit = 0, least = 0;  // the least cycles beyond the rung before
+        Reach reach;
+        std::vector<double> fill;  // over the layers before: the least of each within the limit
     };
-    struct PriceTable {
-        std::vector<std::int64_t> limits;               // ascending
-        std::vector<std::vector<std::size_t>> blocked;  // by limit: layers before that have no folding within it
-        std::vector<Priced> rows;
-    };
-    const PriceTable& prices();
-    Priced price(std::size_t limit, double price, const std::array<double, Resources::kinds>& of) const;
-    const Priced* best_priced(std::size_t first, std::size_t end);
+    const std::vector<Rung>& ladder();
+    double images(std::size_t first, std::size_t end) const { return 1 + leads_[end] - leads_[first]; }
     Solution solution_of(std::size_t first, const std::vector<std::size_t>& options) const;
 
     void limit_to(std::int64_t limit);
@@ -90,7 +81,8 @@ class StageSolver {
     const Network& network_;
     Resources budget_;
     std::vector<std::vector<Option>> options_;  // by layer
-    std::optional<PriceTable> prices_;
+    std::vector<double> leads_;  // over the layers before
+    std::vector<Rung> ladder_;
     std::map<std::int64_t, Limited> known_;     // by limit
     std::int64_t limit_ = 0;
     const Limited* now_ = nullptr;

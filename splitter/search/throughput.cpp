@@ -67,6 +67,7 @@ class Halving {
         question.period_s = period_s;
         question.stages = stages_;
         question.replicas = problem_.space.slots;
+        question.parts = true;
         question.labels = labels_;
         auto answer = search_labels(problem_, question);
         none = answer.complete && !answer.plan;

@@ -94,7 +94,13 @@ TEST_CASE("split answers mistakes with what to do") {
         std::string part;
     };
     for (const auto& wrong : std::vector<Case>{
-             {{"split", cnv()}, "--board NAME, or --cluster"},
+             {{"split", cnv()}, "--board NAME, --cluster CLUSTER.toml, or --node"},
+             {{"split", cnv(), "--board", "zedboard", "--parts", "Conv_4"}, "must be LAYER=N"},
+             {{"split", cnv(), "--board", "zedboard", "--parts", "Conf_4=2"}, "did you mean Conv_4"},
+             {{"split", cnv(), "--board", "zedboard", "--parts", "Conv_4=9"}, "there can be 2 to 8"},
+             {{"split", cnv(), "--board", "zedboard", "--parts", "Conv_4=3"}, "cannot be made in 3 parts"},
+             {{"split", cnv(), "--board", "zedboard", "--parts", "Conv_4=2", "--strategy", "traffic"}, "makes none"},
+             {{"split", cnv(), "--board", "zedboard", "--report", "r.json"}, "give that folding"},
              {{"split", cnv(), "--board", "zedbord"}, "did you mean zedboard"},
              {{"split", cnv(), "--board", "zedboard", "--boards", "0"}, "--boards"},
              {{"split", cnv(), "--board", "zedboard", "--strategy", "trafic"}, "did you mean traffic"},

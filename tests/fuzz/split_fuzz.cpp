@@ -1,10 +1,11 @@
-// Folding files and cluster files.
+// Folding files, reports and cluster files.
 #include <cstddef>
 #include <cstdint>
 #include <string_view>
 
 #include "splitter/cost/cluster.hpp"
 #include "splitter/estimates/folding_file.hpp"
+#include "splitter/estimates/report_file.hpp"
 
 using namespace fard;
 
@@ -20,6 +21,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         }
         if (!splitter::parse_folding(splitter::folding_json(units), "again")) __builtin_trap();
     }
+    splitter::ReportFile report;
+    static_cast<void>(splitter::add_report(report, text, "fuzz"));
     const auto profile = [](const std::string& name) -> Result<BoardProfile> {
         BoardProfile made;
         made.name = name;

@@ -78,6 +78,53 @@ TEST_CASE("replicas share the chunks evenly") {
         if (load.what == Load::What::fabric && load.board < 2) CHECK(load.seconds == doctest::Approx(5e-3));
 }
 
+namespace {
+
+// The first layer may be made in two parts.
+Network with_parts() {
+    auto network = two_layers();
+    network.layers[0].parts = {{{{{6, 0, 2, 0, 0}}, 6'000, 300}}};
+    return network;
+}
+
+}  // namespace
+
+TEST_CASE("parts each take the whole chunk and hand on their share of the bytes") {
+    const Plan plan{{{0, 1, false, {0}, {0, 1}, 2}, {1, 2, false, {0}, {2}}}};
+    const auto cost = evaluate(with_parts(), boards(3), plan).value();
+    CHECK(cost.stages[0].need.of == std::array<std::int64_t, 5>{6, 0, 2, 0, 0});
+    CHECK(cost.stages[0].latency_s == doctest::Approx(6.3e-3));
+    // The client sends 2,000 bytes, each board takes 1,000; 250 bytes leave each, board 2 takes 500 in two messages.
+    CHECK(cost.period_s == doctest::Approx(10e-3));
+    CHECK(cost.bottleneck.what == Load::What::way_in);
+    CHECK(cost.stages[0].arrive_s == doctest::Approx(1.5e-3 + 10e-3 + 4e-3));
+    CHECK(cost.stages[1].arrive_s == doctest::Approx(2e-3 + 5e-3 + 2.5e-3 + 5e-3));
+    for (const auto& load : cost.loads) {
+        if (load.what == Load::What::fabric && load.board < 2) CHECK(load.seconds == doctest::Approx(6e-3));
+        if (load.what == Load::What::way_out && load.board == 3) CHECK(load.seconds == doctest::Approx(2e-3));
+        if (load.what == Load::What::way_out && load.board < 2) CHECK(load.seconds == doctest::Approx(2.5e-3));
+        if (load.what == Load::What::processor && load.board < 2) CHECK(load.seconds == doctest::Approx(6.5e-3));
+        if (load.what == Load::What::processor && load.board == 2) CHECK(load.seconds == doctest::Approx(5e-3 + 2.02e-3));
+    }
+}
+
+TEST_CASE("a part hands on for nothing to what is on its own board") {
+    auto cluster = boards(2);
+    cluster.boards[0].slots = 2;
+    const Plan plan{{{0, 1, false, {0}, {0, 1}, 2}, {1, 2, false, {0}, {0}}}};
+    const auto cost = evaluate(with_parts(), cluster, plan).value();
+    CHECK(cost.stages[1].arrive_s == doctest::Approx(2e-3 + 2.5e-3 + 2.5e-3 + 2.5e-3));
+    for (const auto& load : cost.loads)
+        if (load.what == Load::What::processor && load.board == 0) CHECK(load.seconds == doctest::Approx(4e-3 + 2.5e-3 + 2.02e-3));
+}
+
+TEST_CASE("parts need a slot each, lie between two cuts, and are made as they were offered") {
+    refused(with_parts(), boards(3), {{{0, 1, false, {0}, {0}, 2}, {1, 2, false, {0}, {2}}}}, "2 parts on 1 slots");
+    refused(with_parts(), boards(3), {{{0, 2, false, {0, 0}, {0, 1}, 2}}}, "more than what lies between two cuts");
+    refused(with_parts(), boards(3), {{{0, 1, false, {1}, {0, 1}, 2}, {1, 2, false, {0}, {2}}}}, "no such folding");
+    refused(two_layers(), boards(3), {{{0, 1, false, {0}, {0, 1}, 2}, {1, 2, false, {0}, {2}}}}, "no such folding");
+}
+
 TEST_CASE("what stays on a board is free, and its processor and ways serve all of its positions") {
     auto cluster = boards(1);
     cluster.boards[0].slots = 2;

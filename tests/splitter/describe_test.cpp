@@ -139,6 +139,60 @@ TEST_CASE("a folding file of another network is refused, and so is what is none"
     refused(R"({"MVAU_hls_0": {"PE": 7}})", "do not divide");
 }
 
+TEST_CASE("a report's figures take the place of estimates, zeros of a synthesis alone") {
+    ReportFile report;
+    REQUIRE(add_report(report, R"({"MVAU_hls_0": {"LUT": 900, "BRAM_18K": 0, "DSP": 0, "URAM": 0}, "total": {"LUT": 1}})", "r.json"));
+    const std::pair key{model::FinnKind::mvau, 0};
+    CHECK(report.units.at(key).lut == 900);
+    CHECK_FALSE(report.units.at(key).bram18);
+    REQUIRE(add_report(report, R"({"MVAU_rtl_0": 4711})", "c.json"));
+    CHECK(report.units.at(key).cycles == 4711);
+    REQUIRE(add_report(report, R"x({"(top)": {"LUT": 5},
+        "StreamingDataflowPartition_1_MVAU_hls_0": {"LUT": "800", "FF": 300, "BRAM_36K": 2, "BRAM_18K": 1, "DSP": 0}})x", "s.json"));
+    CHECK(report.units.at(key).lut == 800);
+    CHECK(report.units.at(key).bram18 == 5);
+    CHECK(report.units.at(key).dsp == 0);
+    CHECK(report.units.at(key).cycles == 4711);
+
+    const auto file = parse_folding(R"({"MVAU_hls_0": {"PE": 1, "SIMD": 1}})", "f.json").value();
+    DescribeSettings settings;
+    settings.folding = &file;
+    settings.estimates.mode = Estimates::finn;
+    const auto model = cnv();
+    const auto before = describe(model, settings).value();
+    settings.report = &report;
+    settings.report_name = "r.json";
+    const auto after = describe(model, settings).value();
+    std::size_t changed = 0;
+    for (std::size_t i = 0; i < before.network.layers.size(); ++i) {
+        const auto& old = before.network.layers[i].foldings.front();
+        const auto& now = after.network.layers[i].foldings.front();
+        if (old.need == now.need) continue;
+        ++changed;
+        CHECK(now.need.of[1] == 300);
+    }
+    CHECK(changed == 1);
+
+    const auto refused = [&](const std::string& json, const std::string& about) {
+        ReportFile other;
+        auto read = add_report(other, json, "r.json");
+        auto message = read ? std::string() : read.error().message;
+        if (read) {
+            settings.report = &other;
+            const auto description = describe(model, settings);
+            REQUIRE_FALSE(description);
+            message = description.error().message;
+        }
+        CHECK_MESSAGE(message.find(about) != std::string::npos, message);
+    };
+    refused("{", "not a JSON file");
+    refused("[]", "one JSON object");
+    refused(R"({"total": {}})", "names no unit");
+    refused(R"({"MVAU_hls_0": {"LUT": -1}})", "'LUT' must be a count");
+    refused(R"({"MVAU_hls_0": "many"})", "must be cycles");
+    refused(R"({"MVAU_hls_99": {"LUT": 3}})", "it is another network's");
+}
+
 TEST_CASE("a folding file is written as it is read") {
     const std::vector<NamedFolding> units{{"MVAU_hls_0", {.pe = 4, .simd = 3, .rtl = false, .ram = finn::RamStyle::distributed, .on_dsp = true}},
                                           {"ConvolutionInputGenerator_rtl_0", {.simd = 3, .rtl = true, .ram = finn::RamStyle::block}},

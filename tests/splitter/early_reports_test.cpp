@@ -4,6 +4,8 @@
 
 #include <map>
 
+#include "splitter/cost/plan.hpp"
+#include "splitter/estimates/options.hpp"
 #include "splitter/finn/estimate.hpp"
 #include "tests/splitter/finn_nodes.hpp"
 #include "tests/splitter/finn_runs.hpp"
@@ -19,7 +21,8 @@ class Report {
     explicit Report(const std::filesystem::path& directory)
         : folding_(read_json(directory / "final_hw_config.json")),
           resources_(read_json(directory / "estimate_layer_resources.json")),
-          cycles_(read_json(directory / "estimate_layer_cycles.json")) {}
+          cycles_(read_json(directory / "estimate_layer_cycles.json")),
+          simulated_(read_json(directory / "rtlsim_performance.json").at("latency_cycles").get<double>()) {}
 
     // rows x columns, `vectors` of an image; thresholds where `outputs` are given.
     void matrix(std::int64_t columns, std::int64_t rows, std::int64_t vectors, DataType weights,
@@ -28,12 +31,18 @@ class Report {
         finn::MatrixUnit unit{multipliers(name, weights, inputs, outputs), columns, rows, vectors};
         unit.multipliers.simd = folding_.at(name).at("SIMD");
         check(name, unit);
+        layer_.kind = model::LayerKind::convolution;
+        layer_.mw = columns, layer_.mh = rows, layer_.vectors = vectors;
+        end_layer();
     }
     void depthwise(std::int64_t channels, std::int64_t outputs, DataType type) {
         const auto name = next("Vector_Vector_Activate_Batch");
         const auto weights = DataType::sint(type.bits());
         check(name, finn::DepthwiseUnit{
                         multipliers(name, weights, type, type), channels, {3, 3}, {outputs, outputs}});
+        layer_.kind = model::LayerKind::depthwise;
+        layer_.mw = 9, layer_.vectors = outputs * outputs;
+        end_layer();
     }
     void window(std::int64_t channels, std::int64_t kernel, std::int64_t stride, std::int64_t input,
                 DataType type) {
@@ -48,14 +57,32 @@ class Report {
                                      .input = {input, input},
                                      .output = {output, output},
                                      .type = type});
+        const auto pads = 2 * layer_.window.pads.top;
+        layer_.window.kernel = {kernel, kernel};
+        layer_.window.input = {input - pads, input - pads};
     }
     void padding(std::int64_t channels, std::int64_t padded) {
         const auto name = next("FMPadding_Batch");
+        layer_.window.pads.top = 1;
         check(name, finn::PaddingUnit{channels, folding_.at(name).at("SIMD"), {padded, padded}});
     }
     void pool(std::int64_t channels, std::int64_t kernel) {
         const auto name = next("Pool_Batch");
         check(name, finn::PoolUnit{channels, folding_.at(name).at("PE"), {kernel, kernel}, {1, 1}});
+        layer_.kind = model::LayerKind::global_pool;
+        end_layer();
+    }
+
+    // Of one image through all of it on one board, over what their simulation took.
+    double latency_ratio() const {
+        splitter::Cluster cluster;
+        splitter::Board board{.name = "board", .clock_hz = 1};
+        board.way = cluster.client = {1e30, 0};
+        cluster.boards = {board};
+        const splitter::Plan plan{{{0, 1, false, std::vector<std::size_t>(network_.layers.size()), {0}}}};
+        auto network = network_;
+        network.cuts = {{0, 1}, {network_.layers.size(), 1}};
+        return splitter::evaluate(network, cluster, plan).value().latency_s / simulated_;
     }
 
     std::size_t compared() const { return compared_; }    // figures that are not zero
@@ -73,7 +100,18 @@ class Report {
         return m;
     }
 
+    // Units up to here are one layer of the network.
+    void end_layer() {
+        auto& layer = network_.layers.emplace_back();
+        layer.lead = splitter::lead_of(layer_);
+        const bool whole = layer_.kind == model::LayerKind::global_pool || layer_.vectors == 1;
+        layer.foldings = {{{}, layer_cycles_, whole ? layer_cycles_ : 0}};
+        layer_ = {};
+        layer_cycles_ = 0;
+    }
+
     void check(const std::string& name, const finn::Unit& unit) {
+        layer_cycles_ = std::max(layer_cycles_, cycles_.at(name).get<std::int64_t>());
         const auto ours = finn::estimate(unit, finn::Version::early);
         const auto theirs = figures(resources_.at(name), cycles_.at(name));
         CHECK_MESSAGE(ours.cycles == theirs.cycles, name);
@@ -88,6 +126,10 @@ class Report {
     }
 
     json folding_, resources_, cycles_;
+    double simulated_;
+    splitter::Network network_;
+    model::Layer layer_;  // whose units come now
+    std::int64_t layer_cycles_ = 0;
     std::map<std::string, int> numbers_;
     std::size_t compared_ = 0, different_ = 0;
     bool cycles_equal_ = true;
@@ -122,6 +164,7 @@ TEST_CASE("the published report of MobileNetV1 W4A4") {
     MESSAGE(report.different() << " of " << report.compared() << " figures differ");
     CHECK(report.cycles_equal());
     CHECK(report.compared() >= 70);
+    CHECK(report.latency_ratio() == doctest::Approx(0.87).epsilon(0.01));
     CHECK(report.different() == 0);
 }
 
@@ -148,6 +191,7 @@ TEST_CASE("the published report of CNV W1A1") {
     MESSAGE(report.different() << " of " << report.compared() << " figures differ");
     CHECK(report.cycles_equal());
     CHECK(report.compared() >= 20);
+    CHECK(report.latency_ratio() == doctest::Approx(1.055).epsilon(0.01));
     CHECK(report.different() == 0);
 }
 

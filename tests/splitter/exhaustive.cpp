@@ -29,30 +29,34 @@ class Everything {
     struct Best {
         std::vector<std::size_t> cycles, latency;  // empty: nothing fits
     };
-    const Best& best_of(std::size_t begin, std::size_t end, std::size_t board) {
-        auto [place, added] = known_.try_emplace({begin, end, board});
+    const Best& best_of(std::size_t begin, std::size_t end, std::size_t board, std::size_t parts) {
+        auto [place, added] = known_.try_emplace({begin, end, board, parts});
         if (!added) return place->second;
         const auto first = network_.cuts[begin].layers, last = network_.cuts[end].layers;
         std::vector<std::size_t> now(last - first);
         for (auto layer = first; layer < last; ++layer)
-            if (network_.layers[layer].foldings.empty()) return place->second;
-        auto least_cycles = std::numeric_limits<std::int64_t>::max(), least_latency = least_cycles;
+            if (network_.layers[layer].foldings_of(parts).empty()) return place->second;
+        auto least_cycles = std::numeric_limits<std::int64_t>::max();
+        auto least_latency = std::numeric_limits<double>::infinity();
         for (bool more = true; more;) {
             auto need = network_.stage;
-            std::int64_t cycles = 0, fill = 0;
+            std::int64_t cycles = 0;
+            double fill = 0, images = 1;
             for (auto layer = first; layer < last; ++layer) {
-                const auto& folding = network_.layers[layer].foldings[now[layer - first]];
+                const auto& folding = network_.layers[layer].foldings_of(parts)[now[layer - first]];
                 need += folding.need;
                 cycles = std::max(cycles, folding.cycles);
-                fill += folding.fill;
+                fill += static_cast<double>(folding.fill);
+                images += network_.layers[layer].lead;
             }
             if (need.fits(cluster_.boards[board].usable)) {
                 if (cycles < least_cycles) least_cycles = cycles, place->second.cycles = now;
-                if (cycles + fill < least_latency) least_latency = cycles + fill, place->second.latency = now;
+                const auto latency = fill + images * static_cast<double>(cycles);
+                if (latency < least_latency) least_latency = latency, place->second.latency = now;
             }
             more = false;
             for (std::size_t i = 0; i < now.size() && !more; ++i) {
-                more = ++now[i] < network_.layers[first + i].foldings.size();
+                more = ++now[i] < network_.layers[first + i].foldings_of(parts).size();
                 if (!more) now[i] = 0;
             }
         }
@@ -75,10 +79,22 @@ class Everything {
         }
     }
 
+    bool offered(const PlannedStage& stage) const {
+        for (auto layer = network_.cuts[stage.begin].layers; layer < network_.cuts[stage.end].layers; ++layer)
+            if (network_.layers[layer].foldings_of(stage.boards.size()).empty()) return false;
+        return true;
+    }
+
     // Every multiset of free slots of boards of one fabric.
     void choose_boards(std::size_t board, std::size_t end) {
         if (board == cluster_.boards.size()) {
-            if (!plan_.stages.back().boards.empty()) from(end);
+            const auto stage = plan_.stages.back();
+            if (stage.boards.empty()) return;
+            from(end);
+            if (stage.on_processor || end != stage.begin + 1 || stage.boards.size() < 2 || !offered(stage)) return;
+            plan_.stages.back().parts = stage.boards.size();
+            from(end);
+            plan_.stages.back().parts = 1;
             return;
         }
         choose_boards(board + 1, end);
@@ -101,7 +117,7 @@ class Everything {
             for (auto& stage : plan_.stages) {
                 stage.foldings.clear();
                 if (stage.on_processor) continue;
-                const auto& best = best_of(stage.begin, stage.end, stage.boards.front());
+                const auto& best = best_of(stage.begin, stage.end, stage.boards.front(), stage.parts);
                 stage.foldings = latency ? best.latency : best.cycles;
             }
             const auto cost = evaluate(network_, cluster_, plan_);
@@ -117,7 +133,7 @@ class Everything {
     std::vector<std::size_t> free_;
     bool processors_ = false;
     Plan plan_;
-    std::map<std::array<std::size_t, 3>, Best> known_;
+    std::map<std::array<std::size_t, 4>, Best> known_;
     Exhaustive best_;
 };
 

@@ -56,6 +56,24 @@ void add_cuts(Network& network, const std::vector<std::vector<std::size_t>>& rea
     }
 }
 
+// Some layers in two to four parts: each takes less, but not half, and some no fewer cycles.
+void offer_parts(Dice& dice, Network& network) {
+    for (auto& layer : network.layers) {
+        if (layer.foldings.empty() || dice.one_in(2)) continue;
+        for (std::int64_t parts = 2; parts <= 4; ++parts) {
+            auto& list = layer.parts.emplace_back();
+            if (dice.one_in(3)) continue;
+            for (auto folding : layer.foldings) {
+                folding.cycles = std::max<std::int64_t>(1, folding.cycles / dice.whole(1, parts));
+                folding.fill = folding.fill / dice.whole(1, parts);
+                for (auto& need : folding.need.of)
+                    need = need * dice.whole(1, 4) / 4;
+                list.push_back(folding);
+            }
+        }
+    }
+}
+
 Board small_board(Dice& dice, int kind) {
     Board board{.name = "b", .profile = std::string(1, static_cast<char>('a' + kind))};
     for (auto& amount : board.usable.of)
@@ -84,6 +102,7 @@ RandomProblem small_problem(std::uint32_t seed) {
         auto& layer = network.layers.emplace_back();
         layer.name = "layer" + std::to_string(i);
         layer.macs = dice.whole(10, 3000);
+        if (dice.one_in(2)) layer.lead = dice.real(0, 1);
         bytes.push_back(static_cast<std::uint64_t>(dice.whole(1, 4000)));
         if (processors && dice.one_in(3)) continue;
         for (auto n = dice.whole(1, 3); n > 0; --n) {
@@ -109,6 +128,7 @@ RandomProblem small_problem(std::uint32_t seed) {
     cluster.client = {dice.real(1e6, 1e7), dice.real(0, 1e-3)};
     if (dice.one_in(5)) cluster.input_at = static_cast<std::size_t>(dice.whole(0, boards - 1));
     if (dice.one_in(5)) cluster.output_at = static_cast<std::size_t>(dice.whole(0, boards - 1));
+    if (dice.one_in(2)) offer_parts(dice, network);
     return problem;
 }
 
@@ -127,11 +147,13 @@ RandomProblem large_problem(std::uint32_t seed, std::size_t layers, std::size_t 
         layer.name = "layer" + std::to_string(i);
         layer.macs = columns * next * pixels;
         layer.parameters = columns * next;
+        const bool whole = dice.one_in(20);  // needs all of its input
+        layer.lead = whole ? 0 : 1.0 / 16;
         for (std::int64_t parallel = 1; parallel <= columns * next && parallel <= 16'384; parallel *= 2) {
             const auto cycles = layer.macs / parallel;
             const auto bram = (4 * parallel + 35) / 36 * ((layer.parameters / parallel + 511) / 512);
-            layer.foldings.push_back({{{300 + 14 * parallel, 200 + 20 * parallel, bram, 0, 0}}, cycles, cycles / 16 + 10});
-            layer.foldings.push_back({{{300 + 6 * parallel, 200 + 14 * parallel, bram, 0, (parallel + 1) / 2}}, cycles, cycles / 16 + 10});
+            layer.foldings.push_back({{{300 + 14 * parallel, 200 + 20 * parallel, bram, 0, 0}}, cycles, whole ? cycles : 0});
+            layer.foldings.push_back({{{300 + 6 * parallel, 200 + 14 * parallel, bram, 0, (parallel + 1) / 2}}, cycles, whole ? cycles : 0});
         }
         bytes.push_back(static_cast<std::uint64_t>(pixels * next / 2));
         channels = next;

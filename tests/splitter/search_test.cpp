@@ -1,7 +1,8 @@
-#include "splitter/search/search.hpp"
+#include "splitter/search/with_parts.hpp"
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstdlib>
 
@@ -64,6 +65,43 @@ TEST_CASE("no strategy is better than throughput, or shorter than latency") {
         }
         CHECK(quickest->cost.latency_s <= best->cost.latency_s);
         CHECK(best->cost.period_s <= quickest->cost.period_s);
+    }
+}
+
+TEST_CASE("a layer too large for any board is made in parts, in small clusters and in large ones") {
+    for (const std::size_t boards : {6, 24}) {
+        auto problem = large_problem(3, 12, boards, 2);
+        auto& network = problem.network;
+        auto& large = network.layers[5];
+        large.foldings = {{{{1'000, 1'000, 900, 0, 0}}, 200'000, 10'000}};  // the larger kind gives 448 BRAM18
+        int offers = 0;
+        const auto offer = [&](std::size_t layer) {
+            if (!network.layers[layer].parts.empty()) return false;
+            ++offers;
+            auto& parts = network.layers[layer].parts;
+            for (std::int64_t n = 2; n <= 8; ++n)
+                for (auto folding : network.layers[layer].foldings) {
+                    if (parts.size() + 1 < static_cast<std::size_t>(n)) parts.emplace_back();
+                    folding.need.of[2] = (folding.need.of[2] + n - 1) / n;
+                    folding.cycles = (folding.cycles + n - 1) / n;
+                    folding.fill /= n;
+                    parts.back().push_back(folding);
+                }
+            return true;
+        };
+        CHECK_FALSE(search(network, problem.cluster, {Strategy::throughput, {}}));
+        for (const auto strategy : {Strategy::throughput, Strategy::latency}) {
+            const auto found = search_with_parts(network, problem.cluster, {strategy, {}}, offer);
+            REQUIRE_MESSAGE(found, found.error().message);
+            CHECK(offers > 0);
+            const auto& stages = found->plan.stages;
+            const auto split = std::ranges::find_if(stages, [](const PlannedStage& stage) { return stage.begin == 5; });
+            REQUIRE(split != stages.end());
+            CHECK(split->parts >= 3);
+            CHECK(found->bound_s <= found->value_s(strategy) * (1 + 1e-9));
+        }
+        const auto simple = search_with_parts(network, problem.cluster, {Strategy::occupancy, {}}, offer);
+        CHECK_FALSE(simple);
     }
 }
 

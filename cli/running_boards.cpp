@@ -1,0 +1,41 @@
+#include "cli/running_boards.hpp"
+
+namespace fard::cli {
+namespace {
+
+using namespace splitter;
+
+constexpr double usual_mbit = 1000, usual_us = 50;  // of computers, whose port no profile knows
+
+Result<BoardProfile> profile_of(const wire::BoardRow& row, const std::filesystem::path& profiles) {
+    std::error_code ignored;
+    for (const auto& label : row.state.labels)
+        if (label.find('/') == label.npos && std::filesystem::exists(profiles / (label + ".toml"), ignored))
+            return load_board_profile(profiles, label);
+    return load_board_profile(profiles, "computer");
+}
+
+}  // namespace
+
+Result<Cluster> running_boards(const wire::Status& status, const std::filesystem::path& profiles, const Fractions& fractions) {
+    Cluster cluster;
+    for (const auto& row : status.boards) {
+        BoardSettings settings;
+        std::size_t slots = 0;
+        for (const auto& device : row.state.devices)
+            if (device.healthy) slots += device.slots;
+        if (slots == 0) continue;
+        settings.slots = slots;
+        const auto profile = profile_of(row, profiles);
+        if (!profile) return fail(profile.error());
+        if (!profile->network) settings.mbit_per_s = usual_mbit, settings.latency_us = usual_us;
+        auto board = board_of(*profile, row.member.name, settings, fractions);
+        if (!board) return fail(board.error());
+        cluster.boards.push_back(std::move(*board));
+    }
+    if (cluster.boards.empty()) return fail(Fault::invalid_input, "no board of the cluster has a healthy device; see `fard status`");
+    cluster.client = way_at(usual_mbit, usual_us);
+    return cluster;
+}
+
+}  // namespace fard::cli

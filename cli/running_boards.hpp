@@ -1,0 +1,17 @@
+// The boards of a cluster that is up, as the splitter plans for them.
+#pragma once
+
+#include <filesystem>
+
+#include "base/result.hpp"
+#include "runtime/peer/messages_client.hpp"
+#include "splitter/cost/cluster.hpp"
+
+namespace fard::cli {
+
+// A board whose node manager has a profile's name as a label is such a board, any other a plain computer; slots are those of its
+// devices. Boards without a healthy device are left out. Errors: invalid_input (none is left), those of the profiles.
+Result<splitter::Cluster> running_boards(const wire::Status& status, const std::filesystem::path& profiles,
+                                         const splitter::Fractions& fractions);
+
+}  // namespace fard::cli
