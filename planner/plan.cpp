@@ -130,10 +130,15 @@ class Search {
     }
 
     Result<> by_turns() {
+        const auto fewest = fewest_slots(network_, repeated(cluster_, question_.rounds));
+        if (!fewest) {
+            note({Fault::refused, "no plan fits"});
+            return {};
+        }
         for (std::size_t copies = 1; copies <= question_.rounds; ++copies) {
             const auto many = repeated(cluster_, copies);
             const auto most = std::min(copies * slots_, network_.cuts.size() - 1);
-            const auto least = (copies - 1) * slots_ + 1;
+            const auto least = std::max((copies - 1) * slots_ + 1, *fewest);
             for (auto stages = question_.stages.value_or(least); stages <= most; ++stages) {
                 for (const auto strategy : strategies())
                     if (auto r = propose(many, {strategy, stages}); !r) return r;

@@ -20,6 +20,9 @@ Result<Planned> planned_at(const Setting& setting, const Ask& ask, double fracti
     if (!described) return fail(described.error());
     Wish wish;
     wish.run.chunks = ask.chunks;
+    // No more than keeps all boards at work: what waits would be taken in before results are given out, and the time from the
+    // first result to the last say too much.
+    if (ask.steady) wish.window = std::max<std::size_t>(32, 8 * ask.boards);
     return plan_network(*described, *cluster, {}, wish);
 }
 

