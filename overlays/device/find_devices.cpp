@@ -4,6 +4,7 @@
 #include "overlays/device/kept_device.hpp"
 #include "overlays/emulated/kept_emulated.hpp"
 #include "overlays/soft/kernels/kernels.hpp"
+#include "overlays/zynq/kept_zynq.hpp"
 
 namespace fard {
 namespace {
@@ -24,7 +25,7 @@ Result<> find_cpu(const BoardSetup& setup, KeptDevices& found) {
 
 // One row for each kind, in the order in which boards offer them; the CPU, which is always there, is the last.
 using Find = Result<> (*)(const BoardSetup& setup, KeptDevices& found);
-constexpr Find kinds[] = {find_emulated, find_cpu};
+constexpr Find kinds[] = {find_zynq, find_emulated, find_cpu};
 
 }  // namespace
 

@@ -12,6 +12,7 @@
 #include "overlays/device/device.hpp"
 #include "overlays/emulated/faults.hpp"
 #include "overlays/profiles/board_profile.hpp"
+#include "overlays/zynq/fabric_setup.hpp"
 
 namespace fard {
 
@@ -20,6 +21,7 @@ struct BoardSetup {
     int cpu_slots = 2;                      // overlays that the CPU device offers to hold at once
     std::optional<BoardProfile> emulated;   // it is to behave like such a board
     std::vector<EmulatedFault> faults = {};  // of that
+    std::optional<zynq::FabricSetup> fabric = {};  // its FPGA, where it has one of its own
 };
 
 // One device, for as long as the node manager lives. Lives on its loop; nothing waits.

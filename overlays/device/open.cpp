@@ -6,6 +6,7 @@
 #include "overlays/emulated/emulated_device.hpp"
 #include "overlays/reference/reference_device.hpp"
 #include "overlays/soft/soft_device.hpp"
+#include "overlays/zynq/open_zynq.hpp"
 
 namespace fard {
 namespace {
@@ -25,7 +26,7 @@ struct Kind {
     Result<std::unique_ptr<Device>> (*open)(const DeviceAccess& access);
 };
 constexpr Kind kinds[] = {
-    {"emulated", open_emulated_device}, {"soft", open_soft}, {"reference", open_reference}};
+    {"zynq", open_zynq_device}, {"emulated", open_emulated_device}, {"soft", open_soft}, {"reference", open_reference}};
 
 }  // namespace
 

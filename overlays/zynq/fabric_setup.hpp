@@ -16,6 +16,11 @@ struct Roots {
     std::filesystem::path run = "/run/fard";  // what is loaded, until the next boot
 };
 
+// The same places below another root.
+inline Roots roots_below(const std::filesystem::path& root) {
+    return {root / "sys", root / "sys/kernel/config", root / "lib/firmware", root / "dev", root / "run/fard"};
+}
+
 struct FabricSetup {
     Roots roots;
     std::string part;                         // the board's: "xc7z020clg484-1"
