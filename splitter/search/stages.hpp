@@ -65,7 +65,16 @@ class StageSolver {
         std::int64_t limit = 0, least = 0;  // the least cycles beyond the rung before
         Reach reach;
         std::vector<double> fill;  // over the layers before: the least of each within the limit
+        // The same with a price on resources: what the whole budget is worth, and sums of fill and price over the layers before.
+        struct Priced {
+            double budget = 0;
+            std::vector<double> sum;
+        };
+        std::vector<Priced> priced;
     };
+    void price(Rung& rung) const;
+    double least_fill(const Rung& rung, std::size_t first, std::size_t end) const;
+    void spend_on_fill(std::size_t first, std::int64_t limit, std::vector<std::size_t>& chosen) const;
     const std::vector<Rung>& ladder();
     double images(std::size_t first, std::size_t end) const { return 1 + leads_[end] - leads_[first]; }
     Solution solution_of(std::size_t first, const std::vector<std::size_t>& options) const;

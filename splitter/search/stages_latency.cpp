@@ -3,6 +3,7 @@
 // A ladder of limits says how far stages reach with so many cycles. The lowest rung on which a stage fits is about its slowest
 // layer's cycles; no stage has fewer than those beyond the rung below. Where layers have fill, branch and bound looks further.
 #include <algorithm>
+#include <array>
 #include <limits>
 
 #include "splitter/search/stages.hpp"
@@ -12,7 +13,7 @@ namespace {
 
 constexpr std::size_t many_rungs = 300;  // with more limits than that, neighbours are one
 constexpr double rung_step = 1.03;
-constexpr std::size_t rungs_tried = 6;
+constexpr std::size_t rungs_tried = 12;
 constexpr int least_steps = 100;  // with fewer, branch and bound is not worth its preparation
 constexpr double infinite = std::numeric_limits<double>::infinity();
 
@@ -112,6 +113,9 @@ const std::vector<StageSolver::Rung>& StageSolver::ladder() {
         else if (i == 0 || i + 1 == all.size() || static_cast<double>(all[i + 1]) > static_cast<double>(ladder_.back().limit) * rung_step)
             ladder_.push_back({all[i], least, {}, {}});
     }
+    const bool with_fill = std::ranges::any_of(options_, [](const auto& options) {
+        return std::ranges::any_of(options, [](const Option& option) { return option.fill > 0; });
+    });
     for (auto& rung : ladder_) {
         rung.reach = reach(rung.limit);
         rung.fill.push_back(0);
@@ -122,8 +126,69 @@ const std::vector<StageSolver::Rung>& StageSolver::ladder() {
             const bool any = least != std::numeric_limits<std::int64_t>::max();
             rung.fill.push_back(rung.fill.back() + (any ? static_cast<double>(least) : 0));
         }
+        if (with_fill) price(rung);
     }
     return ladder_;
+}
+
+// Whatever the price, no stage within the limit has less fill than the sum of what its layers choose by it, less the price of the
+// whole budget.
+void StageSolver::price(Rung& rung) const {
+    constexpr std::array<std::array<double, Resources::kinds>, 3> weightings = {{{1, 0, 0, 0, 0}, {0, 0, 1, 0, 0}, {1, 1, 1, 0, 1}}};
+    for (const auto& weighting : weightings)
+        for (const double worth : {0.25, 1.0, 4.0}) {
+            auto& priced = rung.priced.emplace_back();
+            std::array<double, Resources::kinds> each{};
+            for (std::size_t k = 0; k < Resources::kinds; ++k) {
+                const auto share = worth * static_cast<double>(rung.limit) * weighting[k];
+                priced.budget += share;
+                each[k] = share / static_cast<double>(std::max<std::int64_t>(1, budget_.of[k]));
+            }
+            priced.sum.push_back(0);
+            for (const auto& options : options_) {
+                double least = infinite;
+                for (const auto& option : options) {
+                    if (option.cycles > rung.limit) continue;
+                    auto sum = static_cast<double>(option.fill);
+                    for (std::size_t k = 0; k < Resources::kinds; ++k)
+                        sum += each[k] * static_cast<double>(option.need.of[k]);
+                    least = std::min(least, sum);
+                }
+                priced.sum.push_back(priced.sum.back() + (least < infinite ? least : 0));
+            }
+        }
+}
+
+double StageSolver::least_fill(const Rung& rung, std::size_t first, std::size_t end) const {
+    auto least = rung.fill[end] - rung.fill[first];
+    for (const auto& priced : rung.priced)
+        least = std::max(least, priced.sum[end] - priced.sum[first] - priced.budget);
+    return least;
+}
+
+// What is left of the budget goes to the layers whose fill it makes least, the most for its price first.
+void StageSolver::spend_on_fill(std::size_t first, std::int64_t limit, std::vector<std::size_t>& chosen) const {
+    Resources need;
+    for (std::size_t i = 0; i < chosen.size(); ++i)
+        need += options_[first + i][chosen[i]].need;
+    for (;;) {
+        double best = 0;
+        std::size_t layer = 0, choice = 0;
+        for (std::size_t i = 0; i < chosen.size(); ++i) {
+            const auto& now = options_[first + i][chosen[i]];
+            if (now.fill == 0) continue;
+            for (std::size_t o = 0; o < options_[first + i].size(); ++o) {
+                const auto& option = options_[first + i][o];
+                if (option.fill >= now.fill || option.cycles > limit || !(need - now.need + option.need).fits(budget_)) continue;
+                const auto gain = static_cast<double>(now.fill - option.fill) / std::max(1e-6, option.weights[0] - now.weights[0]);
+                if (gain <= best) continue;
+                best = gain, layer = i, choice = o;
+            }
+        }
+        if (best == 0) return;
+        need += options_[first + layer][choice].need - options_[first + layer][chosen[layer]].need;
+        chosen[layer] = choice;
+    }
 }
 
 double StageSolver::latency_bound(std::size_t begin, std::size_t end) {
@@ -133,7 +198,7 @@ double StageSolver::latency_bound(std::size_t begin, std::size_t end) {
     for (const auto& rung : ladder()) {
         const auto cycles = factor * static_cast<double>(rung.least);
         if (cycles >= least) break;
-        if (rung.reach.possibly[begin] >= end) least = std::min(least, cycles + rung.fill[last] - rung.fill[first]);
+        if (rung.reach.possibly[begin] >= end) least = std::min(least, cycles + least_fill(rung, first, last));
     }
     return least;
 }
@@ -146,9 +211,14 @@ std::optional<StageSolver::Solution> StageSolver::fastest(std::size_t begin, std
     std::size_t tried = 0;
     for (const auto& rung : ladder()) {
         if (rung.reach.surely[begin] < end) continue;
-        if (best && images(first, last) * static_cast<double>(rung.least) + rung.fill[last] - rung.fill[first] >= best->latency) break;
-        auto found = fit(begin, end, rung.limit);
-        if (found && (!best || found->latency < best->latency)) best = std::move(found);
+        if (best && images(first, last) * static_cast<double>(rung.least) >= best->latency) break;
+        limit_to(rung.limit);
+        std::vector<std::size_t> chosen;
+        if (fits(first, last, &chosen) == Answer::yes) {
+            spend_on_fill(first, rung.limit, chosen);
+            auto found = solution_of(first, chosen);
+            if (!best || found.latency < best->latency) best = std::move(found);
+        }
         if (++tried == rungs_tried) break;
     }
     if (best && best->latency <= latency_bound(begin, end)) return best;
