@@ -1,5 +1,6 @@
 #include "jobs/container.hpp"
 
+#include <fcntl.h>
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -53,6 +54,8 @@ JobConfig config_of(const wire::JobConfig& message) {
     config.package_dir = message.package_dir;
     config.device_id = spec.device;
     config.device_kind = message.device_kind;
+    config.slot = message.slot;
+    if (::fcntl(job_device_fd, F_GETFD) >= 0) config.device_fd = job_device_fd;  // a job has no other descriptors yet
     return config;
 }
 

@@ -14,8 +14,8 @@ Result<> Container::pump_device() {
             if (auto looked = look_around(); !looked) return looked;
         if (draining_) return {};
         const auto moved = move_chunks();
-        if (!moved) return fail(moved.error());
         if (auto looked = look_at_device(); !looked) return looked;
+        if (!moved) return fail(moved.error());
         if (!links_settled_)
             if (auto settled = settle_links(); !settled) return settled;
         if (device_loaded_ && inside_.empty() && !holding_ && conveyor_->fd() < 0) return pump();

@@ -1,6 +1,9 @@
 #include "jobs/overlay_runner.hpp"
 
 #include <algorithm>
+#include <charconv>
+
+#include "jobs/result_check.hpp"
 
 namespace fard {
 
@@ -34,6 +37,11 @@ Duration limit_of(const Device& device, const Manifest& manifest) {
     return 2s + 20 * std::chrono::nanoseconds(static_cast<std::int64_t>(static_cast<double>(cycles) * 1e3 / build->clock_mhz));
 }
 
+// What loading anew may mend.
+bool is_stuck(const Error& error) {
+    return error.fault == Fault::timed_out || error.fault == Fault::io;
+}
+
 TimePoint now() {
     return std::chrono::steady_clock::now();
 }
@@ -56,7 +64,32 @@ Result<OverlayRunner> OverlayRunner::load(const JobConfig& config) {
     if (!device) return fail(device.error());
     OverlayRunner runner(std::move(*package), std::move(*device));
     if (auto begun = runner.begin_load(); !begun) return fail(begun.error());
+    if (auto begun = runner.begin_check(config); !begun) return fail(begun.error());
     return runner;
+}
+
+// A CPU is not held against itself.
+Result<> OverlayRunner::begin_check(const JobConfig& config) {
+    const auto wish = config.params.find("verify");
+    if (wish == config.params.end()) return {};
+    std::uint64_t every = 0;
+    const auto& text = wish->second;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), every);
+    if (error != std::errc{} || end != text.data() + text.size() || every == 0)
+        return fail(Fault::invalid_input, "position '{}': verify is '{}', not a whole number from 1 on", config.name, text);
+    if (device_->info().part.empty()) return {};
+    auto check = ResultCheck::begin(package_, every, device_->ready_fd());
+    if (!check) return fail(check.error());
+    check_ = std::move(*check);
+    return {};
+}
+
+OverlayRunner::OverlayRunner(OverlayRunner&&) noexcept = default;
+OverlayRunner& OverlayRunner::operator=(OverlayRunner&&) noexcept = default;
+OverlayRunner::~OverlayRunner() = default;
+
+int OverlayRunner::fd() const {
+    return check_ ? check_->fd() : device_->ready_fd();
 }
 
 Result<> OverlayRunner::begin_load() {
@@ -88,6 +121,7 @@ Result<> OverlayRunner::submit(Held& held) {
     for (const auto& tensor : held.chunk.tensors)
         inputs.push_back(tensor.bytes());
     std::vector<MutableBytes> outputs;
+    held.done = false;
     held.result.index = held.chunk.index;
     held.result.tensors.clear();
     held.result.tensors.reserve(package_.manifest.outputs.size());
@@ -99,36 +133,59 @@ Result<> OverlayRunner::submit(Held& held) {
 Result<> OverlayRunner::put(Chunk chunk) {
     auto& held = held_.emplace_back();
     held.chunk = std::move(chunk);
+    if (check_ && check_->wants(held.chunk)) held.check = check_->compute(held.chunk);
     return loaded_ ? submit(held) : Result<>{};
 }
 
 Result<std::optional<Chunk>> OverlayRunner::take() {
     if (!loaded_) {
         const auto up = bring_up();
+        if (!up && is_stuck(up.error())) {
+            if (auto recovered = recover(up.error()); !recovered) return fail(recovered.error());
+            return std::nullopt;
+        }
         if (!up) return fail(up.error());
         if (!*up) return std::nullopt;
     }
     if (held_.empty()) return std::nullopt;
-    const auto done = device_->complete();
-    if (!done && done.error().fault == Fault::timed_out) {
-        if (auto recovered = recover(done.error()); !recovered) return fail(recovered.error());
+    const auto finished = finish_oldest();
+    if (!finished && is_stuck(finished.error())) {
+        if (auto recovered = recover(finished.error()); !recovered) return fail(recovered.error());
         return std::nullopt;
     }
-    if (!done) return fail(done.error());
-    if (!*done) return std::nullopt;
+    if (!finished) return fail(finished.error());
+    if (!*finished) return std::nullopt;
     stuck_in_a_row_ = 0;
     auto result = std::move(held_.front().result);
     held_.pop_front();
     return result;
 }
 
+// Whether its result is there, and right as far as that is checked.
+Result<bool> OverlayRunner::finish_oldest() {
+    auto& oldest = held_.front();
+    if (check_) check_->clear();
+    if (!oldest.done) {
+        const auto done = device_->complete();
+        if (!done) return fail(done.error());
+        oldest.done = done->has_value();
+    }
+    if (!oldest.done || (oldest.check && !oldest.check->done.load(std::memory_order_acquire))) return false;
+    if (!oldest.check) return true;
+    const auto same = same_results(*oldest.check, oldest.result, device_->info().id);
+    if (same) return true;
+    device_->unload();  // what it holds is not to be trusted
+    return fail(same.error());
+}
+
 // Loads anew what is stuck; the chunks follow when it is up.
 Result<> OverlayRunner::recover(const Error& error) {
-    if (++stuck_in_a_row_ >= most_in_a_row)
-        return fail(Fault::timed_out, "{}; {} times in a row", error.message, stuck_in_a_row_);
-    if (auto begun = begin_load(); !begun) return begun;
     news_ = {DeviceNews::State::stuck, error.message};
-    return {};
+    if (++stuck_in_a_row_ >= most_in_a_row)
+        return fail(error.fault, "{}; {} times in a row", error.message, stuck_in_a_row_);
+    auto begun = begin_load();
+    news_ = {DeviceNews::State::stuck, error.message};
+    return begun;
 }
 
 Result<Chunk> OverlayRunner::run(const Chunk& chunk) {

@@ -12,14 +12,21 @@
 
 namespace fard {
 
+class ResultCheck;
+struct StageWork;
+
 // Owned by the job, used on its thread. A device that is stuck (a chunk's deadline passed) is loaded anew, and gets the
-// chunks that it had; after three times without a chunk done in between that is the job's error.
+// chunks that it had; after three times without a chunk done in between that is the job's error. With the parameter
+// `verify = N` each N-th chunk is computed on the CPU, too, and a device that gives another result is treated like that.
 class OverlayRunner final : public Conveyor {
   public:
     // Opens the package and the device that a job's configuration names, and begins to load the one onto the other.
     // Errors: those of Package::open, open_device and Device::load; invalid_input (the configuration names no
     // overlay, or one whose inputs or outputs are not the position's).
     static Result<OverlayRunner> load(const JobConfig& config);
+    OverlayRunner(OverlayRunner&&) noexcept;
+    OverlayRunner& operator=(OverlayRunner&&) noexcept;
+    ~OverlayRunner() override;
 
     // The overlay's outputs for the chunk's tensors, with the chunk's index: waits for the device, so only for a job that
     // computes in process() more than that. Errors: those of the device.
@@ -30,7 +37,7 @@ class OverlayRunner final : public Conveyor {
     Result<std::optional<Chunk>> take() override;
     bool loaded() const override { return loaded_; }
     std::optional<DeviceNews> news() override { return std::exchange(news_, std::nullopt); }
-    int fd() const override { return device_->ready_fd(); }
+    int fd() const override;
     std::uint64_t reloads() const override { return device_->counts().reloads; }
     std::uint64_t late() const override { return device_->counts().late; }
 
@@ -40,16 +47,21 @@ class OverlayRunner final : public Conveyor {
     struct Held {
         Chunk chunk;   // until its result is there
         Chunk result;  // the device writes into it
+        bool done = false;
+        std::shared_ptr<StageWork> check;  // none: this one is not checked
     };
     OverlayRunner(Package package, std::unique_ptr<Device> device);
     Result<> begin_load();
     Result<bool> bring_up();
+    Result<> begin_check(const JobConfig& config);
     Result<> submit(Held& held);
+    Result<bool> finish_oldest();
     Result<> recover(const Error& error);
 
     Package package_;
     std::unique_ptr<Device> device_;
     Duration chunk_limit_;
+    std::unique_ptr<ResultCheck> check_;
     std::deque<Held> held_;  // the oldest first
     bool loaded_ = false;
     TimePoint load_deadline_;

@@ -63,7 +63,7 @@ class EmulatedDevice final : public Device {
     }
 
     Result<> load(const Package& package, TimePoint deadline) override {
-        unload();
+        drop();
         const auto build = build_of(package.manifest);
         if (!build) return fail(build.error());
         if (auto fits = check_fits(**build, memory_.figures()); !fits) return fits;
@@ -100,11 +100,9 @@ class EmulatedDevice final : public Device {
     }
 
     void unload() override {
-        up_ = false;
-        name_.clear();
-        chunks_.clear();
-        worker_.drop();
-        time_->sleep();
+        if (fabric_up_) slot_.step = static_cast<std::uint32_t>(SlotStep::idle);
+        fabric_up_ = false;
+        drop();
     }
 
     std::size_t depth() const override { return depth_; }
@@ -146,6 +144,15 @@ class EmulatedDevice final : public Device {
     DeviceCounts counts() const override { return counts_; }
 
   private:
+    // What this user of the fabric had; the fabric itself keeps its overlay.
+    void drop() {
+        up_ = false;
+        name_.clear();
+        chunks_.clear();
+        worker_.drop();
+        time_->sleep();
+    }
+
     struct Chunk {
         std::uint64_t tag = 0;
         std::vector<MutableBytes> outputs;

@@ -32,5 +32,6 @@ static_assert(sizeof(JobPage) <= job_page_bytes);
 
 inline constexpr int job_control_fd = 3;  // SOCK_SEQPACKET to the node manager
 inline constexpr int job_page_fd = 4;     // the memfd, if there is one
+inline constexpr int job_device_fd = 5;   // what comes with the device, if anything does
 
 }  // namespace fard

@@ -28,14 +28,16 @@ class DrivenJob {
 
     void tell_raw(std::string_view packet) const;  // any bytes
 
-    // The next message, which must be a Message. Errors: failed (it is another one: JOB_FAILED's reason),
+    // The next message but for what it says of its device, which must be a Message. Errors: failed (it is another one: JOB_FAILED's reason),
     // timed_out.
     template <typename Message>
     Result<Message> hear(Duration patience = std::chrono::seconds(10)) {
-        auto body = hear_any(patience);
-        if (!body) return fail(body.error());
-        if (auto* message = body->as<Message>()) return std::move(*message);
-        return unexpected(*body);
+        for (;;) {
+            auto body = hear_any(patience);
+            if (!body) return fail(body.error());
+            if (auto* message = body->as<Message>()) return std::move(*message);
+            if (!body->is<wire::JobDevice>()) return unexpected(*body);
+        }
     }
 
     int wait();  // for its end; the status of waitpid

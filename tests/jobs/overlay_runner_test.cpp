@@ -1,0 +1,126 @@
+// An overlay on an emulated device that fails, and comes right again.
+#include "jobs/overlay_runner.hpp"
+
+#include <doctest/doctest.h>
+#include <poll.h>
+
+#include <cstdlib>
+
+#include "model/model.hpp"
+#include "overlays/emulated/board_memory.hpp"
+#include "tests/links/link_world.hpp"
+
+using namespace fard;
+using namespace fard::testing;
+
+namespace {
+
+BoardProfile quick_board() {
+    BoardProfile profile;
+    profile.name = profile.title = "quick";
+    profile.part.value = "xc7z020clg484-1";
+    for (const char* name : {"lut", "ff", "bram18", "uram", "dsp"})
+        profile.resources[name].value = 1000;
+    profile.fabric.emplace().slots.value = 1;
+    profile.fabric->clock_mhz.value = 100;
+    profile.host.emplace();
+    profile.network.emplace().mbit_per_s.value = 100;
+    profile.reload.emplace() = {{1, ""}, {100, ""}, {100'000, ""}};  // 2 ms
+    return profile;
+}
+
+// The fully connected layers of CnvW2A2 at a millisecond each.
+Package classifier(const std::filesystem::path& dir) {
+    const char* const root = std::getenv("FARD_SOURCE_ROOT");
+    const auto network = model::Model::load(std::filesystem::path(root ? root : ".") / "apps/two_stage_bnn/cnv_w2a2.onnx").value();
+    const auto stages = model::cut(network, {{"Threshold_conv_5"}}).value();
+    Manifest manifest;
+    manifest.name = "classifier";
+    manifest.inputs = stages.at(1).inputs;
+    manifest.outputs = stages.at(1).outputs;
+    auto& build = manifest.hardware.emplace_back();
+    build.clock_mhz = 100;
+    build.latency_cycles = build.interval_cycles = 100'000;
+    return Package::write(dir, manifest, {{"stage.onnx", stages.at(1).onnx}}).value();
+}
+
+struct Rig {
+    explicit Rig(const std::string& fault)
+        : memory(BoardMemory::make(quick_board(), {parse_fault(fault).value()}).value()), package(classifier(dir.path / "package")) {
+        config.name = "classifier";
+        config.inputs = package.manifest.inputs;
+        config.outputs = package.manifest.outputs;
+        config.package_dir = package.dir;
+        config.device_id = "fabric0";
+        config.device_kind = "emulated";
+        config.device_fd = memory.fd();
+    }
+
+    // Puts `count` chunks through; what came out, in order, or the error.
+    Result<std::vector<std::string>> run(std::uint64_t count) {
+        auto runner = OverlayRunner::load(config);
+        if (!runner) return fail(runner.error());
+        std::vector<std::string> results;
+        std::uint64_t put = 0;
+        while (results.size() < count) {
+            while (put < count && put < results.size() + runner->depth()) {
+                Chunk chunk;
+                chunk.index = put++;
+                chunk.tensors.emplace_back(std::string(package.manifest.inputs[0].wire_bytes(), static_cast<char>(chunk.index)));
+                if (auto in = runner->put(std::move(chunk)); !in) return fail(in.error());
+            }
+            auto done = runner->take();
+            if (const auto news = runner->news(); news && news->state == DeviceNews::State::stuck) whys.push_back(news->why);
+            if (!done) return fail(done.error());
+            if (*done) {
+                CHECK((*done)->index == results.size());
+                results.emplace_back((*done)->tensors[0].text());
+            } else {
+                pollfd polled{runner->fd(), POLLIN, 0};
+                ::poll(&polled, 1, 1000);
+            }
+        }
+        reloads = runner->reloads();
+        return results;
+    }
+
+    LinkDir dir;
+    BoardMemory memory;
+    Package package;
+    JobConfig config;
+    std::vector<std::string> whys;
+    std::uint64_t reloads = 0;
+};
+
+}  // namespace
+
+TEST_CASE("a device that fails once is loaded anew, and every chunk comes out right and in order") {
+    Rig healthy("freeze@1000:1");
+    const auto right = healthy.run(8).value();
+    CHECK(healthy.reloads == 1);
+    for (const std::string fault : {"load-request@1", "load-init@1", "load-write@1", "load-complete@1", "dma@3", "stuck@3", "wrong@3"}) {
+        CAPTURE(fault);
+        Rig rig(fault);
+        rig.config.params["verify"] = "1";
+        const auto results = rig.run(8);
+        REQUIRE_MESSAGE(results, results.error().message);
+        CHECK(*results == right);
+        CHECK(rig.reloads == 2);
+        CHECK(rig.whys.size() == 1);
+    }
+}
+
+TEST_CASE("a device that fails three times in a row ends the job with the reason, told before") {
+    Rig rig("load-init@1*");
+    const auto error = rig.run(1).error();
+    CHECK(error.fault == Fault::io);
+    CHECK(error.message.find("write init error") != std::string::npos);
+    CHECK(error.message.find("3 times in a row") != std::string::npos);
+    CHECK(rig.whys.size() == 3);
+}
+
+TEST_CASE("verify must be a number") {
+    Rig rig("dma@1000");
+    rig.config.params["verify"] = "often";
+    CHECK(rig.run(1).error().fault == Fault::invalid_input);
+}
