@@ -19,7 +19,7 @@ class Words {
     explicit Words(std::string_view line) : rest_(line) {}
 
     std::string_view next() {
-        const auto end = std::min(rest_.find(' '), rest_.size());
+        const auto end = static_cast<std::size_t>(std::ranges::find(rest_, ' ') - rest_.begin());
         const auto word = rest_.substr(0, end);
         rest_.remove_prefix(std::min(end + 1, rest_.size()));
         return word;
@@ -51,7 +51,7 @@ class Parser {
     Result<Schedule> parse(std::string_view text) {
         if (text.size() > max_bytes) return fail(Fault::invalid_input, "a schedule of {} bytes; {} at most", text.size(), max_bytes);
         while (!text.empty()) {
-            const auto end = std::min(text.find('\n'), text.size());
+            const auto end = static_cast<std::size_t>(std::ranges::find(text, '\n') - text.begin());
             ++number_;
             if (auto r = line(text.substr(0, end)); !r) return fail(r.error());
             text.remove_prefix(std::min(end + 1, text.size()));

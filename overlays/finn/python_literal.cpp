@@ -1,5 +1,7 @@
 #include "overlays/finn/python_literal.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <charconv>
 #include <optional>
@@ -41,12 +43,19 @@ class Parser {
         return word();
     }
 
+    template <typename Value>
+    static Literal of(Value value) {
+        Literal literal;
+        literal.value = std::move(value);
+        return literal;
+    }
+
     Result<Literal> dictionary(int depth) {
         ++at_;
         Literal::Dictionary entries;
         for (;;) {
             skip_blanks();
-            if (take('}')) return Literal{std::move(entries)};
+            if (take('}')) return of(std::move(entries));
             const auto key = text();
             if (!key) return fail(key.error());
             skip_blanks();
@@ -65,12 +74,12 @@ class Parser {
         Literal::List items;
         for (;;) {
             skip_blanks();
-            if (take(end)) return Literal{std::move(items)};
+            if (take(end)) return of(std::move(items));
             auto item = value(depth + 1);
             if (!item) return item;
             items.push_back(std::move(*item));
             skip_blanks();
-            if (!take(',') && peek() != end) return wrong(std::string("a ',' or '") + end + "' is missing");
+            if (!take(',') && peek() != end) return wrong(fmt::format("a ',' or '{}' is missing", end));
         }
     }
 
