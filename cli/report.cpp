@@ -66,8 +66,19 @@ std::string summary_json(const RunSummary& summary, const std::optional<std::vec
                          {"replays", summary.replays},
                          {"duplicates_dropped", summary.duplicates_dropped},
                          {"reloads", summary.reloads}};
+    if (const auto late = lateness_text(summary); !late.empty()) json["invalid"] = late.substr(0, late.size() - 1);
     if (top) json["top"] = top_json(*top, labels);
     return json.dump(-1, ' ', false, ordered_json::error_handler_t::replace);
+}
+
+std::string lateness_text(const RunSummary& summary) {
+    std::string text;
+    for (const auto& row : summary.stages)
+        if (row.stats.late * 100 > row.stats.chunks)
+            text += fmt::format("{} of {} chunks of '{}' on {} came later than the emulated board would give them (this machine "
+                                "is too slow, or too busy): the figures of this run do not count\n",
+                                row.stats.late, row.stats.chunks, row.name, row.board);
+    return text;
 }
 
 std::string bytes_text(std::uint64_t bytes) {
@@ -118,6 +129,7 @@ std::string summary_text(const RunSummary& summary) {
     if (summary.replays || summary.duplicates_dropped || summary.attempts > 1)
         text += fmt::format("replays: {}, duplicates dropped: {}, coordinators: {}\n", summary.replays,
                             summary.duplicates_dropped, summary.attempts);
+    text += lateness_text(summary);
     if (summary.stages.empty()) return text;
     std::vector<std::vector<std::string>> rows;
     for (const auto& row : summary.stages)

@@ -25,6 +25,9 @@ std::string summary_text(const RunSummary& summary);  // a few lines and a table
 std::string table_text(const std::vector<std::string>& head,
                        const std::vector<std::vector<std::string>>& rows);
 
+// Which emulated devices were late for more than 1 % of their chunks, so that the run's figures do not count; "" for none.
+std::string lateness_text(const RunSummary& summary);
+
 std::string bytes_text(std::uint64_t bytes);  // "150.5 kB"
 
 }  // namespace fard::cli

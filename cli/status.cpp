@@ -41,6 +41,22 @@ std::string devices_text(const wire::BoardState& state) {
     return text;
 }
 
+const char* state_name(std::uint8_t state) {
+    switch (state) {
+        case 1: return "loading";
+        case 2: return "loaded";
+        case 3: return "stuck";
+        default: return "idle";
+    }
+}
+
+nlohmann::ordered_json loaded_json(const wire::DeviceState& device) {
+    auto slots = nlohmann::ordered_json::array();
+    for (const auto& slot : device.loaded)
+        slots.push_back({{"state", state_name(slot.state)}, {"overlay", slot.overlay}, {"name", slot.name}, {"why", slot.why}});
+    return slots;
+}
+
 std::string status_json(const wire::Status& status) {
     using nlohmann::ordered_json;
     ordered_json boards = ordered_json::array(), runs = ordered_json::array(), lost = ordered_json::array();
@@ -53,7 +69,9 @@ std::string status_json(const wire::Status& status) {
                                {"slots", device.slots},
                                {"slots_free", i < row.state.slots_free.size() ? row.state.slots_free[i] : 0},
                                {"healthy", device.healthy},
-                               {"detail", device.detail}});
+                               {"detail", device.detail},
+                               {"part", device.part},
+                               {"loaded", loaded_json(device)}});
         }
         boards.push_back({{"name", row.member.name},
                           {"peer", row.member.peer.hex},
@@ -120,6 +138,21 @@ std::string one_line(std::string text) {
     return text;
 }
 
+// What each FPGA holds: "zed1 fabric0 (zedboard)  loaded  two_stage_bnn.first  1f3a5c7e".
+std::string fabrics_text(const wire::Status& status) {
+    std::vector<std::vector<std::string>> rows;
+    for (const auto& board : status.boards)
+        for (const auto& device : board.state.devices)
+            for (std::size_t slot = 0; slot < device.loaded.size(); ++slot) {
+                const auto& at = device.loaded[slot];
+                rows.push_back({name_among(status, board.member),
+                                device.loaded.size() > 1 ? fmt::format("{}.{}", device.id, slot) : device.id,
+                                device.part, state_name(at.state), at.name,
+                                at.overlay.substr(0, 8), one_line(at.why)});
+            }
+    return rows.empty() ? "" : "\n" + table_text({"board", "fabric", "part", "state", "overlay", "id", ""}, rows);
+}
+
 void add_run(std::string& text, const wire::RunState& run) {
     if (!run.places.empty()) text += fmt::format("  {}  on {}\n", run.run.hex.substr(0, 8), places_text(run));
     if (!run.reason.empty()) text += fmt::format("  {}  {}\n", run.run.hex.substr(0, 8), one_line(run.reason));
@@ -163,6 +196,7 @@ std::string status_text(const wire::Status& status) {
     if (text.find(" (!)") != std::string::npos)
         text += "(!) several boards have this name; give each its own with --name\n";
     text += unheard;
+    text += fabrics_text(status);
     if (!runs.empty()) text += "\n" + table_text({"run", "app", "phase", "results", "owner", "age"}, runs) + more;
     return text;
 }

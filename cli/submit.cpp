@@ -5,8 +5,10 @@
 #include <cstdio>
 #include <mutex>
 #include <optional>
+#include <set>
 
 #include "cli/array_file.hpp"
+#include "cli/cluster_status.hpp"
 #include "cli/commands.hpp"
 #include "cli/console.hpp"
 #include "cli/cut_model.hpp"
@@ -285,17 +287,31 @@ Result<ApiOptions> place_to_run(const Request& request, const Options& options) 
     auto fardd = find_fardd();
     if (!fardd) return fail(fardd.error());
     const auto& cluster = request.app.cluster;
-    if (!cluster.profile.empty())
-        return fail(Fault::unsupported,
-                    "{}: board profile '{}' needs an emulated device, which this fard does not have",
-                    request.app.file.string(), cluster.profile);
     place.embedded = LocalClusterOptions{};
     place.embedded->boards = cluster.boards ? cluster.boards : static_cast<std::uint32_t>(request.app.jobs());
     place.embedded->slots = cluster.slots;
+    place.embedded->profile = cluster.profile;
     place.embedded->fardd = std::move(*fardd);
     place.embedded->jobs_dirs = request.jobs_dirs;
     if (auto found_all = check_programs(request.app, *place.embedded); !found_all) return fail(found_all.error());
     return place;
+}
+
+// What the boards of a running cluster are like, those with an FPGA.
+Result<std::vector<BoardProfile>> profiles_of(const std::vector<Address>& doors) {
+    std::vector<BoardProfile> profiles;
+    const auto status = cluster_status(doors);
+    if (!status) return profiles;  // the submission says what is wrong with the cluster
+    std::set<std::string> names;
+    for (const auto& board : status->boards)
+        for (const auto& device : board.state.devices)
+            if (!device.part.empty()) names.insert(board.state.labels.begin(), board.state.labels.end());
+    if (names.empty()) return profiles;
+    const auto directory = find_board_profiles();
+    if (!directory) return fail(directory.error());
+    for (const auto& name : names)  // a label may also be somebody's own
+        if (auto profile = load_board_profile(*directory, name)) profiles.push_back(std::move(*profile));
+    return profiles;
 }
 
 void print_outcome(const Request& request, const RunSummary& summary, const Watcher& watcher) {
@@ -322,8 +338,12 @@ Result<> submit(const Options& options) {
     auto place = place_to_run(*request, options);
     if (!place) return fail(place.error());
     progress.show("cutting and packing " + request->app.name);
-    auto packed = pack_app(request->app);
+    const auto profiles = place->doors.empty() ? Result<std::vector<BoardProfile>>() : profiles_of(place->doors);
+    if (!profiles) return fail(profiles.error());
+    auto packed = pack_app(request->app, *profiles);
     if (!packed) return fail(packed.error());
+    for (const auto& remark : packed->notes)
+        note(remark);
     request->directory.reset();
     auto feed = read_feed(*request, *packed, progress);
     if (!feed) return fail(feed.error());

@@ -9,6 +9,7 @@
 #include "cli/jobs_dirs.hpp"
 #include "client/cluster_files.hpp"
 #include "client/local_cluster.hpp"
+#include "overlays/emulated/board_memory.hpp"
 
 namespace fard::cli {
 namespace {
@@ -18,10 +19,23 @@ CommandSpec spec() {
             "start a local cluster, until `fard down`",
             {},
             {{"boards", "N", "how many boards (6)"},
-             {"slots", "N", "overlays that each board's CPU holds at once (2)"},
+             {"profile", "NAME", "emulate boards of this kind: zedboard, zcu102, ... (none: plain computers)"},
+             {"slots", "N", "overlays that each board's CPU, or its emulated fabric, holds at once (2; as its profile says)"},
+             {"fault", "KIND@N", "what the first emulated board is to do wrong, as dma@5; may be repeated", true},
              {"jobs-dir", "DIR", "where job programs are, before fard's own; may be repeated", true},
              {"tcp", "", "tcp on loopback instead of ipc sockets"},
              {"json", "", "print where it is as one JSON object"}}};
+}
+
+// Before any board starts.
+Result<> check_profile(const std::string& name) {
+    if (name.empty()) return {};
+    const auto directory = find_board_profiles();
+    if (!directory) return fail_in("--profile", directory.error());
+    const auto profile = load_board_profile(*directory, name);
+    if (!profile) return fail_in("--profile", profile.error());
+    const auto figures = figures_of(*profile);
+    return figures ? Result<>() : fail_in("--profile", figures.error());
 }
 
 Result<> up(const Options& options) {
@@ -32,6 +46,13 @@ Result<> up(const Options& options) {
     if (!slots) return fail(slots.error());
     wanted.boards = static_cast<std::uint32_t>(*boards);
     wanted.slots = static_cast<std::uint32_t>(*slots);
+    wanted.profile = options.text("profile");
+    if (auto checked = check_profile(wanted.profile); !checked) return checked;
+    wanted.faults = options.texts("fault");
+    for (const auto& fault : wanted.faults)
+        if (auto parsed = parse_fault(fault); !parsed) return fail_in("--fault", parsed.error());
+    if (!wanted.faults.empty() && wanted.profile.empty())
+        return fail(Fault::invalid_input, "--fault: only emulated boards have some; give a --profile");
     wanted.tcp = options.given("tcp");
     auto jobs_dirs = read_jobs_dirs(options);
     if (!jobs_dirs) return fail(jobs_dirs.error());

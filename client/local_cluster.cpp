@@ -207,7 +207,12 @@ Result<> LocalCluster::Impl::launch_one(Board& board) {
     if (&board != &boards.front()) spec.args.insert(spec.args.end(), {"--seed", boards.front().door.text()});
     for (const auto& dir : options.jobs_dirs)
         spec.args.insert(spec.args.end(), {"--jobs-dir", dir.string()});
-    if (options.slots) spec.args.insert(spec.args.end(), {"--slots", std::to_string(options.slots)});
+    if (options.slots)
+        spec.args.insert(spec.args.end(), {options.profile.empty() ? "--slots" : "--fabric-slots", std::to_string(options.slots)});
+    if (!options.profile.empty()) spec.args.insert(spec.args.end(), {"--profile", options.profile});
+    if (&board == &boards.front())
+        for (const auto& fault : options.faults)
+            spec.args.insert(spec.args.end(), {"--fault", fault});
     int log = -1;
     if (options.detached) {
         auto lock = BoardLock::take(directory, board.name);

@@ -30,6 +30,8 @@ Result<std::filesystem::path> find_jobs(const std::filesystem::path& fardd);
 struct LocalClusterOptions {
     std::uint32_t boards = 1;
     std::uint32_t slots = 0;  // per board, 0: the device's own
+    std::string profile = {};              // that each board emulates, "" for none; `slots` are then its fabric's
+    std::vector<std::string> faults = {};  // of the first board, as KIND@N
     bool tcp = false;         // tcp on loopback instead of ipc
     bool detached = false;
     std::filesystem::path directory;  // of a detached cluster

@@ -1,10 +1,12 @@
 #include "client/packing.hpp"
 
+#include <algorithm>
 #include <utility>
 
 #include "model/layers/subgraph.hpp"
 #include "model/model.hpp"
 #include "overlays/package/package.hpp"
+#include "splitter/emit/stage_hardware.hpp"
 
 namespace fard {
 namespace {
@@ -28,44 +30,92 @@ wire::AppSpec outline(const AppFile& app) {
     return spec;
 }
 
+// Whether a position may get an FPGA; where it says nothing it does if there is one.
+bool may_be_hardware(const AppFile::Position& position) {
+    return position.device != "soft" && position.device != "reference";
+}
+
+// A plan for each kind of board that the stage fits on.
+Result<> plan(const AppFile::Position& position, const model::Stage& stage, const std::vector<BoardProfile>& profiles,
+              Manifest& manifest, std::vector<std::string>& notes) {
+    if (profiles.empty() || !may_be_hardware(position)) return {};
+    const auto model = model::Model::parse(stage.onnx, manifest.name);
+    if (!model) return fail(model.error());
+    std::string refusals;
+    for (const auto& profile : profiles) {
+        const bool known = std::ranges::any_of(
+            manifest.hardware, [&](const Hardware& build) { return same_part(build.part, profile.part.value); });
+        if (known || !profile.fabric) continue;
+        auto build = splitter::plan_hardware(*model, profile);
+        if (!build && build.error().fault == Fault::refused) {
+            auto whole = splitter::plan_hardware(*model, profile, splitter::Fractions::all(1.0));
+            if (whole) {
+                notes.push_back(fmt::format("position '{}' takes more of a {} than FINN deems safe for timing closure ({}); the plan "
+                                            "uses all of it", position.name, profile.name, build.error().message));
+                build = std::move(whole);
+            }
+        }
+        if (build) {
+            manifest.hardware.push_back(std::move(*build));
+        } else {
+            refusals += fmt::format("{}on {}: {}", refusals.empty() ? "" : "; ", profile.name, build.error().message);
+        }
+    }
+    if (manifest.hardware.empty() && !refusals.empty() && position.device != "any")
+        return fail(Fault::refused, "position '{}' fits no board of the cluster: {}; cut the model into more stages, or let the "
+                                    "position run on a CPU (device = \"soft\")",
+                    position.name, refusals);
+    if (!refusals.empty()) notes.push_back(fmt::format("position '{}': {}", position.name, refusals));
+    return {};
+}
+
 // One stage as a package; gives its id and its archive.
-Result<PackedArchive> pack_stage(const std::string& name, model::Stage& stage) {
+Result<PackedArchive> pack_stage(const std::string& name, const AppFile::Position& position, model::Stage& stage,
+                                 const std::vector<BoardProfile>& profiles, std::vector<std::string>& notes) {
     Manifest manifest;
     manifest.name = name;
     manifest.inputs = stage.inputs;
     manifest.outputs = stage.outputs;
     manifest.layers = stage.layers;
+    if (auto planned = plan(position, stage, profiles, manifest, notes); !planned) return fail(planned.error());
     std::map<std::string, std::string> files;
     files.emplace("stage.onnx", std::move(stage.onnx));
     return pack_archive(std::move(manifest), std::move(files));
 }
 
+// What the packages of an app are made with.
+struct Packing {
+    const std::vector<BoardProfile>& profiles;
+    PackedApp& packed;
+};
+
 // The parts of a stage, each as a package of its own.
-Result<> pack_parts(const std::string& name, std::uint32_t count, const model::Stage& stage, wire::PositionSpec& position,
-                    PackedApp& packed) {
+Result<> pack_parts(const std::string& name, const AppFile::Position& from, const model::Stage& stage, wire::PositionSpec& position,
+                    const Packing& packing) {
     const auto parsed = model::Model::parse(stage.onnx, name);
     if (!parsed) return fail(parsed.error());
-    auto parts = model::channel_parts(parsed->graph(), count);
+    auto parts = model::channel_parts(parsed->graph(), from.parts);
     if (!parts) return fail(parts.error());
     for (std::size_t i = 0; i < parts->size(); ++i) {
         auto& part = (*parts)[i];
-        auto made = pack_stage(fmt::format("{} part {}", name, i), part);
+        auto made = pack_stage(fmt::format("{} part {}", name, i), from, part, packing.profiles, packing.packed.notes);
         if (!made) return fail(made.error());
         position.parts.push_back({made->id, std::move(part.outputs)});
-        packed.archives.emplace(made->id, std::make_shared<const std::string>(std::move(made->bytes)));
+        packing.packed.archives.emplace(made->id, std::make_shared<const std::string>(std::move(made->bytes)));
     }
     return {};
 }
 
-Result<> pack_whole(const std::string& name, model::Stage& stage, wire::PositionSpec& position, PackedApp& packed) {
-    auto made = pack_stage(name, stage);
+Result<> pack_whole(const std::string& name, const AppFile::Position& from, model::Stage& stage, wire::PositionSpec& position,
+                    const Packing& packing) {
+    auto made = pack_stage(name, from, stage, packing.profiles, packing.packed.notes);
     if (!made) return fail(made.error());
     position.overlay = made->id;
-    packed.archives.emplace(made->id, std::make_shared<const std::string>(std::move(made->bytes)));
+    packing.packed.archives.emplace(made->id, std::make_shared<const std::string>(std::move(made->bytes)));
     return {};
 }
 
-Result<> pack_stages(const AppFile& app, PackedApp& packed) {
+Result<> pack_stages(const AppFile& app, const std::vector<BoardProfile>& profiles, PackedApp& packed) {
     const auto network = model::Model::load(app.model->file);
     if (!network) return fail(network.error());
     auto stages = model::cut(*network, app.model->cuts);
@@ -74,8 +124,9 @@ Result<> pack_stages(const AppFile& app, PackedApp& packed) {
         auto& stage = (*stages)[i];
         auto& position = packed.spec.positions[i];
         const auto name = app.name + "." + position.name;
-        const auto parts = app.positions[i].parts;
-        const auto done = parts ? pack_parts(name, parts, stage, position, packed) : pack_whole(name, stage, position, packed);
+        const Packing packing{profiles, packed};
+        const auto done = app.positions[i].parts ? pack_parts(name, app.positions[i], stage, position, packing)
+                                                 : pack_whole(name, app.positions[i], stage, position, packing);
         if (!done) return fail_in(fmt::format("packing {} of {}", position.name, app.name), done.error());
         position.inputs = std::move(stage.inputs);
         position.outputs = std::move(stage.outputs);
@@ -83,12 +134,25 @@ Result<> pack_stages(const AppFile& app, PackedApp& packed) {
     return {};
 }
 
+Result<std::vector<BoardProfile>> own_profiles(const AppFile& app) {
+    std::vector<BoardProfile> profiles;
+    if (app.cluster.profile.empty()) return profiles;
+    const auto directory = find_board_profiles();
+    if (!directory) return fail(directory.error());
+    auto profile = load_board_profile(*directory, app.cluster.profile);
+    if (!profile) return fail_in(app.file.string() + ", [cluster] profile", profile.error());
+    profiles.push_back(std::move(*profile));
+    return profiles;
+}
+
 }  // namespace
 
-Result<PackedApp> pack_app(const AppFile& app) {
+Result<PackedApp> pack_app(const AppFile& app, const std::vector<BoardProfile>& given) {
     PackedApp packed{outline(app), {}};
     if (app.model) {
-        if (auto done = pack_stages(app, packed); !done) return fail(done.error());
+        const auto profiles = given.empty() ? own_profiles(app) : Result<std::vector<BoardProfile>>(given);
+        if (!profiles) return fail(profiles.error());
+        if (auto done = pack_stages(app, *profiles, packed); !done) return fail(done.error());
         return packed;
     }
     for (auto& position : packed.spec.positions) {

@@ -5,9 +5,11 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "base/result.hpp"
 #include "client/app_file.hpp"
+#include "overlays/profiles/board_profile.hpp"
 #include "runtime/peer/message_parts.hpp"
 
 namespace fard {
@@ -18,14 +20,18 @@ struct PackedApp {
     // without a model.
     std::map<std::string, std::shared_ptr<const std::string>> archives;
 
+    std::vector<std::string> notes = {};  // what people should know of the plans
+
     const std::vector<TensorDesc>& inputs() const {
         return spec.positions.front().inputs;
     }  // of the whole app
     const std::vector<TensorDesc>& outputs() const { return spec.positions.back().outputs; }
 };
 
-// Loads the model, cuts it at the app's tensors and packs each stage for its position. Errors: those of
-// Model::load and cut, naming the app file for a wrong cut.
-Result<PackedApp> pack_app(const AppFile& app);
+// Loads the model, cuts it at the app's tensors and packs each stage for its position. A position that may be on an FPGA
+// gets a plan for each kind of board in `profiles` (that of the app's own cluster where there are none): the fastest folding
+// that fits, by estimate. Errors: those of Model::load and cut, naming the app file for a wrong cut; not_found (no such
+// profile); refused (a stage fits none of them: what is too much, and by how much).
+Result<PackedApp> pack_app(const AppFile& app, const std::vector<BoardProfile>& profiles = {});
 
 }  // namespace fard

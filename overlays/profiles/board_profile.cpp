@@ -172,8 +172,13 @@ Result<BoardProfile> load_board_profile(const fs::path& directory, const std::st
 }
 
 Result<fs::path> find_board_profiles_from(const fs::path& executable, const std::string& given) {
-    const auto home = executable.parent_path().parent_path();
-    std::vector<fs::path> places{home / "share/fard/boards", home / "overlays/boards"};
+    std::vector<fs::path> places;
+    constexpr int most_above = 2;  // PREFIX/bin, BUILD/cli; BUILD/runtime/node_manager
+    auto home = executable.parent_path();
+    for (int above = 0; above < most_above && home.has_relative_path(); ++above) {
+        home = home.parent_path();
+        places.insert(places.end(), {home / "share/fard/boards", home / "overlays/boards"});
+    }
     if (!given.empty()) places = {given};
     std::error_code ignored;
     for (const auto& place : places)

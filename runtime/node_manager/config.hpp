@@ -8,6 +8,7 @@
 
 #include "base/process.hpp"
 #include "base/result.hpp"
+#include "overlays/emulated/faults.hpp"
 #include "runtime/peer/resolver.hpp"
 
 namespace fard {
@@ -33,6 +34,9 @@ struct Config {
     std::uint64_t store_limit = 0;  // bytes of all overlay packages; 0: half of what the disk has for them
     std::vector<std::string> package_signers;  // public keys; none: packages need no signature
     int slots = 2;               // of the CPU device
+    std::string profile;         // the board profile that this board emulates, "" for none
+    int fabric_slots = 0;               // of the emulated fabric; 0: as the profile says
+    std::vector<EmulatedFault> faults;  // of that
     int parked_jobs = 8;         // job programs kept loaded, at most
     int run_memory = 0;          // MiB that the chunks of all runs coordinated here may take; a quarter of what there is
     std::string log_level = "info";

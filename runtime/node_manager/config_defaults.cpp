@@ -106,6 +106,8 @@ Result<> complete_config(Config& config) {
                     "beacon: it would tell the LAN of {}, which no other machine can reach; give a front_door at this "
                     "board's own address, or leave the beacon off",
                     config.front_door);
+    if (!config.faults.empty() && config.profile.empty())
+        return fail(Fault::invalid_input, "faults: only an emulated board has some; give the profile that it emulates");
     if (config.link_transport.empty()) config.link_transport = host.empty() ? "ipc" : "tcp";
     if (config.link_transport == "tcp") config.link_address = host.empty() ? "127.0.0.1" : host;
     if (config.run_memory == 0) config.run_memory = quarter_of_memory();

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <map>
 
 #include "overlays/package/signature.hpp"
 
@@ -171,6 +172,18 @@ std::vector<ConfigKey> make_keys() {
          }},
         {"slots", Kind::number, "N", "overlays that the CPU holds at once (2)",
          number(&Config::slots, 1, 1024)},
+        {"profile", Kind::text, "NAME",
+         "the board profile that this board emulates: zedboard, zcu102, ... (none: it is what it is)",
+         [](Config& config, const std::string& value) { return set_name(config.profile, value); }},
+        {"fabric_slots", Kind::number, "N", "overlays that the emulated fabric holds at once (as the profile says)",
+         number(&Config::fabric_slots, 1, 16)},
+        {"faults", Kind::list, "KIND@N", "what an emulated board is to do wrong, as dma@5 or freeze@3:500 (none)",
+         [](Config& config, const std::string& value) -> Result<> {
+             auto fault = parse_fault(value);
+             if (!fault) return fail(fault.error());
+             config.faults.push_back(*fault);
+             return {};
+         }},
         {"parked_jobs", Kind::number, "N",
          "job programs that are kept loaded, so that their next job starts sooner (8; 0: none)",
          number(&Config::parked_jobs, 0, 64)},
@@ -195,7 +208,10 @@ std::vector<ConfigKey> make_keys() {
 }  // namespace
 
 std::string ConfigKey::option() const {
-    auto text = name == "seeds" ? "seed" : name == "labels" ? "label" : name == "package_signers" ? "package_signer" : name;
+    static const std::map<std::string, std::string> one_of_many{
+        {"seeds", "seed"}, {"labels", "label"}, {"package_signers", "package_signer"}, {"faults", "fault"}};
+    const auto one = one_of_many.find(name);
+    auto text = one == one_of_many.end() ? name : one->second;
     std::ranges::replace(text, '_', '-');
     return text;
 }

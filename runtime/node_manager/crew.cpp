@@ -38,7 +38,9 @@ void Crew::start(const PackageDirs& package_dirs, SpawnDone done) {
         auto& member = *members_.emplace_back(std::make_unique<Member>());
         member.key = {spawn_.run, spawn_.epoch, spec.position, spec.replica};
         member.spec = spec;
-        if (auto started = start_member(member, package_dirs); !started)
+        const auto started = start_member(member, package_dirs);
+        if (!started && !member.process) leave_seat(member);
+        if (!started)
             return fail_spawn({started.error().fault, describe(member) + ": " + started.error().message});
     }
     deadline_.set(around_.options.up_limit, [this] {
@@ -51,16 +53,18 @@ void Crew::start(const PackageDirs& package_dirs, SpawnDone done) {
 
 Result<> Crew::start_member(Member& member, const PackageDirs& package_dirs) {
     const auto& spec = member.spec;
-    const auto kind = around_.options.device_kinds.find(spec.device);
-    if (kind == around_.options.device_kinds.end())
-        return fail(Fault::not_found, "board {} has no device '{}'", around_.options.board, spec.device);
     const auto package = package_dirs.find(spec.spec.overlay);
     if (!spec.spec.overlay.empty() && package == package_dirs.end())
         return fail(Fault::not_found, "its overlay {} is not on board {}", spec.spec.overlay,
                     around_.options.board);
 
+    auto& devices = *around_.options.devices;
+    auto seat = devices.seat(spec.device, spec.spec.overlay, spawn_.app + "." + spec.spec.name);
+    if (!seat) return fail_in("board " + around_.options.board, seat.error());
+    member.slot = seat->slot;
+    member.seated = true;
     auto process = around_.spawner.spawn(
-        spec.spec.program,
+        spec.spec.program, seat->fd.get(),
         {.said = [this, &member](const wire::Body& body) { said(member, body); },
          .exited = [this, &member](const ChildExit& exit,
                                    const std::string& words) { exited(member, exit, words); },
@@ -77,7 +81,8 @@ Result<> Crew::start_member(Member& member, const PackageDirs& package_dirs) {
     config.board = around_.options.board;
     config.spec = spec;
     if (!spec.spec.overlay.empty()) config.package_dir = package->second.string();
-    config.device_kind = kind->second;
+    config.device_kind = seat->kind;
+    config.slot = seat->slot;
     config.link_transport = around_.options.link_transport;
     config.security = around_.options.security;
     config.link_place = member.process->link_place();
@@ -174,12 +179,27 @@ void Crew::said(Member& member, const wire::Body& body) {
         });
     } else if (const auto* drained = body.as<wire::JobDrained>()) {
         member.stats = drained->stats;
+    } else if (const auto* device = body.as<wire::JobDevice>()) {
+        member.device_busy = device->state != 2;
+        if (!device->why.empty()) around_.options.log->info(spawn_.run, label(member), "its device: {}", device->why);
+        if (member.process->totals().chunks > member.chunks_seen) around_.options.devices->worked(member.spec.device);
+        member.chunks_seen = member.process->totals().chunks;
+        around_.options.devices->said(member.spec.device, member.slot, *device);
     }
+}
+
+// The device is the next job's; what this one did with it says how it is.
+void Crew::leave_seat(Member& member) {
+    if (!std::exchange(member.seated, false)) return;
+    auto& devices = *around_.options.devices;
+    if (member.stats && member.stats->chunks > member.chunks_seen) devices.worked(member.spec.device);
+    devices.leave(member.spec.device, member.slot);
 }
 
 void Crew::exited(Member& member, const ChildExit& exit, const std::string& last_words) {
     if (!member.stats) member.stats = member.process->totals();
     member.process.reset();
+    leave_seat(member);
     member.impatience.reset();
     if (!ended_ && !drain_done_) {
         const auto cause = member.failure              ? member.failure->message
@@ -247,7 +267,7 @@ std::vector<wire::JobProgress> Crew::progress() const {
         if (!member->process) continue;
         const auto signs = member->process->signs();
         jobs.push_back({member->key.position, member->key.replica, signs.step, signs.unopened,
-                        member->process->totals().chunks, member->process->busy().has_value()});
+                        member->process->totals().chunks, member->device_busy || member->process->busy().has_value()});
     }
     return jobs;
 }

@@ -47,6 +47,10 @@ class Crew {
         wire::JobKey key;
         wire::JobSpec spec;
         std::unique_ptr<JobProcess> process;  // null once reaped
+        std::uint32_t slot = 0;               // of its device
+        bool seated = false;                  // has it
+        bool device_busy = false;             // it loads, so that no chunk moves
+        std::uint64_t chunks_seen = 0;        // when it last spoke of its device
         bool up = false;
         bool linked = false;
         std::vector<wire::LinkEndpoint> links;
@@ -59,6 +63,7 @@ class Crew {
     };
 
     Result<> start_member(Member& member, const PackageDirs& package_dirs);
+    void leave_seat(Member& member);
     void said(Member& member, const wire::Body& body);
     void exited(Member& member, const ChildExit& exit, const std::string& last_words);
     Result<> check_wiring(const wire::Wire& wire) const;

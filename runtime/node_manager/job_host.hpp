@@ -18,6 +18,7 @@
 
 #include "base/loop.hpp"
 #include "base/result.hpp"
+#include "runtime/node_manager/device_keeper.hpp"
 #include "runtime/node_manager/job_process.hpp"
 #include "runtime/node_manager/log.hpp"
 #include "runtime/peer/messages_board.hpp"
@@ -27,7 +28,7 @@ namespace fard {
 struct JobHostOptions {
     std::string board;                                // name, for JOB_CONFIG and reports
     Log* log = &Log::none();                          // what jobs print
-    std::map<std::string, std::string> device_kinds;  // by device id
+    DeviceKeeper* devices = nullptr;                  // the board's; outlives the host
     std::string link_transport = "ipc";               // "ipc" or "tcp"
     std::uint8_t security = 0;                        // as JOB_CONFIG has it
     Duration up_limit = std::chrono::seconds(10);     // from spawn until every job is up

@@ -53,9 +53,10 @@ class JobProcess {
 class JobSpawner {
   public:
     virtual ~JobSpawner() = default;
-    // Starts a program of the board's jobs directories. Errors: invalid_input (not a program's name),
+    // Starts a program of the board's jobs directories; `device_fd` comes with its device (-1: nothing does), and stays the
+    // caller's. Errors: invalid_input (not a program's name),
     // not_found (no such program: says where it was looked for), io.
-    virtual Result<std::unique_ptr<JobProcess>> spawn(const std::string& program,
+    virtual Result<std::unique_ptr<JobProcess>> spawn(const std::string& program, int device_fd,
                                                       JobProcess::Events events) = 0;
     virtual std::vector<std::string> programs() = 0;  // that spawn() would start, in order
 };
@@ -69,7 +70,7 @@ struct ProcessSpawnerOptions {
     std::size_t parked_jobs = 0;   // programs kept loaded, for their next job (parked_jobs.hpp)
 };
 
-// Real processes: the control channel is descriptor 3, the job page descriptor 4 (runtime/peer/job_page.hpp).
+// Real processes; runtime/peer/job_page.hpp has the numbers of their descriptors.
 std::unique_ptr<JobSpawner> make_process_spawner(Loop& loop, ProcessSpawnerOptions options);
 
 }  // namespace fard

@@ -8,12 +8,14 @@
 #include <cerrno>
 #include <cstring>
 #include <set>
+#include <utility>
 
 #include "base/alarm.hpp"
+#include "base/lifetime.hpp"
 #include "runtime/node_manager/checkup.hpp"
 #include "runtime/node_manager/cluster_view.hpp"
 #include "runtime/node_manager/coordinator.hpp"
-#include "runtime/node_manager/fingerprint.hpp"
+#include "runtime/node_manager/device_keeper.hpp"
 #include "runtime/node_manager/package_service.hpp"
 #include "runtime/node_manager/run_log.hpp"
 #include "runtime/node_manager/state_dir.hpp"
@@ -71,6 +73,7 @@ struct NodeManager::Impl {
     ~Impl();
 
     Result<> start();
+    Result<> find_own_devices();
     Result<> open_store();
     Result<> open_sockets();
     void make_board();
@@ -106,7 +109,8 @@ struct NodeManager::Impl {
     std::unique_ptr<PackageFetch> packages;
     std::unique_ptr<PackageService> package_service;
     std::unique_ptr<JobSpawner> spawner;
-    KeptDevices devices;
+    std::unique_ptr<DeviceKeeper> devices;
+    bool devices_changed = false;  // and the board is to hear of it
     std::unique_ptr<FrontDoor> door;
     std::unique_ptr<Mesh> mesh;
     std::unique_ptr<Board> board;
@@ -117,6 +121,7 @@ struct NodeManager::Impl {
     Alarm stop_alarm, nodes_alarm;
     int parent_fd = -1;
     Loop::WatchId parent_watch = 0;
+    Lifetime lifetime;
 };
 
 // ---- putting it together
@@ -128,9 +133,7 @@ Result<> NodeManager::Impl::start() {
             return fail(Fault::invalid_input, "jobs_dir: {} is no directory{}{}", dir.string(), error ? ": " : "",
                         error ? error.message() : "");
     }
-    auto found = find_devices({.cpu_slots = config.slots, .emulated = {}, .faults = {}});
-    if (!found) return fail(found.error());
-    devices = std::move(*found);
+    if (auto found = find_own_devices(); !found) return found;
     if (auto opened = open_store(); !opened) return opened;
     if (auto opened = open_sockets(); !opened) return opened;
     make_board();
@@ -142,6 +145,22 @@ Result<> NodeManager::Impl::start() {
     if (is_open())
         spdlog::warn("insecure: who reaches {} can read and control everything here", front_door);
     return say_ready(config.ready_fd, front_door);
+}
+
+Result<> NodeManager::Impl::find_own_devices() {
+    BoardSetup setup{.cpu_slots = config.slots, .emulated = {}, .faults = config.faults};
+    if (!config.profile.empty()) {
+        const auto directory = find_board_profiles();
+        if (!directory) return fail_in("profile", directory.error());
+        auto profile = load_board_profile(*directory, config.profile);
+        if (!profile) return fail_in("profile", profile.error());
+        if (config.fabric_slots > 0 && profile->fabric) profile->fabric->slots.value = config.fabric_slots;
+        setup.emulated = std::move(*profile);
+    }
+    auto found = find_devices(setup);
+    if (!found) return fail(found.error());
+    devices = std::make_unique<DeviceKeeper>(std::move(*found));
+    return {};
 }
 
 Result<> NodeManager::Impl::open_store() {
@@ -215,18 +234,26 @@ void NodeManager::Impl::make_board() {
                                           .link_place = ipc ? state->links().string() : config.link_address,
                                           .link_directories = ipc,
                                           .parked_jobs = static_cast<std::size_t>(config.parked_jobs)});
-    BoardOptions options{.devices = fingerprint(devices), .jobs = {}};
+    BoardOptions options{.devices = devices->states(), .jobs = {}};
     options.jobs.board = config.name;
     options.jobs.log = &log;
     options.labels = config.labels;
+    for (auto& profile : devices->profiles())
+        options.labels.push_back(std::move(profile));
     options.jobs.link_transport = config.link_transport;
     options.jobs.security = sockets.identity().has_keys() ? 2 : config.insecure ? 1 : 0;
-    for (const auto& device : options.devices)
-        options.jobs.device_kinds[device.id] = device.kind;
+    options.jobs.devices = devices.get();
     board = std::make_unique<Board>(
         loop, *mesh, *store, *packages, *spawner, std::move(options),
         [this](const wire::BoardState& published_state) { mesh->publish(published_state); },
         [this] { return coordinator ? static_cast<std::uint32_t>(coordinator->active()) : 0; });
+    devices->on_change([this] {
+        if (std::exchange(devices_changed, true)) return;
+        loop.post(lifetime.guarded([this] {
+            devices_changed = false;
+            board->set_devices(devices->states());
+        }));
+    });
     view = std::make_unique<ClusterView>(*mesh, *board, loop.now());
 }
 

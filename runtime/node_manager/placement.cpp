@@ -51,19 +51,44 @@ bool has_program(const BoardView& board, const std::string& program) {
            std::ranges::find(board.state.programs, program) != board.state.programs.end();
 }
 
-bool could_fit(const Seat& seat, const wire::PositionSpec& spec) {
-    return (spec.device.empty() || spec.device == seat.device->kind) && has_program(*seat.board, spec.program) &&
-           may_be_on(*seat.board, spec.board);
+// A device that an overlay stays in: an FPGA, emulated or not.
+bool is_fabric(const wire::DeviceState& device) {
+    return !device.loaded.empty();
 }
 
-bool fits(const Seat& seat, const wire::PositionSpec& spec) {
-    return seat.left > 0 && could_fit(seat, spec);
+bool has_loaded(const Seat& seat, const std::string& overlay) {
+    return !overlay.empty() && std::ranges::any_of(seat.device->loaded, [&](const wire::SlotState& slot) {
+        return slot.state == 2 && slot.overlay == overlay;
+    });
+}
+
+// Whether the seat's device is what a position asks for. Where there are fabrics an overlay goes into one; into a CPU only
+// if it is told so.
+bool is_wanted(const Seat& seat, const wire::PositionSpec& spec, bool fabrics) {
+    if (spec.device == any_device || spec.device.empty())
+        return spec.device == any_device || spec.overlay_of(0).empty() || !fabrics || is_fabric(*seat.device);
+    return spec.device == seat.device->kind || (spec.device == any_fabric && is_fabric(*seat.device));
+}
+
+bool could_fit(const Seat& seat, const wire::PositionSpec& spec, bool fabrics) {
+    return is_wanted(seat, spec, fabrics) && has_program(*seat.board, spec.program) && may_be_on(*seat.board, spec.board);
+}
+
+// Whether an overlay of another position would have to go.
+bool would_displace(const Seat& seat, const std::string& overlay, const std::set<std::string>& needed) {
+    return !seat.device->loaded.empty() && std::ranges::all_of(seat.device->loaded, [&](const wire::SlotState& slot) {
+        return slot.state == 2 && slot.overlay != overlay && needed.contains(slot.overlay);
+    });
 }
 
 // Lower is better; the order of the criteria is the header's.
-auto rank(const Seat& seat, const std::string& overlay, bool wants_near, const PeerId& near) {
+auto rank(const Seat& seat, const std::string& overlay, const std::set<std::string>& needed, bool wants_near,
+          const PeerId& near) {
     return std::tuple{seat.avoided,
                       seat.free <= 0,
+                      is_fabric(*seat.device) == overlay.empty(),
+                      !has_loaded(seat, overlay),
+                      would_displace(seat, overlay, needed),
                       seat.jobs_on_board,
                       !holds(*seat.board, overlay),
                       wants_near && seat.board->member.peer != near,
@@ -82,12 +107,12 @@ std::string names_in(const std::vector<Seat>& seats) {
 }
 
 // Why none of the boards that a position asks for can take it, however many slots they have.
-std::optional<Error> unfit_there(const wire::PositionSpec& spec, const std::vector<Seat>& seats) {
+std::optional<Error> unfit_there(const wire::PositionSpec& spec, const std::vector<Seat>& seats, bool fabrics) {
     bool program = false, kind = false;
     for (const auto& seat : seats) {
         if (!may_be_on(*seat.board, spec.board)) continue;
         program = program || has_program(*seat.board, spec.program);
-        kind = kind || spec.device.empty() || spec.device == seat.device->kind;
+        kind = kind || is_wanted(seat, spec, fabrics);
     }
     if (!program)
         return Error{Fault::not_found, fmt::format("position '{}' is to be on board '{}', which has no job program '{}'; put it "
@@ -99,15 +124,24 @@ std::optional<Error> unfit_there(const wire::PositionSpec& spec, const std::vect
     return std::nullopt;
 }
 
+// Devices that are not placed on, and why.
+std::string left_out(const std::vector<BoardView>& boards) {
+    std::string text;
+    for (const auto& board : boards)
+        for (const auto& device : board.state.devices)
+            if (!device.healthy) text += fmt::format("; {} of {} is {}", device.id, board.member.name, device.detail);
+    return text;
+}
+
 Error too_few(const wire::AppSpec& app, const wire::PositionSpec& spec, const std::vector<Seat>& seats,
-              const std::vector<BoardView>& boards) {
+              const std::vector<BoardView>& boards, bool fabrics) {
     if (!spec.board.empty()) {
         const bool there = std::ranges::any_of(seats, [&](const Seat& seat) { return may_be_on(*seat.board, spec.board); });
         if (!there)
             return {Fault::refused, fmt::format("position '{}' is to be on board '{}', and no board has that name or label; "
                                                 "there are {}",
                                                 spec.name, spec.board, names_in(seats))};
-        if (const auto why = unfit_there(spec, seats)) return *why;
+        if (const auto why = unfit_there(spec, seats, fabrics)) return *why;
         return {Fault::refused, fmt::format("position '{}' is to be on board '{}', which has no slot left for it; give it more "
                                             "slots, or let the position go elsewhere",
                                             spec.name, spec.board)};
@@ -117,7 +151,7 @@ Error too_few(const wire::AppSpec& app, const wire::PositionSpec& spec, const st
         if (position.device == spec.device) needed += position.jobs();
     std::set<std::size_t> with_slots;
     for (const auto& seat : seats)
-        if (could_fit(seat, spec)) {
+        if (could_fit(seat, spec, fabrics)) {
             there += seat.device->slots;
             with_slots.insert(seat.board_order);
         }
@@ -136,14 +170,17 @@ Error too_few(const wire::AppSpec& app, const wire::PositionSpec& spec, const st
                 fmt::format("position '{}' of app '{}' needs the job program '{}', which none of the {} board(s) has; "
                             "put it into a directory of their jobs_dirs",
                             spec.name, app.name, spec.program, boards.size())};
-    const std::string kind = spec.device.empty() ? "device" : "'" + spec.device + "' device";
+    const bool fabric = spec.device.empty() && fabrics && !spec.overlay_of(0).empty();
+    const std::string kind = fabric ? "FPGA" : spec.device.empty() ? "device" : "'" + spec.device + "' device";
     const auto without = static_cast<std::ptrdiff_t>(boards.size()) - having;
     return {Fault::refused,
             fmt::format("app '{}' needs {} {} slots at once, the cluster has {} on {} board(s){}: no place for "
                         "position '{}'; start more node managers, give them more slots, or use fewer positions or "
-                        "replicas or parts",
+                        "replicas or parts{}{}",
                         app.name, needed, kind, there, with_slots.size(),
-                        without > 0 ? fmt::format(" that have its program '{}'", spec.program) : "", spec.name)};
+                        without > 0 ? fmt::format(" that have its program '{}'", spec.program) : "", spec.name,
+                        fabric ? "; an overlay goes into a CPU, too, where its position says device = \"any\"" : "",
+                        left_out(boards))};
 }
 
 // The places of one run, found job by job. Devices that keep boards apart make it a search: what fits best for one job
@@ -153,6 +190,11 @@ class Search {
     Search(const wire::AppSpec& app, const std::vector<BoardView>& boards, const PeerId& near,
            const Misgivings& misgivings)
         : app_(app), boards_(boards), near_(near), misgivings_(misgivings), seats_(seats_of(boards, misgivings.boards)) {
+        for (const auto& board : boards)
+            fabrics_ = fabrics_ || std::ranges::any_of(board.state.devices, is_fabric);
+        for (const auto& position : app.positions)
+            for (std::uint32_t job = 0; job < position.jobs(); ++job)
+                needed_.insert(position.overlay_of(job));
         // Positions that ask for a board choose first, then those that ask for a kind, then those that take any.
         for (const int choosers : {0, 1, 2})
             for (std::uint32_t p = 0; p < app.positions.size(); ++p) {
@@ -168,7 +210,7 @@ class Search {
         if (!found)
             for (taken_.clear(), seats_ = seats_of(boards_, misgivings_.boards); taken_.size() < jobs_.size();) {
                 const auto candidates = candidates_for(jobs_[taken_.size()]);
-                if (candidates.empty()) return fail(too_few(app_, spec(jobs_[taken_.size()]), seats_, boards_));
+                if (candidates.empty()) return fail(too_few(app_, spec(jobs_[taken_.size()]), seats_, boards_, fabrics_));
                 take(*candidates.front(), 1);
                 taken_.push_back(candidates.front());
             }
@@ -191,9 +233,9 @@ class Search {
     std::vector<Seat*> candidates_for(const Job& job) {
         std::vector<Seat*> candidates;
         for (auto& seat : seats_)
-            if (fits(seat, spec(job))) candidates.push_back(&seat);
+            if (seat.left > 0 && could_fit(seat, spec(job), fabrics_)) candidates.push_back(&seat);
         std::ranges::stable_sort(candidates, {}, [&](const Seat* seat) {
-            return rank(*seat, spec(job).overlay_of(job.second), job.first == 0, near_);
+            return rank(*seat, spec(job).overlay_of(job.second), needed_, job.first == 0, near_);
         });
         return candidates;
     }
@@ -238,6 +280,8 @@ class Search {
     const PeerId& near_;
     const Misgivings& misgivings_;
     std::vector<Seat> seats_;
+    bool fabrics_ = false;           // the cluster has some
+    std::set<std::string> needed_;   // overlays of this app
     std::vector<Job> jobs_;     // in the order in which they choose
     std::vector<Seat*> taken_;  // by the first of them
     int tries_ = 0;

@@ -11,6 +11,11 @@
 
 namespace fard {
 
+// What a position may ask for besides a kind of device. Without a word, an overlay goes into an FPGA where the cluster has
+// one, else into a CPU.
+inline constexpr const char* any_fabric = "fabric";  // an FPGA of whatever kind, emulated or not
+inline constexpr const char* any_device = "any";     // a CPU, too, where no FPGA has room
+
 struct PlacedJob {
     std::uint32_t position = 0;
     std::uint32_t replica = 0;
@@ -33,8 +38,10 @@ struct Misgivings {
 };
 
 // Places every job on a slot of a healthy device of the right kind, on a board that has its program. Per job, in this
-// order: a board with a slot that is free now; the board with the fewest jobs of this run; a board that holds the overlay
-// (a package is fetched once, a processor that two stages share slows every chunk); `near` (for position 0), which is where chunks come from and results go; the boards' order. Busy slots are used
+// order: a board with a slot that is free now; an FPGA for an overlay, and none for a job without one; a device that has the
+// overlay loaded; one that holds no overlay of another position; the board with the fewest jobs of this run; one that has the
+// overlay stored (a package is fetched once, a processor that two stages share slows every chunk); `near` (for position 0),
+// which is where chunks come from and results go; the boards' order. Busy slots are used
 // when the free ones do not suffice: the run then queues there. Errors: refused, saying how many slots of which kind
 // are there and how many the run needs; not_found, if no board has a program.
 Result<Placement> place_jobs(const wire::AppSpec& app, const std::vector<BoardView>& boards,

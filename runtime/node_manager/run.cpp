@@ -494,6 +494,8 @@ wire::RunState Run::state() const {
         state.reason = waiting_for_;
     }
     if (phase_ == Phase::done) state.jobs = reports_;
+    for (const auto& report : reports_)
+        state.reloads += report.stats.reloads;
     state.chunks = plan_.submit().chunks;
     state.owner = plan_.submit().owner;
     state.age_ms = static_cast<std::uint64_t>(

@@ -61,8 +61,8 @@ Hardware hardware_of(const Description& description, const Cluster& cluster, con
     return build;
 }
 
-Result<Hardware> plan_hardware(const model::Model& stage, const BoardProfile& profile) {
-    auto cluster = cluster_of(profile, 1, {});
+Result<Hardware> plan_hardware(const model::Model& stage, const BoardProfile& profile, const Fractions& fractions) {
+    auto cluster = cluster_of(profile, 1, fractions);
     if (!cluster) return fail(cluster.error());
     cluster->boards.front().macs_per_s = 0;  // all of it in the fabric
     DescribeSettings settings;

@@ -22,8 +22,8 @@ std::vector<NamedFolding> named_foldings(const std::vector<model::FinnUnit>& uni
 // What a stage in a fabric takes and how fast it is, by the estimates of the plan, for the part of its first board.
 Hardware hardware_of(const Description& description, const Cluster& cluster, const Found& found, std::size_t stage);
 
-// A stage of a model as one board of this kind has it: as fast as fits, by the mended estimates. Errors: refused (it does
-// not fit, with what and by how much), those of describe().
-Result<Hardware> plan_hardware(const model::Model& stage, const BoardProfile& profile);
+// A stage of a model as one board of this kind has it: as fast as fits into these fractions of it, by the mended estimates.
+// Errors: refused (it does not fit, with what and by how much), those of describe().
+Result<Hardware> plan_hardware(const model::Model& stage, const BoardProfile& profile, const Fractions& fractions = {});
 
 }  // namespace fard::splitter

@@ -24,7 +24,7 @@ RunSummary sample() {
     summary.steady_per_s = 50;
     summary.latency_ms = {10, 1, 9, 12, 13};
     wire::JobReport row{1, 2, "second", "b1", "cpu0", "abcdef", {}};
-    row.stats = {20, 1'500'000, 2'000'000, 3'000'000, 800, 1};
+    row.stats = {200, 1'500'000, 2'000'000, 3'000'000, 800, 1};
     summary.stages.push_back(row);
     summary.replays = 3;
     return summary;
@@ -53,6 +53,15 @@ TEST_CASE("the JSON object of a run has exactly the keys that scripts rely on") 
     CHECK(json["stages"][0]["load_ms"] == 1.5);
     CHECK(json["stages"][0]["late"] == 1);
     CHECK(json["replays"] == 3);
+}
+
+TEST_CASE("a run with more than 1 % late chunks says that its figures do not count") {
+    auto summary = sample();
+    CHECK(summary_text(summary).find("do not count") == std::string::npos);
+    summary.stages[0].stats.late = 3;
+    CHECK(summary_text(summary).find("3 of 200 chunks of 'second' on b1 came later") != std::string::npos);
+    const auto json = nlohmann::json::parse(summary_json(summary));
+    CHECK(json["invalid"].get<std::string>().find("do not count") != std::string::npos);
 }
 
 TEST_CASE("names with broken UTF-8 do not break the JSON object") {

@@ -39,6 +39,7 @@ struct Rig {
     SimLoop loop;
     FakeCourier courier;
     FakeSpawner spawner{loop};
+    DeviceKeeper devices{find_devices({.cpu_slots = 64}).value()};
     SimDisk disk;
     SimWorker writer{loop, disk}, packer{loop, disk}, reader{loop, disk};
     std::unique_ptr<OverlayStore> store =
@@ -55,7 +56,7 @@ struct Rig {
         board.emplace(
             loop, courier, *store, packages, spawner,
             BoardOptions{.devices = {{"cpu0", "soft", 2, true, ""}},
-                         .jobs = {.board = "b1", .device_kinds = {{"cpu0", "soft"}}}},
+                         .jobs = {.board = "b1", .devices = &devices}},
             [this](const wire::BoardState& state) { published.push_back(state); },
             [] { return std::uint32_t{7}; });
     }

@@ -31,6 +31,7 @@ wire::JobSpec job_spec(std::uint32_t position, std::uint32_t replica, const std:
 struct Rig {
     SimLoop loop;
     FakeSpawner spawner{loop};
+    DeviceKeeper devices{find_devices({.cpu_slots = 64}).value()};
     std::vector<wire::JobLost> lost;
     std::optional<JobHost> host;
     std::optional<Result<wire::Spawned>> spawned;
@@ -39,7 +40,7 @@ struct Rig {
     int reaped = 0;
 
     Rig() {
-        host.emplace(loop, spawner, JobHostOptions{.board = "b1", .device_kinds = {{"cpu0", "soft"}}},
+        host.emplace(loop, spawner, JobHostOptions{.board = "b1", .devices = &devices},
                      [this](const wire::JobLost& report) { lost.push_back(report); });
     }
 
@@ -160,7 +161,7 @@ TEST_CASE("jobs that cannot be started fail the spawn, and none of it is left") 
     const Case cases[] = {
         {job_spec(1, 0, "missing"), Fault::not_found,
          "position 1 replica 0 ('p1'): no job program 'missing'"},
-        {other_device, Fault::not_found, "position 1 replica 0 ('p1'): board b1 has no device 'gpu7'"},
+        {other_device, Fault::not_found, "position 1 replica 0 ('p1'): board b1: it has no device 'gpu7'"},
         {other_overlay, Fault::not_found, "position 1 replica 0 ('p1'): its overlay bb is not on board b1"},
     };
     for (const auto& bad : cases) {

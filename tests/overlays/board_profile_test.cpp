@@ -107,6 +107,7 @@ TEST_CASE("profiles are found beside the program, or where one is told") {
     const Scratch scratch;
     std::filesystem::create_directories(scratch / "share/fard/boards");
     CHECK(find_board_profiles_from(scratch / "bin/fard", "").value() == scratch / "share/fard/boards");
+    CHECK(find_board_profiles_from(scratch / "runtime/node_manager/fardd", "").value() == scratch / "share/fard/boards");
     const auto error = find_board_profiles_from("/nowhere/bin/fard", "").error();
     CHECK(error.message.find("/nowhere/share/fard/boards") != std::string::npos);
     CHECK(error.message.find("FARD_BOARDS") != std::string::npos);

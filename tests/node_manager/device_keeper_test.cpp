@@ -1,0 +1,96 @@
+#include "runtime/node_manager/device_keeper.hpp"
+
+#include <doctest/doctest.h>
+
+using namespace fard;
+
+namespace {
+
+// A fabric of two slots, and what is in it.
+class FakeFabric final : public KeptDevice {
+  public:
+    explicit FakeFabric(std::vector<std::string>& held) : held_(held) {}
+    DeviceInfo info() const override { return {"fabric0", "fake", 2, "a fabric", "xc7z020clg484-1", "zedboard"}; }
+    bool keeps_overlays() const override { return true; }
+    std::string holds(std::uint32_t slot) const override { return held_[slot]; }
+
+  private:
+    std::vector<std::string>& held_;
+};
+
+struct Rig {
+    std::vector<std::string> held{"", ""};
+    int changes = 0;
+    DeviceKeeper keeper{kept()};
+
+    Rig() {
+        keeper.on_change([this] { ++changes; });
+    }
+    KeptDevices kept() {
+        KeptDevices devices;
+        devices.push_back(std::make_unique<FakeFabric>(held));
+        return devices;
+    }
+    wire::SlotState slot(std::size_t number) const { return keeper.states().at(0).loaded.at(number); }
+    std::uint32_t seat(const std::string& overlay) { return keeper.seat("fabric0", overlay, overlay + " by name").value().slot; }
+    void load(std::uint32_t slot, const std::string& overlay) {
+        keeper.said("fabric0", slot, {2, {}});
+        held[slot] = overlay;
+    }
+};
+
+}  // namespace
+
+TEST_CASE("what is loaded stays, and the next job of that overlay gets the slot that holds it") {
+    Rig rig;
+    CHECK(rig.slot(0).state == 0);
+    CHECK(rig.seat("a") == 0);
+    CHECK(rig.slot(0).state == 1);
+    CHECK(rig.slot(0).name == "a by name");
+    CHECK(rig.seat("b") == 1);
+    rig.load(0, "a");
+    rig.load(1, "b");
+    CHECK(rig.keeper.seat("fabric0", "c", "c").error().fault == Fault::refused);
+    rig.keeper.leave("fabric0", 0);
+    rig.keeper.leave("fabric0", 1);
+    CHECK(rig.slot(0) == wire::SlotState{2, "a", "a by name", ""});
+    CHECK(rig.seat("b") == 1);
+    CHECK(rig.slot(1).state == 2);
+    CHECK(rig.changes > 0);
+    rig.keeper.leave("fabric0", 1);
+    CHECK(rig.seat("c") == 0);  // used least lately
+}
+
+TEST_CASE("a job that was killed while it loaded leaves what the device says that it holds") {
+    Rig rig;
+    const auto slot = rig.seat("a");
+    rig.keeper.leave("fabric0", slot);
+    CHECK(rig.slot(slot).state == 0);
+    CHECK(rig.slot(slot).overlay.empty());
+}
+
+TEST_CASE("after three failures in a row a device is out of placement, with the reason") {
+    Rig rig;
+    const auto slot = rig.seat("a");
+    rig.keeper.said("fabric0", slot, {3, "the DMA hangs"});
+    CHECK(rig.slot(slot).state == 3);
+    CHECK(rig.slot(slot).why == "the DMA hangs");
+    rig.keeper.said("fabric0", slot, {3, "the DMA hangs"});
+    rig.keeper.worked("fabric0");
+    rig.keeper.said("fabric0", slot, {3, "the DMA hangs"});
+    rig.keeper.said("fabric0", slot, {3, "the DMA hangs"});
+    CHECK(rig.keeper.states()[0].healthy);
+    rig.keeper.said("fabric0", slot, {3, "the DMA hangs again"});
+    CHECK_FALSE(rig.keeper.states()[0].healthy);
+    CHECK(rig.keeper.states()[0].detail.find("the DMA hangs again") != std::string::npos);
+}
+
+TEST_CASE("what a job cannot say is not believed") {
+    Rig rig;
+    rig.keeper.said("fabric0", 7, {2, {}});
+    rig.keeper.said("nothing", 0, {2, {}});
+    rig.keeper.said("fabric0", 0, {9, {}});
+    rig.keeper.leave("fabric0", 7);
+    CHECK(rig.slot(0).state == 0);
+    CHECK(rig.keeper.seat("nothing", "a", "a").error().fault == Fault::not_found);
+}
