@@ -36,7 +36,7 @@ struct StoreLimits {
     std::size_t reads = 256;         // pieces that are being read at a time
     Duration patience = std::chrono::seconds(60);  // with a package whose next piece does not come
     Signers signers = {};                          // whose packages are taken; empty: everybody's
-    Duration leisure = std::chrono::seconds(2);    // before that is done for which nobody here waits
+    Duration leisure = std::chrono::milliseconds(100);  // before that is done for which nobody here waits
 };
 
 // Lives on the node manager's loop. Nothing here waits for the disk: what needs it is done by the worker, and

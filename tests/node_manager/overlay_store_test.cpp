@@ -317,7 +317,7 @@ TEST_CASE("a package that is only passed on is unpacked at leisure, and at once 
     };
     SUBCASE("nobody does") {
         bring();
-        rig.loop.run_for(1s);
+        rig.loop.run_for(50ms);
         CHECK(rig.piece(sample().id, wire::piece_bytes));
         CHECK_FALSE(rig.store->has(sample().id));
         rig.loop.run_for(2s);
