@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <cstring>
 
+#include "base/copy_bits.hpp"
 #include "overlays/finn/bit_stream.hpp"
 #include "overlays/soft/dense_bits.hpp"
 
@@ -13,12 +14,6 @@ namespace fard::finn {
 namespace {
 
 static_assert(std::endian::native == std::endian::little);
-
-// `bits` of one stream behind those of another.
-void copy_bits(BitReader& from, BitWriter& to, std::size_t bits) {
-    for (; bits > 32; bits -= 32) to.put(from.take(32), 32);
-    if (bits > 0) to.put(from.take(static_cast<int>(bits)), static_cast<int>(bits));
-}
 
 std::uint32_t widened(DataType type, std::uint32_t code) {
     if (type.kind() != DataType::Kind::sint) return code;
@@ -56,12 +51,16 @@ void Packing::pack(std::span<const std::byte> wire, std::span<std::byte> packed)
         soft::spread_bits(wire, static_cast<int>(word_bits_), as_codes(packed));
         return;
     }
+    if (same_elements) {
+        std::ranges::fill(packed, std::byte{0});
+        for (std::size_t word = 0; word < words_; ++word)
+            copy_bits(wire.data(), word * word_bits_, packed.data(), word * word_bytes_ * 8, word_bits_);
+        return;
+    }
     BitReader from(wire);
     BitWriter to(packed);
     for (std::size_t word = 0; word < words_; ++word) {
-        if (same_elements) copy_bits(from, to, word_bits_);
-        else
-            for (std::size_t i = 0; i < inner_; ++i) to.put(from.take(type_.wire_bits()), type_.bits());
+        for (std::size_t i = 0; i < inner_; ++i) to.put(from.take(type_.wire_bits()), type_.bits());
         to.align();
     }
     to.finish();
@@ -78,12 +77,16 @@ void Packing::unpack(std::span<const std::byte> packed, std::span<std::byte> wir
         soft::gather_bits(as_codes(packed), 0, static_cast<int>(word_bits_), wire);
         return;
     }
+    if (same_elements) {
+        std::ranges::fill(wire, std::byte{0});
+        for (std::size_t word = 0; word < words_; ++word)
+            copy_bits(packed.data(), word * word_bytes_ * 8, wire.data(), word * word_bits_, word_bits_);
+        return;
+    }
     BitReader from(packed);
     BitWriter to(wire);
     for (std::size_t word = 0; word < words_; ++word) {
-        if (same_elements) copy_bits(from, to, word_bits_);
-        else
-            for (std::size_t i = 0; i < inner_; ++i) to.put(widened(type_, from.take(type_.bits())), type_.wire_bits());
+        for (std::size_t i = 0; i < inner_; ++i) to.put(widened(type_, from.take(type_.bits())), type_.wire_bits());
         from.align();
     }
     to.finish();
