@@ -48,8 +48,8 @@ Result<std::vector<wire::AllowedKey>> tell(const Options& options, std::vector<w
                                            const PublicKey& but = {}) {
     auto doors = nodes(options);
     if (!doors) return fail(doors.error());
-    std::ranges::stable_partition(*doors, [&](const Address& door) { return door.key != but; });
-    if (!but.empty() && doors->front().key != but) std::erase_if(*doors, [&](const Address& door) { return door.key == but; });
+    const auto is_meant = [&](const Address& door) { return !but.empty() && door.key == but; };
+    if (!std::ranges::all_of(*doors, is_meant)) std::erase_if(*doors, is_meant);
     auto answer = ask_first(*doors, wire::Allowed{std::move(keys)}, 5s);
     if (!answer) return fail(answer.error());
     auto* allowed = answer->body.as<wire::Allowed>();

@@ -390,9 +390,11 @@ void Run::next_wiring(const std::string& why) {
 }
 
 // No board and no job is to blame for it as far as one can see; it may come again.
-void Run::broke(const std::string& why) {
+void Run::broke(const std::string& why, bool unopened) {
     if (over() || phase_ == Phase::draining || complete()) return;
     note_results();
+    if (unopened && ++unopened_ >= most_unopened)
+        return end(Phase::failed, {Fault::unreachable, fmt::format("{}; that was the {}th time without a new result", why, unopened_)});
     if (++breaks_ > most_breaks)
         return end(Phase::failed,
                    {Fault::failed, fmt::format("the run was wired {} times without a new result; the last time: {}",
@@ -416,10 +418,7 @@ void Run::stands_still(const RunWatch::Standstill& standstill) {
         why += fmt::format(" (between boards {} and {})", plan_.board_name(from), plan_.board_name(to));
         if (standstill.unopened) why += where_unopened(standstill);
     }
-    note_results();
-    if (standstill.unopened && ++unopened_ >= most_unopened)
-        return end(Phase::failed, {Fault::unreachable, fmt::format("{}; that was the {}th time without a new result", why, unopened_)});
-    broke(why);
+    broke(why, standstill.unopened);
 }
 
 // A link is bound by who receives.

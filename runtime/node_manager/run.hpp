@@ -96,7 +96,7 @@ class Run {
     void rewire(const std::vector<std::uint32_t>& positions, const PeerId& board, const std::string& why);
     void next_wiring(const std::string& why);
     void note_results();
-    void broke(const std::string& why);  // what nobody in particular is to blame for, or only this once
+    void broke(const std::string& why, bool unopened = false);  // what nobody in particular is to blame for, or only this once
     void stands_still(const RunWatch::Standstill& standstill);
     void watch_progress();
     void watch_client();
