@@ -469,13 +469,13 @@ void Membership::answered(const Endpoint& front_door, const PeerId& by) {
         doors_.erase(found);
 }
 
-std::vector<Address> Membership::knocks(TimePoint now) {
+std::vector<Address> Membership::knocks(TimePoint now, const std::function<bool(const Endpoint&)>& waits_at) {
     std::erase_if(doors_, [&](const auto& entry) { return !entry.second.seed && entry.second.until <= now; });
     std::vector<Address> due;
     for (auto& [front_door, door] : doors_) {
         if (door.next > now || due.size() >= most_knocks) continue;
         const bool wanted = door.until > now || !at_home(front_door, door);
-        if (!wanted) continue;
+        if (!wanted || (waits_at && waits_at(front_door))) continue;
         door.next = now + door.pause;
         door.pause = std::min(door.pause * 2, longest_pause);
         due.push_back({front_door, door.key});

@@ -71,8 +71,8 @@ class Membership {
 
     // Front doors to say HELLO at now: seeds that have not led to a member, lost members that may only have been cut
     // off, and who takes us for gone; some of them at a time. Each is named again after a pause that grows from 250 ms
-    // to 5 s.
-    std::vector<Address> knocks(TimePoint now);
+    // to 5 s, but not while `waits_at` says that a HELLO to it has no answer yet.
+    std::vector<Address> knocks(TimePoint now, const std::function<bool(const Endpoint&)>& waits_at = {});
     void add_seed(const Address& front_door);
     void add_door(const Address& front_door, TimePoint now);  // found by a beacon; tried for 10 s
     // With WELCOME by this peer (ourselves, where a seed is another name of our own front door).

@@ -22,7 +22,9 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr Duration tick_interval = 250ms;
-constexpr Duration hello_deadline = 2s;
+// A seed that dozens of boards greet at once, and that shares its cores with them, needs seconds; to greet it anew costs it
+// more than to wait.
+constexpr Duration hello_deadline = 4s;
 constexpr Duration greeting_deadline = 10s;
 constexpr Duration sync_deadline = 500ms;
 constexpr int waiting_messages = 256;  // for a peer that does not take them; what it misses is repeated or made good
@@ -318,7 +320,8 @@ void Mesh::Impl::tick() {
 }
 
 void Mesh::Impl::knock_where_due() {
-    for (const auto& front_door : membership->knocks(loop.now()))
+    const auto waits_at = [this](const Endpoint& front_door) { return knocking.contains(front_door); };
+    for (const auto& front_door : membership->knocks(loop.now(), waits_at))
         knock(front_door);
 }
 

@@ -324,7 +324,10 @@ TEST_CASE(
     CHECK(us.knocks(t0 + 250ms).size() == 1);
     CHECK(us.knocks(t0 + 500ms).empty());
     CHECK(us.knocks(t0 + 750ms).size() == 1);
-    us.welcome({{record("b")}, {}}, t0 + 1s);
+    const auto waits_at_b = [](const Endpoint& door) { return door == at("ipc:///b.door"); };
+    CHECK(us.knocks(t0 + 4s, waits_at_b).empty());  // the one before has no answer yet: no pause is used up
+    CHECK(us.knocks(t0 + 4s).size() == 1);
+    us.welcome({{record("b")}, {}}, t0 + 5s);
     us.answered(at("ipc:///b.door"), {"b"});
     CHECK(us.knocks(t0 + 60s).empty());
     us.lost({"b"}, "its process has ended", false, false, t0 + 60s);
