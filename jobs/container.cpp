@@ -251,6 +251,7 @@ Result<> Container::pump() {
 Result<bool> Container::take() {
     // Replicas tell their senders at once when they are about to be idle, so they do not wait here.
     const bool from_one = inlet_.size() == 1 && links_settled_ && config_.pipeline.replicas == 1;
+    waited_for_ = false;
     if (streaming_ || !from_one) {
         const auto taken = inlet_.receive(chunk_);
         if (!taken || *taken) return taken;
@@ -278,6 +279,7 @@ Result<bool> Container::await_chunk() {
     const auto before = stats_.wait_ns;
     wait([&] { taken = inlet_.await(chunk_); });
     streaming_ = stats_.wait_ns - before < at_once_ns;
+    waited_for_ = !streaming_;
     return taken;
 }
 
@@ -335,7 +337,7 @@ bool Container::push() {
     if (!outlet_.push(chunk_)) return false;
     holding_ = false;
     uncredited_ = true;
-    inlet_.taken();
+    inlet_.taken(waited_for_);
     stats_.bytes_out += chunk_bytes_out_;
     show(page_.bytes_out, stats_.bytes_out);
     show(page_.chunks, ++stats_.chunks);

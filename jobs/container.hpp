@@ -97,6 +97,7 @@ class Container {
     Chunk chunk_;                    // the one that is here; its memory is used again
     bool holding_ = false;           // chunk_ is a result that waits to be pushed
     bool streaming_ = false;         // the last chunk was there already: the next one may be, too
+    bool waited_for_ = false;        // chunk_ was: nothing was there before it
 
     Conveyor* conveyor_ = nullptr;   // the job's
     bool device_loaded_ = false;

@@ -66,9 +66,9 @@ Result<bool> Inlet::join(Chunk& chunk) {
     return true;
 }
 
-void Inlet::taken() {
+void Inlet::taken(bool waited_for) {
     ++taken_;
-    if (links_.size() == 1) return links_.front().taken();
+    if (links_.size() == 1) return links_.front().taken(waited_for);
     if (from_ == From::any) {
         links_[came_.front()].taken();
         came_.pop_front();

@@ -39,7 +39,9 @@ class Inlet {
     // The same, but waits for it, or until a signal interrupts the wait. Only with one link.
     Result<bool> await(Chunk& chunk);
 
-    void taken();               // of the chunks that came, the next one was handed on or kept: counts towards the credits
+    // Of the chunks that came, the next one was handed on or kept: counts towards the credits. `waited_for`: see
+    // LinkReceiver::taken; only with one link.
+    void taken(bool waited_for = false);
     bool flush_credit();        // tells all that was taken; false: some could not be told yet
     bool credit_due() const;    // telling one was tried and has not succeeded since
     std::uint64_t count() const { return taken_; }  // chunks taken

@@ -83,10 +83,11 @@ class LinkReceiver {
     Result<bool> await(Chunk& chunk);
 
     // One more chunk is the receiver's own now (handed on or kept): counts towards the sender's credit. Sends
-    // the credit when half a window has gathered; flush_credit() sends what is outstanding (call it when
-    // idle). false: it could not be sent yet; a watched receiver sends it by itself when it can, others call
-    // again.
-    void taken();
+    // the credit when half a window has gathered, or, if the chunk was `waited_for`, when the sender could send but one
+    // more: who is waited for does not use up what it may send, and a credit takes time from the chunk that it follows.
+    // flush_credit() sends what is outstanding (call it when idle). false: it could not be sent yet; a watched receiver
+    // sends it by itself when it can, others call again.
+    void taken(bool waited_for = false);
     bool flush_credit();
     // The sender may be this many chunks further ahead than usual, from the next credit on (space was made for them).
     void reserve(std::uint64_t chunks);

@@ -14,6 +14,7 @@ struct LinkReceiver::Impl {
           form(std::move(headers)),
           half(links::half_window(terms.window())),
           lead(terms.lead()),
+          limit(lead),
           sizes(terms.tensor_bytes()),
           data(std::move(data_socket)),
           credit(std::move(credit_socket)),
@@ -29,6 +30,7 @@ struct LinkReceiver::Impl {
     HeaderForm form;
     std::uint64_t half;
     std::uint64_t lead;
+    std::uint64_t limit;             // how many may be sent, as the sender was told
     std::vector<std::size_t> sizes;  // bytes of each tensor
     Socket data;
     Socket credit;
@@ -217,14 +219,16 @@ bool LinkReceiver::Impl::flush() {
     Message message;
     message.emplace_back(wire::encode({}, wire::Credit{terms.run, terms.epoch, taken, taken + lead}));
     const bool sent = credit.try_send(message);
-    if (sent) credited = taken;
+    if (sent) credited = taken, limit = taken + lead;
     if (sent) reserved = false;
     credit_due = !sent;
     return sent;
 }
 
-void LinkReceiver::taken() {
-    if (++impl_->taken - impl_->credited >= impl_->half) impl_->flush();
+void LinkReceiver::taken(bool waited_for) {
+    ++impl_->taken;
+    const bool due = waited_for ? impl_->taken + 1 >= impl_->limit : impl_->taken - impl_->credited >= impl_->half;
+    if (due) impl_->flush();
 }
 
 bool LinkReceiver::flush_credit() {
