@@ -168,6 +168,12 @@ std::string age_text(std::uint64_t milliseconds) {
     return fmt::format("{} d", seconds / 86'400);
 }
 
+// A later attempt, after the loss of a coordinator, carries only the chunks without a result.
+std::string progress_text(const wire::RunState& run) {
+    const auto progress = fmt::format("{}/{}", run.results, run.chunks);
+    return run.epoch.attempt > 0 ? fmt::format("{} of attempt {}", progress, run.epoch.attempt) : progress;
+}
+
 std::string status_text(const wire::Status& status) {
     std::vector<std::vector<std::string>> boards, runs;
     for (const auto& row : status.boards)
@@ -185,7 +191,7 @@ std::string status_text(const wire::Status& status) {
         boards.push_back({board.name, "lost", "", "", one_line(board.why), age_text(board.ago_ms) + " ago", board.front_door});
     std::string more;
     for (const auto& run : status.runs) {
-        runs.push_back({run.run.hex, run.app, run.phase, fmt::format("{}/{}", run.results, run.chunks), run.owner,
+        runs.push_back({run.run.hex, run.app, run.phase, progress_text(run), run.owner,
                         age_text(run.age_ms)});
         add_run(more, run);
     }

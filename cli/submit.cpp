@@ -294,6 +294,9 @@ Result<ApiOptions> place_to_run(const Request& request, const Options& options) 
     place.embedded->fardd = std::move(*fardd);
     place.embedded->jobs_dirs = request.jobs_dirs;
     if (auto found_all = check_programs(request.app, *place.embedded); !found_all) return fail(found_all.error());
+    if (!request.json)
+        note(fmt::format("no cluster is named (--node, FARD_NODE, keys) and none is up: it runs on this computer, with boards of its "
+                         "own ({}) for as long as it takes", place.embedded->boards));
     return place;
 }
 

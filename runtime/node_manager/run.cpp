@@ -236,10 +236,17 @@ void Run::wire_up() {
         return broke("no way from the coordinator to position 0: " + fed.error().message);
 }
 
+// For people: a later attempt carries only the chunks without a result.
+std::string Run::of_attempt() const {
+    const auto attempt = plan_.submit().attempt;
+    return attempt > 0 ? fmt::format(" of attempt {}", attempt) : "";
+}
+
 void Run::check_wired() {
     if (over() || phase_ != Phase::wired || !jobs_linked_ || !ends_open_) return;
     phase_ = Phase::running;
-    note(LogLevel::info, "wired and running, {} of {} results so far", ledger_.results(), plan_.submit().chunks);
+    note(LogLevel::info, "wired and running, {} of {} results{} so far", ledger_.results(), plan_.submit().chunks,
+         of_attempt());
     watch_.begin(around_.loop.now());
     tell();
     ends_->start();
@@ -294,8 +301,8 @@ void Run::end(Phase outcome, Error why) {
 void Run::conclude() {
     phase_ = outcome_;
     const auto final = state();
-    note(outcome_ == Phase::failed ? LogLevel::error : LogLevel::info, "{}: {} of {} results, {} replays{}{}",
-         name_of(outcome_), final.results, plan_.submit().chunks, final.replays, final.reason.empty() ? "" : ": ", final.reason);
+    note(outcome_ == Phase::failed ? LogLevel::error : LogLevel::info, "{}: {} of {} results{}, {} replays{}{}",
+         name_of(outcome_), final.results, plan_.submit().chunks, of_attempt(), final.replays, final.reason.empty() ? "" : ": ", final.reason);
     tell();
     for (auto& reply : finish_replies_)
         reply(final);

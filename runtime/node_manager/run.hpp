@@ -90,6 +90,7 @@ class Run {
     void unwire();
     void wire_up();
     void check_wired();
+    std::string of_attempt() const;
     void drain();
     void end(Phase phase, Error why);
 

@@ -66,6 +66,37 @@ bool may(Role role, const wire::Body& body) {
                                   body.is<wire::Probe>() || body.is<wire::Fill>());
 }
 
+// What a message asks for, in the words of who typed the command.
+std::string wish_of(const wire::Body& body) {
+    if (body.is<wire::Submit>() || body.is<wire::Offer>()) return "run apps";
+    if (body.is<wire::Cancel>()) return "cancel runs";
+    if (body.is<wire::Probe>() || body.is<wire::Fill>()) return "measure the ways between boards";
+    if (body.is<wire::Allowed>()) return "see or change the cluster's keys";
+    if (body.is<wire::Ticket>()) return "issue tickets";
+    if (body.is<wire::Shutdown>()) return "end a node manager";
+    if (body.is<wire::Hello>()) return "join as a board";
+    if (body.is<wire::Join>()) return "use a ticket";
+    return fmt::format("ask for {}", wire::name_of(body));
+}
+
+std::string who_may(const wire::Body& body) {
+    if (body.is<wire::Join>()) return "the key of a ticket that is still good";
+    return may(Role::user, body) ? "the key of a user or of a board" : "the key of a board";
+}
+
+std::string holder_of(Role role) {
+    switch (role) {
+        case Role::user:
+            return "a user";
+        case Role::reader:
+            return "a read-only user";
+        case Role::joining:
+            return "a ticket";
+        default:
+            return "nobody here (it was revoked, or never added)";
+    }
+}
+
 }  // namespace
 
 // Messages that wait for one visitor, each way. The largest that come in numbers are pieces of packages (128 KiB), so
@@ -113,8 +144,8 @@ struct FrontDoor::Impl : std::enable_shared_from_this<FrontDoor::Impl> {
         if (!ring || key.empty()) return std::nullopt;
         const auto role = ring->role_of(key);
         if (!may(role, body))
-            return Error{Fault::refused, fmt::format("the key {} is that of a {}, who may not ask for {}", key.brief(),
-                                                     name_of(role), wire::name_of(body))};
+            return Error{Fault::refused, fmt::format("the key {} is that of {}, who may not {}; it takes {}", key.brief(),
+                                                     holder_of(role), wish_of(body), who_may(body))};
         const auto* hello = body.as<wire::Hello>();
         if (hello != nullptr && (hello->record.member.key != key || hello->record.member.peer != from))
             return Error{Fault::refused, "HELLO names another key than the connection's"};

@@ -4,6 +4,7 @@
 
 #include <optional>
 
+#include "runtime/peer/key_ring.hpp"
 #include "runtime/peer/messages_board.hpp"
 #include "runtime/peer/messages_client.hpp"
 #include "runtime/peer/messages_mesh.hpp"
@@ -211,4 +212,45 @@ TEST_CASE("HELLO goes to its own handler") {
     CHECK(hellos == 1);
     CHECK(house.handled == 0);
     CHECK(visitor->lamport() > 5000);
+}
+
+TEST_CASE("what a key may not ask is said in words, with whose key may") {
+    const auto board = KeyPair::make(), ann = KeyPair::make(), eve = KeyPair::make(), node = KeyPair::make();
+    const auto ring = KeyRing::open({}).value();
+    const auto entry = [](const KeyPair& keys, Role role) {
+        return wire::AllowedKey{keys.public_key, static_cast<std::uint8_t>(role), "x", false};
+    };
+    REQUIRE(ring->merge({entry(ann, Role::user), entry(eve, Role::reader), entry(node, Role::node)}));
+    AsioLoop loop;
+    SocketFactory ours(Identity::keyed(board, ring));
+    const auto door =
+        FrontDoor::open(loop, ours, PeerId{random_hex(16)}, Endpoint::parse("tcp://127.0.0.1:0").value()).value();
+    door->serve([](const PeerId&, const wire::Body&, const Reply& reply) {
+        if (reply) reply(wire::Done{});
+    });
+    const auto ask = [&](const KeyPair& keys, wire::Body body) {
+        SocketFactory theirs(Identity::keyed(keys, nullptr));
+        const auto visitor =
+            Visitor::knock(loop, theirs, PeerId{random_hex(16)}, {door->endpoint(), board.public_key}).value();
+        std::optional<Result<wire::Body>> answer;
+        visitor->ask(std::move(body), 10s, [&](Result<wire::Body> came) { answer = std::move(came); });
+        REQUIRE(run_until(loop, [&] { return answer.has_value(); }, 20s));
+        return *answer ? std::string("done") : answer->error().message;
+    };
+    const auto says = [](const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; };
+
+    CHECK(ask(ann, wire::Submit{}) == "done");
+    CHECK(ask(ann, wire::Probe{}) == "done");
+    CHECK(ask(ann, wire::Query{}) == "done");
+    CHECK(says(ask(ann, wire::Allowed{}), "is that of a user, who may not see or change the cluster's keys; it takes the key of a board"));
+    CHECK(says(ask(ann, wire::Ticket{}), "who may not issue tickets; it takes the key of a board"));
+    CHECK(says(ask(ann, wire::Shutdown{}), "who may not end a node manager; it takes the key of a board"));
+    CHECK(says(ask(ann, wire::Reserve{}), "may not ask for RESERVE; it takes the key of a board"));
+    CHECK(ask(eve, wire::Query{}) == "done");
+    CHECK(ask(eve, wire::Logs{}) == "done");
+    CHECK(says(ask(eve, wire::Submit{}), "is that of a read-only user, who may not run apps; it takes the key of a user or of a board"));
+    CHECK(says(ask(eve, wire::Cancel{}), "who may not cancel runs; it takes the key of a user or of a board"));
+    CHECK(says(ask(eve, wire::Probe{}), "who may not measure the ways between boards"));
+    CHECK(ask(node, wire::Allowed{}) == "done");
+    CHECK(ask(node, wire::Submit{}) == "done");
 }
