@@ -54,7 +54,7 @@ int run_one(const Command& command, const std::vector<std::string>& arguments) {
 
 std::vector<Command> all_commands() {
     return {submit_command(), run_command(),  inspect_command(), split_command(), plan_command(), up_command(),
-            down_command(),   status_command(), logs_command(),  cancel_command(), doctor_command(),
+            down_command(),   status_command(), logs_command(),  cancel_command(), mend_command(), doctor_command(),
             init_command(),   join_command(), keys_command(), overlay_command()};
 }
 
@@ -76,6 +76,7 @@ std::string pointer_for(const std::string& word) {
         {{"start", "serve", "daemon", "cluster"}, "`fard up` starts a local cluster, `fardd` is a board's node manager"},
         {{"deploy", "apply", "launch", "exec"}, "`fard submit APP.toml` runs an app, `fard submit MODEL.onnx --boards N` a model"},
         {{"show", "view", "summary", "dump", "print", "cuts"}, "`fard inspect MODEL.onnx` shows a network and its cuts"},
+        {{"repair", "fix", "heal", "reset", "unblock"}, "`fard mend BOARD` has devices used again that were taken out"},
         {{"check", "diagnose", "debug", "test"}, "`fard doctor` looks for what is wrong"},
     };
     for (const auto& pointer : pointers)

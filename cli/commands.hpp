@@ -26,6 +26,7 @@ Command down_command();
 Command status_command();
 Command logs_command();
 Command cancel_command();
+Command mend_command();
 Command doctor_command();
 Command init_command();
 Command join_command();

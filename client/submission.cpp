@@ -163,7 +163,7 @@ void Submission::feed() {
 
 bool Submission::connect() {
     if (connected_ || state_.ends.size() != 2) return connected_;
-    if (auto connected = links_->connect(state_.ends[0], state_.ends[1]); !connected) {
+    if (auto connected = links_->connect(state_.ends[0], state_.ends[1], state_.way); !connected) {
         lost(connected.error().message);
         return false;
     }

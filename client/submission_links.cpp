@@ -1,8 +1,10 @@
 #include "client/submission_links.hpp"
 
+#include <algorithm>
 #include <optional>
 #include <utility>
 
+#include "client/client_pacer.hpp"
 #include "runtime/peer/front_door.hpp"
 
 namespace fard {
@@ -12,6 +14,7 @@ using namespace std::chrono_literals;
 namespace {
 
 constexpr auto stalled_interval = 5ms;  // between two looks whether a socket takes chunks again
+constexpr Duration shortest_pace = 20us;  // so that a clock that is a little ahead is not asked again and again
 
 class VisitorDoor final : public Door {
   public:
@@ -43,9 +46,10 @@ wire::LinkEndpoint as_reached(wire::LinkEndpoint link, const Endpoint& door) {
 
 class SocketLinks final : public ClientLinks {
   public:
-    SocketLinks(Loop& loop, SocketFactory& sockets, const ClientLinksTerms& terms, Events events)
+    SocketLinks(Loop& loop, SocketFactory& sockets, std::unique_ptr<Pacer>& pacer, const ClientLinksTerms& terms, Events events)
         : loop_(loop),
           sockets_(sockets),
+          pacer_(pacer),
           door_(terms.door.endpoint),
           input_terms_{terms.run,
                        {terms.attempt, 0},
@@ -59,14 +63,19 @@ class SocketLinks final : public ClientLinks {
         result_terms_.budget_bytes = terms.app.window_bytes;
     }
 
-    ~SocketLinks() override { loop_.cancel(timer_); }
+    ~SocketLinks() override {
+        loop_.cancel(timer_);
+        loop_.cancel(pace_timer_);
+    }
 
-    Result<> connect(const wire::LinkEndpoint& inputs, const wire::LinkEndpoint& results) override {
-        auto receiver = LinkReceiver::connect(sockets_, as_reached(results, door_), result_terms_);
+    Result<> connect(const wire::LinkEndpoint& inputs, const wire::LinkEndpoint& results, const wire::NetworkWay& way) override {
+        if (way.ps_per_byte > 0 && !pacer_) pacer_ = std::make_unique<ClientPacer>(way);
+        auto* const pacer = way.ps_per_byte > 0 ? pacer_.get() : nullptr;
+        auto receiver = LinkReceiver::connect(sockets_, as_reached(results, door_), result_terms_, pacer);
         if (!receiver) return fail_in("the link for results", receiver.error());
         results_.emplace(std::move(*receiver));
         results_watch_ = results_->watch(loop_, [this] { receive(); });
-        auto sender = LinkSender::connect(sockets_, as_reached(inputs, door_), input_terms_, "client");
+        auto sender = LinkSender::connect(sockets_, as_reached(inputs, door_), input_terms_, "client", pacer);
         if (!sender) return fail_in("the link for inputs", sender.error());
         inputs_.emplace(std::move(*sender));
         credit_watch_ = inputs_->watch_credit(loop_, [this] {
@@ -82,7 +91,9 @@ class SocketLinks final : public ClientLinks {
     bool send(Chunk& chunk) override {
         if (!open_) return false;
         inputs_->poll_credit();
-        if (inputs_->send(chunk)) return true;
+        const bool sent = inputs_->send(chunk);
+        keep_pace();
+        if (sent) return true;
         // With the window used up a credit follows; with room left the socket itself is full for a moment.
         if (inputs_->has_room()) later(stalled_interval);
         return false;
@@ -112,7 +123,21 @@ class SocketLinks final : public ClientLinks {
             events_.result(std::move(**received));
         }
         results_->flush_credit();
+        keep_pace();
         look_at_connections();
+    }
+
+    // What waits for the pacer goes on when it is paid for.
+    void keep_pace() {
+        const auto until = earlier(inputs_ ? inputs_->paced_until() : TimePoint{}, results_->paced_until());
+        if (until == TimePoint{} || (pace_timer_ && pace_at_ <= until)) return;
+        loop_.cancel(pace_timer_);
+        pace_at_ = until;
+        pace_timer_ = loop_.call_after(std::max(until - std::chrono::steady_clock::now(), shortest_pace), [this] {
+            pace_timer_ = 0;
+            if (inputs_) inputs_->flush_paced();
+            receive();
+        });
     }
 
     void look_at_connections() {
@@ -123,6 +148,7 @@ class SocketLinks final : public ClientLinks {
 
     Loop& loop_;
     SocketFactory& sockets_;
+    std::unique_ptr<Pacer>& pacer_;  // the client's, once it needs one
     Endpoint door_;
     LinkTerms input_terms_, result_terms_;
     std::optional<LinkReceiver> results_;
@@ -130,7 +156,8 @@ class SocketLinks final : public ClientLinks {
     Events events_;
     std::unique_ptr<Socket::Watch> results_watch_, credit_watch_;  // before the sockets in destruction
     bool open_ = false, lost_ = false;
-    Loop::TimerId timer_ = 0;
+    Loop::TimerId timer_ = 0, pace_timer_ = 0;
+    TimePoint pace_at_;
 };
 
 class SocketWorld final : public SubmissionWorld {
@@ -145,12 +172,13 @@ class SocketWorld final : public SubmissionWorld {
 
     Result<std::unique_ptr<ClientLinks>> links(const ClientLinksTerms& terms,
                                                ClientLinks::Events events) override {
-        return std::make_unique<SocketLinks>(loop_, sockets_, terms, std::move(events));
+        return std::make_unique<SocketLinks>(loop_, sockets_, pacer_, terms, std::move(events));
     }
 
   private:
     Loop& loop_;
     SocketFactory& sockets_;
+    std::unique_ptr<Pacer> pacer_;
 };
 
 }  // namespace

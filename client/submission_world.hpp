@@ -35,7 +35,9 @@ class ClientLinks {
     virtual ~ClientLinks() = default;
 
     // Both ends are bound by the coordinator, so that nothing needs to find its way back to the client.
-    virtual Result<> connect(const wire::LinkEndpoint& inputs, const wire::LinkEndpoint& results) = 0;
+    // `way`: as RunState has it.
+    virtual Result<> connect(const wire::LinkEndpoint& inputs, const wire::LinkEndpoint& results,
+                             const wire::NetworkWay& way) = 0;
     virtual bool send(Chunk& chunk) = 0;  // false: not now (the chunk is untouched), `writable` follows
 };
 

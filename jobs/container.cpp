@@ -1,13 +1,14 @@
 #include "jobs/container.hpp"
 
-#include <fcntl.h>
 #include <fmt/format.h>
+#include <sys/prctl.h>
 
 #include <algorithm>
 #include <cstdio>
 #include <utility>
 
 #include "base/park.hpp"
+#include "jobs/board_pacer.hpp"
 #include "jobs/container_tools.hpp"
 #include "runtime/peer/codec.hpp"
 
@@ -24,6 +25,7 @@ constexpr std::uint64_t link_look_interval_ns = 50'000'000;
 // From a link's loss until the job ends itself. What tore the link may be the run's orderly end, or the end of the
 // neighbour, whose node manager knows more about the cause.
 constexpr std::uint64_t broken_grace_ns = 250'000'000;
+constexpr std::chrono::milliseconds late{2};  // a chunk that a paced link gives on so much after its time, as with devices
 
 // A job with keys makes its own, so that no secret ever travels. They end with it.
 Identity identity_of(std::uint8_t security) {
@@ -37,6 +39,10 @@ Identity identity_of(std::uint8_t security) {
 // What went wrong with the device or the machine may go well elsewhere; all else would go wrong there, too.
 bool of_the_device(Fault fault) {
     return fault == Fault::io || fault == Fault::timed_out || fault == Fault::unreachable;
+}
+
+bool is_late(TimePoint time) {
+    return time != TimePoint{} && std::chrono::steady_clock::now() > time + late;
 }
 
 JobConfig config_of(const wire::JobConfig& message) {
@@ -55,7 +61,7 @@ JobConfig config_of(const wire::JobConfig& message) {
     config.device_id = spec.device;
     config.device_kind = message.device_kind;
     config.slot = message.slot;
-    if (::fcntl(job_device_fd, F_GETFD) >= 0) config.device_fd = job_device_fd;  // a job has no other descriptors yet
+    if (message.descriptors & job_has_device) config.device_fd = job_device_fd;
     return config;
 }
 
@@ -82,7 +88,14 @@ Result<> Container::live() {
     if (auto bound = bind_links(*message); !bound) return bound;
     if (auto configured = configure(); !configured) return configured;
     if (auto pumped = conveyor_ ? pump_device() : pump(); !pumped) return pumped;
-    return control_.tell(wire::JobDrained{stats_});
+    return control_.tell(wire::JobDrained{totals()});
+}
+
+wire::JobStats Container::totals() const {
+    auto totals = stats_;
+    totals.late = std::min(overslept_ + (conveyor_ ? conveyor_->late() : 0), totals.chunks);
+    totals.reloads = conveyor_ ? conveyor_->reloads() : 0;
+    return totals;
 }
 
 // ---- from the start to the first chunk
@@ -114,6 +127,7 @@ Result<> Container::bind_links(const wire::JobConfig& message) {
     if (config_.pipeline.position >= config_.pipeline.positions)
         return fail(Fault::failed, "there is no position {} in a pipeline of {}", config_.pipeline.position,
                     config_.pipeline.positions);
+    if (auto paced = keep_pace(message); !paced) return paced;
     wire::JobUp up;
     up.parking = parking_ == Parking::allowed ? parking_version : 0;
     if (auto bound = bind_inlet(message, up); !bound) return bound;
@@ -124,6 +138,17 @@ Result<> Container::bind_links(const wire::JobConfig& message) {
     return control_.tell(up);
 }
 
+// A thread's timers are late by its slack, which is too much for links that count in microseconds.
+Result<> Container::keep_pace(const wire::JobConfig& message) {
+    if (!(message.descriptors & job_has_board)) return {};
+    constexpr unsigned long slack_ns = 1000;
+    auto memory = BoardMemory::attach(job_board_fd);
+    if (!memory) return fail(memory.error());
+    pacer_ = std::make_unique<BoardPacer>(std::move(*memory));
+    ::prctl(PR_SET_TIMERSLACK, slack_ns, 0, 0, 0);
+    return {};
+}
+
 Result<> Container::bind_inlet(const wire::JobConfig& message, wire::JobUp& up) {
     const auto& joins = message.spec.joins;
     if (!joins.empty() && joins.size() != message.spec.senders)
@@ -132,7 +157,7 @@ Result<> Container::bind_inlet(const wire::JobConfig& message, wire::JobUp& up) 
     for (std::uint32_t i = 0; i < message.spec.senders; ++i) {
         auto terms = in_;
         if (!joins.empty()) terms.tensors = joins[i].outputs;
-        auto receiver = LinkReceiver::bind(*sockets_, message.link_transport + ":" + message.link_place, std::move(terms));
+        auto receiver = LinkReceiver::bind(*sockets_, message.link_transport + ":" + message.link_place, std::move(terms), pacer_.get());
         if (!receiver) return fail(receiver.error());
         up.links.push_back(receiver->endpoint());
         receivers.push_back(std::move(*receiver));
@@ -165,7 +190,7 @@ Result<> Container::connect(const wire::JobConnect& message) {
     std::vector<LinkSender> senders;
     const auto name = fmt::format("{}/{}", config_.pipeline.position, config_.pipeline.replica);
     for (const auto& endpoint : message.receivers) {
-        auto sender = LinkSender::connect(*sockets_, endpoint, out_, name);
+        auto sender = LinkSender::connect(*sockets_, endpoint, out_, name, pacer_.get());
         if (!sender) return fail(sender.error());
         senders.push_back(std::move(*sender));
     }
@@ -233,6 +258,7 @@ Result<> Container::pump() {
         if (look_due_ || now_ - last_look_ >= look_interval_ns)
             if (auto looked = look_around(); !looked) return looked;
         if (draining_) return {};
+        if (pacer_) send_paid();
         if (!holding_) {
             const auto taken = take();
             if (!taken) return fail(taken.error());
@@ -250,7 +276,7 @@ Result<> Container::pump() {
 
 Result<bool> Container::take() {
     // Replicas tell their senders at once when they are about to be idle, so they do not wait here.
-    const bool from_one = inlet_.size() == 1 && links_settled_ && config_.pipeline.replicas == 1;
+    const bool from_one = inlet_.size() == 1 && links_settled_ && config_.pipeline.replicas == 1 && !pacer_;
     waited_for_ = false;
     if (streaming_ || !from_one) {
         const auto taken = inlet_.receive(chunk_);
@@ -305,6 +331,7 @@ Result<> Container::compute() {
     show(page_.busy_index, index);
     page_.busy_since_ns.store(started, std::memory_order_release);
     auto result = work(std::move(chunk_));
+    if (result) result->since = {};
     now_ = monotonic_ns();
     page_.busy_since_ns.store(0, std::memory_order_relaxed);
     stats_.compute_ns += now_ - started;
@@ -334,7 +361,10 @@ bool Container::fits_out() const {
 }
 
 bool Container::push() {
-    if (!outlet_.push(chunk_)) return false;
+    if (!outlet_.push(chunk_)) {
+        chunk_.since = {};  // it goes on when it can
+        return false;
+    }
     holding_ = false;
     uncredited_ = true;
     inlet_.taken(waited_for_);
@@ -354,17 +384,33 @@ void Container::wait_for_input() {
     polled_.clear();
     inlet_.waits_for([this](int fd) { watch(fd); });
     if (!links_settled_) outlet_.waits_for_opening([this](int fd) { watch(fd); });
-    poll_watched();
+    poll_watched(true);
 }
 
 void Container::wait_for_credit() {
     polled_.clear();
     outlet_.waits_for([this](int fd) { watch(fd); });
-    poll_watched();
+    poll_watched(false);
 }
 
-void Container::poll_watched() {
-    wait([this] { ::poll(polled_.data(), polled_.size(), -1); });
+// Until a descriptor is readable, or what waits for the pacer is paid for.
+void Container::poll_watched(bool wants_input) {
+    const auto comes = pacer_ && wants_input ? inlet_.paced_until() : TimePoint{};
+    const auto until = pacer_ ? earlier(outlet_.paced_until(), comes) : TimePoint{};
+    if (until == TimePoint{}) return wait([this] { ::poll(polled_.data(), polled_.size(), -1); });
+    const auto left = until - std::chrono::steady_clock::now();
+    if (left <= Duration::zero()) return;
+    wait([this, left] {
+        const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(left);
+        const timespec patience{.tv_sec = seconds.count(), .tv_nsec = static_cast<long>((left - seconds).count())};
+        ::ppoll(polled_.data(), polled_.size(), &patience, nullptr);
+    });
+    if (is_late(comes)) ++overslept_;
+}
+
+void Container::send_paid() {
+    if (is_late(outlet_.paced_until())) ++overslept_;
+    outlet_.flush_paced();
 }
 
 // About to be idle with less than half a window taken and not told. With replicas it is told at once, for whoever

@@ -42,6 +42,7 @@ class Container {
     Result<wire::JobConfig> await_config();
     Result<> bind_links(const wire::JobConfig& message);
     Result<> bind_inlet(const wire::JobConfig& message, wire::JobUp& up);
+    Result<> keep_pace(const wire::JobConfig& message);
     Result<> configure();
     Result<> pump();
 
@@ -71,7 +72,9 @@ class Container {
     void wait_for_input();
     void wait_for_credit();
     void watch(int fd);
-    void poll_watched();
+    void poll_watched(bool wants_input);
+    void send_paid();
+    wire::JobStats totals() const;
     template <typename Wait>
     void wait(Wait wait);  // wait() blocks until something is there, or a signal comes
     void credit_due();
@@ -85,6 +88,7 @@ class Container {
     std::optional<SocketFactory> sockets_;  // from JOB_CONFIG on
     JobConfig config_;
     LinkTerms in_, out_;
+    std::unique_ptr<Pacer> pacer_;  // of an emulated board
     Inlet inlet_;
     Outlet outlet_;
     Outlet::To to_ = Outlet::To::any;
@@ -115,6 +119,7 @@ class Container {
     std::vector<pollfd> polled_;  // memory for waits
 
     wire::JobStats stats_;
+    std::uint64_t overslept_ = 0;  // chunks that this machine gave on late after they were paid for
     std::vector<std::size_t> sizes_out_;  // bytes of each tensor of a result
     std::size_t chunk_bytes_out_ = 0;     // of all of them
     Nanoseconds now_ = 0;                 // CLOCK_MONOTONIC, as last read

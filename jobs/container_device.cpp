@@ -13,6 +13,7 @@ Result<> Container::pump_device() {
         if (look_due_ || now_ - last_look_ >= look_interval_ns)
             if (auto looked = look_around(); !looked) return looked;
         if (draining_) return {};
+        if (pacer_) send_paid();
         const auto moved = move_chunks();
         if (auto looked = look_at_device(); !looked) return looked;
         if (!moved) return fail(moved.error());
@@ -26,8 +27,6 @@ Result<> Container::pump_device() {
 Result<> Container::look_at_device() {
     if (const auto news = conveyor_->news())
         if (auto told = control_.tell(wire::JobDevice{static_cast<std::uint8_t>(news->state), news->why}); !told) return told;
-    stats_.late = conveyor_->late();
-    stats_.reloads = conveyor_->reloads();
     if (device_loaded_ || !conveyor_->loaded()) return {};
     device_loaded_ = true;
     now_ = monotonic_ns();
@@ -52,6 +51,8 @@ Result<bool> Container::move_chunks() {
         const auto taken = take_input();
         if (!taken) return taken;
         moved = moved || *taken;
+    } else if (pacer_) {
+        if (auto came = inlet_.come_in(); !came) return fail(came.error());  // the ways go on while the device is full
     }
     return moved;
 }
@@ -96,10 +97,11 @@ void Container::show_oldest() {
 void Container::wait_for_device() {
     polled_.clear();
     watch(conveyor_->fd());
-    if (inside_.size() < conveyor_->depth()) inlet_.waits_for([this](int fd) { watch(fd); });
+    const bool wants_input = inside_.size() < conveyor_->depth();
+    if (wants_input || pacer_) inlet_.waits_for([this](int fd) { watch(fd); });
     if (holding_) outlet_.waits_for([this](int fd) { watch(fd); });
     if (!links_settled_) outlet_.waits_for_opening([this](int fd) { watch(fd); });
-    poll_watched();
+    poll_watched(wants_input);
 }
 
 }  // namespace fard

@@ -127,6 +127,7 @@ Result<> OverlayRunner::submit(Held& held) {
     held.result.tensors.reserve(package_.manifest.outputs.size());
     for (const auto& tensor : package_.manifest.outputs)
         outputs.push_back(held.result.tensors.emplace_back(tensor.wire_bytes()).writable());
+    device_->came_at(std::exchange(held.chunk.since, {}));  // when it is submitted once more it is there then
     return device_->submit(held.chunk.index, inputs, outputs, now() + chunk_limit_);
 }
 
@@ -134,7 +135,9 @@ Result<> OverlayRunner::put(Chunk chunk) {
     auto& held = held_.emplace_back();
     held.chunk = std::move(chunk);
     if (check_ && check_->wants(held.chunk)) held.check = check_->compute(held.chunk);
-    return loaded_ ? submit(held) : Result<>{};
+    if (!loaded_) return {};
+    auto submitted = submit(held);
+    return submitted || !is_stuck(submitted.error()) ? submitted : recover(submitted.error());
 }
 
 Result<std::optional<Chunk>> OverlayRunner::take() {
@@ -169,6 +172,7 @@ Result<bool> OverlayRunner::finish_oldest() {
         const auto done = device_->complete();
         if (!done) return fail(done.error());
         oldest.done = done->has_value();
+        if (oldest.done) oldest.result.since = device_->due_at();
     }
     if (!oldest.done || (oldest.check && !oldest.check->done.load(std::memory_order_acquire))) return false;
     if (!oldest.check) return true;

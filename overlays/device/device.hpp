@@ -43,8 +43,8 @@ class Device {
     virtual DeviceInfo info() const = 0;
 
     // Begins to make the overlay ready; by `deadline` it is, or has failed. A second load takes the place of the first, and
-    // brings a device that was stuck back to life. Errors, here or from loaded(): unsupported (an operator or a part that it
-    // does not run), refused (it does not fit: what, and by how much), not_found, corrupt, timed_out (in which step), io.
+    // brings a device that was stuck back to life. Errors, here or from loaded(): unsupported (an operator that it does not
+    // run), refused (it is for another part, or does not fit: what, and by how much), not_found, corrupt, timed_out (in which step), io.
     virtual Result<> load(const Package& package, TimePoint deadline) = 0;
     virtual Result<bool> loaded() = 0;
     virtual std::string waits_for() const { return {}; }  // while loading, for people: "the fabric: 180 ms of 230"
@@ -57,6 +57,11 @@ class Device {
     // until submit returns. Errors: refused (nothing is loaded, or depth() is reached), corrupt (buffers of other sizes).
     virtual Result<> submit(std::uint64_t tag, std::span<const Bytes> inputs, std::span<const MutableBytes> outputs,
                             TimePoint deadline) = 0;
+
+    // Of an emulated board, whose times are reckoned from each other and not from when somebody got round to it: when the chunk that
+    // is submitted next was there, and when the one that was completed last was due. The epoch of the clock: now.
+    virtual void came_at(TimePoint) {}
+    virtual TimePoint due_at() const { return {}; }
 
     // The tag of the oldest chunk if it is done. Errors: refused (there is none), timed_out (its deadline has passed: the
     // device is stuck, and all its chunks are lost), failed.

@@ -2,6 +2,7 @@
 // model.
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
@@ -24,6 +25,10 @@ struct BoardSetup {
     std::optional<zynq::FabricSetup> fabric = {};  // its FPGA, where it has one of its own
 };
 
+struct PortFigures {  // 0: no limit
+    std::uint64_t ps_per_byte = 0, latency_ns = 0;
+};
+
 // One device, for as long as the node manager lives. Lives on its loop; nothing waits.
 class KeptDevice {
   public:
@@ -38,6 +43,12 @@ class KeptDevice {
 
     // What a job gets with the device, as DeviceAccess::fd; none: nothing. Errors: io.
     virtual Result<OwnedFd> for_job() { return OwnedFd(); }
+
+    // What every job of the board gets, whichever device it uses: where an emulated board is charged for its links. -1: there is
+    // none. It stays the device's.
+    virtual int board_fd() const { return -1; }
+    // One direction of that board's network port, for its clients, which count as boards.
+    virtual PortFigures port() const { return {}; }
 };
 
 using KeptDevices = std::vector<std::unique_ptr<KeptDevice>>;

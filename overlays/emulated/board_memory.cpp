@@ -15,7 +15,7 @@ namespace fard {
 namespace {
 
 // Changes with the layout: a job may be of another build than its node manager.
-constexpr std::uint64_t layout_version = 0x66617264'00000001u;
+constexpr std::uint64_t layout_version = 0x66617264'00000002u;
 constexpr double ethernet_payload = 1460.0 / 1538.0;  // of TCP in full frames, as the cost model has it
 
 static_assert(std::atomic<std::int64_t>::is_always_lock_free && std::atomic<std::uint64_t>::is_always_lock_free,
@@ -122,17 +122,10 @@ BoardMemory::~BoardMemory() {
     if (layout_) ::munmap(layout_, sizeof(Layout));
 }
 
-std::optional<EmulatedFault> BoardMemory::fault_at_load() const {
-    const auto occasion = layout_->loads.fetch_add(1) + 1;
+std::optional<EmulatedFault> BoardMemory::next(EmulatedFault::Occasion occasion) const {
+    const auto number = layout_->occasions[static_cast<std::size_t>(occasion)].fetch_add(1) + 1;
     for (std::uint32_t i = 0; i < layout_->fault_count; ++i)
-        if (const auto& fault = layout_->faults[i]; fault.at_load() && fault.meets(occasion)) return fault;
-    return std::nullopt;
-}
-
-std::optional<EmulatedFault> BoardMemory::fault_at_chunk() const {
-    const auto occasion = layout_->chunks.fetch_add(1) + 1;
-    for (std::uint32_t i = 0; i < layout_->fault_count; ++i)
-        if (const auto& fault = layout_->faults[i]; !fault.at_load() && fault.meets(occasion)) return fault;
+        if (const auto& fault = layout_->faults[i]; fault.at() == occasion && fault.meets(number)) return fault;
     return std::nullopt;
 }
 

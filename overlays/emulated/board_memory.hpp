@@ -63,7 +63,7 @@ class BoardMemory {
         std::atomic<std::uint64_t> version;
         BoardFigures figures;
         Reserved processor, way_in, way_out, port;  // port: the one that bitstreams go through
-        std::atomic<std::uint64_t> loads, chunks;   // begun on all slots, which faults count by
+        std::array<std::atomic<std::uint64_t>, 5> occasions;  // so far, on all slots, which faults count by: by EmulatedFault::Occasion
         std::array<Slot, most_slots> slots;
         std::array<EmulatedFault, most_faults> faults;
         std::uint32_t fault_count;
@@ -81,9 +81,8 @@ class BoardMemory {
     Layout* operator->() const { return layout_; }
     const BoardFigures& figures() const { return layout_->figures; }
 
-    // The fault that this occasion meets, if one does.
-    std::optional<EmulatedFault> fault_at_load() const;   // counts a load
-    std::optional<EmulatedFault> fault_at_chunk() const;  // counts a chunk
+    // The fault that the next occasion of this kind meets, if one does. Counts it.
+    std::optional<EmulatedFault> next(EmulatedFault::Occasion occasion) const;
 
   private:
     BoardMemory(OwnedFd fd, Layout* layout) : fd_(std::move(fd)), layout_(layout) {}

@@ -27,17 +27,19 @@ std::int64_t ns_of_cycles(std::int64_t cycles, double clock_mhz) {
     return std::llround(static_cast<double>(cycles) * 1e3 / clock_mhz);
 }
 
-// Where in a reload the FPGA manager's states are, and what they are called when they fail.
+// What is said when a reload fails, and when: FPGA managers call their states so.
 struct LoadFault {
-    const char* state;
+    const char* what;
     double at;
 };
 LoadFault describe(EmulatedFault::Kind kind) {
     switch (kind) {
-        case EmulatedFault::Kind::load_request: return {"firmware request error", 0};
-        case EmulatedFault::Kind::load_init: return {"write init error", 0.05};
-        case EmulatedFault::Kind::load_write: return {"write error", 0.5};
-        default: return {"write complete error", 1};
+        case EmulatedFault::Kind::unload: return {"the overlay before cannot be taken out", 0};
+        case EmulatedFault::Kind::load_request: return {"programming it failed in the state 'firmware request error'", 0};
+        case EmulatedFault::Kind::load_init: return {"programming it failed in the state 'write init error'", 0.05};
+        case EmulatedFault::Kind::load_write: return {"programming it failed in the state 'write error'", 0.5};
+        case EmulatedFault::Kind::load_complete: return {"programming it failed in the state 'write complete error'", 1};
+        default: return {"its registers cannot be mapped", 1};
     }
 }
 
@@ -100,7 +102,7 @@ class EmulatedDevice final : public Device {
     }
 
     void unload() override {
-        if (fabric_up_) slot_.step = static_cast<std::uint32_t>(SlotStep::idle);
+        if (fabric_up_) slot_.step = static_cast<std::uint32_t>(SlotStep::stuck);  // it is there, and not to be trusted
         fabric_up_ = false;
         drop();
     }
@@ -116,12 +118,15 @@ class EmulatedDevice final : public Device {
             work->inputs.emplace_back(input.begin(), input.end());
         Chunk chunk{.tag = tag, .outputs = {outputs.begin(), outputs.end()}, .work = work};
         chunk.deadline = deadline == TimePoint::max() ? never : ns_of(deadline);
-        start(chunk);
+        if (!start(chunk)) return fail(Fault::io, "device {}: the DMA of chunk {} cannot be started", id_, tag);
         worker_.begin(std::move(work));
         chunks_.push_back(std::move(chunk));
         if (chunks_.size() == 1) wake_for(chunks_.front());
         return {};
     }
+
+    void came_at(TimePoint time) override { came_at_ = time == TimePoint{} ? never : ns_of(time); }
+    TimePoint due_at() const override { return TimePoint(std::chrono::nanoseconds(due_at_)); }
 
     Result<std::optional<std::uint64_t>> complete() override {
         worker_.clear();
@@ -165,7 +170,7 @@ class EmulatedDevice final : public Device {
         const std::string part = memory_.figures().part.data();
         const auto* build = manifest.hardware_for(part);
         if (!build && manifest.hardware.empty())
-            return fail(Fault::unsupported,
+            return fail(Fault::refused,
                         "overlay '{}' does not say what it takes of an FPGA, and how fast it is there; submit it with the "
                         "board's profile ([cluster] profile, or --profile), or let the position run on a CPU (device = \"soft\")",
                         manifest.name);
@@ -173,7 +178,7 @@ class EmulatedDevice final : public Device {
             std::vector<std::string> parts;
             for (const auto& other : manifest.hardware)
                 parts.push_back(other.part);
-            return fail(Fault::unsupported, "overlay '{}' is for {}, and device {} is a {}", manifest.name, fmt::join(parts, ", "),
+            return fail(Fault::refused, "overlay '{}' is for {}, and device {} is a {}", manifest.name, fmt::join(parts, ", "),
                         id_, part);
         }
         if (!(build->clock_mhz > 0) || build->interval_cycles == 0)
@@ -186,9 +191,17 @@ class EmulatedDevice final : public Device {
         return slot_.step == static_cast<std::uint32_t>(SlotStep::loaded) && overlay == slot_.overlay.data();
     }
 
+    // An overlay that lies there has to go first.
+    std::optional<EmulatedFault> fault_of_reload() const {
+        const auto step = static_cast<SlotStep>(slot_.step.load());
+        if (step == SlotStep::loaded || step == SlotStep::stuck)
+            if (const auto fault = memory_.next(EmulatedFault::Occasion::unload)) return fault;
+        return memory_.next(EmulatedFault::Occasion::load);
+    }
+
     void begin_reload(const std::string& overlay) {
         ++counts_.reloads;
-        const auto fault = memory_.fault_at_load();
+        const auto fault = fault_of_reload();
         const auto reload_ns = memory_.figures().reload_ns;
         slot_.step = static_cast<std::uint32_t>(SlotStep::loading);
         const auto length = std::min(overlay.size(), slot_.overlay.size() - 1);
@@ -201,7 +214,7 @@ class EmulatedDevice final : public Device {
             reload_end_ = never;
         } else if (fault) {
             const auto described = describe(fault->kind);
-            reload_error_ = described.state;
+            reload_error_ = described.what;
             reload_end_ = end - reload_ns + static_cast<std::int64_t>(described.at * static_cast<double>(reload_ns));
         }
         time_->wake_at(std::min(reload_end_, load_deadline_));
@@ -216,7 +229,7 @@ class EmulatedDevice final : public Device {
         }
         if (reload_error_) {
             slot_.step = static_cast<std::uint32_t>(SlotStep::idle);
-            return fail(Fault::io, "device {}: programming it failed in the state '{}'", id_, reload_error_);
+            return fail(Fault::io, "device {}: {}", id_, reload_error_);
         }
         slot_.fabric.free_not_before(reload_end_);
         slot_.loads.fetch_add(1);
@@ -226,11 +239,16 @@ class EmulatedDevice final : public Device {
         return {};
     }
 
-    // When the chunk is due, and what goes wrong with it.
-    void start(Chunk& chunk) {
+    // When the chunk is due, and what goes wrong with it; false: it does not even start.
+    bool start(Chunk& chunk) {
         chunk.submitted = time_->now_ns();
-        chunk.due = slot_.fabric.take(chunk.submitted, interval_) - interval_ + latency_;
-        const auto fault = memory_.fault_at_chunk();
+        const auto came = std::min(std::exchange(came_at_, never), chunk.submitted);
+        const auto fault = memory_.next(EmulatedFault::Occasion::chunk);
+        if (fault && fault->kind == EmulatedFault::Kind::dma_start) {
+            slot_.step = static_cast<std::uint32_t>(SlotStep::stuck);
+            return false;
+        }
+        chunk.due = slot_.fabric.take(came, interval_) - interval_ + latency_;
         if (fault && fault->kind == EmulatedFault::Kind::freeze) {
             const auto thaw = chunk.submitted + fault->freeze_ms * 1'000'000;
             chunk.due += fault->freeze_ms * 1'000'000;
@@ -242,6 +260,7 @@ class EmulatedDevice final : public Device {
         if (fault && fault->kind == EmulatedFault::Kind::dma) chunk.due = never;
         chunk.wrong = fault && fault->kind == EmulatedFault::Kind::wrong;
         if (slot_.step == static_cast<std::uint32_t>(SlotStep::stuck)) chunk.due = never;
+        return true;
     }
 
     void wake_for(const Chunk& chunk) {
@@ -253,6 +272,7 @@ class EmulatedDevice final : public Device {
     Result<std::optional<std::uint64_t>> hand_out(std::int64_t now) {
         auto chunk = std::move(chunks_.front());
         chunks_.pop_front();
+        due_at_ = chunk.due;
         if (chunks_.empty()) {
             time_->sleep();
         } else {
@@ -283,6 +303,8 @@ class EmulatedDevice final : public Device {
     bool fabric_up_ = false;  // this one is; the worker has the other
     std::int64_t reload_end_ = never, load_deadline_ = never;
     const char* reload_error_ = nullptr;  // in which the reload ends
+    std::int64_t came_at_ = never;        // the next chunk; never: now
+    std::int64_t due_at_ = 0;             // the last one that was handed out
     std::deque<Chunk> chunks_;            // the oldest first
     DeviceCounts counts_;
     StageWorker worker_;

@@ -9,8 +9,9 @@
 namespace fard {
 namespace {
 
-constexpr std::array<std::string_view, 9> names = {"load-request", "load-init", "load-write", "load-complete", "load-hang",
-                                                   "dma",          "wrong",     "freeze",     "stuck"};
+constexpr std::array<std::string_view, 14> names = {"fetch",         "verify",    "unload", "load-request", "load-init",
+                                                    "load-write",    "load-complete", "load-hang", "map", "dma-start",
+                                                    "dma",           "wrong",     "freeze", "stuck"};
 
 tl::unexpected<Error> wrong(std::string_view text) {
     return fail(Fault::invalid_input, "'{}' is no fault of an emulated board; write KIND@N, KIND@N*M or freeze@N:MS, with one of {}",
@@ -36,6 +37,15 @@ bool take(std::string_view& rest, char sign) {
 
 std::string_view name_of(EmulatedFault::Kind kind) {
     return names[static_cast<std::size_t>(kind)];
+}
+
+EmulatedFault::Occasion EmulatedFault::at() const {
+    switch (kind) {
+        case Kind::fetch: return Occasion::piece;
+        case Kind::verify: return Occasion::block;
+        case Kind::unload: return Occasion::unload;
+        default: return kind <= Kind::map ? Occasion::load : Occasion::chunk;
+    }
 }
 
 Result<EmulatedFault> parse_fault(std::string_view text) {

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <cerrno>
+#include <cmath>
 #include <cstring>
 
 #include "overlays/emulated/board_memory.hpp"
@@ -37,6 +38,12 @@ class KeptEmulated final : public KeptDevice {
     }
 
     Result<OwnedFd> for_job() override { return duplicate(memory_.fd()); }
+    int board_fd() const override { return memory_.fd(); }
+    PortFigures port() const override {
+        const auto& figures = memory_.figures();
+        return {static_cast<std::uint64_t>(std::llround(figures.way_ns_per_byte * 1e3)),
+                static_cast<std::uint64_t>(figures.way_latency_ns)};
+    }
 
   private:
     BoardMemory memory_;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "runtime/peer/job_page.hpp"
 #include "runtime/peer/messages_job.hpp"
 
 namespace fard {
@@ -63,8 +64,9 @@ Result<> Crew::start_member(Member& member, const PackageDirs& package_dirs) {
     if (!seat) return fail_in("board " + around_.options.board, seat.error());
     member.slot = seat->slot;
     member.seated = true;
+    const JobDescriptors descriptors{.device = seat->fd.get(), .board = devices.board_fd()};
     auto process = around_.spawner.spawn(
-        spec.spec.program, seat->fd.get(),
+        spec.spec.program, descriptors,
         {.said = [this, &member](const wire::Body& body) { said(member, body); },
          .exited = [this, &member](const ChildExit& exit,
                                    const std::string& words) { exited(member, exit, words); },
@@ -83,6 +85,8 @@ Result<> Crew::start_member(Member& member, const PackageDirs& package_dirs) {
     if (!spec.spec.overlay.empty()) config.package_dir = package->second.string();
     config.device_kind = seat->kind;
     config.slot = seat->slot;
+    config.descriptors = static_cast<std::uint8_t>((descriptors.device >= 0 ? job_has_device : 0) |
+                                                   (descriptors.board >= 0 ? job_has_board : 0));
     config.link_transport = around_.options.link_transport;
     config.security = around_.options.security;
     config.link_place = member.process->link_place();

@@ -14,7 +14,7 @@ enum : std::uint8_t { idle = 0, loading = 1, loaded = 2, stuck = 3 };  // of wir
 
 }  // namespace
 
-DeviceKeeper::DeviceKeeper(KeptDevices devices) {
+DeviceKeeper::DeviceKeeper(KeptDevices devices, std::string board) : board_(std::move(board)) {
     for (auto& device : devices) {
         auto info = device->info();
         const auto slots = static_cast<std::size_t>(std::max(info.slots, 0));
@@ -56,6 +56,28 @@ std::vector<std::string> DeviceKeeper::profiles() const {
     for (const auto& kept : kept_)
         if (!kept.info.profile.empty()) profiles.push_back(kept.info.profile);
     return profiles;
+}
+
+int DeviceKeeper::board_fd() const {
+    const auto found = std::ranges::find_if(kept_, [](const Kept& kept) { return kept.device->board_fd() >= 0; });
+    return found == kept_.end() ? -1 : found->device->board_fd();
+}
+
+wire::NetworkWay DeviceKeeper::port() const {
+    for (const auto& kept : kept_)
+        if (const auto port = kept.device->port(); port.ps_per_byte > 0) return {port.ps_per_byte, port.latency_ns};
+    return {};
+}
+
+void DeviceKeeper::mend() {
+    for (auto& kept : kept_) {
+        kept.failures_in_a_row = 0;
+        if (!kept.broken.empty()) spdlog::info("device {}: it may be used again", kept.info.id);
+        kept.broken.clear();
+        for (auto& slot : kept.slots)
+            if (!slot.used && slot.state.state == stuck) slot.state = {};
+    }
+    changed();
 }
 
 Result<DeviceKeeper::Seat> DeviceKeeper::seat(const std::string& device, const std::string& overlay, const std::string& name) {
@@ -126,8 +148,8 @@ void DeviceKeeper::failed(const std::string& device, const std::string& why) {
 
 void DeviceKeeper::count_failure(Kept& kept, const std::string& why) {
     if (++kept.failures_in_a_row < most_in_a_row || !kept.broken.empty()) return;
-    kept.broken = fmt::format("taken out after {} failures in a row, the last: {}; its node manager gives it back when it is started anew", kept.failures_in_a_row,
-                              why.substr(0, longest_why));
+    kept.broken = fmt::format("taken out after {} failures in a row, the last: {}; once the cause is gone, `fard mend {}` has it used again", kept.failures_in_a_row,
+                              why.substr(0, longest_why), board_);
     spdlog::error("device {}: {}", kept.info.id, kept.broken);
 }
 

@@ -6,7 +6,8 @@
 //                       |                   |
 //                       +---- it failed ----+----> stuck (why) ----> loading: the job, or the next one, loads it anew
 //                                                    |
-//                            out of placement <-----+ after three times without a chunk done in between
+//     ^                                             |
+//     +------- mend() ------ out of placement <-----+ after three times without a chunk done in between
 #pragma once
 
 #include <functional>
@@ -25,7 +26,7 @@ class DeviceKeeper {
   public:
     static constexpr int most_in_a_row = 3;
 
-    explicit DeviceKeeper(KeptDevices devices);
+    DeviceKeeper(KeptDevices devices, std::string board);  // the board's name
 
     // Every device as others are told of it, in the order of find_devices.
     std::vector<wire::DeviceState> states() const;
@@ -48,6 +49,11 @@ class DeviceKeeper {
     void worked(const std::string& device);                           // a job did chunks with it
     void failed(const std::string& device, const std::string& why);  // a job ended for the device's fault
 
+    // Somebody says that what was taken out of placement may be used again.
+    void mend();
+
+    int board_fd() const;            // as KeptDevice::board_fd, of the device that has one
+    wire::NetworkWay port() const;   // as KeptDevice::port
     std::vector<std::string> profiles() const;  // that the board's FPGAs have: what else it is called
 
   private:
@@ -68,6 +74,7 @@ class DeviceKeeper {
     void changed() const;
 
     std::vector<Kept> kept_;
+    std::string board_;
     std::uint64_t uses_ = 0;
     std::function<void()> changed_;
 };

@@ -118,10 +118,11 @@ class RealJob final : public JobProcess {
     ~RealJob() override { close_channel(); }  // then child_ kills and reaps, then the sockets' directory goes
 
     // Starts the program, or takes a process of `parked` where there is one.
-    Result<> start(const std::filesystem::path& file, int child_end, int device_fd, int nice,
+    Result<> start(const std::filesystem::path& file, int child_end, const JobDescriptors& more, int nice,
                    ParkedProgram* parked) {
         std::map<int, int> descriptors{{job_control_fd, child_end}, {job_page_fd, page_.fd()}};
-        if (device_fd >= 0) descriptors[job_device_fd] = device_fd;
+        if (more.device >= 0) descriptors[job_device_fd] = more.device;
+        if (more.board >= 0) descriptors[job_board_fd] = more.board;
         const auto on_exit = [this](const ChildExit& exit) { exited(exit); };
         auto child =
             parked
@@ -242,7 +243,7 @@ class ProcessSpawner final : public JobSpawner {
           options_(std::move(options)),
           parked_(loop, {.most = options_.parked_jobs, .nice = options_.nice}) {}
 
-    Result<std::unique_ptr<JobProcess>> spawn(const std::string& program, int device_fd,
+    Result<std::unique_ptr<JobProcess>> spawn(const std::string& program, const JobDescriptors& more,
                                               JobProcess::Events events) override {
         auto file = find(program);
         if (!file) return fail(file.error());
@@ -261,11 +262,11 @@ class ProcessSpawner final : public JobSpawner {
                                              LinkPlace(std::move(place), options_.link_directories),
                                              channel->ours.release());
         auto* parked = parked_.find(*file);
-        auto started = job->start(*file, channel->theirs.get(), device_fd, options_.nice, parked);
+        auto started = job->start(*file, channel->theirs.get(), more, options_.nice, parked);
         if (!started && parked) {
             spdlog::warn("job {}: {}", program, started.error().message);
             parked_.give_up(*file);
-            started = job->start(*file, channel->theirs.get(), device_fd, options_.nice, nullptr);
+            started = job->start(*file, channel->theirs.get(), more, options_.nice, nullptr);
         }
         if (!started) return fail(started.error());
         return job;

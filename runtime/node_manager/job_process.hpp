@@ -50,13 +50,17 @@ class JobProcess {
     virtual const std::string& link_place() const = 0;  // JOB_CONFIG's link_place
 };
 
+struct JobDescriptors {  // that a job has besides its control channel and its page; -1: none. They stay the caller's
+    int device = -1;        // what comes with its device
+    int board = -1;         // an emulated board's memory
+};
+
 class JobSpawner {
   public:
     virtual ~JobSpawner() = default;
-    // Starts a program of the board's jobs directories; `device_fd` comes with its device (-1: nothing does), and stays the
-    // caller's. Errors: invalid_input (not a program's name),
+    // Starts a program of the board's jobs directories. Errors: invalid_input (not a program's name),
     // not_found (no such program: says where it was looked for), io.
-    virtual Result<std::unique_ptr<JobProcess>> spawn(const std::string& program, int device_fd,
+    virtual Result<std::unique_ptr<JobProcess>> spawn(const std::string& program, const JobDescriptors& more,
                                                       JobProcess::Events events) = 0;
     virtual std::vector<std::string> programs() = 0;  // that spawn() would start, in order
 };

@@ -16,6 +16,7 @@
 #include "runtime/node_manager/cluster_view.hpp"
 #include "runtime/node_manager/coordinator.hpp"
 #include "runtime/node_manager/device_keeper.hpp"
+#include "runtime/node_manager/faulty_disk.hpp"
 #include "runtime/node_manager/package_service.hpp"
 #include "runtime/node_manager/run_log.hpp"
 #include "runtime/node_manager/state_dir.hpp"
@@ -159,7 +160,7 @@ Result<> NodeManager::Impl::find_own_devices() {
     }
     auto found = find_devices(setup);
     if (!found) return fail(found.error());
-    devices = std::make_unique<DeviceKeeper>(std::move(*found));
+    devices = std::make_unique<DeviceKeeper>(std::move(*found), config.name);
     return {};
 }
 
@@ -167,7 +168,7 @@ Result<> NodeManager::Impl::open_store() {
     auto taken = StateDir::take(config.state_dir, config.runtime_dir);
     if (!taken) return fail(taken.error());
     state = std::move(*taken);
-    disk = real_disk();
+    disk = with_faults(real_disk(), config.faults);
     for (auto* worker : {&piece_writer, &piece_reader})
         *worker = make_worker(loop, 1);
     packer = make_worker(loop, 1, Pace::leisurely);
@@ -275,7 +276,8 @@ void NodeManager::Impl::make_coordinator() {
             return make_link_ends(loop, sockets, place, terms, ledger, std::move(events));
         },
         .log = &log,
-        .memory = MemoryBudget(std::uint64_t(config.run_memory) << 20)});
+        .memory = MemoryBudget(std::uint64_t(config.run_memory) << 20),
+        .client_port = devices->port()});
 }
 
 Result<> NodeManager::Impl::watch_parent() {
@@ -336,6 +338,9 @@ void NodeManager::Impl::serve_visitor(const PeerId& visitor, const wire::Body& b
         reply(take_in(visitor, *join));
     } else if (const auto* ticket = body.as<wire::Ticket>()) {
         reply(issue(*ticket));
+    } else if (body.is<wire::Mend>()) {
+        devices->mend();
+        reply(wire::Done{});
     } else if (body.is<wire::Shutdown>()) {
         reply(shut_down());
     } else {

@@ -511,6 +511,7 @@ wire::RunState Run::state() const {
             {job.position, job.replica, plan_.app().positions[job.position].name, plan_.board_name(job.board),
              static_cast<std::uint32_t>(plan_.app().positions[job.position].parts.size())});
     if (ends_) state.ends = ends_->client_ends();
+    state.way = around_.client_port;
     if (gathering_ && gathering_->under_way()) state.missing = plan_.missing_packages();
     for (const auto& board : around_.directory.boards())
         state.members.push_back(board.member);

@@ -51,6 +51,7 @@ struct RunSurroundings {
         make_ends;
     Log* log = &Log::none();  // what becomes of runs
     MemoryBudget memory;
+    wire::NetworkWay client_port = {};  // that clients are to keep to, where this board is an emulated one
 };
 
 class Run {

@@ -63,7 +63,7 @@ bool may(Role role, const wire::Body& body) {
     if (role == Role::reader) return looks;
     return role == Role::user && (looks || body.is<wire::Submit>() || body.is<wire::Offer>() || body.is<wire::Holds>() ||
                                   body.is<wire::Finish>() || body.is<wire::ClientAlive>() || body.is<wire::Cancel>() ||
-                                  body.is<wire::Probe>() || body.is<wire::Fill>());
+                                  body.is<wire::Probe>() || body.is<wire::Fill>() || body.is<wire::Mend>());
 }
 
 // What a message asks for, in the words of who typed the command.
@@ -73,6 +73,7 @@ std::string wish_of(const wire::Body& body) {
     if (body.is<wire::Probe>() || body.is<wire::Fill>()) return "measure the ways between boards";
     if (body.is<wire::Allowed>()) return "see or change the cluster's keys";
     if (body.is<wire::Ticket>()) return "issue tickets";
+    if (body.is<wire::Mend>()) return "have a device used again that was taken out";
     if (body.is<wire::Shutdown>()) return "end a node manager";
     if (body.is<wire::Hello>()) return "join as a board";
     if (body.is<wire::Join>()) return "use a ticket";

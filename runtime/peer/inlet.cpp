@@ -117,6 +117,16 @@ std::optional<std::size_t> Inlet::lost() {
     return std::nullopt;
 }
 
+Result<> Inlet::come_in() {
+    for (auto& link : links_)
+        if (auto came = link.come_in(); !came) return came;
+    return {};
+}
+
+TimePoint Inlet::paced_until() const {
+    return earliest(links_, &LinkReceiver::paced_until);
+}
+
 void Inlet::waits_for(const std::function<void(int fd)>& wait) const {
     for (const auto& link : links_)
         wait(link.fd());

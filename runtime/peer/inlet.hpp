@@ -50,6 +50,8 @@ class Inlet {
     bool opened() const;                  // every link is
     std::optional<std::size_t> lost();    // the number of a link whose connection broke
 
+    Result<> come_in();             // as LinkReceiver::come_in, of every link
+    TimePoint paced_until() const;  // of the link where it is due first
     void waits_for(const std::function<void(int fd)>& wait) const;  // descriptors, readable when a chunk may be there
     std::unique_ptr<Socket::Watch> watch(Loop& loop, const std::function<void()>& on_ready);
 

@@ -32,6 +32,8 @@ static_assert(sizeof(JobPage) <= job_page_bytes);
 
 inline constexpr int job_control_fd = 3;  // SOCK_SEQPACKET to the node manager
 inline constexpr int job_page_fd = 4;     // the memfd, if there is one
-inline constexpr int job_device_fd = 5;   // what comes with the device, if anything does
+inline constexpr int job_device_fd = 5;   // what comes with the device, where JOB_CONFIG says so
+inline constexpr int job_board_fd = 6;    // an emulated board's memory, where JOB_CONFIG says so
+inline constexpr std::uint8_t job_has_device = 1, job_has_board = 2;  // JOB_CONFIG's `descriptors`
 
 }  // namespace fard

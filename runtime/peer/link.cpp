@@ -12,6 +12,7 @@ Chunk Chunk::share() const {
     Chunk other;
     other.index = index;
     other.trace = trace;
+    other.since = since;
     other.tensors.reserve(tensors.size());
     for (const auto& tensor : tensors)
         other.tensors.push_back(tensor.share());

@@ -24,6 +24,7 @@ struct Chunk {
     std::vector<Frame> tensors;     // one frame per tensor, in the link's tensor order, wire form
     std::vector<TraceStamp> trace;  // one per position of the pipeline, filled as the chunk flows
     Chunk share() const;            // the same bytes, not copied
+    TimePoint since{};              // when it was there, as emulated boards reckon; the epoch of the clock: now
 
     // The links' own: the header that it came with, which the next link patches instead of writing a new one.
     std::unique_ptr<Frame> header = nullptr;
@@ -59,7 +60,8 @@ class LinkReceiver {
     static Result<LinkReceiver> bind(SocketFactory& sockets, const std::string& place, LinkTerms terms,
                                      Pacer* pacer = nullptr);
     // The other way round: to a sender that is bound. Errors: io, invalid_input.
-    static Result<LinkReceiver> connect(SocketFactory& sockets, const wire::LinkEndpoint& endpoint, LinkTerms terms);
+    static Result<LinkReceiver> connect(SocketFactory& sockets, const wire::LinkEndpoint& endpoint, LinkTerms terms,
+                                        Pacer* pacer = nullptr);
     LinkReceiver(LinkReceiver&&) noexcept;
     LinkReceiver& operator=(LinkReceiver&&) noexcept;
     ~LinkReceiver();
@@ -94,8 +96,11 @@ class LinkReceiver {
     bool credit_due() const;  // sending one was tried and has not succeeded since
 
     std::uint64_t dropped() const;  // stale or malformed messages
-    TimePoint paced_until()
-        const;  // a chunk waits for the pacer till then; the epoch of the clock if none does
+    // With a pacer, chunks wait until they are paid for. come_in() takes what is in the socket, so that its way is charged from
+    // now on, without giving it out (receive() does that, too); paced_until(): when the next one may be given out, or goes on to
+    // its next charge; the epoch of the clock if none waits.
+    Result<> come_in();
+    TimePoint paced_until() const;
     int fd() const;
     void* native() const;  // for zmq_poll: readable
     std::unique_ptr<Socket::Watch> watch(Loop& loop, std::function<void()> on_ready);
@@ -128,8 +133,11 @@ class LinkSender {
     bool lost();  // a connection broke after that; look now and then, a watch calls for it
 
     // false: not open yet, the window is used up, or there is no place; the chunk is untouched. The chunk is
-    // as its link's terms say (LinkTerms::check).
+    // as its link's terms say (LinkTerms::check). With a pacer a chunk that was sent leaves when it is paid for, by
+    // flush_paced(), which is due at paced_until() (the epoch of the clock: nothing waits).
     bool send(Chunk& chunk);
+    void flush_paced();
+    TimePoint paced_until() const;
 
     void poll_credit();               // takes credits that have come; send does when the window is used up
     std::uint64_t sent() const;       // chunks since the link was opened
@@ -138,8 +146,6 @@ class LinkSender {
     std::uint64_t limit() const;  // how many may have been sent by now
     bool has_room() const { return sent() < limit(); }
     const LinkTerms& terms() const;
-
-    TimePoint paced_until() const;  // send said false because of the pacer: try again then
 
     // Readable when trying again may help, after open or send said false. credit_fd: when credits may have
     // come, after poll_credit.

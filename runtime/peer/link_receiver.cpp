@@ -1,4 +1,5 @@
 #include <cassert>
+#include <deque>
 #include <utility>
 
 #include "runtime/peer/link.hpp"
@@ -22,6 +23,9 @@ struct LinkReceiver::Impl {
           pacer(charged_by) {}
 
     Result<bool> take(Chunk& chunk, Socket::Wait wait);
+    Result<> come_in();
+    Result<bool> take_paced(Chunk& chunk);
+    bool is_free() const { return pacer->place() != 0 && pacer->place() == sender_place; }
     bool take_tensors(Chunk& chunk);
     Result<> take_open(std::string_view bytes);
     bool flush();
@@ -44,8 +48,13 @@ struct LinkReceiver::Impl {
     bool credit_due = false;     // telling it failed: its connection is not up yet, or it does not read
     std::uint64_t dropped = 0;
     Pacer* pacer;
-    std::optional<Chunk> paced;  // received, but not yet paid for
-    TimePoint paced_until{};
+    std::uint64_t sender_place = 0;
+    struct Paced {
+        Chunk chunk;
+        TimePoint until;  // first that it is in, then that it is taken in hand
+        bool in = false;  // the first of the two is over
+    };
+    std::deque<Paced> waiting;  // came, but is not yet paid for or asked for; the sender's window bounds them
 };
 
 LinkReceiver::LinkReceiver(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
@@ -82,15 +91,17 @@ Result<LinkReceiver> LinkReceiver::bind(SocketFactory& sockets, const std::strin
     auto impl = std::make_unique<Impl>(std::move(terms), std::move(made->form), std::move(made->data),
                                        std::move(made->credit), std::move(made->watch), pacer);
     impl->endpoint = std::move(*endpoint);
+    if (pacer) impl->endpoint.place = pacer->place();
     return LinkReceiver(std::move(impl));
 }
 
-Result<LinkReceiver> LinkReceiver::connect(SocketFactory& sockets, const wire::LinkEndpoint& endpoint, LinkTerms terms) {
+Result<LinkReceiver> LinkReceiver::connect(SocketFactory& sockets, const wire::LinkEndpoint& endpoint, LinkTerms terms,
+                                           Pacer* pacer) {
     auto made = make(sockets, terms, false);
     if (!made) return fail(made.error());
     if (auto connected = links::connect_pair(endpoint, made->data, made->credit); !connected) return fail(connected.error());
     auto impl = std::make_unique<Impl>(std::move(terms), std::move(made->form), std::move(made->data),
-                                       std::move(made->credit), std::move(made->watch), nullptr);
+                                       std::move(made->credit), std::move(made->watch), pacer);
     impl->endpoint = endpoint;
     return LinkReceiver(std::move(impl));
 }
@@ -129,6 +140,7 @@ Result<> LinkReceiver::Impl::take_open(std::string_view bytes) {
         return fail(Fault::invalid_input, "the link from {} does not fit: {}", open->from, differs);
     opened = true;
     from = open->from;
+    sender_place = open->place;
     watch.opened_by_peer();
     return {};
 }
@@ -174,28 +186,45 @@ Result<bool> LinkReceiver::Impl::take(Chunk& chunk, Socket::Wait wait) {
     }
 }
 
-Result<bool> LinkReceiver::receive(Chunk& chunk) {
-    if (impl_->paced) {
-        if (std::chrono::steady_clock::now() < impl_->paced_until) return false;
-        chunk = std::move(*impl_->paced);
-        impl_->paced.reset();
-        return true;
+// What is in the socket is on the board's way from now on, and what is through that is the processor's.
+Result<> LinkReceiver::Impl::come_in() {
+    for (Chunk next;;) {
+        const auto came = take(next, Socket::Wait::no);
+        if (!came) return fail(came.error());
+        if (!*came) break;
+        const auto in_at = is_free() ? TimePoint{} : pacer->charge_arrival(terms.chunk_bytes());
+        waiting.push_back({std::exchange(next, {}), in_at, is_free()});
     }
-    auto taken = impl_->take(chunk, Socket::Wait::no);
-    impl_->data.recheck();
-    if (!taken || !*taken) {
-        chunk.tensors.clear();
-        return taken;
+    const auto now = std::chrono::steady_clock::now();
+    for (auto& one : waiting) {
+        if (one.in || one.until > now) continue;
+        one.until = pacer->charge_receive(terms.chunk_bytes(), one.until);
+        one.in = true;
     }
-    if (impl_->pacer != nullptr) {
-        impl_->paced_until = impl_->pacer->charge_receive(impl_->terms.chunk_bytes());
-        if (std::chrono::steady_clock::now() < impl_->paced_until) {
-            impl_->paced = std::move(chunk);
-            chunk = {};
-            return false;
-        }
-    }
+    return {};
+}
+
+Result<bool> LinkReceiver::Impl::take_paced(Chunk& chunk) {
+    if (auto came = come_in(); !came) return fail(came.error());
+    if (waiting.empty() || !waiting.front().in || waiting.front().until > std::chrono::steady_clock::now()) return false;
+    chunk = std::move(waiting.front().chunk);
+    chunk.since = waiting.front().until;
+    waiting.pop_front();
     return true;
+}
+
+Result<> LinkReceiver::come_in() {
+    if (impl_->pacer == nullptr) return {};
+    auto came = impl_->come_in();
+    impl_->data.recheck();
+    return came;
+}
+
+Result<bool> LinkReceiver::receive(Chunk& chunk) {
+    auto taken = impl_->pacer == nullptr ? impl_->take(chunk, Socket::Wait::no) : impl_->take_paced(chunk);
+    impl_->data.recheck();
+    if (!taken || !*taken) chunk.tensors.clear();
+    return taken;
 }
 
 Result<bool> LinkReceiver::await(Chunk& chunk) {
@@ -270,7 +299,10 @@ std::uint64_t LinkReceiver::dropped() const {
     return impl_->dropped;
 }
 TimePoint LinkReceiver::paced_until() const {
-    return impl_->paced ? impl_->paced_until : TimePoint{};
+    auto first = TimePoint{};
+    for (const auto& one : impl_->waiting)
+        if (!one.in) first = earlier(first, one.until);
+    return impl_->waiting.empty() || !impl_->waiting.front().in ? first : earlier(first, impl_->waiting.front().until);
 }
 int LinkReceiver::fd() const {
     return impl_->data.fd();

@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <cassert>
+#include <deque>
 #include <utility>
 
 #include "runtime/peer/link.hpp"
@@ -7,6 +8,10 @@
 #include "runtime/peer/link_watch.hpp"
 
 namespace fard {
+
+namespace {
+constexpr Duration no_place_pause = std::chrono::milliseconds(1);  // before what is paid for is tried again
+}
 
 struct LinkSender::Impl {
     Impl(LinkTerms agreed, std::string name, HeaderForm headers, Socket data_socket, Socket credit_socket,
@@ -20,8 +25,9 @@ struct LinkSender::Impl {
           watch(std::move(connections)),
           pacer(charged_by) {}
 
-    bool paid();
     bool push(Chunk& chunk);
+    bool is_free() const { return pacer == nullptr || (pacer->place() != 0 && pacer->place() == endpoint.place); }
+    void flush_paced();
     void take_credit(std::string_view bytes);
     void poll_credit();
 
@@ -39,8 +45,11 @@ struct LinkSender::Impl {
     std::uint64_t confirmed = 0;
     Message credits;  // memory for poll_credit
     Pacer* pacer;
-    bool charged = false;  // for the chunk that send was offered
-    TimePoint paced_until{};
+    struct Paced {
+        Chunk chunk;
+        TimePoint leaves;
+    };
+    std::deque<Paced> waiting;  // sent, but not yet paid for; the window bounds them
 };
 
 LinkSender::LinkSender(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
@@ -104,7 +113,8 @@ bool LinkSender::open() {
     Message message;
     const auto& terms = impl_->terms;
     message.emplace_back(
-        wire::encode({}, wire::LinkOpen{terms.run, terms.epoch, impl_->from, terms.tensors, terms.overlay}));
+        wire::encode({}, wire::LinkOpen{terms.run, terms.epoch, impl_->from, terms.tensors, terms.overlay,
+                                        impl_->pacer ? impl_->pacer->place() : 0}));
     impl_->opened = impl_->data.try_send(message);
     if (impl_->opened) impl_->watch.open();
     return impl_->opened;
@@ -115,14 +125,6 @@ bool LinkSender::lost() {
 }
 
 // ---- chunks
-
-// Whether the pacer lets the chunk go now. Each chunk is charged once, however often it is offered.
-bool LinkSender::Impl::paid() {
-    if (pacer == nullptr) return true;
-    if (!charged) paced_until = pacer->charge_send(terms.chunk_bytes());
-    charged = true;
-    return std::chrono::steady_clock::now() >= paced_until;
-}
 
 bool LinkSender::Impl::push(Chunk& chunk) {
     if (!chunk.header) chunk.header = std::make_unique<Frame>();
@@ -141,13 +143,34 @@ bool LinkSender::send(Chunk& chunk) {
     if (!has_room()) impl_->poll_credit();
     impl_->used_up = !has_room();
     if (impl_->used_up) return false;
-    if (!impl_->paid()) return false;
+    if (!impl_->is_free()) {
+        const auto leaves = impl_->pacer->charge_send(impl_->terms.chunk_bytes(), chunk.since);
+        impl_->waiting.push_back({std::exchange(chunk, {}), leaves});
+        ++impl_->sent;
+        impl_->flush_paced();
+        return true;
+    }
     const bool sent = impl_->push(chunk);
     impl_->data.recheck();
     if (!sent) return false;
     ++impl_->sent;
-    impl_->charged = false;
     return true;
+}
+
+void LinkSender::Impl::flush_paced() {
+    const auto now = std::chrono::steady_clock::now();
+    while (!waiting.empty() && waiting.front().leaves <= now) {
+        if (!push(waiting.front().chunk)) {
+            waiting.front().leaves = now + no_place_pause;
+            break;
+        }
+        waiting.pop_front();
+    }
+    data.recheck();
+}
+
+void LinkSender::flush_paced() {
+    if (!impl_->waiting.empty()) impl_->flush_paced();
 }
 
 // ---- credit
@@ -184,7 +207,7 @@ const LinkTerms& LinkSender::terms() const {
     return impl_->terms;
 }
 TimePoint LinkSender::paced_until() const {
-    return impl_->charged ? impl_->paced_until : TimePoint{};
+    return impl_->waiting.empty() ? TimePoint{} : impl_->waiting.front().leaves;
 }
 int LinkSender::blocked_fd() const {
     return impl_->used_up ? credit_fd() : fd();

@@ -67,9 +67,19 @@ struct LinkEndpoint {  // where a receiver waits for one sender
     Endpoint data;    // the receiver's PULL
     Endpoint credit;  // the receiver's PUSH of cumulative credits
     PublicKey key;    // of both; empty where there are no keys
-    static constexpr auto fields = std::tuple{field("data", &LinkEndpoint::data),
-                                              field("credit", &LinkEndpoint::credit), field("key", &LinkEndpoint::key)};
+    std::uint64_t place = 0;  // the emulated board that the receiver is on (Pacer::place), 0: none
+    static constexpr auto fields =
+        std::tuple{field("data", &LinkEndpoint::data), field("credit", &LinkEndpoint::credit), field("key", &LinkEndpoint::key),
+                   field("place", &LinkEndpoint::place)};
     friend bool operator==(const LinkEndpoint&, const LinkEndpoint&) = default;
+};
+
+struct NetworkWay {  // one direction of a network port, as an emulated board has it; 0: without a limit
+    std::uint64_t ps_per_byte = 0;  // of payload
+    std::uint64_t latency_ns = 0;
+    static constexpr auto fields =
+        std::tuple{field("ps_per_byte", &NetworkWay::ps_per_byte), field("latency_ns", &NetworkWay::latency_ns)};
+    friend bool operator==(const NetworkWay&, const NetworkWay&) = default;
 };
 
 struct PartSpec {  // one of the parallel parts of a position, which makes some of its channels

@@ -20,7 +20,7 @@ namespace fard::wire {
 using Table = std::tuple<Done, Refused, Hello, Welcome, Leave, Ping, Pong, Beacon, Allowed, Join, Joined, Ticket, News, Digest, Sync, BoardState,
                          Reserve, Reserved, Grant, Wounded, Commit, Renew, Release, Spawn, Spawned, Wire, Drain,
                          Drained, JobLost, Fetch, Piece, Holds, Held, Gather, Gathered, Submit, Admitted, RunState, Offer, ClientAlive, Cancel,
-                         Finish, Query, Status, Shutdown, Logs, LogLines, Check, Checked, Fill, Filled, Probe, Probed,
+                         Finish, Query, Status, Shutdown, Mend, Logs, LogLines, Check, Checked, Fill, Filled, Probe, Probed,
                          JobConfig, JobUp, JobConnect, JobLinked, JobFailed, JobDrain, JobDrained, JobDevice, LinkOpen, Credit>;
 
 }  // namespace fard::wire

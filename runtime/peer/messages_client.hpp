@@ -78,6 +78,7 @@ struct RunState {  // node manager -> client, on change and each 500 ms; also th
     // Once the run has its places: where the coordinator waits for the chunks, and where for the client to fetch results.
     std::vector<LinkEndpoint> ends;
     std::vector<std::string> missing;  // packages that no board has (any more): the client offers them
+    NetworkWay way;  // where boards are emulated: what the client's own port does, each way
     static constexpr auto fields = std::tuple{
         field("run", &RunState::run), field("epoch", &RunState::epoch), field("phase", &RunState::phase),
         field("app", &RunState::app), field("admitted", &RunState::admitted), field("results", &RunState::results),
@@ -85,7 +86,8 @@ struct RunState {  // node manager -> client, on change and each 500 ms; also th
         field("reloads", &RunState::reloads), field("fault", &RunState::fault), field("reason", &RunState::reason),
         field("jobs", &RunState::jobs), field("members", &RunState::members),
         field("chunks", &RunState::chunks), field("owner", &RunState::owner), field("age_ms", &RunState::age_ms),
-        field("places", &RunState::places), field("ends", &RunState::ends), field("missing", &RunState::missing)};
+        field("places", &RunState::places), field("ends", &RunState::ends), field("missing", &RunState::missing),
+        field("way", &RunState::way)};
     friend bool operator==(const RunState&, const RunState&) = default;
 };
 
@@ -171,6 +173,14 @@ struct Status {
                    field("boards", &Status::boards), field("runs", &Status::runs), field("lost", &Status::lost),
                    field("insecure", &Status::insecure)};
     friend bool operator==(const Status&, const Status&) = default;
+};
+
+struct Mend {  // devices of this board that were taken out of placement may be used again; answered by DONE
+    static constexpr std::uint16_t type = 78, version = 1;
+    static constexpr std::size_t cap = 1 * kib;
+    static constexpr const char* name = "MEND";
+    static constexpr auto fields = std::tuple{};
+    friend bool operator==(const Mend&, const Mend&) = default;
 };
 
 struct Shutdown {  // ends this node manager in order; over its ipc front door only

@@ -27,13 +27,15 @@ struct JobConfig {  // the first message to a new job
     std::string link_place;       // ipc: the directory for sockets; tcp: as LinkPlace has it
     std::uint64_t link_bytes = 0; // byte budget of each link
     std::uint32_t slot = 0;       // of the reserved device
+    std::uint8_t descriptors = 0; // that the job has: 1: the device's, 2: the emulated board's (runtime/peer/job_page.hpp)
     std::uint8_t security = 0;    // of the links: 0 on this machine alone, 1 anywhere without keys, 2 with keys of the job's own
     static constexpr auto fields = std::tuple{
         field("job", &JobConfig::job), field("app", &JobConfig::app), field("board", &JobConfig::board),
         field("spec", &JobConfig::spec), field("package_dir", &JobConfig::package_dir),
         field("device_kind", &JobConfig::device_kind), field("link_transport", &JobConfig::link_transport),
         field("link_place", &JobConfig::link_place), field("link_bytes", &JobConfig::link_bytes),
-        field("security", &JobConfig::security), field("slot", &JobConfig::slot)};
+        field("security", &JobConfig::security), field("slot", &JobConfig::slot),
+        field("descriptors", &JobConfig::descriptors)};
     friend bool operator==(const JobConfig&, const JobConfig&) = default;
 };
 
@@ -114,9 +116,10 @@ struct LinkOpen {  // the first message on a link
     std::string from;  // "client", "coordinator", or "position/replica" of the sender
     std::vector<TensorDesc> tensors;
     std::string overlay;
+    std::uint64_t place = 0;  // the emulated board that the sender is on (Pacer::place), 0: none
     static constexpr auto fields =
         std::tuple{field("run", &LinkOpen::run), field("epoch", &LinkOpen::epoch), field("from", &LinkOpen::from),
-                   field("tensors", &LinkOpen::tensors), field("overlay", &LinkOpen::overlay)};
+                   field("tensors", &LinkOpen::tensors), field("overlay", &LinkOpen::overlay), field("place", &LinkOpen::place)};
     friend bool operator==(const LinkOpen&, const LinkOpen&) = default;
 };
 

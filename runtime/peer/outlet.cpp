@@ -74,6 +74,15 @@ std::optional<std::size_t> Outlet::lost() {
     return std::nullopt;
 }
 
+void Outlet::flush_paced() {
+    for (auto& link : links_)
+        link.flush_paced();
+}
+
+TimePoint Outlet::paced_until() const {
+    return earliest(links_, &LinkSender::paced_until);
+}
+
 void Outlet::waits_for(const std::function<void(int fd)>& wait) const {
     if (chosen_ != nullptr) return wait(chosen_->blocked_fd());
     for (std::size_t i = 0; i < links_.size(); ++i)

@@ -37,6 +37,9 @@ class Outlet {
     bool has_room() const;            // a link's window is not used up (with `each`: that of every link that lacks it)
     std::optional<std::size_t> lost();  // the number of a link whose connection broke
 
+    void flush_paced();             // as LinkSender::flush_paced, of every link
+    TimePoint paced_until() const;  // of the link where it is due first
+
     // Calls `wait` with each descriptor that is readable when trying again may help, after push() or open() said false.
     void waits_for(const std::function<void(int fd)>& wait) const;
     void waits_for_opening(const std::function<void(int fd)>& wait);

@@ -1,9 +1,10 @@
-// One watch over several links.
+// One watch, and one time, over several links.
 #pragma once
 
 #include <memory>
 #include <utility>
 
+#include "runtime/peer/pacer.hpp"
 #include "runtime/peer/socket.hpp"
 
 namespace fard {
@@ -20,6 +21,15 @@ std::unique_ptr<Socket::Watch> watch_each(Links& links, const WatchOne& watch_on
             all = std::move(watch);
     }
     return all;
+}
+
+// The earliest time that `time_of` says of any of them; the epoch of the clock: none says one.
+template <typename Links, typename TimeOf>
+TimePoint earliest(const Links& links, TimeOf time_of) {
+    auto first = TimePoint{};
+    for (const auto& link : links)
+        first = earlier(first, (link.*time_of)());
+    return first;
 }
 
 }  // namespace fard

@@ -162,7 +162,7 @@ class FakeLinks final : public ClientLinks {
         ++nodes_.open_links;
     }
     ~FakeLinks() override { --nodes_.open_links; }
-    Result<> connect(const wire::LinkEndpoint&, const wire::LinkEndpoint&) override {
+    Result<> connect(const wire::LinkEndpoint&, const wire::LinkEndpoint&, const wire::NetworkWay&) override {
         nodes_.loop.call_after(1ms, [events = events_] { events->writable(); });
         return {};
     }

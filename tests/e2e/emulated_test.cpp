@@ -101,6 +101,16 @@ TEST_CASE("an app brings up the emulated boards that its [cluster] names") {
     CHECK(ran.summary["reloads"] == 2);
 }
 
+TEST_CASE("two stages in the two slots of one board: each is planned for a slot, and what lies between them is free") {
+    World world;
+    world.up(1, {"--profile", "zedboard", "--slots", "2"});
+    const auto ran = submit(world, app("two_stage_bnn"), 8, "slots");
+    CHECK(ran.results == uncut(world, source_root() / "apps/two_stage_bnn/cnv_w2a2.onnx", "slots"));
+    CHECK(ran.summary["reloads"] == 2);
+    CHECK(loaded(status(world)).size() == 2);
+    CHECK(nothing_leased(world));
+}
+
 TEST_CASE("what no board can hold is refused before anything is loaded") {
     World world;
     world.up(1, {"--profile", "zedboard", "--slots", "2"});
@@ -143,7 +153,7 @@ TEST_CASE("a wrong result is found where results are verified, and made again") 
     CHECK(ran.summary["reloads"] == 3);
 }
 
-TEST_CASE("a device that fails three times in a row is out of placement until its node manager is started anew") {
+TEST_CASE("a device that fails three times in a row is out of placement until it is mended") {
     World world;
     world.up(2, {"--profile", "zedboard", "--fault", "load-init@1*3"});
     const auto failed = world.fard({"submit", app("two_stage_bnn").string(), "--chunks", "2", "--json", "--timeout", "40"});
@@ -154,5 +164,17 @@ TEST_CASE("a device that fails three times in a row is out of placement until it
     const auto refused = world.fard({"submit", app("two_stage_bnn").string(), "--chunks", "2", "--json"});
     CHECK(refused.exit_code == 1);
     CHECK(refused.err.find("taken out after 3 failures in a row") != std::string::npos);
+    CHECK(nothing_leased(world));
+    const std::string board = status(world)["boards"][0]["name"];
+    CHECK(refused.err.find("`fard mend " + board + "`") != std::string::npos);
+    const auto none = world.fard({"mend", board + "x"});
+    CHECK(none.exit_code == 2);
+    CHECK(none.err.find("did you mean " + board) != std::string::npos);
+    const auto mended = world.fard({"mend", board});
+    CHECK(mended.exit_code == 0);
+    CHECK(mended.out.find(board + " is used again: fabric0 (taken out") == 0);
+    REQUIRE(eventually([&] { return status(world)["boards"][0]["devices"][0]["healthy"] == true; }, std::chrono::seconds(5)));
+    CHECK(world.fard({"mend", board}).out == "nothing on " + board + " was out of placement\n");
+    CHECK(submit(world, app("two_stage_bnn"), 2, "mended").summary["chunks_out"] == 2);
     CHECK(nothing_leased(world));
 }

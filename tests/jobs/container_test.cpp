@@ -7,6 +7,7 @@
 #include <cstdlib>
 #include <set>
 
+#include "overlays/emulated/board_memory.hpp"
 #include "runtime/peer/codec.hpp"
 #include "tests/jobs/driven_job.hpp"
 #include "tests/links/link_world.hpp"
@@ -37,9 +38,10 @@ LinkTerms terms_of(const wire::JobConfig& config, const std::vector<TensorDesc>&
 // One job with our own senders before it and receivers behind it.
 struct Bench {
     explicit Bench(const std::string& name, std::map<std::string, std::string> params = {},
-                   std::uint32_t senders = 1, std::uint32_t receivers = 1)
+                   std::uint32_t senders = 1, std::uint32_t receivers = 1, const std::map<int, int>& descriptors = {})
         : config(copy_config(1, 3, {bytes_tensor("x", 1000)}, "ipc", dir.path, link_bytes)),
-          job(DrivenJob::start(program(name)).value()) {
+          job(DrivenJob::start(program(name), descriptors).value()) {
+        if (descriptors.contains(job_board_fd)) config.descriptors = job_has_board;
         config.spec.spec.params = std::move(params);
         config.spec.senders = senders;
         config.spec.receivers = receivers;
@@ -52,6 +54,7 @@ struct Bench {
         REQUIRE_MESSAGE(up, up.error().message);
         REQUIRE(up->links.size() == config.spec.senders);
         CHECK(up->parking == 1);
+        place = up->links.front().place;
         for (const auto& link : up->links)
             out.push_back(LinkSender::connect(sockets, link, terms, "0/0").value());
         wire::JobConnect connect;
@@ -83,6 +86,7 @@ struct Bench {
 
     LinkDir dir;
     SocketFactory sockets{Identity::local()};
+    std::uint64_t place = 0;  // of the job
     wire::JobConfig config;
     LinkTerms terms;
     DrivenJob job;
@@ -121,6 +125,43 @@ TEST_CASE("copy hands chunks on, stamps them, reports, and leaves nothing") {
     CHECK(bench.job.page().busy_since_ns == 0);
     bench.in.clear();
     CHECK(bench.dir.files() == 0);
+}
+
+TEST_CASE("the jobs of an emulated board keep chunks back for its processor, which they share") {
+    BoardProfile profile;
+    profile.name = "slow";
+    for (const char* resource : {"lut", "ff", "bram18", "uram", "dsp"})
+        profile.resources[resource].value = 1;
+    profile.fabric.emplace().slots.value = 1;
+    profile.host.emplace().us_per_chunk.value = 10'000;
+    profile.network.emplace().mbit_per_s.value = 100;
+    profile.reload.emplace() = {{1, ""}, {1, ""}, {1, ""}};
+    const auto board = BoardMemory::make(profile, {}).value();
+    const std::map<int, int> descriptors{{job_board_fd, board.fd()}};
+    Bench one("copy", {}, 1, 1, descriptors), other("copy", {}, 1, 1, descriptors);
+    for (auto* bench : {&one, &other}) {
+        bench->wire();
+        CHECK(bench->place == board.figures().place);
+    }
+    const auto start = std::chrono::steady_clock::now();
+    for (auto* bench : {&one, &other})
+        for (std::uint64_t index = 0; index < 3; ++index)
+            bench->send(index);
+    for (auto* bench : {&one, &other})
+        for (std::uint64_t index = 0; index < 3; ++index)
+            CHECK(bench->receive().index == index);
+    CHECK(std::chrono::steady_clock::now() - start >= 120ms);  // six chunks, each at both of its links
+    for (auto* bench : {&one, &other}) {
+        REQUIRE(bench->job.tell(wire::JobDrain{}));
+        const auto drained = bench->job.hear<wire::JobDrained>().value();
+        CHECK(drained.stats.chunks == 3);
+        CHECK(drained.stats.late <= 3);
+    }
+}
+
+TEST_CASE("a job that is told of a board, and has none, says so") {
+    Bench bench("copy", {}, 1, 1, {{job_board_fd, STDERR_FILENO}});
+    CHECK(bench.reason().find("no emulated board's memory") != std::string::npos);
 }
 
 TEST_CASE("a credit that finds no connection is sent when there is one, though nothing else happens") {

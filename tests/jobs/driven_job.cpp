@@ -14,6 +14,7 @@
 #include <new>
 #include <utility>
 
+#include "base/owned_fd.hpp"
 #include "runtime/peer/codec.hpp"
 
 namespace fard::testing {
@@ -38,7 +39,7 @@ JobPage* map_page(int fd) {
 
 }  // namespace
 
-Result<DrivenJob> DrivenJob::start(const std::filesystem::path& program) {
+Result<DrivenJob> DrivenJob::start(const std::filesystem::path& program, const std::map<int, int>& more) {
     int ends[2];
     if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0)
         return fail(Fault::io, "socketpair: {}", std::strerror(errno));
@@ -51,6 +52,11 @@ Result<DrivenJob> DrivenJob::start(const std::filesystem::path& program) {
     posix_spawn_file_actions_init(&actions);
     posix_spawn_file_actions_adddup2(&actions, theirs, job_control_fd);
     posix_spawn_file_actions_adddup2(&actions, page, job_page_fd);
+    std::vector<OwnedFd> copies;  // under numbers that are none of the child's, either
+    for (const auto& [number, fd] : more) {
+        copies.emplace_back(::fcntl(fd, F_DUPFD_CLOEXEC, 20));
+        posix_spawn_file_actions_adddup2(&actions, copies.back().get(), number);
+    }
     std::string name = program.filename();
     char* args[] = {name.data(), nullptr};
     const int error = ::posix_spawn(&job.pid_, program.c_str(), &actions, nullptr, args, environ);

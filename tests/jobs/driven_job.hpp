@@ -5,6 +5,7 @@
 #include <sys/types.h>
 
 #include <filesystem>
+#include <map>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -19,7 +20,8 @@ namespace fard::testing {
 // The process is killed and reaped at the end of its owner's life.
 class DrivenJob {
   public:
-    static Result<DrivenJob> start(const std::filesystem::path& program);
+    // `more`: descriptors that it has besides, by their numbers there; they stay the caller's.
+    static Result<DrivenJob> start(const std::filesystem::path& program, const std::map<int, int>& more = {});
     DrivenJob(DrivenJob&& other) noexcept;
     DrivenJob& operator=(DrivenJob&&) = delete;
     ~DrivenJob();

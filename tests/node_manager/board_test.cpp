@@ -39,7 +39,7 @@ struct Rig {
     SimLoop loop;
     FakeCourier courier;
     FakeSpawner spawner{loop};
-    DeviceKeeper devices{find_devices({.cpu_slots = 64}).value()};
+    DeviceKeeper devices{find_devices({.cpu_slots = 64}).value(), "board"};
     SimDisk disk;
     SimWorker writer{loop, disk}, packer{loop, disk}, reader{loop, disk};
     std::unique_ptr<OverlayStore> store =

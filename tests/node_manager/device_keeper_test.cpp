@@ -21,7 +21,7 @@ class FakeFabric final : public KeptDevice {
 struct Rig {
     std::vector<std::string> held{"", ""};
     int changes = 0;
-    DeviceKeeper keeper{kept()};
+    DeviceKeeper keeper{kept(), "zed1"};
 
     Rig() {
         keeper.on_change([this] { ++changes; });
@@ -83,6 +83,17 @@ TEST_CASE("after three failures in a row a device is out of placement, with the 
     rig.keeper.said("fabric0", slot, {3, "the DMA hangs again"});
     CHECK_FALSE(rig.keeper.states()[0].healthy);
     CHECK(rig.keeper.states()[0].detail.find("the DMA hangs again") != std::string::npos);
+    CHECK(rig.keeper.states()[0].detail.find("`fard mend zed1`") != std::string::npos);
+    rig.keeper.said("fabric0", slot, {2, {}});
+    CHECK_FALSE(rig.keeper.states()[0].healthy);  // its job goes on with it; nobody else gets it
+    rig.keeper.leave("fabric0", slot);
+    rig.keeper.mend();
+    CHECK(rig.keeper.states()[0].healthy);
+    CHECK(rig.keeper.states()[0].detail == "a fabric");
+    CHECK(rig.slot(slot).state == 0);
+    rig.keeper.said("fabric0", slot, {3, "once more"});
+    rig.keeper.said("fabric0", slot, {3, "once more"});
+    CHECK(rig.keeper.states()[0].healthy);  // it is counted anew
 }
 
 TEST_CASE("what a job cannot say is not believed") {

@@ -31,7 +31,7 @@ wire::JobSpec job_spec(std::uint32_t position, std::uint32_t replica, const std:
 struct Rig {
     SimLoop loop;
     FakeSpawner spawner{loop};
-    DeviceKeeper devices{find_devices({.cpu_slots = 64}).value()};
+    DeviceKeeper devices{find_devices({.cpu_slots = 64}).value(), "board"};
     std::vector<wire::JobLost> lost;
     std::optional<JobHost> host;
     std::optional<Result<wire::Spawned>> spawned;

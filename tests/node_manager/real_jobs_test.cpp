@@ -42,7 +42,7 @@ struct Pipeline {
     Script script{loop};
     SocketFactory sockets{Identity::local()};
     std::unique_ptr<JobSpawner> spawner;
-    DeviceKeeper devices{find_devices({.cpu_slots = 64}).value()};
+    DeviceKeeper devices{find_devices({.cpu_slots = 64}).value(), "board"};
     std::optional<JobHost> host;
     std::optional<Result<wire::Spawned>> spawned;
     std::optional<Result<>> wired;
@@ -249,7 +249,7 @@ TEST_CASE("a job that speaks another fard's messages is ended, and says so") {
     const auto spawner = make_process_spawner(loop, {.jobs_dirs = {scratch / "jobs"}, .link_place = (scratch / "l").string()});
     std::optional<wire::JobFailed> said;
     std::optional<ChildExit> exit;
-    const auto job = spawner->spawn("ahead", -1, {.said = [&](const wire::Body& body) { said = *body.as<wire::JobFailed>(); },
+    const auto job = spawner->spawn("ahead", {}, {.said = [&](const wire::Body& body) { said = *body.as<wire::JobFailed>(); },
                                               .exited = [&](const ChildExit& how, const std::string&) { exit = how; },
                                               .printed = {}});
     REQUIRE_MESSAGE(job, job.error().message);

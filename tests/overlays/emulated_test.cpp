@@ -169,6 +169,28 @@ TEST_CASE("a chunk that comes late delays none behind it, and is counted beyond 
     CHECK(device->counts().late == 1);
 }
 
+TEST_CASE("a chunk starts when it came, however late it is submitted, and says when it was due") {
+    World world;
+    const auto device = world.open();
+    world.load(*device, package_of(world.scratch, triple(), {build()}));
+    const auto at = [](std::int64_t time) { return TimePoint(std::chrono::nanoseconds(time)); };
+    Buffers first, second;
+    const auto start = world.now;
+    world.now = start + 3 * ms;
+    device->came_at(at(start));
+    REQUIRE(first.submit(*device, 1));
+    device->came_at(at(start + 1000 * ms));  // not before it is here
+    REQUIRE(second.submit(*device, 2));
+    world.now = start + 10 * ms - 1;
+    CHECK(world.not_yet(*device));
+    world.now = start + 10 * ms;
+    CHECK(world.due(*device) == 1);
+    CHECK(device->due_at() == at(start + 10 * ms));
+    world.now = start + 15 * ms;
+    CHECK(world.due(*device) == 2);
+    CHECK(device->due_at() == at(start + 14 * ms));
+}
+
 TEST_CASE("what is loaded outlives the job; another overlay is loaded for it") {
     World world;
     const auto package = package_of(world.scratch, triple(), {build()});
@@ -231,16 +253,16 @@ TEST_CASE("what does not fit is refused: what, and by how much") {
 TEST_CASE("packages for other parts, or that say nothing of hardware, are refused with what to do") {
     World world;
     const auto device = world.open();
-    const auto refusal = [&](const std::vector<Hardware>& hardware, const std::string& name) {
+    const auto refusal = [&](const std::vector<Hardware>& hardware, const std::string& name, Fault fault = Fault::refused) {
         const auto loaded = device->load(package_of(world.scratch, triple(), hardware, name), TimePoint::max());
-        CHECK(loaded.error().fault == Fault::unsupported);
+        CHECK(loaded.error().fault == fault);
         return loaded.error().message;
     };
     CHECK(refusal({}, "bare").find("--profile") != std::string::npos);
     CHECK(refusal({build("xczu9eg-ffvb1156-2-e")}, "other").find("is for xczu9eg-ffvb1156-2-e") != std::string::npos);
     auto slow = build();
     slow.interval_cycles = 0;
-    CHECK(refusal({slow}, "slow").find("does not say how fast") != std::string::npos);
+    CHECK(refusal({slow}, "slow", Fault::unsupported).find("does not say how fast") != std::string::npos);
     CHECK(device->load(package_of(world.scratch, triple(), {build("")}, "any"), TimePoint::max()));
 }
 
@@ -268,6 +290,31 @@ TEST_CASE("loading fails in each state of an FPGA manager, at its time, and goes
         world.load(*device, package);
         CHECK(device->counts().reloads == 2);
     }
+}
+
+TEST_CASE("registers that cannot be mapped, and an overlay that cannot be taken out, are failures of loading") {
+    const auto fails = [](World& world, Device& device, const Package& package) {
+        REQUIRE(device.load(package, TimePoint::max()));
+        Result<bool> loaded = false;
+        while (loaded && !*loaded) {
+            loaded = device.loaded();
+            if (loaded && world.time->wakes_at > world.now) world.now = world.time->wakes_at;
+        }
+        REQUIRE_FALSE(loaded);
+        CHECK(loaded.error().fault == Fault::io);
+        return loaded.error().message;
+    };
+    World world({"map@1", "unload@1"});
+    const auto package = package_of(world.scratch, triple(), {build()});
+    const auto device = world.open();
+    CHECK(fails(world, *device, package).find("registers cannot be mapped") != std::string::npos);
+    world.load(*device, package);
+    auto other_build = build();
+    other_build.interval_cycles = 500'000;
+    const auto other = package_of(world.scratch, triple(), {other_build}, "other");
+    CHECK(fails(world, *device, other).find("cannot be taken out") != std::string::npos);
+    world.load(*device, other);
+    CHECK(device->counts().reloads == 4);
 }
 
 TEST_CASE("a load that hangs ends with its deadline, and says what it waits for") {
@@ -300,6 +347,24 @@ TEST_CASE("faults of chunks: a DMA that hangs, a board that freezes, a wrong bit
         CHECK(world.not_yet(*device));
         world.now = world.time->wakes_at;
         CHECK(device->complete().error().fault == Fault::timed_out);
+        world.load(*device, package);
+        CHECK(device->counts().reloads == 2);
+        REQUIRE(second.submit(*device, 2));
+        world.now += 10 * ms;
+        CHECK(world.due(*device) == 2);
+        CHECK(second.right());
+    }
+    SUBCASE("the DMA of a chunk cannot be started: the overlay is loaded anew") {
+        World world({"dma-start@2"});
+        const auto package = package_of(world.scratch, triple(), {build()});
+        const auto device = world.open();
+        world.load(*device, package);
+        Buffers first, second;
+        REQUIRE(first.submit(*device, 1));
+        const auto refused = second.submit(*device, 2);
+        REQUIRE_FALSE(refused);
+        CHECK(refused.error().fault == Fault::io);
+        CHECK(refused.error().message.find("the DMA of chunk 2 cannot be started") != std::string::npos);
         world.load(*device, package);
         CHECK(device->counts().reloads == 2);
         REQUIRE(second.submit(*device, 2));
@@ -361,8 +426,15 @@ TEST_CASE("faults are written as KIND@N") {
     CHECK(fault.meets(4));
     CHECK_FALSE(fault.meets(5));
     CHECK(parse_fault("stuck@7*").value().meets(1'000'000));
-    CHECK_FALSE(parse_fault("dma@1").value().at_load());
-    CHECK(parse_fault("load-hang@1").value().at_load());
+    using Occasion = EmulatedFault::Occasion;
+    const std::map<std::string, Occasion> occasions{{"fetch", Occasion::piece},     {"verify", Occasion::block}, {"unload", Occasion::unload},
+                                                    {"load-request", Occasion::load}, {"load-hang", Occasion::load}, {"map", Occasion::load},
+                                                    {"dma-start", Occasion::chunk}, {"dma", Occasion::chunk},    {"stuck", Occasion::chunk}};
+    for (const auto& [kind, occasion] : occasions) {
+        const auto read = parse_fault(kind + "@1").value();
+        CHECK(name_of(read.kind) == kind);
+        CHECK(read.at() == occasion);
+    }
     for (const char* text : {"", "dma", "dma@", "dma@0", "dma@1*0", "dma@x", "freeze@1", "freeze@1:0", "dma@1:5", "melt@1", "dma@1 "})
         CHECK(parse_fault(text).error().message.find("KIND@N") != std::string::npos);
 }

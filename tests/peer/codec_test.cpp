@@ -57,7 +57,7 @@ TEST_CASE("the bytes on the wire are these") {
               .ends_with("a7" + hex("tensors") + "9185a4" + hex("name") + "a174a5" + hex("shape") +
                          "940120cd012c03a6" + hex("layout") + "a4" + hex("NHWC") + "a4" + hex("type") + "a5" +
                          hex("UINT2") + "a8" + hex("declared") + "a4" + hex("INT8") + "a7" + hex("overlay") +
-                         "a0"));
+                         "a0a5" + hex("place") + "00"));
 }
 
 TEST_CASE("every message of the table comes back as it was sent") {
