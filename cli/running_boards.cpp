@@ -1,5 +1,7 @@
 #include "cli/running_boards.hpp"
 
+#include <algorithm>
+
 namespace fard::cli {
 namespace {
 
@@ -22,8 +24,9 @@ Result<Cluster> running_boards(const wire::Status& status, const std::filesystem
     for (const auto& row : status.boards) {
         BoardSettings settings;
         std::size_t slots = 0;
+        const bool fabric = std::ranges::any_of(row.state.devices, [](const auto& device) { return !device.part.empty(); });
         for (const auto& device : row.state.devices)
-            if (device.healthy) slots += device.slots;
+            if (device.healthy && device.part.empty() != fabric) slots += device.slots;
         if (slots == 0) continue;
         settings.slots = slots;
         const auto profile = profile_of(row, profiles);

@@ -3,9 +3,11 @@
 #include <algorithm>
 #include <condition_variable>
 #include <cstdio>
+#include <functional>
 #include <mutex>
 #include <optional>
 #include <set>
+#include <tuple>
 
 #include "cli/array_file.hpp"
 #include "cli/cluster_status.hpp"
@@ -23,6 +25,7 @@
 #include "client/inputs.hpp"
 #include "client/locate.hpp"
 #include "client/packing.hpp"
+#include "overlays/package/hardware.hpp"
 
 namespace fard::cli {
 namespace {
@@ -305,15 +308,21 @@ Result<std::vector<BoardProfile>> profiles_of(const std::vector<Address>& doors)
     std::vector<BoardProfile> profiles;
     const auto status = cluster_status(doors);
     if (!status) return profiles;  // the submission says what is wrong with the cluster
-    std::set<std::string> names;
+    // The smallest slots first: what fits into one of them fits everywhere.
+    std::set<std::tuple<std::uint32_t, std::string, std::string>, std::greater<>> kinds;  // slots, label, part
     for (const auto& board : status->boards)
         for (const auto& device : board.state.devices)
-            if (!device.part.empty()) names.insert(board.state.labels.begin(), board.state.labels.end());
-    if (names.empty()) return profiles;
+            for (const auto& label : board.state.labels)
+                if (!device.part.empty()) kinds.emplace(device.slots, label, device.part);
+    if (kinds.empty()) return profiles;
     const auto directory = find_board_profiles();
     if (!directory) return fail(directory.error());
-    for (const auto& name : names)  // a label may also be somebody's own
-        if (auto profile = load_board_profile(*directory, name)) profiles.push_back(std::move(*profile));
+    for (const auto& [slots, label, part] : kinds) {
+        auto profile = load_board_profile(*directory, label);  // a label may also be somebody's own
+        if (!profile || !profile->fabric || !same_part(profile->part.value, part)) continue;
+        profile->fabric->slots.value = slots;
+        profiles.push_back(std::move(*profile));
+    }
     return profiles;
 }
 

@@ -35,6 +35,12 @@ bool may_be_hardware(const AppFile::Position& position) {
     return position.device != "soft" && position.device != "reference";
 }
 
+// What a stage gets of a board: a slot of its fabric.
+std::string place_on(const BoardProfile& profile) {
+    const auto slots = profile.fabric->slots.value;
+    return slots > 1 ? fmt::format("{} with {} slots", profile.name, slots) : profile.name;
+}
+
 // A plan for each kind of board that the stage fits on.
 Result<> plan(const AppFile::Position& position, const model::Stage& stage, const std::vector<BoardProfile>& profiles,
               Manifest& manifest, std::vector<std::string>& notes) {
@@ -51,14 +57,14 @@ Result<> plan(const AppFile::Position& position, const model::Stage& stage, cons
             auto whole = splitter::plan_hardware(*model, profile, splitter::Fractions::all(1.0));
             if (whole) {
                 notes.push_back(fmt::format("position '{}' takes more of a {} than FINN deems safe for timing closure ({}); the plan "
-                                            "uses all of it", position.name, profile.name, build.error().message));
+                                            "uses all of it", position.name, place_on(profile), build.error().message));
                 build = std::move(whole);
             }
         }
         if (build) {
             manifest.hardware.push_back(std::move(*build));
         } else {
-            refusals += fmt::format("{}on {}: {}", refusals.empty() ? "" : "; ", profile.name, build.error().message);
+            refusals += fmt::format("{}on {}: {}", refusals.empty() ? "" : "; ", place_on(profile), build.error().message);
         }
     }
     if (manifest.hardware.empty() && !refusals.empty() && position.device != "any")
@@ -141,6 +147,7 @@ Result<std::vector<BoardProfile>> own_profiles(const AppFile& app) {
     if (!directory) return fail(directory.error());
     auto profile = load_board_profile(*directory, app.cluster.profile);
     if (!profile) return fail_in(app.file.string() + ", [cluster] profile", profile.error());
+    if (app.cluster.slots > 0 && profile->fabric) profile->fabric->slots.value = app.cluster.slots;
     profiles.push_back(std::move(*profile));
     return profiles;
 }

@@ -29,8 +29,8 @@ struct PackedApp {
 };
 
 // Loads the model, cuts it at the app's tensors and packs each stage for its position. A position that may be on an FPGA
-// gets a plan for each kind of board in `profiles` (that of the app's own cluster where there are none): the fastest folding
-// that fits, by estimate. Errors: those of Model::load and cut, naming the app file for a wrong cut; not_found (no such
+// gets a plan for each part of the boards in `profiles` (that of the app's own cluster where there are none): the fastest folding
+// that fits into a slot of the first of them that has room for it, by estimate. Errors: those of Model::load and cut, naming the app file for a wrong cut; not_found (no such
 // profile); refused (a stage fits none of them: what is too much, and by how much).
 Result<PackedApp> pack_app(const AppFile& app, const std::vector<BoardProfile>& profiles = {});
 

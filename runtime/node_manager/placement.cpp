@@ -233,7 +233,9 @@ class Search {
     std::vector<Seat*> candidates_for(const Job& job) {
         std::vector<Seat*> candidates;
         for (auto& seat : seats_)
-            if (seat.left > 0 && could_fit(seat, spec(job), fabrics_)) candidates.push_back(&seat);
+            if (seat.left > 0 && could_fit(seat, spec(job), fabrics_) &&
+                !misgivings_.is_unfit(spec(job).overlay_of(job.second), *seat.device))
+                candidates.push_back(&seat);
         std::ranges::stable_sort(candidates, {}, [&](const Seat* seat) {
             return rank(*seat, spec(job).overlay_of(job.second), needed_, job.first == 0, near_);
         });
@@ -294,6 +296,12 @@ std::map<PeerId, std::vector<wire::SlotRequest>> Placement::by_board() const {
     for (const auto& job : jobs)
         boards[job.board].push_back({job.position, job.replica, job.device});
     return boards;
+}
+
+bool Misgivings::is_unfit(const std::string& overlay, const wire::DeviceState& device) const {
+    return std::ranges::any_of(unfit, [&](const Unfit& one) {
+        return one.overlay == overlay && one.part == device.part && one.slots == device.slots;
+    });
 }
 
 void Misgivings::keep_apart(const PeerId& one, const PeerId& other) {

@@ -29,10 +29,18 @@ struct Placement {
     std::map<PeerId, std::vector<wire::SlotRequest>> by_board() const;
 };
 
-// What a run has met with so far. Both are kept to if the boards that are there allow it.
+// What a run has met with so far. The first two are kept to if the boards that are there allow it.
 struct Misgivings {
     std::set<PeerId> boards;                     // something failed there: the last ones to be taken
     std::set<std::pair<PeerId, PeerId>> apart;   // no chunk came through between these two, the lower id first
+    // Overlays that devices of a kind refused, and why: they are never placed there.
+    struct Unfit {
+        std::string overlay, part;
+        std::uint32_t slots = 0;
+        std::string why;
+    };
+    std::vector<Unfit> unfit;
+    bool is_unfit(const std::string& overlay, const wire::DeviceState& device) const;
     void keep_apart(const PeerId& one, const PeerId& other);
     bool are_apart(const PeerId& one, const PeerId& other) const;
 };

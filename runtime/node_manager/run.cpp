@@ -138,6 +138,11 @@ bool Run::place_now() {
         placeless_since_.reset();
         return true;
     }
+    // Every board is there, and yet there is no place: what no device takes, none ever will.
+    if (const auto why = plan_.ruled_out(); !why.empty() && plan_.fits()) {
+        end(Phase::failed, {Fault::refused, fmt::format("no board of the cluster can take it: {}", why)});
+        return false;
+    }
     const auto now = around_.loop.now();
     if (!placeless_since_) placeless_since_ = now;
     if (now - *placeless_since_ >= places_grace) {
@@ -333,6 +338,11 @@ wire::Body Run::job_lost(const PeerId& board, const wire::JobLost& lost) {
     } else if (lost.fault == static_cast<std::uint8_t>(Fault::unreachable)) {
         broke(fmt::format("position {} ('{}') on board {}: {}", lost.job.position,
                           plan_.app().positions[lost.job.position].name, plan_.board_name(board), what));
+    } else if (lost.fault == static_cast<std::uint8_t>(Fault::refused) &&
+               plan_.rule_out(lost.job.position, lost.job.replica, lost.cause)) {
+        note(LogLevel::warning, "{}; looking for another board", plan_.misgivings().unfit.back().why);
+        next_wiring(plan_.misgivings().unfit.back().why + "; looking for another board");
+        place();
     } else {
         if (lost.fault != 0) plan_.misgivings().boards.insert(board);  // what it said is about its board
         rewire({lost.job.position}, board, what);

@@ -78,6 +78,28 @@ Result<> RunPlan::place() {
     return {};
 }
 
+bool RunPlan::rule_out(std::uint32_t position, std::uint32_t replica, const std::string& why) {
+    const auto job = std::ranges::find_if(
+        jobs(), [&](const PlacedJob& one) { return one.position == position && one.replica == replica; });
+    if (job == jobs().end()) return false;
+    for (const auto& board : directory_.boards())
+        for (const auto& device : board.state.devices)
+            if (board.member.peer == job->board && device.id == job->device && !device.part.empty()) {
+                misgivings_.unfit.push_back({app().positions[position].overlay_of(replica), device.part, device.slots,
+                                             fmt::format("position {} ('{}') on board {}: {}", position,
+                                                         app().positions[position].name, board_name(job->board), why)});
+                return true;
+            }
+    return false;
+}
+
+std::string RunPlan::ruled_out() const {
+    std::string text;
+    for (const auto& one : misgivings_.unfit)
+        text += (text.empty() ? "" : "; ") + one.why;
+    return text;
+}
+
 std::vector<std::uint32_t> RunPlan::positions_on(const PeerId& board) const {
     std::set<std::uint32_t> positions;
     for (const auto& job : jobs())

@@ -38,6 +38,9 @@ class RunPlan {
     Result<> place();       // takes new places
     void forget_places() { placement_ = {}; }
     Misgivings& misgivings() { return misgivings_; }
+    // The FPGA of this job refused its overlay, as any other like it would. False: it is on no FPGA.
+    bool rule_out(std::uint32_t position, std::uint32_t replica, const std::string& why);
+    std::string ruled_out() const;  // for people
 
     const std::vector<PlacedJob>& jobs() const { return placement_.jobs; }
     std::map<PeerId, std::vector<wire::SlotRequest>> by_board() const { return placement_.by_board(); }

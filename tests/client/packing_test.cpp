@@ -97,6 +97,35 @@ TEST_CASE("six stages of MobileNet, at cuts of the bytes that its app file says"
     CHECK(packed->archives.size() == 6);
 }
 
+TEST_CASE("a stage is planned for a slot where the boards have several, and for all of a board where a slot is too small") {
+    const ScratchDir dir;
+    const auto profiles = fard::find_board_profiles();
+    REQUIRE(profiles);
+    const auto zedboard = [&](std::int64_t slots) {
+        auto profile = fard::load_board_profile(*profiles, "zedboard").value();
+        profile.fabric->slots.value = slots;
+        return profile;
+    };
+    const auto lut_of = [&](const AppFile& app, const std::vector<fard::BoardProfile>& boards, const std::string& to) {
+        const auto packed = fard::pack_app(app, boards);
+        REQUIRE_MESSAGE(packed, packed.error().message);
+        const auto& position = packed->spec.positions.front();
+        const auto unpacked = fard::unpack_archive(*packed->archives.at(position.overlay), position.overlay, dir.path() / to);
+        REQUIRE(unpacked);
+        REQUIRE(unpacked->manifest.hardware.size() == 1);
+        return unpacked->manifest.hardware.front().resources.at("lut");
+    };
+    auto app = two_stage();
+    const auto all = lut_of(app, {zedboard(1)}, "all"), half = lut_of(app, {zedboard(2)}, "half");
+    CHECK(half <= 53'200 / 2);
+    CHECK(all > half);
+    CHECK(lut_of(app, {zedboard(2), zedboard(1)}, "both") == half);
+    CHECK(lut_of(app, {zedboard(16), zedboard(1)}, "tiny") == all);  // a sixteenth has no room for it
+    app.cluster.profile = "zedboard";
+    app.cluster.slots = 2;
+    CHECK(lut_of(app, {}, "own") == half);
+}
+
 TEST_CASE("without a model the tensors pass through") {
     AppFile app;
     app.name = "copy";

@@ -127,9 +127,21 @@ TEST_CASE("boards that no chunk came through between are no neighbours, where th
 
 TEST_CASE("boards to avoid are a last resort") {
     const std::vector boards{board("a", 2, 2), board("b", 1, 1)};
-    const Misgivings misgivings{.boards = {{"a"}}, .apart = {}};
+    const Misgivings misgivings{.boards = {{"a"}}, .apart = {}, .unfit = {}};
     CHECK(boards_of(place_jobs(app(1), boards, {"a"}, misgivings).value()) == "b ");
     CHECK(boards_of(place_jobs(app(2), boards, {"a"}, misgivings).value()) == "b a ");
+}
+
+TEST_CASE("what a kind of device refused goes to no device like it, however few there are") {
+    std::vector boards{board("a", 1, 1), board("b", 1, 1), board("c", 2, 2)};
+    for (auto& one : boards)
+        one.state.devices[0].part = "xc7z020clg484-1";
+    auto spec = app(1);
+    spec.positions[0].overlay = "large";
+    const Misgivings misgivings{.boards = {}, .apart = {}, .unfit = {{"large", "xc7z020clg484-1", 2, "too large"}}};
+    CHECK(boards_of(place_jobs(spec, boards, {"c"}, misgivings).value()) == "a ");
+    CHECK(boards_of(place_jobs(app(1), boards, {"c"}, misgivings).value()) == "c ");  // another overlay
+    CHECK_FALSE(place_jobs(spec, {boards[2]}, {"c"}, misgivings));
 }
 
 TEST_CASE("a position that needs a kind of device gets it before those that take any") {

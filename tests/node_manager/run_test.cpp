@@ -353,6 +353,40 @@ TEST_CASE("a job that throws ends the run at once") {
     CHECK(bench.reason().find("position 1 ('p1') on board b: threw: bad chunk") == 0);
 }
 
+TEST_CASE("an overlay that a board's fabric refuses goes to another kind; what fits nowhere ends the run at once, with the numbers") {
+    Bench bench{"a", "b", "c"};
+    for (std::size_t i = 0; i < 3; ++i) {
+        auto& device = bench.boards.views[i].state.devices[0];
+        device.slots = bench.boards.views[i].state.slots_free[0] = 1;
+        device.part = i < 2 ? "xc7z020clg484-1" : "xczu9eg-ffvb1156-2-e";
+    }
+    auto submission = bench.submission(1);
+    const std::string large(64, 'a');
+    submission.app.positions[0].overlay = large;
+    bench.packages.insert(large);
+    for (auto& view : bench.boards.views)
+        view.state.overlays = {large};
+    bench.submit(submission);
+    bench.live(200ms);
+    CHECK(bench.boards.count("a SPAWN") == 1);
+    auto refused = bench.loss(0, {0, 0});
+    refused.fault = static_cast<std::uint8_t>(Fault::refused);
+    refused.cause = "it takes 12 dsp of 10 (2 too many)";
+    bench.coordinator.job_lost({"a"}, refused);
+    bench.live(200ms);
+    CHECK(bench.phase() == "running");
+    CHECK(bench.boards.count("b SPAWN") == 0);  // which is like a
+    CHECK(bench.boards.count("c SPAWN") == 1);
+    refused.job.epoch = {0, 1};
+    bench.coordinator.job_lost({"c"}, refused);
+    bench.live(200ms);
+    CHECK(bench.phase() == "failed");
+    CHECK(bench.reason().find("no board of the cluster can take it: position 0 ('p0') on board a: it takes 12 dsp of 10 (2 too many)") == 0);
+    CHECK(bench.reason().find("on board c") != std::string::npos);
+    for (const char* board : {"a RELEASE", "c RELEASE"})
+        CHECK(bench.boards.count(board) >= 1);
+}
+
 TEST_CASE("a lost board's jobs go elsewhere; with too few slots left the run waits for some, then says so") {
     Bench bench{"a", "b", "c"};
     bench.submit(bench.submission(3));
