@@ -37,8 +37,8 @@ class Chain {
 // The real job container with the stock `copy` job: epochs, trace stamps, credits.
 Result<std::unique_ptr<Chain>> make_fard_chain(const ChainSpec& spec);
 
-// PUSH and PULL; each process moves the received frames on without copying. The same two frames and
-// high-water marks.
+// PUSH and PULL; each process moves the received frames on without copying. The same bytes, always as two frames, and the
+// same high-water marks.
 Result<std::unique_ptr<Chain>> make_bare_chain(const ChainSpec& spec);
 
 // What a process of the bare chain does: binds, prints the endpoint, hands on for ever.

@@ -22,7 +22,7 @@ constexpr std::size_t uint64_bytes = 1 + 8;
 constexpr std::size_t triple_bytes = 1 + 3 * uint64_bytes;
 constexpr std::size_t index_to_trace = 8 + 2 + 3;  // the index, the key of the trace, and how long it is
 
-void put(char* at, std::uint64_t value) {
+void put_uint64(char* at, std::uint64_t value) {
     if constexpr (std::endian::native == std::endian::little) value = __builtin_bswap64(value);
     std::memcpy(at, &value, sizeof value);
 }
@@ -126,26 +126,31 @@ bool HeaderForm::has_form(std::string_view header) const {
 }
 
 void HeaderForm::write(char* header, std::uint64_t index, std::span<const TraceStamp> trace) const {
-    put(header + index_at_, index);
+    put_uint64(header + index_at_, index);
     char* at = header + index_at_ + index_to_trace + 2;
     for (std::uint32_t i = 0; i < positions_; ++i, at += triple_bytes) {
         const TraceStamp stamp = i < trace.size() ? trace[i] : TraceStamp{};
-        put(at, stamp.received);
-        put(at + uint64_bytes, stamp.started);
-        put(at + 2 * uint64_bytes, stamp.finished);
+        put_uint64(at, stamp.received);
+        put_uint64(at + uint64_bytes, stamp.started);
+        put_uint64(at + 2 * uint64_bytes, stamp.finished);
     }
 }
 
 Frame HeaderForm::make(std::uint64_t index, std::span<const TraceStamp> trace) const {
-    Frame header{std::string_view(template_)};
-    write(reinterpret_cast<char*>(header.writable().data()), index, trace);
+    Frame header(bytes());
+    put(header.writable(), index, trace);
     return header;
 }
 
-bool HeaderForm::patch(Frame& header, std::uint64_t index, std::span<const TraceStamp> trace) const {
-    const auto bytes = header.writable();
-    char* const text = reinterpret_cast<char*>(bytes.data());
-    if (!has_form({text, bytes.size()})) return false;
+void HeaderForm::put(std::span<std::byte> header, std::uint64_t index, std::span<const TraceStamp> trace) const {
+    assert(header.size() == bytes());
+    std::memcpy(header.data(), template_.data(), bytes());
+    write(reinterpret_cast<char*>(header.data()), index, trace);
+}
+
+bool HeaderForm::patch(std::span<std::byte> header, std::uint64_t index, std::span<const TraceStamp> trace) const {
+    char* const text = reinterpret_cast<char*>(header.data());
+    if (!has_form({text, header.size()})) return false;
     write(text, index, trace);
     return true;
 }

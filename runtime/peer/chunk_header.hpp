@@ -63,9 +63,12 @@ class HeaderForm {
     // A new header. A trace of another length than the pipeline's is cut or filled up with zeros.
     Frame make(std::uint64_t index, std::span<const TraceStamp> trace) const;
 
+    // The same into bytes() bytes.
+    void put(std::span<std::byte> header, std::uint64_t index, std::span<const TraceStamp> trace) const;
+
     // Turns a header of this very form into that of (index, trace), in place; false: it is of another form,
-    // and untouched. The frame must not be shared.
-    bool patch(Frame& header, std::uint64_t index, std::span<const TraceStamp> trace) const;
+    // and untouched. Its frame must not be shared.
+    bool patch(std::span<std::byte> header, std::uint64_t index, std::span<const TraceStamp> trace) const;
 
     enum class Match {
         ours,       // index and trace are set

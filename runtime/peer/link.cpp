@@ -24,6 +24,12 @@ std::uint64_t LinkTerms::chunk_bytes() const {
     return wire_bytes(tensors) + (form ? form->bytes() : 0);
 }
 
+std::uint64_t LinkTerms::compact_bytes() const {
+    constexpr std::uint64_t largest = 1024;  // to copy as much costs less than a second frame
+    const auto bytes = chunk_bytes();
+    return bytes <= largest ? bytes : 0;
+}
+
 std::uint64_t LinkTerms::window() const {
     return std::max<std::uint64_t>(1, budget_bytes / std::max<std::uint64_t>(1, chunk_bytes()));
 }

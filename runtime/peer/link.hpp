@@ -26,7 +26,7 @@ struct Chunk {
     Chunk share() const;            // the same bytes, not copied
     TimePoint since{};              // when it was there, as emulated boards reckon; the epoch of the clock: now
 
-    // The links' own: the header that it came with, which the next link patches instead of writing a new one.
+    // The links' own: the frame with the header that it came with, which the next link patches instead of writing a new one.
     std::unique_ptr<Frame> header = nullptr;
 };
 
@@ -42,6 +42,9 @@ struct LinkTerms {
     std::vector<std::size_t> tensor_bytes()
         const;                          // of each tensor of a chunk: what a hot path holds frames against
     std::uint64_t chunk_bytes() const;  // of one chunk's frames, the header included
+    // Small chunks are of one frame, the header and behind it the tensors: its bytes, or 0 where each has its own.
+    std::uint64_t compact_bytes() const;
+
     std::uint64_t window() const;       // max(1, budget / chunk bytes): chunks that are on their way
 
     // How many chunks may be sent before the first credit, and how far a credit's limit is usually ahead of what it says

@@ -17,6 +17,7 @@ struct LinkReceiver::Impl {
           lead(terms.lead()),
           limit(lead),
           sizes(terms.tensor_bytes()),
+          compact(terms.compact_bytes()),
           data(std::move(data_socket)),
           credit(std::move(credit_socket)),
           watch(std::move(connections)),
@@ -27,6 +28,7 @@ struct LinkReceiver::Impl {
     Result<bool> take_paced(Chunk& chunk);
     bool is_free() const { return pacer->place() != 0 && pacer->place() == sender_place; }
     bool take_tensors(Chunk& chunk);
+    bool take_compact(Chunk& chunk);
     Result<> take_open(std::string_view bytes);
     bool flush();
 
@@ -36,6 +38,7 @@ struct LinkReceiver::Impl {
     std::uint64_t lead;
     std::uint64_t limit;             // how many may be sent, as the sender was told
     std::vector<std::size_t> sizes;  // bytes of each tensor
+    std::uint64_t compact;           // bytes of a chunk of one frame, 0 where they are of several
     Socket data;
     Socket credit;
     links::LinkWatch watch;
@@ -160,12 +163,27 @@ bool LinkReceiver::Impl::take_tensors(Chunk& chunk) {
     return false;
 }
 
+// A chunk of one frame: its tensors are copied. false: it is none of ours.
+bool LinkReceiver::Impl::take_compact(Chunk& chunk) {
+    const auto whole = chunk.header->text();
+    if (compact == 0 || whole.size() != compact || !opened) return false;
+    if (form.read(whole.substr(0, form.bytes()), chunk.index, chunk.trace) != HeaderForm::Match::ours) return false;
+    chunk.tensors.clear();
+    auto at = form.bytes();
+    for (const auto bytes : sizes) {
+        chunk.tensors.emplace_back(whole.substr(at, bytes));
+        at += bytes;
+    }
+    return true;
+}
+
 Result<bool> LinkReceiver::Impl::take(Chunk& chunk, Socket::Wait wait) {
     if (!chunk.header) chunk.header = std::make_unique<Frame>();
     for (;;) {
         const auto part = data.receive_frame(*chunk.header, wait);
         if (part == Socket::Part::none) return false;
         if (part == Socket::Part::last) {
+            if (take_compact(chunk)) return true;
             if (auto agreed = take_open(chunk.header->text()); !agreed) return fail(agreed.error());
             continue;
         }

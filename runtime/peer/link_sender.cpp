@@ -19,6 +19,7 @@ struct LinkSender::Impl {
         : terms(std::move(agreed)),
           from(std::move(name)),
           form(std::move(headers)),
+          compact(terms.compact_bytes()),
           limit(terms.lead()),
           data(std::move(data_socket)),
           credit(std::move(credit_socket)),
@@ -26,6 +27,7 @@ struct LinkSender::Impl {
           pacer(charged_by) {}
 
     bool push(Chunk& chunk);
+    bool push_compact(Chunk& chunk);
     bool is_free() const { return pacer == nullptr || (pacer->place() != 0 && pacer->place() == endpoint.place); }
     void flush_paced();
     void take_credit(std::string_view bytes);
@@ -34,6 +36,7 @@ struct LinkSender::Impl {
     LinkTerms terms;
     std::string from;
     HeaderForm form;
+    std::uint64_t compact;  // bytes of a chunk of one frame, 0 where they are of several
     std::uint64_t limit;
     Socket data;
     Socket credit;
@@ -126,9 +129,26 @@ bool LinkSender::lost() {
 
 // ---- chunks
 
+// Into the frame that it came in, if it came so.
+bool LinkSender::Impl::push_compact(Chunk& chunk) {
+    auto& frame = *chunk.header;
+    const bool fits = frame.size() == compact && form.patch(frame.writable().first(form.bytes()), chunk.index, chunk.trace);
+    if (!fits) {
+        frame = Frame(compact);
+        form.put(frame.writable().first(form.bytes()), chunk.index, chunk.trace);
+    }
+    auto* at = frame.writable().data() + form.bytes();
+    for (const auto& tensor : chunk.tensors)
+        at = std::ranges::copy(tensor.bytes(), at).out;
+    if (!data.try_send_frame(frame, Socket::Part::last)) return false;
+    chunk.tensors.clear();
+    return true;
+}
+
 bool LinkSender::Impl::push(Chunk& chunk) {
     if (!chunk.header) chunk.header = std::make_unique<Frame>();
-    if (!form.patch(*chunk.header, chunk.index, chunk.trace))
+    if (compact != 0) return push_compact(chunk);
+    if (!form.patch(chunk.header->writable(), chunk.index, chunk.trace))
         *chunk.header = form.make(chunk.index, chunk.trace);
     if (!data.try_send_frame(*chunk.header, Socket::Part::more)) return false;
     const std::size_t last = chunk.tensors.size() - 1;

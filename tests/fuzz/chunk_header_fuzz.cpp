@@ -29,7 +29,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
             break;
     }
     Frame header(bytes);
-    if (form.patch(header, 5, trace) && form.read(header.text(), index, trace) != HeaderForm::Match::ours)
+    if (form.patch(header.writable(), 5, trace) && form.read(header.text(), index, trace) != HeaderForm::Match::ours)
         std::abort();
     return 0;
 }

@@ -57,7 +57,7 @@ TEST_CASE("what is written is read, by comparing and by decoding") {
         CHECK(decoded == ChunkHeader{run, {3, 7}, {"UINT4 1x14x14x512", "UINT4 1x14x14x512"}, index, trace});
         for (auto& stamp : trace)
             stamp.finished = 5;
-        REQUIRE(form.patch(header, 6, trace));
+        REQUIRE(form.patch(header.writable(), 6, trace));
         REQUIRE(form.read(header.text(), read_index, read) == HeaderForm::Match::ours);
         CHECK(read_index == 6);
         CHECK(read == trace);
@@ -81,7 +81,7 @@ TEST_CASE("a header of another link is told apart, and not patched") {
         const std::string before(header.text());
         std::uint64_t index = 0;
         std::vector<TraceStamp> trace;
-        CHECK_FALSE(form.patch(header, 2, {}));
+        CHECK_FALSE(form.patch(header.writable(), 2, {}));
         CHECK(header.text() == before);
         return form.read(header.text(), index, trace);
     };

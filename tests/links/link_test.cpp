@@ -104,7 +104,7 @@ TEST_CASE("a chunk is handed on with the frames and the header that it came with
     CHECK(kept.tensors[0].text() == chunk.tensors[0].text());
 }
 
-TEST_CASE("several tensors travel as several frames") {
+TEST_CASE("several tensors travel together") {
     LinkDir dir;
     SocketFactory sockets{Identity::local()};
     auto terms = terms_of(10, 4);
@@ -544,4 +544,62 @@ TEST_CASE("chunks that wait for the pacer are under way: the window bounds them"
     CHECK(sent == terms.lead());
     CHECK(link.sender.unacknowledged() == terms.lead());
     CHECK_FALSE(link.receiver.receive().value());
+}
+
+TEST_CASE("small chunks are one frame, larger ones one for the header and one for each tensor; both are taken") {
+    LinkDir dir;
+    SocketFactory sockets{Identity::local()};
+    const auto header = terms_of(1, 1).chunk_bytes() - 1;  // that of terms with three digits in their shape has two bytes more
+    const auto frames_of = [&](const LinkTerms& terms) {
+        auto data = sockets.make(SocketKind::pull).value(), credit = sockets.make(SocketKind::push).value();
+        const auto name = random_hex(4);
+        const auto data_at = data.bind(Endpoint::ipc((dir.path / (name + ".d")).string()).value()).value();
+        const auto credit_at = credit.bind(Endpoint::ipc((dir.path / (name + ".c")).string()).value()).value();
+        auto sender = LinkSender::connect(sockets, {data_at, credit_at, {}}, terms, "0/0").value();
+        until({sender.fd()}, [&] { return sender.open(); });
+        auto chunk = chunk_of(3, terms);
+        until({sender.fd()}, [&] { return sender.send(chunk); });
+        Message message;
+        until({data.fd()}, [&] { return data.try_receive(message) && message.front().text() != open_of(terms); });
+        std::string bytes;
+        for (const auto& frame : message)
+            bytes += frame.text();
+        std::string expected = header_of(terms, 3);
+        for (const auto& tensor : chunk_of(3, terms).tensors)
+            expected += tensor.text();
+        CHECK(bytes == expected);
+        return message.size();
+    };
+    const auto largest = static_cast<std::int64_t>(1024 - header - 2);
+    CHECK(frames_of(terms_of(1, 4)) == 1);
+    CHECK(frames_of(terms_of(largest, 4)) == 1);
+    CHECK(frames_of(terms_of(largest + 1, 4)) == 2);
+    auto several = terms_of(10, 4);
+    several.tensors.push_back(bytes_tensor("y", 3));
+    several.tensors.push_back({.name = "bits", .shape = {1, 9}, .layout = "NC", .type = DataType::bipolar()});
+    CHECK(frames_of(several) == 1);
+
+    auto receiver = LinkReceiver::bind(sockets, dir.place(), several).value();
+    Stranger stranger(sockets, receiver);
+    auto old = several;
+    old.epoch.wiring = 1;
+    const auto tensors = std::string("0123456789") + "abc" + "\x01\x02";
+    stranger.send({header_of(several, 1) + tensors});  // before LINK_OPEN
+    stranger.send({open_of(several)});
+    stranger.send({header_of(old, 2) + tensors});
+    stranger.send({header_of(several, 3) + tensors.substr(1)});
+    stranger.send({header_of(several, 4) + tensors + "!"});
+    stranger.send({std::string(header_of(several, 5).size() + tensors.size(), '\x80')});
+    stranger.send({header_of(several, 6) + tensors});
+    stranger.send({header_of(several, 7), "0123456789", "abc", "\x01\x02"});
+    for (const std::uint64_t index : {6, 7}) {
+        Chunk chunk;
+        until({receiver.fd()}, [&] { return receiver.receive(chunk).value(); });
+        CHECK(chunk.index == index);
+        REQUIRE(chunk.tensors.size() == 3);
+        CHECK(chunk.tensors[0].text() == "0123456789");
+        CHECK(chunk.tensors[1].text() == "abc");
+        CHECK(chunk.tensors[2].text() == "\x01\x02");
+    }
+    CHECK(receiver.dropped() == 5);
 }
