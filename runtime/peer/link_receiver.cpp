@@ -134,6 +134,11 @@ std::string difference(const wire::LinkOpen& open, const LinkTerms& terms) {
 Result<> LinkReceiver::Impl::take_open(std::string_view bytes) {
     const auto decoded = wire::decode(bytes);
     const auto* open = decoded ? decoded->body.as<wire::LinkOpen>() : nullptr;
+    const bool newer = !decoded && decoded.error().fault == Fault::unsupported &&
+                       decoded.error().message.starts_with(wire::LinkOpen::name);
+    if (newer && !opened)
+        return fail(Fault::unsupported, "the sender of a link is of a newer fard ({}); install the same on all boards",
+                    decoded.error().message);
     // Ports are used again, and a sender of an old wiring tries to connect for as long as it lives.
     if (open == nullptr || open->run != terms.run || open->epoch != terms.epoch) {
         ++dropped;

@@ -12,7 +12,7 @@
 
 namespace fard::wire {
 
-inline constexpr std::uint32_t protocol_version = 2;
+inline constexpr std::uint32_t protocol_version = 3;
 
 // One field of a message: its key on the wire and where it lies in the struct. A blob is a string of any bytes.
 template <typename Struct, typename Value, bool blob_ = false>

@@ -108,7 +108,7 @@ struct JobDevice {  // what has become of the job's device
 // ---- data links ---------------------------------------------------------------------------------------------------
 
 struct LinkOpen {  // the first message on a link
-    static constexpr std::uint16_t type = 90, version = 1;
+    static constexpr std::uint16_t type = 90, version = 2;
     static constexpr std::size_t cap = 64 * kib;
     static constexpr const char* name = "LINK_OPEN";
     RunId run;

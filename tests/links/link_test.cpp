@@ -10,6 +10,7 @@
 #include "runtime/peer/messages_mesh.hpp"
 #include "tests/fakes/endpoints.hpp"
 #include "tests/links/link_world.hpp"
+#include "tests/peer/newer.hpp"
 
 using namespace fard;
 using namespace fard::testing;
@@ -210,6 +211,24 @@ TEST_CASE("chunks of another epoch, malformed messages and chunks before LINK_OP
     CHECK(chunk->tensors[0].text() == "wxyz");
     CHECK(receiver.dropped() == 10);
     CHECK(receiver.from() == "0/0");
+}
+
+TEST_CASE("a sender of a newer fard is refused, not left to wait") {
+    LinkDir dir;
+    SocketFactory sockets{Identity::local()};
+    const auto terms = terms_of(4, 100);
+    auto receiver = LinkReceiver::bind(sockets, dir.place(), terms).value();
+    Stranger stranger(sockets, receiver);
+    stranger.send({newer(open_of(terms))});
+    Error error;
+    until({receiver.fd()}, [&] {
+        const auto chunk = receiver.receive();
+        if (!chunk) error = chunk.error();
+        return !chunk;
+    });
+    CHECK(error.fault == Fault::unsupported);
+    CHECK(error.message.find("LINK_OPEN of version 9") != std::string::npos);
+    CHECK(error.message.find("install the same on all boards") != std::string::npos);
 }
 
 TEST_CASE("a tensor of the wrong size, or the wrong number of them, is an error") {
