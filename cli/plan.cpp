@@ -25,6 +25,13 @@ Result<Strategy> read_strategy(const Options& options, const std::string& otherw
                 did_you_mean(name, strategy_names()), fmt::join(strategy_names(), ", "));
 }
 
+Result<std::optional<std::size_t>> read_stages(const Options& options) {
+    if (!options.given("stages")) return std::optional<std::size_t>();
+    const auto stages = options.number("stages", 1, 1, 4096);
+    if (!stages) return fail(stages.error());
+    return static_cast<std::size_t>(*stages);
+}
+
 std::vector<Board> one_of_each(const std::filesystem::path& profiles, const Fractions& fractions) {
     std::vector<Board> boards;
     for (const auto* name : {"zedboard", "ultra96", "kv260", "zcu104", "zcu102", "u280"}) {

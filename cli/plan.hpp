@@ -14,6 +14,9 @@ namespace fard::cli {
 // Errors: invalid_input (there is no such strategy: the nearest name).
 Result<splitter::Strategy> read_strategy(const Options& options, const std::string& otherwise);
 
+// How many stages there are to be (--stages); nothing where it is not said.
+Result<std::optional<std::size_t>> read_stages(const Options& options);
+
 // A board of each profile there is, for advice.
 std::vector<splitter::Board> one_of_each(const std::filesystem::path& profiles,
                                          const splitter::Fractions& fractions);

@@ -191,11 +191,9 @@ Result<planner::Planned> plan_model(const Options& options, Asked& asked) {
         if (!strategy) return fail(strategy.error());
         question.strategy = *strategy;
     }
-    if (options.given("stages")) {
-        const auto stages = options.number("stages", 1, 1, 4096);
-        if (!stages) return fail(stages.error());
-        question.stages = static_cast<std::size_t>(*stages);
-    }
+    const auto stages = read_stages(options);
+    if (!stages) return fail(stages.error());
+    question.stages = *stages;
     auto& cluster = asked.boards.cluster;
     if (asked.boards.counted) {
         const auto count = question.stages ? question.stages : fewest_slots(asked.network, cluster);

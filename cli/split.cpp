@@ -49,11 +49,9 @@ Result<Request> read_request(const Options& options) {
     const auto strategy = read_strategy(options, "throughput");
     if (!strategy) return fail(strategy.error());
     request.strategy = *strategy;
-    if (options.given("stages")) {
-        const auto stages = options.number("stages", 1, 1, 4096);
-        if (!stages) return fail(stages.error());
-        request.stages = *stages;
-    }
+    const auto stages = read_stages(options);
+    if (!stages) return fail(stages.error());
+    request.stages = *stages;
     return request;
 }
 

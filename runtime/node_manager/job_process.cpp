@@ -305,11 +305,11 @@ class ProcessSpawner final : public JobSpawner {
             looked += (looked.empty() ? "" : ", ") + dir.string();
         }
         return fail(Fault::not_found, "no job program '{}'{} (looked in {})", program,
-                    did_you_mean(program, programs()),
+                    did_you_mean(program, executables()),
                     looked.empty() ? "no directory: jobs_dir is not set" : looked);
     }
 
-    std::vector<std::string> programs() const {
+    std::vector<std::string> executables() const {
         std::vector<std::string> names;
         for (const auto& dir : options_.jobs_dirs) {
             std::error_code error;
