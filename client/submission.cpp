@@ -141,8 +141,9 @@ void Submission::offer_failed(const Error& why) {
     if (phase_ != Phase::offering && phase_ != Phase::feeding) return;
     if (why.fault == Fault::not_found)
         return cancel({why.fault, fmt::format("{}, which app '{}' does not have", why.message, terms_.app.name)});
-    if (why.fault == Fault::corrupt) return cancel(why);
     const Error said{why.fault, fmt::format("the packages of '{}' at {}: {}", terms_.app.name, door_name_, why.message)};
+    // Damaged on the way or on that board's disk, or here: then the next one says the same.
+    if (why.fault == Fault::corrupt && std::exchange(found_corrupt_, true)) return cancel(said);
     const bool gone = why.fault == Fault::unreachable || why.fault == Fault::timed_out;
     if (!gone && !offers_refused_.insert(door_name_).second) return cancel(said);
     lost(said.message);

@@ -131,6 +131,7 @@ class Submission {
     bool connected_ = false;  // in this attempt
     std::unique_ptr<PackageOffer> offer_;
     std::set<std::string> offers_refused_;  // doors whose node managers could not take the packages
+    bool found_corrupt_ = false;            // one of them was offered whole, and was not what its id says there
     wire::RunState state_;  // the last one of this attempt
     std::uint64_t earlier_replays_ = 0, earlier_duplicates_ = 0,
                   earlier_reloads_ = 0;  // of lost coordinators

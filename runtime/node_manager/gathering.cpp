@@ -13,6 +13,7 @@ namespace {
 
 constexpr Duration answer_limit = 10s;  // a board answers after 1 s at the latest
 constexpr Duration pause = 300ms;       // before a board that could not is asked again
+constexpr int most_spoiled = 3;         // times that a board finds a package damaged, before it is left for another
 constexpr double soon_s = 2;            // the rest comes within this, at the rate so far
 
 // Nobody else's help changes these.
@@ -95,10 +96,11 @@ Result<> Gathering::take(Board& board, const wire::Gathered& gathered, bool& fai
         auto& row = found->second;
         if (told.held != row.held || told.ready != row.ready) moved_ = loop_.now();
         if (told.held > row.held) gained_ += told.held - row.held;
-        row = {told.held, told.total, told.ready, told.reason};
+        row = {told.held, told.total, told.ready, told.reason, row.spoiled};
         if (told.fault == 0) continue;
         const auto error = to_error({told.fault, told.reason});
         if (is_the_boards(error.fault)) return fail(error);
+        if (error.fault == Fault::corrupt && ++row.spoiled >= most_spoiled) return fail(error);  // its own disk may be why
         failing = true;
     }
     board.ready = std::ranges::all_of(board.packages, [](const auto& entry) { return entry.second.ready; });

@@ -50,6 +50,7 @@ class Gathering {
         std::uint64_t held = 0, total = 0;
         bool ready = false;
         std::string reason;
+        int spoiled = 0;  // times that it arrived whole, and was not what its id says
     };
     struct Board {
         std::map<std::string, Row> packages;

@@ -251,6 +251,24 @@ TEST_CASE("a node manager that cannot take the packages is left for another; the
     }
 }
 
+TEST_CASE("packages that one node manager finds damaged are offered to another; what two of them say is so") {
+    Scene scene(20);
+    scene.terms.archives["p1"] = std::make_shared<const std::string>(std::string(300'000, 'x'));
+    for (const auto* door : {"a", "b", "c"})
+        scene.nodes[door].missing = {"p1"};
+    scene.nodes["a"].offer_refusal = Error{Fault::corrupt, "stage.onnx does not have the manifest's SHA-256"};
+    SUBCASE("one") {
+        scene.run();
+        CHECK(scene.every_result_once_in_order());
+    }
+    SUBCASE("two") {
+        scene.nodes["b"].offer_refusal = scene.nodes["a"].offer_refusal;
+        scene.run();
+        CHECK(scene.error().fault == Fault::corrupt);
+        CHECK(scene.nodes["c"].submits.empty());
+    }
+}
+
 TEST_CASE("chunks go as soon as the run is running, whatever the coordinator still does with the packages") {
     Scene scene(20);
     scene.terms.archives["p1"] = std::make_shared<const std::string>(std::string(300'000, 'x'));

@@ -479,6 +479,36 @@ TEST_CASE("packages of which nothing comes for a minute end the run") {
     CHECK(bench.coordinator.states()[0].reason.find("has not offered them all") != std::string::npos);
 }
 
+TEST_CASE("a board that finds a package damaged again and again is left for another, and named when there is none") {
+    Bench bench{"a", "b"};
+    auto submission = bench.submission(1);
+    submission.app.positions[0].overlay = "hash";
+    bench.packages.insert("hash");
+    bench.boards.views[0].state.slots_free = {0};
+    std::uint64_t held = 0;
+    wire::GatheredPackage damaged{"hash", false, 0, 100, static_cast<std::uint8_t>(Fault::corrupt), "not the manifest's SHA-256"};
+    bench.boards.instead["b GATHER"] = wire::Gathered{{damaged}};
+    SUBCASE("another has it") {
+        bench.submit(submission);
+        bench.live(3s);
+        CHECK(bench.boards.count("b GATHER") == 3);
+        CHECK(bench.phase() == "running");
+    }
+    SUBCASE("none has, and bytes come all the time") {
+        bench.boards.instead["a GATHER"] = bench.boards.instead["b GATHER"];
+        bench.packages.clear();
+        bench.submit(submission);
+        for (int i = 0; i < 200 && bench.phase() != "failed"; ++i) {
+            damaged.held = ++held % 100;
+            for (const char* board : {"a GATHER", "b GATHER"})
+                bench.boards.instead[board] = wire::Gathered{{damaged}};
+            bench.live(100ms);
+        }
+        CHECK(bench.phase() == "failed");
+        CHECK(bench.reason().find("not the manifest's SHA-256") != std::string::npos);
+    }
+}
+
 TEST_CASE("a board whose disk is full is left for another, and named when there is none") {
     Bench bench{"a", "b"};
     auto submission = bench.submission(1);
