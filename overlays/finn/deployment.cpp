@@ -49,7 +49,7 @@ class Import {
     }
 
   private:
-    std::string in(const std::string& path) const { return deployment_.where + "/" + path; }
+    std::string in(const std::string& path) const { return deployment_.place_of(path); }
 
     Result<> add(const std::string& name, const std::string& bytes) {
         if (!is_package_file_name(name) || out_.files.contains(name))
@@ -236,6 +236,10 @@ class Import {
 };
 
 }  // namespace
+
+std::string DeploymentFiles::place_of(const std::string& path) const {
+    return alone ? (fs::path(where).parent_path() / path).string() : where + "/" + path;
+}
 
 Result<ImportedPackage> import_deployment(const DeploymentFiles& deployment, const ImportOptions& options) {
     return Import(deployment, options).run();

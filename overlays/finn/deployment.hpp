@@ -21,6 +21,9 @@ namespace fard::finn {
 struct DeploymentFiles {
     std::string where;  // for messages
     std::map<std::string, std::string> files;
+    bool alone = false;  // `where` is one of the files, and the others lie beside it
+
+    std::string place_of(const std::string& path) const;  // of one of them, for messages
 };
 
 // A directory, a zip archive or a .bit/.bin. Errors: not_found, io; corrupt (a damaged archive); invalid_input (larger than

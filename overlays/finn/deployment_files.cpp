@@ -131,7 +131,9 @@ Result<DeploymentFiles> from_bitstream(const fs::path& file) {
     std::error_code ignored;
     if (fs::exists(handoff, ignored))
         if (auto added = add_file(out, handoff, handoff.filename().string()); !added) return fail(added.error());
-    return out.take();
+    auto files = out.take();
+    files.alone = true;
+    return files;
 }
 
 }  // namespace

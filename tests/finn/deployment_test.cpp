@@ -241,3 +241,17 @@ TEST_CASE("the least lately used packages go first") {
     CHECK(to_remove({entry("a", 10, 1)}, 0).size() == 1);
     CHECK(to_remove({entry("a", 10, 1)}, 10).empty());
 }
+
+TEST_CASE("a file that is imported by itself is named once") {
+    const ScratchDir scratch;
+    const auto bit = small().bitstream.bit();
+    const auto file = scratch.write("cut.bit", bit.substr(0, bit.size() / 2));
+    const auto cut = import_deployment(read_deployment(file).value(), {}).error().message;
+    CHECK_MESSAGE(cut.starts_with(file.string() + " is truncated"), cut);
+    scratch.write("whole.bit", bit);
+    scratch.write("whole.hwh", "no XML");
+    const auto beside = import_deployment(read_deployment(scratch.path() / "whole.bit").value(), {}).error().message;
+    CHECK_MESSAGE(beside.find((scratch.path() / "whole.hwh").string()) != std::string::npos, beside);
+    CHECK(DeploymentFiles{.where = "cut.bit", .alone = true}.place_of("cut.bit") == "cut.bit");
+    CHECK(DeploymentFiles{.where = "x.zip"}.place_of("deploy/a.bit") == "x.zip/deploy/a.bit");
+}
