@@ -15,12 +15,7 @@ namespace fard::cli {
 namespace overlay {
 
 Result<Library> library_for(const Options& options) {
-    if (options.given("store")) return Library::open(options.text("store"));
-    const char* data = std::getenv("XDG_DATA_HOME");
-    const char* home = std::getenv("HOME");
-    const std::filesystem::path base = data && *data ? std::filesystem::path(data)
-                                                     : std::filesystem::path(home ? home : "/nonexistent") / ".local" / "share";
-    return Library::open(base / "fard" / "overlays");
+    return Library::open(options.given("store") ? std::filesystem::path(options.text("store")) : Library::own_dir());
 }
 
 Result<std::string> argument(const Options& options, const std::string& what) {

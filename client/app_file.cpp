@@ -145,7 +145,7 @@ bool is_plain_file_name(const std::string& name) {
 }
 
 AppFile::Position read_position(const Reading& reading, const toml::table& table) {
-    const TomlSection section(table, "[[pipeline.position]]", {"name", "job", "replicas", "parts", "device", "board", "params"},
+    const TomlSection section(table, "[[pipeline.position]]", {"name", "job", "replicas", "parts", "device", "board", "overlay", "params"},
                               reading.problems);
     AppFile::Position position;
     position.name = section.required_text("name");
@@ -166,6 +166,11 @@ AppFile::Position read_position(const Reading& reading, const toml::table& table
         section.complain("parts", "needs a [model]: a part makes some of the channels of what its stage makes");
     position.device = section.text("device").value_or("");
     position.board = section.text("board").value_or("");
+    position.overlay = section.text("overlay").value_or("");
+    if (position.overlay.find('/') != std::string::npos) position.overlay = reading.path(position.overlay).string();
+    if (section.has("overlay") && !reading.app.model)
+        section.complain("overlay", "needs a [model]: it is one of its stages, built");
+    if (section.has("overlay") && position.parts) section.complain("overlay", "and parts exclude each other: give one of them");
     position.params = section.settings("params");
     for (const auto& other : reading.app.positions) {
         if (other.name == position.name && !position.name.empty()) {

@@ -210,6 +210,7 @@ Result<> LocalCluster::Impl::launch_one(Board& board) {
     if (options.slots)
         spec.args.insert(spec.args.end(), {options.profile.empty() ? "--slots" : "--fabric-slots", std::to_string(options.slots)});
     if (!options.profile.empty()) spec.args.insert(spec.args.end(), {"--profile", options.profile});
+    if (&board != &boards.front()) spec.args.insert(spec.args.end(), {"--fabric", "off"});  // this machine has one at most
     if (&board == &boards.front())
         for (const auto& fault : options.faults)
             spec.args.insert(spec.args.end(), {"--fault", fault});

@@ -1,11 +1,14 @@
 #include "client/packing.hpp"
 
+#include <fmt/ranges.h>
+
 #include <algorithm>
+#include <tuple>
 #include <utility>
 
 #include "model/layers/subgraph.hpp"
 #include "model/model.hpp"
-#include "overlays/package/package.hpp"
+#include "overlays/package/library.hpp"
 #include "splitter/emit/stage_hardware.hpp"
 
 namespace fard {
@@ -121,6 +124,35 @@ Result<> pack_whole(const std::string& name, const AppFile::Position& from, mode
     return {};
 }
 
+std::string in_words(const std::vector<TensorDesc>& tensors) {
+    std::string text;
+    for (const auto& tensor : tensors)
+        text += fmt::format("{}'{}' {} ({})", text.empty() ? "" : ", ", tensor.name, tensor.type.name(), fmt::join(tensor.shape, ", "));
+    return text;
+}
+
+// A package that was made before, for the very stage.
+Result<> use_package(const AppFile::Position& from, const model::Stage& stage, wire::PositionSpec& position, PackedApp& packed) {
+    const auto find = [&]() -> Result<Package> {
+        if (from.overlay.find('/') != std::string::npos) return Package::open(from.overlay);
+        const auto library = Library::open(Library::own_dir());
+        return library ? library->find(from.overlay) : fail(library.error());
+    };
+    const auto package = find();
+    if (!package) return fail_in("overlay", package.error());
+    const auto& manifest = package->manifest;
+    for (const auto& [kind, own, its] : {std::tuple{"takes", &stage.inputs, &manifest.inputs}, {"gives", &stage.outputs, &manifest.outputs}})
+        if (*own != *its)
+            return fail(Fault::invalid_input, "overlay {} ({}) {} {}, and the stage {} {}: it is of another stage, or was imported "
+                        "without it (`fard overlay import --model STAGE.onnx`)", manifest.name, package->id.substr(0, 16), kind, in_words(*its),
+                        kind, in_words(*own));
+    auto bytes = archive(*package);
+    if (!bytes) return fail_in("overlay", bytes.error());
+    position.overlay = package->id;
+    packed.archives.emplace(package->id, std::make_shared<const std::string>(std::move(*bytes)));
+    return {};
+}
+
 Result<> pack_stages(const AppFile& app, const std::vector<BoardProfile>& profiles, PackedApp& packed) {
     const auto network = model::Model::load(app.model->file);
     if (!network) return fail(network.error());
@@ -131,8 +163,10 @@ Result<> pack_stages(const AppFile& app, const std::vector<BoardProfile>& profil
         auto& position = packed.spec.positions[i];
         const auto name = app.name + "." + position.name;
         const Packing packing{profiles, packed};
-        const auto done = app.positions[i].parts ? pack_parts(name, app.positions[i], stage, position, packing)
-                                                 : pack_whole(name, app.positions[i], stage, position, packing);
+        const auto& from = app.positions[i];
+        const auto done = !from.overlay.empty() ? use_package(from, stage, position, packed)
+                          : from.parts          ? pack_parts(name, from, stage, position, packing)
+                                                : pack_whole(name, from, stage, position, packing);
         if (!done) return fail_in(fmt::format("packing {} of {}", position.name, app.name), done.error());
         position.inputs = std::move(stage.inputs);
         position.outputs = std::move(stage.outputs);

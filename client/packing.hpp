@@ -28,7 +28,8 @@ struct PackedApp {
     const std::vector<TensorDesc>& outputs() const { return spec.positions.back().outputs; }
 };
 
-// Loads the model, cuts it at the app's tensors and packs each stage for its position. A position that may be on an FPGA
+// Loads the model, cuts it at the app's tensors and packs each stage for its position; one that names an overlay gets that
+// package instead, which must be of the stage (invalid_input). Another position that may be on an FPGA
 // gets a plan for each part of the boards in `profiles` (that of the app's own cluster where there are none): the fastest folding
 // that fits into a slot of the first of them that has room for it, by estimate. Errors: those of Model::load and cut, naming the app file for a wrong cut; not_found (no such
 // profile); refused (a stage fits none of them: what is too much, and by how much).

@@ -13,6 +13,7 @@ using namespace std::chrono_literals;
 
 constexpr Duration load_limit = 60s;
 constexpr Duration longest_chunk = 24h;  // on a CPU: the node manager's chunk_timeout ends a job earlier
+constexpr Duration unknown_chunk = 10s;  // in hardware of which nobody says how fast it is
 constexpr int most_in_a_row = 3;
 
 // Whether the overlay takes and gives what its position promised to its neighbours.
@@ -32,8 +33,10 @@ Result<> same_tensors(const char* what, const std::vector<TensorDesc>& overlay,
 // How long a chunk may stay in a device: far more than its hardware needs with all that is before it.
 Duration limit_of(const Device& device, const Manifest& manifest) {
     const auto* build = manifest.hardware_for(device.info().part);
-    if (device.info().part.empty() || build == nullptr || !(build->clock_mhz > 0)) return longest_chunk;
+    if (device.info().part.empty()) return longest_chunk;
+    if (build == nullptr || !(build->clock_mhz > 0)) return unknown_chunk;
     const auto cycles = std::max(build->latency_cycles, build->interval_cycles) * static_cast<std::int64_t>(device.depth() + 1);
+    if (cycles == 0) return unknown_chunk;
     return 2s + 20 * std::chrono::nanoseconds(static_cast<std::int64_t>(static_cast<double>(cycles) * 1e3 / build->clock_mhz));
 }
 

@@ -36,6 +36,10 @@ void Background::join() {
     ::eventfd_read(fd_.get(), &count);
 }
 
+void Background::wait() {
+    join();
+}
+
 Result<> Background::begin(std::function<Result<>()> work) {
     join();
     if (fd_.get() < 0) return fail(Fault::io, "no descriptor for a thread: {}", std::strerror(errno));

@@ -21,6 +21,7 @@ class Background {
 
     // Begins the work; waits for the end of what was begun before. Errors: io (no thread, no descriptor).
     Result<> begin(std::function<Result<>()> work);
+    void wait();  // for the end of what was begun, of which nothing is told any more
     // What the work returned, once; none: it goes on, or nothing was begun. What it throws is an error (failed; io where it
     // found no memory).
     std::optional<Result<>> end();

@@ -3,11 +3,14 @@
 #pragma once
 
 #include <cstdint>
+#include <filesystem>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "base/loop.hpp"
 #include "base/owned_fd.hpp"
 #include "base/result.hpp"
 #include "overlays/device/device.hpp"
@@ -17,12 +20,27 @@
 
 namespace fard {
 
+// Where the process is that has the rights on the board's own FPGA.
+struct HelperPlace {
+    Loop* loop = nullptr;           // the node manager's; null: there is no such process, jobs have the rights themselves
+    std::filesystem::path program;  // to start
+    std::filesystem::path socket;   // where one listens instead; "": none does
+};
+
 // What a board is told to have beside what it finds out by itself.
 struct BoardSetup {
     int cpu_slots = 2;                      // overlays that the CPU device offers to hold at once
     std::optional<BoardProfile> emulated;   // it is to behave like such a board
     std::vector<EmulatedFault> faults = {};  // of that
-    std::optional<zynq::FabricSetup> fabric = {};  // its FPGA, where it has one of its own
+    std::optional<zynq::FabricSetup> fabric = {};  // its own FPGA; part "": what can be found out; none: left alone
+    HelperPlace helper = {};                                   // of that
+    std::function<void(const std::string&)> note = {};  // gets what people should know
+};
+
+// What a job may have loaded.
+struct JobOverlay {
+    std::string id;                   // of the package, "" for none
+    std::filesystem::path directory;  // where it is
 };
 
 struct PortFigures {  // 0: no limit
@@ -41,8 +59,8 @@ class KeptDevice {
     // What a slot holds now, by package id; "": nothing that can be used. Only for one that keeps overlays.
     virtual std::string holds(std::uint32_t) const { return {}; }
 
-    // What a job gets with the device, as DeviceAccess::fd; none: nothing. Errors: io.
-    virtual Result<OwnedFd> for_job() { return OwnedFd(); }
+    // What a job gets with the device, as DeviceAccess::fd; none: nothing. Errors: io, and what the helper's way says.
+    virtual Result<OwnedFd> for_job(const JobOverlay&) { return OwnedFd(); }
 
     // What every job of the board gets, whichever device it uses: where an emulated board is charged for its links. -1: there is
     // none. It stays the device's.

@@ -37,7 +37,7 @@ class KeptEmulated final : public KeptDevice {
         return std::string(held.overlay.data(), ::strnlen(held.overlay.data(), held.overlay.size()));
     }
 
-    Result<OwnedFd> for_job() override { return duplicate(memory_.fd()); }
+    Result<OwnedFd> for_job(const JobOverlay&) override { return duplicate(memory_.fd()); }
     int board_fd() const override { return memory_.fd(); }
     PortFigures port() const override {
         const auto& figures = memory_.figures();

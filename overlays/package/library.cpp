@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cstdlib>
 
 #include "overlays/package/archive_members.hpp"
 #include "overlays/package/sha256.hpp"
@@ -32,6 +33,13 @@ Result<Library> Library::open(const fs::path& dir) {
     fs::create_directories(dir, error);
     if (error) return fail(Fault::io, "{}: {}", dir.string(), error.message());
     return Library(dir);
+}
+
+fs::path Library::own_dir() {
+    const char* data = std::getenv("XDG_DATA_HOME");
+    const char* home = std::getenv("HOME");
+    const fs::path base = data && *data ? fs::path(data) : fs::path(home ? home : "/nonexistent") / ".local" / "share";
+    return base / "fard" / "overlays";
 }
 
 Result<std::vector<LibraryEntry>> Library::list(std::vector<std::string>* damaged) const {

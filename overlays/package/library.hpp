@@ -20,6 +20,9 @@ class Library {
     // Made if it is missing. Errors: io.
     static Result<Library> open(const std::filesystem::path& dir);
 
+    // Where a user's own is: $XDG_DATA_HOME/fard/overlays, or ~/.local/share/fard/overlays.
+    static std::filesystem::path own_dir();
+
     const std::filesystem::path& dir() const { return dir_; }
 
     // Every package, by name. Directories that are none are told in `damaged`, not in the list.

@@ -190,6 +190,7 @@ Result<> Accelerator::start(int set, std::size_t batch) {
             return fail(Fault::io, "{}", explain(flushed.error(), "the memory's caches"));
     const auto repetitions = static_cast<std::uint32_t>(batch);
     for (auto& weights : weights_) weights.dma.start(memory_->address() + weights.offset, repetitions * weights.repetitions);
+    for (auto& output : outputs_) output.dma.expect_interrupt();
     for (auto& output : outputs_) output.dma.start(memory_->address() + output.offset[set], repetitions);
     for (auto& input : inputs_) input.dma.start(memory_->address() + input.offset[set], repetitions);
     running_set_ = set;
@@ -205,6 +206,18 @@ Result<bool> Accelerator::done() {
         if (const auto ready = memory_->invalidate(output.offset[running_set_], running_batch_ * output.packing.packed_bytes()); !ready)
             return fail(Fault::io, "{}", explain(ready.error(), "the memory's caches"));
     return true;
+}
+
+std::vector<int> Accelerator::interrupt_fds() const {
+    std::vector<int> fds;
+    for (const auto& output : outputs_) fds.push_back(output.dma.interrupt_fd());
+    return std::ranges::find(fds, -1) == fds.end() ? fds : std::vector<int>{};
+}
+
+bool Accelerator::take_interrupts() {
+    bool any = false;
+    for (auto& output : outputs_) any = output.dma.take_interrupt() || any;
+    return any;
 }
 
 std::string Accelerator::registers_text() {

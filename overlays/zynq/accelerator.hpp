@@ -51,6 +51,10 @@ class Accelerator {
     Result<> start(int set, std::size_t batch);
     // Whether what was started is over; its results can be taken then. Errors: refused (not operating), io.
     Result<bool> done();
+    // The outputs' interrupts, of which each tells of an end; empty where one has none. take_interrupts(): whether there was one.
+    std::vector<int> interrupt_fds() const;
+    bool take_interrupts();
+
     // For messages: "odma0 0x0, idma0 0x4".
     std::string registers_text();
 

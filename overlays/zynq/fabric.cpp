@@ -19,6 +19,16 @@ std::string firmware_name(const Package& package) {
 
 }  // namespace
 
+const Hardware* build_for(const Manifest& manifest, const std::string& part, const std::vector<std::string>& accepted) {
+    if (const auto* own = manifest.hardware_for(part)) return own;
+    for (const auto& other : accepted)
+        if (const auto* fits = manifest.hardware_for(other)) return fits;
+    const auto board = bitstream::parse_part(part);
+    for (const auto& build : manifest.hardware)
+        if (const auto its = bitstream::parse_part(build.part); board && its && bitstream::same_die(*board, *its)) return &build;
+    return nullptr;
+}
+
 Result<std::unique_ptr<Fabric>> Fabric::open(Host& host, FabricSetup setup) {
     auto manager = FpgaManager::find(host, setup.roots);
     if (!manager) return fail(manager.error());
@@ -36,9 +46,10 @@ std::string Fabric::loaded() const {
 }
 
 Result<FabricAccess> Fabric::load(const Package& package, bool anew) {
-    const auto* build = package.manifest.hardware_for(setup_.part);
+    const auto* build = build_for(package.manifest, setup_.part, setup_.accepted_parts);
     if (!build || build->bitstream.empty())
-        return fail(Fault::unsupported, "package {} ({}) has no bitstream for this board's part {}", package.manifest.name,
+        return fail(Fault::unsupported, "package {} ({}) has no bitstream for this board's part {}: import one into it "
+                    "(`fard overlay import --into`), or let the position run on a CPU (device = \"soft\")", package.manifest.name,
                     package.dir.string(), setup_.part);
     // The id names the content, which passed the gate when it was programmed.
     if (!anew && loaded() == package.id && manager_.operating() && has_registers(host_, setup_.roots, build->registers))

@@ -17,12 +17,17 @@
 
 namespace fard::zynq {
 
+// The package's build for a board with this part: one for the part itself, else one for a part whose bitstreams the board takes
+// as well, else one for the same die, of which the gate says what is wrong. Null: there is none.
+const Hardware* build_for(const Manifest& manifest, const std::string& part, const std::vector<std::string>& accepted);
+
 class Fabric {
   public:
     // Takes the board's FPGA manager for itself. Errors: not_found, refused (another process has it), io.
     static Result<std::unique_ptr<Fabric>> open(Host& host, FabricSetup setup);
 
     const FpgaManager& manager() const { return manager_; }
+    bool operating() { return manager_.operating(); }
     const FabricSetup& setup() const { return setup_; }
 
     // The id of the package that is loaded, "" for none that is known.

@@ -1,6 +1,7 @@
 // One of FINN's DMAs (an HLS block between memory and a stream), register by register:
 //
 //   0x00 control   bit 0 start, bit 1 done (cleared when read), bit 2 idle
+//   0x04 interrupt bit 0: at all; 0x08 bit 0: when done; 0x0c bit 0: there was one (taken back by writing it)
 //   0x10, 0x14     address in memory, low and high half
 //   0x1c           repetitions: tensors one behind the other in memory
 #pragma once
@@ -22,6 +23,16 @@ class FinnDma {
     bool idle() { return (look() & 4) != 0; }
     // Whether what was started is over. A block that is idle again has been done, even where somebody else read it.
     bool done() { return (look() & 6) != 0; }
+    int interrupt_fd() const { return registers_->interrupt_fd(); }
+    // So that the end of the run that is started next is told by an interrupt. Nothing where there is none.
+    void expect_interrupt() {
+        if (interrupt_fd() < 0) return;
+        registers_->write(0x04, 1);
+        registers_->write(0x08, 1);
+        registers_->write(0x0c, registers_->read(0x0c) & 1);
+        registers_->arm_interrupt();
+    }
+    bool take_interrupt() { return registers_->arm_interrupt(); }  // whether there was one
     void start(std::uint64_t address, std::uint32_t repetitions) {
         registers_->write(0x10, static_cast<std::uint32_t>(address));
         registers_->write(0x14, static_cast<std::uint32_t>(address >> 32));

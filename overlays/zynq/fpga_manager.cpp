@@ -57,8 +57,8 @@ Result<std::unique_ptr<Lock>> FpgaManager::lock() {
     auto held = host_->lock(path);
     if (held) return std::move(*held);
     if (held.error() == EWOULDBLOCK)
-        return fail(Fault::refused, "{} is in use: another node manager holds {}; one of them must leave the device out "
-                    "(devices in its configuration)", device_, path.string());
+        return fail(Fault::refused, "{} is in use: another node manager holds {}; one of them must leave it alone "
+                    "(fabric = \"off\" in its configuration)", device_, path.string());
     return fail(Fault::io, "{}", explain(held.error(), path));
 }
 

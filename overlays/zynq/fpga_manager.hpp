@@ -27,6 +27,8 @@ class FpgaManager {
     // One process at a time. Errors: refused (another one has it), io.
     Result<std::unique_ptr<Lock>> lock();
 
+    std::filesystem::path state_file() const { return file("state"); }
+
     // "operating", "write error", ... Errors: io.
     Result<std::string> state();
     // Whether registers of the fabric may be touched. What cannot be read counts as no.

@@ -30,6 +30,11 @@ class Registers {
     virtual std::uint32_t read(std::uint64_t offset) = 0;
     virtual void write(std::uint64_t offset, std::uint32_t value) = 0;
     virtual std::uint64_t bytes() const = 0;
+
+    // The block's interrupt, where its device has one: a descriptor that is readable from the interrupt on until arm_interrupt(),
+    // which lets the next one through and says whether there was one.
+    virtual int interrupt_fd() const { return -1; }
+    virtual bool arm_interrupt() { return false; }
 };
 
 // Memory that both processor and fabric reach. After a write and before the fabric reads: flush; after the fabric wrote
@@ -65,7 +70,7 @@ class Host {
     virtual Sys<> remove_file(const Path& file) = 0;
 
     virtual Sys<std::unique_ptr<Lock>> lock(const Path& file) = 0;  // EWOULDBLOCK: another process holds it
-    virtual Sys<std::unique_ptr<Registers>> map_registers(const Path& device, std::uint64_t offset, std::uint64_t bytes) = 0;
+    virtual Sys<std::unique_ptr<Registers>> map_registers(const Path& device, std::uint64_t bytes) = 0;  // the first ones
     // `sync`: the directory of its driver's files for caches; empty: memory that is mapped without a cache.
     virtual Sys<std::unique_ptr<DmaMemory>> map_memory(const Path& device, const Path& sync, std::uint64_t address,
                                                        std::uint64_t bytes) = 0;

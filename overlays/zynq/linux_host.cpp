@@ -1,7 +1,6 @@
 // The drivers' files as Linux has them.
 #include <fcntl.h>
 #include <sys/file.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -12,6 +11,7 @@
 
 #include "base/owned_fd.hpp"
 #include "overlays/zynq/host.hpp"
+#include "overlays/zynq/mapping.hpp"
 
 namespace fard::zynq {
 namespace {
@@ -21,43 +21,6 @@ constexpr std::size_t max_text_bytes = 4096;  // a page, as much as sysfs gives
 
 tl::unexpected<int> last_error() { return tl::unexpected<int>(errno); }
 
-// A mapping of a device's file.
-class Mapping {
-  public:
-    Mapping(OwnedFd fd, void* at, std::size_t bytes) : fd_(std::move(fd)), at_(at), bytes_(bytes) {}
-    ~Mapping() { ::munmap(at_, bytes_); }
-    Mapping(const Mapping&) = delete;
-    Mapping& operator=(const Mapping&) = delete;
-
-    static Sys<std::unique_ptr<Mapping>> make(const fs::path& file, std::uint64_t offset, std::uint64_t bytes, int flags) {
-        OwnedFd fd(::open(file.c_str(), O_RDWR | O_CLOEXEC | flags));
-        if (fd.get() < 0) return last_error();
-        void* at = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd.get(), static_cast<off_t>(offset));
-        if (at == MAP_FAILED) return last_error();
-        return std::make_unique<Mapping>(std::move(fd), at, bytes);
-    }
-    std::span<std::byte> span() { return {static_cast<std::byte*>(at_), bytes_}; }
-
-  private:
-    OwnedFd fd_;
-    void* at_;
-    std::size_t bytes_;
-};
-
-class MappedRegisters final : public Registers {
-  public:
-    explicit MappedRegisters(std::unique_ptr<Mapping> mapping) : mapping_(std::move(mapping)) {}
-    std::uint32_t read(std::uint64_t offset) override { return *word(offset); }
-    void write(std::uint64_t offset, std::uint32_t value) override { *word(offset) = value; }
-    std::uint64_t bytes() const override { return mapping_->span().size(); }
-
-  private:
-    volatile std::uint32_t* word(std::uint64_t offset) {
-        return reinterpret_cast<volatile std::uint32_t*>(mapping_->span().data() + offset);
-    }
-    std::unique_ptr<Mapping> mapping_;
-};
-
 Sys<> write_text(const fs::path& file, std::string_view text) {
     const OwnedFd fd(::open(file.c_str(), O_WRONLY | O_CLOEXEC));
     if (fd.get() < 0) return last_error();
@@ -66,28 +29,11 @@ Sys<> write_text(const fs::path& file, std::string_view text) {
     return {};
 }
 
-// Caches are seen to by u-dma-buf: one write says which bytes, for whom and in which direction.
-class MappedMemory final : public DmaMemory {
-  public:
-    MappedMemory(std::unique_ptr<Mapping> mapping, fs::path sync, std::uint64_t address)
-        : mapping_(std::move(mapping)), sync_(std::move(sync)), address_(address) {}
-    std::span<std::byte> bytes() override { return mapping_->span(); }
-    std::uint64_t address() const override { return address_; }
-    Sys<> flush(std::uint64_t offset, std::uint64_t size) override { return say("sync_for_device", to_device, offset, size); }
-    Sys<> invalidate(std::uint64_t offset, std::uint64_t size) override { return say("sync_for_cpu", from_device, offset, size); }
-
-  private:
-    static constexpr std::uint64_t to_device = 1, from_device = 2;
-    Sys<> say(const char* file, std::uint64_t direction, std::uint64_t offset, std::uint64_t size) {
-        std::atomic_thread_fence(std::memory_order_seq_cst);
-        if (sync_.empty()) return {};
-        const auto low = ((size + 15) & 0xfffffff0u) | direction << 2 | 1;
-        return write_text(sync_ / file, fmt::format("0x{:08X}{:08X}", offset & 0xffffffffu, low));
-    }
-    std::unique_ptr<Mapping> mapping_;
-    fs::path sync_;
-    std::uint64_t address_;
-};
+Sys<OwnedFd> open_device(const fs::path& device, int flags) {
+    OwnedFd fd(::open(device.c_str(), O_RDWR | O_CLOEXEC | flags));
+    if (fd.get() < 0) return last_error();
+    return fd;
+}
 
 class FileLock final : public Lock {
   public:
@@ -149,16 +95,21 @@ class LinuxHost final : public Host {
         if (fd.get() < 0 || ::flock(fd.get(), LOCK_EX | LOCK_NB) != 0) return last_error();
         return std::make_unique<FileLock>(std::move(fd));
     }
-    Sys<std::unique_ptr<Registers>> map_registers(const Path& device, std::uint64_t offset, std::uint64_t bytes) override {
-        auto mapping = Mapping::make(device, offset, bytes, O_SYNC);
-        if (!mapping) return tl::unexpected<int>(mapping.error());
-        return std::make_unique<MappedRegisters>(std::move(*mapping));
+    Sys<std::unique_ptr<Registers>> map_registers(const Path& device, std::uint64_t bytes) override {
+        auto fd = open_device(device, O_SYNC);
+        return fd ? zynq::map_registers(std::move(*fd), bytes) : tl::unexpected<int>(fd.error());
     }
     Sys<std::unique_ptr<DmaMemory>> map_memory(const Path& device, const Path& sync, std::uint64_t address,
                                                std::uint64_t bytes) override {
-        auto mapping = Mapping::make(device, 0, bytes, sync.empty() ? O_SYNC : 0);
-        if (!mapping) return tl::unexpected<int>(mapping.error());
-        return std::make_unique<MappedMemory>(std::move(*mapping), sync, address);
+        auto fd = open_device(device, sync.empty() ? O_SYNC : 0);
+        if (!fd) return tl::unexpected<int>(fd.error());
+        CacheFiles caches;
+        if (!sync.empty()) {
+            caches.for_device = OwnedFd(::open((sync / "sync_for_device").c_str(), O_WRONLY | O_CLOEXEC));
+            caches.for_cpu = OwnedFd(::open((sync / "sync_for_cpu").c_str(), O_WRONLY | O_CLOEXEC));
+            if (caches.for_device.get() < 0 || caches.for_cpu.get() < 0) return last_error();
+        }
+        return zynq::map_memory(std::move(*fd), std::move(caches), address, bytes);
     }
     TimePoint now() override { return std::chrono::steady_clock::now(); }
     void pause(Duration duration) override { std::this_thread::sleep_for(duration); }
@@ -186,7 +137,7 @@ std::string explain(int error, const std::filesystem::path& file) {
     std::string help;
     switch (error) {
         case EACCES:
-        case EPERM: help = "; whoever runs this needs rights on it (the udev rules of the package, or root)"; break;
+        case EPERM: help = "; whoever runs this needs rights on it, as root has them (docs/boards.md)"; break;
         case ENOENT: help = "; is the driver loaded, and its node in the device tree?"; break;
         case EBUSY: help = "; another program uses it"; break;
         case ENOSPC: help = "; make room on that file system"; break;

@@ -1,5 +1,9 @@
 #include "overlays/zynq/open_zynq.hpp"
 
+#include <sys/stat.h>
+
+#include "overlays/helper/helper_link.hpp"
+#include "overlays/helper/job_loader.hpp"
 #include "overlays/zynq/setup_text.hpp"
 #include "overlays/zynq/zynq_device.hpp"
 
@@ -19,8 +23,8 @@ class OwnFabric final : public zynq::Loader {
 // The device and what it stands on.
 class OpenedZynq final : public Device {
   public:
-    OpenedZynq(std::unique_ptr<zynq::Host> host, std::unique_ptr<zynq::Fabric> fabric, zynq::ZynqOptions options)
-        : host_(std::move(host)), loader_(std::move(fabric)), device_(zynq::make_zynq_device(*host_, loader_, std::move(options))) {}
+    OpenedZynq(std::unique_ptr<zynq::Host> host, std::unique_ptr<zynq::Loader> loader, zynq::ZynqOptions options)
+        : host_(std::move(host)), loader_(std::move(loader)), device_(zynq::make_zynq_device(*host_, *loader_, std::move(options))) {}
 
     DeviceInfo info() const override { return device_->info(); }
     Result<> load(const Package& package, TimePoint deadline) override { return device_->load(package, deadline); }
@@ -38,7 +42,7 @@ class OpenedZynq final : public Device {
 
   private:
     std::unique_ptr<zynq::Host> host_;
-    OwnFabric loader_;
+    std::unique_ptr<zynq::Loader> loader_;
     std::unique_ptr<Device> device_;
 };
 
@@ -47,13 +51,20 @@ class OpenedZynq final : public Device {
 Result<std::unique_ptr<Device>> open_zynq_device(const DeviceAccess& access) {
     if (access.fd < 0)
         return fail(Fault::invalid_input, "the device {} is described by its node manager, and came without a description", access.id);
+    auto host = zynq::linux_host();
+    struct stat info {};
+    if (::fstat(access.fd, &info) == 0 && S_ISSOCK(info.st_mode)) {
+        auto board = helper::await_board(access.fd);
+        if (!board) return fail(board.error());
+        return std::make_unique<OpenedZynq>(std::move(host), helper::session_loader(access.fd),
+                                            zynq::ZynqOptions{access.id, std::move(board->part), 16, std::move(board->accepted_parts)});
+    }
     auto setup = zynq::read_setup(access.fd);
     if (!setup) return fail(setup.error());
-    auto host = zynq::linux_host();
-    const auto part = setup->part;
+    zynq::ZynqOptions options{access.id, setup->part, 16, setup->accepted_parts};
     auto fabric = zynq::Fabric::open(*host, std::move(*setup));
     if (!fabric) return fail(fabric.error());
-    return std::make_unique<OpenedZynq>(std::move(host), std::move(*fabric), zynq::ZynqOptions{access.id, part, 16});
+    return std::make_unique<OpenedZynq>(std::move(host), std::make_unique<OwnFabric>(std::move(*fabric)), std::move(options));
 }
 
 }  // namespace fard

@@ -1,8 +1,9 @@
 #include "overlays/zynq/resources.hpp"
 
-#include <cerrno>
 #include <charconv>
 #include <optional>
+
+#include "overlays/zynq/mapping.hpp"
 
 namespace fard::zynq {
 namespace {
@@ -45,20 +46,6 @@ const UioMap* map_of(const std::vector<UioMap>& maps, const RegisterBlock& block
     return nullptr;
 }
 
-// A block inside of a larger map.
-class Window final : public Registers {
-  public:
-    Window(std::unique_ptr<Registers> all, std::uint64_t offset, std::uint64_t bytes)
-        : all_(std::move(all)), offset_(offset), bytes_(bytes) {}
-    std::uint32_t read(std::uint64_t offset) override { return all_->read(offset_ + offset); }
-    void write(std::uint64_t offset, std::uint32_t value) override { all_->write(offset_ + offset, value); }
-    std::uint64_t bytes() const override { return bytes_; }
-
-  private:
-    std::unique_ptr<Registers> all_;
-    std::uint64_t offset_, bytes_;
-};
-
 std::string names_of(const std::vector<UioMap>& maps) {
     std::string text;
     for (const auto& map : maps)
@@ -66,14 +53,8 @@ std::string names_of(const std::vector<UioMap>& maps) {
     return text.empty() ? "none" : text;
 }
 
-struct Buffer {
-    fs::path device, sync;  // sync: empty where nothing needs to be done for caches
-    std::string name;
-    std::uint64_t address = 0, bytes = 0;
-};
-
-std::vector<Buffer> buffers(Host& host, const Roots& roots) {
-    std::vector<Buffer> found;
+std::vector<MemoryPlace> buffers(Host& host, const Roots& roots) {
+    std::vector<MemoryPlace> found;
     for (const char* kind : {"u-dma-buf", "udmabuf"}) {  // its class had the second name before version 2
         const auto directory = roots.sys / "class" / kind;
         for (const auto& name : host.list(directory).value_or(std::vector<std::string>{})) {
@@ -89,7 +70,7 @@ std::vector<Buffer> buffers(Host& host, const Roots& roots) {
 
 }  // namespace
 
-Result<std::unique_ptr<Registers>> open_registers(Host& host, const Roots& roots, const RegisterBlock& block) {
+Result<RegisterPlace> find_registers(Host& host, const Roots& roots, const RegisterBlock& block) {
     const auto maps = uio_maps(host, roots);
     const auto* map = map_of(maps, block);
     if (!map)
@@ -101,10 +82,15 @@ Result<std::unique_ptr<Registers>> open_registers(Host& host, const Roots& roots
         return fail(Fault::invalid_input, "the registers of {} (0x{:x}, {} bytes) reach outside of what {} maps (0x{:x}, {} bytes): "
                     "the package and the device tree are of different designs", block.name, block.address, block.bytes, map->device,
                     map->address, map->bytes);
-    const auto device = roots.dev / map->device;
-    auto all = host.map_registers(device, 0, map->offset + map->bytes);
-    if (!all) return fail(Fault::io, "{}", explain(all.error(), device));
-    return std::make_unique<Window>(std::move(*all), map->offset + offset, block.bytes);
+    return RegisterPlace{roots.dev / map->device, map->offset + offset, block.bytes};
+}
+
+Result<std::unique_ptr<Registers>> open_registers(Host& host, const Roots& roots, const RegisterBlock& block) {
+    const auto place = find_registers(host, roots, block);
+    if (!place) return fail(place.error());
+    auto all = host.map_registers(place->device, place->offset + place->bytes);
+    if (!all) return fail(Fault::io, "{}", explain(all.error(), place->device));
+    return window_of(std::move(*all), place->offset, place->bytes);
 }
 
 bool has_registers(Host& host, const Roots& roots, const std::vector<RegisterBlock>& blocks) {
@@ -114,20 +100,31 @@ bool has_registers(Host& host, const Roots& roots, const std::vector<RegisterBlo
     return true;
 }
 
-Result<std::unique_ptr<DmaMemory>> open_memory(Host& host, const Roots& roots, const std::string& name, std::uint64_t bytes) {
+std::vector<MemoryPlace> find_memory(Host& host, const Roots& roots, const std::string& name) {
     auto found = buffers(host, roots);
     for (const auto& map : uio_maps(host, roots))
         if (!name.empty() && map.name == name) found.push_back({roots.dev / map.device, {}, name, map.address, map.bytes});
+    return found;
+}
+
+Error no_memory(const std::vector<MemoryPlace>& found, const std::string& name, std::uint64_t bytes) {
     std::string there;
-    for (const auto& buffer : found) {
-        there += fmt::format("{}{} ({} bytes)", there.empty() ? "" : ", ", buffer.name, buffer.bytes);
-        if ((!name.empty() && buffer.name != name) || buffer.bytes < bytes) continue;
-        auto memory = host.map_memory(buffer.device, buffer.sync, buffer.address, buffer.bytes);
-        if (!memory) return fail(Fault::io, "{}", explain(memory.error(), buffer.device));
+    for (const auto& place : found) there += fmt::format("{}{} ({} bytes)", there.empty() ? "" : ", ", place.name, place.bytes);
+    return {Fault::not_found,
+            fmt::format("no memory of {} bytes{} that the fabric can read (there is: {}); load u-dma-buf with a larger buffer{} "
+                        "(docs/boards.md)", bytes, name.empty() ? "" : " named " + name, there.empty() ? "none" : there,
+                        name.empty() ? "" : ", or give another dma_memory in the board's configuration")};
+}
+
+Result<std::unique_ptr<DmaMemory>> open_memory(Host& host, const Roots& roots, const std::string& name, std::uint64_t bytes) {
+    const auto found = find_memory(host, roots, name);
+    for (const auto& place : found) {
+        if ((!name.empty() && place.name != name) || place.bytes < bytes) continue;
+        auto memory = host.map_memory(place.device, place.sync, place.address, place.bytes);
+        if (!memory) return fail(Fault::io, "{}", explain(memory.error(), place.device));
         return std::move(*memory);
     }
-    return fail(Fault::not_found, "no memory of {} bytes{} that the fabric can read (there is: {}); load u-dma-buf with a larger "
-                "buffer (docs/boards.md)", bytes, name.empty() ? "" : " named " + name, there.empty() ? "none" : there);
+    return fail(no_memory(found, name, bytes));
 }
 
 }  // namespace fard::zynq

@@ -47,6 +47,26 @@ Result<FabricSetup> parse_setup(std::string_view text) {
     return setup;
 }
 
+Result<FabricSetup> setup_in_config(std::string_view text, const std::string& where) {
+    const auto table = parse_toml(text, where);
+    if (!table) return fail(table.error());
+    FabricSetup setup;
+    const auto take = [&](const char* key, auto& into) {
+        if (const auto value = (*table)[key].value<std::string>()) into = *value;
+    };
+    take("part", setup.part);
+    take("dma_memory", setup.memory);
+    take("fpga_region", setup.region);
+    take("sys_dir", setup.roots.sys);
+    take("configfs_dir", setup.roots.configfs);
+    take("firmware_dir", setup.roots.firmware);
+    take("dev_dir", setup.roots.dev);
+    take("fabric_dir", setup.roots.run);
+    if (const auto* accepted = (*table)["accept_parts"].as_array())
+        for (const auto& item : *accepted) setup.accepted_parts.push_back(item.value_or(std::string{}));
+    return setup;
+}
+
 Result<OwnedFd> share_setup(const FabricSetup& setup) {
     OwnedFd fd(::memfd_create("fard-fabric", MFD_CLOEXEC | MFD_ALLOW_SEALING));
     const auto text = setup_text(setup);

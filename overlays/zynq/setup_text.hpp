@@ -13,6 +13,10 @@ std::string setup_text(const FabricSetup& setup);
 // Errors: invalid_input.
 Result<FabricSetup> parse_setup(std::string_view text);
 
+// What the configuration file of a node manager (docs/fardd.md) says of the fabric; its other keys are not looked at. Errors:
+// invalid_input.
+Result<FabricSetup> setup_in_config(std::string_view text, const std::string& where);
+
 // A descriptor from which the text can be read, by any process and as often as wanted. Errors: io.
 Result<OwnedFd> share_setup(const FabricSetup& setup);
 Result<FabricSetup> read_setup(int fd);

@@ -1,5 +1,6 @@
 #include "overlays/zynq/zynq_device.hpp"
 
+#include <sys/epoll.h>
 #include <sys/timerfd.h>
 
 #include <algorithm>
@@ -8,6 +9,7 @@
 #include "base/owned_fd.hpp"
 #include "overlays/device/background.hpp"
 #include "overlays/package/files.hpp"
+#include "overlays/zynq/fabric.hpp"
 
 namespace fard::zynq {
 namespace {
@@ -40,11 +42,32 @@ class Wake {
     OwnedFd fd_;
 };
 
+// Readable when one of several descriptors is.
+class AnyOf {
+  public:
+    AnyOf() : fd_(::epoll_create1(EPOLL_CLOEXEC)) {}
+    int fd() const { return fd_.get(); }
+    void add(int fd) {
+        epoll_event event{.events = EPOLLIN, .data = {}};
+        ::epoll_ctl(fd_.get(), EPOLL_CTL_ADD, fd, &event);
+    }
+    void remove(int fd) { ::epoll_ctl(fd_.get(), EPOLL_CTL_DEL, fd, nullptr); }
+
+  private:
+    OwnedFd fd_;
+};
+
 class ZynqDevice final : public Device {
   public:
     ZynqDevice(Host& host, Loader& loader, ZynqOptions options)
-        : host_(host), loader_(loader), options_(std::move(options)) {}
-    ~ZynqDevice() override { unload(); }
+        : host_(host), loader_(loader), options_(std::move(options)) {
+        news_.add(background_.fd());
+        news_.add(wake_.fd());
+    }
+    ~ZynqDevice() override {
+        rest();
+        loader_.release();
+    }
 
     DeviceInfo info() const override {
         return {options_.id, "zynq", 1, fmt::format("{}, through Linux's FPGA manager", options_.part), options_.part};
@@ -67,28 +90,28 @@ class ZynqDevice final : public Device {
                 return fail(ended->error());
             }
             stuck_ = false;
+            interrupts_ = accelerator_->interrupt_fds();
+            for (const int fd : interrupts_) news_.add(fd);
         }
         return accelerator_ != nullptr;
     }
 
     std::string waits_for() const override { return loading_ ? "the fabric to be programmed" : ""; }
 
-    // A run that goes on is waited for, as long as a run takes: what comes next must not share its memory with it.
+    // Nobody takes what the fabric holds for loaded any more.
     void unload() override {
-        if (loading_) static_cast<void>(background_.begin([] { return Result<>{}; }));  // waits for the load's end
-        loading_ = false;
-        if (accelerator_ && !running_.empty() && !is_quiet(*accelerator_, host_.now() + quiet_limit))
-            static_cast<void>(loader_.unload());  // nobody takes it for loaded any more
-        drop();
+        rest();
+        static_cast<void>(loader_.unload());
     }
 
-    std::size_t depth() const override { return Accelerator::sets * options_.max_batch; }
+    // So that the set that is filled has always room for one more: while it is full, another one runs.
+    std::size_t depth() const override { return options_.max_batch + 1; }
 
     Result<> submit(std::uint64_t tag, std::span<const Bytes> inputs, std::span<const MutableBytes> outputs,
                     TimePoint deadline) override {
         if (loading_ || !accelerator_) return fail(Fault::refused, "device {} has no overlay loaded", options_.id);
         if (stuck_) return fail(Fault::refused, "device {} is stuck: {}", options_.id, why_stuck_);
-        if (running_.size() + filling_.size() + finished_.size() >= depth() || filling_.size() == options_.max_batch)
+        if (running_.size() + filling_.size() + finished_.size() >= depth())
             return fail(Fault::refused, "device {} holds {} chunks already", options_.id, depth());
         if (!accelerator_->fits(inputs, outputs))
             return fail(Fault::corrupt, "a chunk's tensors do not have the sizes that the overlay of device {} takes", options_.id);
@@ -111,17 +134,28 @@ class ZynqDevice final : public Device {
         return std::nullopt;
     }
 
-    int ready_fd() const override { return loading_ ? background_.fd() : wake_.fd(); }
+    int ready_fd() const override { return news_.fd(); }
     DeviceCounts counts() const override { return {reloads_, 0}; }
 
   private:
     static constexpr Duration quiet_limit = 200ms;
+    static constexpr Duration interrupt_slack = 5ms;  // until the registers are looked at although no interrupt came
+
+    // A run that goes on is waited for, as long as a run takes: what comes next must not share its memory with it.
+    void rest() {
+        if (std::exchange(loading_, false)) background_.wait();
+        if (accelerator_ && !running_.empty() && !is_quiet(*accelerator_, host_.now() + quiet_limit))
+            static_cast<void>(loader_.unload());
+        drop();
+    }
 
     // On the background's thread, which alone uses host, loader and accelerator until it ends.
     Result<> make_ready(const Package& package, bool anew, TimePoint deadline) {
-        const auto* build = package.manifest.hardware_for(options_.part);
+        const auto* build = build_for(package.manifest, options_.part, options_.accepted_parts);
         if (!build)
-            return fail(Fault::unsupported, "package {} has no build for this board's part {}", package.manifest.name, options_.part);
+            return fail(Fault::unsupported, "package {} has no build for this board's part {}: name one that has in the app file "
+                        "(overlay = \"...\" of its position), or let the position run on a CPU (device = \"soft\")",
+                        package.manifest.name, options_.part);
         expected_ = expected_time(*build);
         for (;; anew = true) {
             const auto access = loader_.load(package, anew);
@@ -170,11 +204,13 @@ class ZynqDevice final : public Device {
         running_set_ = fill_set_;
         fill_set_ = (fill_set_ + 1) % Accelerator::sets;
         started_ = host_.now();
-        wake_.after(expected_.first + expected_.each * (static_cast<std::int64_t>(running_.size()) - 1));
+        const auto expected = expected_.first + expected_.each * (static_cast<std::int64_t>(running_.size()) - 1);
+        wake_.after(interrupts_tell_ ? expected + interrupt_slack : expected);
     }
 
-    // One look at the registers.
+    // One look at the registers: after an interrupt, or after a while, for an interrupt may not be wired to the processor.
     void look() {
+        if (!interrupts_.empty() && accelerator_->take_interrupts()) interrupts_tell_ = true;
         const auto over = accelerator_->done();
         if (!over) return give_up(over.error().message);
         const auto now = host_.now();
@@ -184,7 +220,7 @@ class ZynqDevice final : public Device {
                 return give_up(fmt::format("a run of {} chunks did not end in {} ms (control registers: {})", running_.size(),
                                            std::chrono::duration_cast<std::chrono::milliseconds>(now - started_).count(),
                                            accelerator_->registers_text()));
-            wake_.after(std::clamp<Duration>((now - started_) / 8, 20us, 1ms));
+            wake_.after(interrupts_tell_ ? interrupt_slack : std::clamp<Duration>((now - started_) / 8, 20us, 1ms));
             return;
         }
         for (std::size_t i = 0; i < running_.size(); ++i) {
@@ -207,6 +243,8 @@ class ZynqDevice final : public Device {
     }
 
     void drop() {
+        for (const int fd : std::exchange(interrupts_, {})) news_.remove(fd);
+        interrupts_tell_ = false;
         accelerator_.reset();
         running_.clear();
         filling_.clear();
@@ -229,6 +267,9 @@ class ZynqDevice final : public Device {
     int fill_set_ = 0, running_set_ = 0;
     TimePoint started_;
     Wake wake_;
+    AnyOf news_;                   // background_, wake_ and the interrupts
+    std::vector<int> interrupts_;  // of the accelerator
+    bool interrupts_tell_ = false;  // one has come
     std::uint64_t reloads_ = 0;
 };
 

@@ -18,12 +18,14 @@ class Loader {
     // `anew`: the fabric is stuck; program it even if it holds the overlay.
     virtual Result<FabricAccess> load(const Package& package, bool anew) = 0;
     virtual Result<> unload() = 0;
+    virtual void release() {}  // nothing of the fabric is touched until the next load()
 };
 
 struct ZynqOptions {
     std::string id = "fpga0";
     std::string part;            // the board's
     std::size_t max_batch = 16;  // chunks that one start of the accelerator takes
+    std::vector<std::string> accepted_parts = {};  // others whose builds it may get
 };
 
 // `host` and `loader` outlive the device.

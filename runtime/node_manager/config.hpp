@@ -9,6 +9,7 @@
 #include "base/process.hpp"
 #include "base/result.hpp"
 #include "overlays/emulated/faults.hpp"
+#include "overlays/zynq/fabric_setup.hpp"
 #include "runtime/peer/resolver.hpp"
 
 namespace fard {
@@ -37,6 +38,11 @@ struct Config {
     std::string profile;         // the board profile that this board emulates, "" for none
     int fabric_slots = 0;               // of the emulated fabric; 0: as the profile says
     std::vector<EmulatedFault> faults;  // of that
+    bool own_fabric = true;             // runs get the board's own FPGA, where it has one
+    zynq::FabricSetup fabric;           // of that; part "": as the device tree says
+    std::filesystem::path helper_socket;   // where that one's helper listens; "": a child
+    std::filesystem::path helper_program;  // of the child; "": there is none
+    std::string user;                   // whose rights the process keeps, "" for its own
     int parked_jobs = 8;         // job programs kept loaded, at most
     int run_memory = 0;          // MiB that the chunks of all runs coordinated here may take; a quarter of what there is
     std::string log_level = "info";

@@ -1,4 +1,5 @@
 // What follows from what was set.
+#include <pwd.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -32,9 +33,13 @@ fs::path below_variable(const char* variable, const char* below) {
     return dir && *dir == '/' ? fs::path(dir) / below : fs::path();
 }
 
+fs::path private_dir(uid_t user) {
+    return fmt::format("/tmp/fard-{}", user);
+}
+
 fs::path default_runtime_dir() {
     const auto runtime = below_variable("XDG_RUNTIME_DIR", "fard");
-    return runtime.empty() ? fs::path(fmt::format("/tmp/fard-{}", ::getuid())) : runtime;
+    return runtime.empty() ? private_dir(::getuid()) : runtime;
 }
 
 // On a disk, where packages do not take memory and outlive a restart.
@@ -44,11 +49,14 @@ fs::path default_state_dir() {
     return below_variable("HOME", ".local/state/fard");
 }
 
-std::vector<fs::path> default_jobs_dirs() {
+// Where this program is.
+fs::path own_dir() {
     std::error_code error;
-    const auto home = fs::read_symlink("/proc/self/exe", error).parent_path();
-    if (error) return {};
-    const auto dir = jobs_dir_of(home);
+    return fs::read_symlink("/proc/self/exe", error).parent_path();
+}
+
+std::vector<fs::path> default_jobs_dirs() {
+    const auto dir = jobs_dir_of(own_dir());
     return dir ? std::vector{*dir} : std::vector<fs::path>{};
 }
 
@@ -73,10 +81,21 @@ int quarter_of_memory() {
     return static_cast<int>(std::clamp<std::int64_t>(mib, 64, 1 << 20));
 }
 
+// Root's own places are of no use to the user that it goes on as.
+Result<> take_places_of_user(Config& config) {
+    if (config.user.empty() || ::geteuid() != 0) return {};
+    const auto* user = ::getpwnam(config.user.c_str());
+    if (!user) return fail(Fault::invalid_input, "user: there is no user '{}'", config.user);
+    if (config.runtime_dir.empty() && config.state_dir.empty()) config.runtime_dir = private_dir(user->pw_uid);
+    if (config.state_dir.empty()) config.state_dir = "/var/lib/fard";
+    return {};
+}
+
 }  // namespace
 
 Result<> complete_config(Config& config) {
     if (config.name.empty()) config.name = host_name();
+    if (auto taken = take_places_of_user(config); !taken) return taken;
     if (config.runtime_dir.empty())
         config.runtime_dir = config.state_dir.empty() ? default_runtime_dir() : config.state_dir;
     if (config.state_dir.empty()) config.state_dir = default_state_dir();
@@ -108,6 +127,8 @@ Result<> complete_config(Config& config) {
                     config.front_door);
     if (!config.faults.empty() && config.profile.empty())
         return fail(Fault::invalid_input, "faults: only an emulated board has some; give the profile that it emulates");
+    if (!config.fabric.part.empty() && !config.own_fabric)
+        return fail(Fault::invalid_input, "part: the fabric is to be left alone (fabric = \"off\"); leave out the one or the other");
     if (config.link_transport.empty()) config.link_transport = host.empty() ? "ipc" : "tcp";
     if (config.link_transport == "tcp") config.link_address = host.empty() ? "127.0.0.1" : host;
     if (config.run_memory == 0) config.run_memory = quarter_of_memory();
@@ -115,6 +136,7 @@ Result<> complete_config(Config& config) {
     if (!config.link_address.empty() && (!config.advertise.empty() || ranged)) config.link_address += "," + config.advertise;
     if (!config.link_address.empty() && ranged) config.link_address += fmt::format(",{}-{}", next_port, config.ports.last);
     if (config.jobs_dirs.empty()) config.jobs_dirs = default_jobs_dirs();
+    config.helper_program = board_helper_of(own_dir()).value_or(fs::path());
     return {};
 }
 

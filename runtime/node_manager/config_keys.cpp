@@ -4,6 +4,7 @@
 #include <charconv>
 #include <map>
 
+#include "overlays/bitstream/part.hpp"
 #include "overlays/package/signature.hpp"
 
 namespace fard {
@@ -100,6 +101,27 @@ Result<> set_ports(Config& config, const std::string& value) {
     return {};
 }
 
+Result<> set_fabric(Config& config, const std::string& value) {
+    if (value != "auto" && value != "off") return fail(Fault::invalid_input, "'{}' is neither auto nor off", value);
+    config.own_fabric = value == "auto";
+    return {};
+}
+
+Result<> set_part(Config& config, const std::string& value) {
+    const auto part = bitstream::parse_part(value);
+    if (!part) return fail(part.error());
+    if (part->family == bitstream::Family::other)
+        return fail(Fault::invalid_input, "'{}' is no Zynq that fard knows", value);
+    config.fabric.part = value;
+    return {};
+}
+
+// Where the drivers' files of the board's fabric are.
+ConfigKey root(const char* name, const char* help, std::filesystem::path zynq::Roots::*member) {
+    return {name, Kind::text, "DIR", help,
+            [member](Config& config, const std::string& value) { return set_absolute(config.fabric.roots.*member, value); }};
+}
+
 std::vector<ConfigKey> make_keys() {
     return {
         {"cluster", Kind::text, "ID", "cluster id; node managers of another one are refused (default)",
@@ -184,6 +206,39 @@ std::vector<ConfigKey> make_keys() {
              config.faults.push_back(*fault);
              return {};
          }},
+        {"fabric", Kind::text, "auto|off",
+         "the board's own FPGA: for runs, where its part is known and the kernel can program it, or left alone (auto)", set_fabric},
+        {"part", Kind::text, "PART",
+         "of the board's own FPGA, with its package, as xc7z020clg484-1 (what the device tree says of the board)", set_part},
+        {"accept_parts", Kind::list, "PART",
+         "other packages of the same die whose bitstreams it may be programmed with, as 7z020clg400 (none)",
+         [](Config& config, const std::string& value) -> Result<> {
+             const auto part = bitstream::parse_part(value);
+             if (!part) return fail(part.error());
+             config.fabric.accepted_parts.push_back(value);
+             return {};
+         }},
+        {"dma_memory", Kind::text, "NAME",
+         "the u-dma-buf, or the UIO device with reserved memory, that the fabric reads and writes (any u-dma-buf that is large "
+         "enough)",
+         [](Config& config, const std::string& value) { return set_name(config.fabric.memory, value); }},
+        {"fpga_region", Kind::text, "PATH", "the device tree's node that overlays for the fabric belong to (/fpga-full)",
+         [](Config& config, const std::string& value) -> Result<> {
+             if (!value.starts_with('/')) return fail(Fault::invalid_input, "'{}' is no path in the device tree", value);
+             config.fabric.region = value;
+             return {};
+         }},
+        {"board_helper", Kind::text, "SOCKET",
+         "where the process listens that has the rights on the board's FPGA (none: fardd starts one)",
+         [](Config& config, const std::string& value) { return set_absolute(config.helper_socket, value); }},
+        {"user", Kind::text, "NAME",
+         "whose rights fardd goes on with when root starts it, and its jobs; it alone is to own state_dir and runtime_dir (its own)",
+         [](Config& config, const std::string& value) { return set_name(config.user, value); }},
+        root("sys_dir", "the kernel's files on devices and drivers (/sys)", &zynq::Roots::sys),
+        root("configfs_dir", "where configfs is mounted (/sys/kernel/config)", &zynq::Roots::configfs),
+        root("firmware_dir", "where the kernel looks for bitstreams (/lib/firmware)", &zynq::Roots::firmware),
+        root("dev_dir", "device files (/dev)", &zynq::Roots::dev),
+        root("fabric_dir", "what the fabric holds, until the next boot, and who has it (/run/fard)", &zynq::Roots::run),
         {"parked_jobs", Kind::number, "N",
          "job programs that are kept loaded, so that their next job starts sooner (8; 0: none)",
          number(&Config::parked_jobs, 0, 64)},
@@ -209,7 +264,8 @@ std::vector<ConfigKey> make_keys() {
 
 std::string ConfigKey::option() const {
     static const std::map<std::string, std::string> one_of_many{
-        {"seeds", "seed"}, {"labels", "label"}, {"package_signers", "package_signer"}, {"faults", "fault"}};
+        {"seeds", "seed"}, {"labels", "label"}, {"package_signers", "package_signer"}, {"faults", "fault"},
+        {"accept_parts", "accept_part"}};
     const auto one = one_of_many.find(name);
     auto text = one == one_of_many.end() ? name : one->second;
     std::ranges::replace(text, '_', '-');

@@ -60,7 +60,8 @@ Result<> Crew::start_member(Member& member, const PackageDirs& package_dirs) {
                     around_.options.board);
 
     auto& devices = *around_.options.devices;
-    auto seat = devices.seat(spec.device, spec.spec.overlay, spawn_.app + "." + spec.spec.name);
+    auto seat = devices.seat(spec.device, spec.spec.overlay, spawn_.app + "." + spec.spec.name,
+                             package == package_dirs.end() ? std::filesystem::path() : package->second);
     if (!seat) return fail_in("board " + around_.options.board, seat.error());
     member.slot = seat->slot;
     member.seated = true;

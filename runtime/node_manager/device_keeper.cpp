@@ -22,6 +22,8 @@ DeviceKeeper::DeviceKeeper(KeptDevices devices, std::string board) : board_(std:
         row.device = std::move(device);
         row.info = std::move(info);
         row.slots.resize(slots);
+        for (std::uint32_t i = 0; i < slots && row.device->keeps_overlays(); ++i)
+            if (auto held = row.device->holds(i); !held.empty()) row.slots[i].state = {loaded, std::move(held), {}, {}};
     }
 }
 
@@ -80,7 +82,8 @@ void DeviceKeeper::mend() {
     changed();
 }
 
-Result<DeviceKeeper::Seat> DeviceKeeper::seat(const std::string& device, const std::string& overlay, const std::string& name) {
+Result<DeviceKeeper::Seat> DeviceKeeper::seat(const std::string& device, const std::string& overlay, const std::string& name,
+                                              const std::filesystem::path& directory) {
     auto* const kept = find(device);
     if (!kept) return fail(Fault::not_found, "it has no device '{}'", device);
     Slot* best = nullptr;
@@ -91,7 +94,7 @@ Result<DeviceKeeper::Seat> DeviceKeeper::seat(const std::string& device, const s
     for (auto& slot : kept->slots)
         if (!slot.used && (!best || rank(slot) < rank(*best))) best = &slot;
     if (!best) return fail(Fault::refused, "every slot of device '{}' is in use", device);
-    auto fd = kept->device->for_job();
+    auto fd = kept->device->for_job({overlay, directory});
     if (!fd) return fail(fd.error());
     best->used = true;
     best->last_used = ++uses_;

@@ -40,8 +40,9 @@ class DeviceKeeper {
         OwnedFd fd;  // as DeviceAccess::fd
     };
     // A slot for a job with this overlay ("": none): the one that holds it, else an empty one, else the one that was used
-    // least lately. Errors: not_found (no such device), refused (every slot is used), io.
-    Result<Seat> seat(const std::string& device, const std::string& overlay, const std::string& name);
+    // least lately. `directory`: where its package is. Errors: not_found (no such device), refused (every slot is used), io.
+    Result<Seat> seat(const std::string& device, const std::string& overlay, const std::string& name,
+                      const std::filesystem::path& directory = {});
     void leave(const std::string& device, std::uint32_t slot);  // the job is reaped
 
     // What a job says of its device, and how it fared with it.

@@ -18,6 +18,7 @@
 #include "runtime/node_manager/device_keeper.hpp"
 #include "runtime/node_manager/faulty_disk.hpp"
 #include "runtime/node_manager/package_service.hpp"
+#include "runtime/node_manager/rights.hpp"
 #include "runtime/node_manager/run_log.hpp"
 #include "runtime/node_manager/state_dir.hpp"
 #include "runtime/peer/key_ring.hpp"
@@ -135,6 +136,7 @@ Result<> NodeManager::Impl::start() {
                         error ? error.message() : "");
     }
     if (auto found = find_own_devices(); !found) return found;
+    if (auto given = give_up_rights(config); !given) return given;
     if (auto opened = open_store(); !opened) return opened;
     if (auto opened = open_sockets(); !opened) return opened;
     make_board();
@@ -158,6 +160,10 @@ Result<> NodeManager::Impl::find_own_devices() {
         if (config.fabric_slots > 0 && profile->fabric) profile->fabric->slots.value = config.fabric_slots;
         setup.emulated = std::move(*profile);
     }
+    // An emulated board is as its profile says, unless it is told to have a fabric of its own beside.
+    if (config.own_fabric && (config.profile.empty() || !config.fabric.part.empty())) setup.fabric = config.fabric;
+    setup.helper = {&loop, config.helper_program, config.helper_socket};
+    setup.note = [](const std::string& what) { spdlog::warn("{}", what); };
     auto found = find_devices(setup);
     if (!found) return fail(found.error());
     devices = std::make_unique<DeviceKeeper>(std::move(*found), config.name);

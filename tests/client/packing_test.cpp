@@ -4,6 +4,8 @@
 
 #include <cstdlib>
 
+#include "overlays/package/files.hpp"
+#include "overlays/package/library.hpp"
 #include "overlays/package/package.hpp"
 #include "tests/scratch_dir.hpp"
 
@@ -167,4 +169,40 @@ TEST_CASE("a wrong model or cut is an error that names the file, and leaves noth
     CHECK_FALSE(fard::pack_app(app));
     std::filesystem::remove(dir.path() / "bad.onnx");
     CHECK(std::filesystem::is_empty(dir.path()));
+}
+
+TEST_CASE("a position that names an overlay gets that package, if it is of its stage") {
+    const ScratchDir dir;
+    const auto packed = fard::pack_app(two_stage()).value();
+    const auto unpack = [&](std::size_t position, const char* name) {
+        const auto& id = packed.spec.positions[position].overlay;
+        return fard::unpack_archive(*packed.archives.at(id), id, dir.path() / name).value();
+    };
+    auto built = unpack(1, "plain");
+    built.manifest.hardware.push_back({.part = "7z020clg484", .clock_mhz = 100});
+    const auto own = fard::Package::write(dir.path() / "built", built.manifest,
+                                          {{"stage.onnx", std::string(fard::read_regular_file(built.dir / "stage.onnx", 1 << 24).value())}}).value();
+    auto app = two_stage();
+    app.positions[1].overlay = own.dir.string();
+    const auto with = fard::pack_app(app).value();
+    CHECK(with.spec.positions[1].overlay == own.id);
+    CHECK(with.archives.contains(own.id));
+    CHECK(with.spec.positions[1].inputs == packed.spec.positions[1].inputs);
+    CHECK(with.spec.positions[0].overlay == packed.spec.positions[0].overlay);
+
+    app.positions[1].overlay = unpack(0, "other").dir.string();
+    const auto wrong = fard::pack_app(app).error();
+    CHECK(wrong.fault == fard::Fault::invalid_input);
+    CHECK_MESSAGE(wrong.message.find("it is of another stage") != std::string::npos, wrong.message);
+
+    setenv("XDG_DATA_HOME", dir.path().c_str(), 1);
+    const auto library = fard::Library::open(fard::Library::own_dir()).value();
+    REQUIRE(library.add_archive(fard::archive(own).value()));
+    for (const std::string& what : {own.id.substr(0, 10), own.manifest.name}) {
+        app.positions[1].overlay = what;
+        CHECK(fard::pack_app(app).value().spec.positions[1].overlay == own.id);
+    }
+    app.positions[1].overlay = "nothing";
+    CHECK(fard::pack_app(app).error().fault == fard::Fault::not_found);
+    unsetenv("XDG_DATA_HOME");
 }

@@ -53,7 +53,7 @@ class Installation:
 
 
 def files_are_there(there):
-    for file in ["bin/fardd", "share/fard/boards/zedboard.toml", "share/man/man1/fard.1", "share/man/man8/fardd.8",
+    for file in ["bin/fardd", "libexec/fard/fard-board-helper", "share/fard/boards/zedboard.toml", "share/man/man1/fard.1", "share/man/man8/fardd.8",
                  "share/bash-completion/completions/fard", "share/bash-completion/completions/fardd"]:
         check((there.prefix / file).is_file(), f"{file} is not installed")
     jobs = pathlib.Path(run("pkg-config", "--variable=jobsdir", "fard", env=there.environment).strip())

@@ -244,6 +244,37 @@ TEST_CASE("wrong files say which line, and what was meant") {
     CHECK(exit_code(missing.error().fault) == 2);
 }
 
+TEST_CASE("the board's own FPGA") {
+    const auto plain = read({});
+    CHECK(plain.own_fabric);
+    CHECK(plain.fabric.part.empty());
+    CHECK(plain.fabric.roots.sys == "/sys");
+    CHECK(plain.fabric.roots.run == "/run/fard");
+    CHECK_FALSE(read({"--fabric", "off"}).own_fabric);
+    const auto board = read({"--part", "xc7z020clg484-1", "--accept-part", "7z020clg400", "--accept-part", "7z020clg484", "--dma-memory", "udmabuf1",
+                             "--fpga-region", "/amba/fpga", "--sys-dir", "/x/sys", "--configfs-dir", "/config", "--firmware-dir",
+                             "/lib/firmware/updates", "--dev-dir", "/x/dev", "--fabric-dir", "/x/run", "--board-helper", "/run/helper"});
+    CHECK(board.fabric.part == "xc7z020clg484-1");
+    CHECK(board.fabric.accepted_parts == std::vector<std::string>{"7z020clg400", "7z020clg484"});
+    CHECK(board.fabric.memory == "udmabuf1");
+    CHECK(board.fabric.region == "/amba/fpga");
+    CHECK(board.fabric.roots.sys == "/x/sys");
+    CHECK(board.fabric.roots.configfs == "/config");
+    CHECK(board.fabric.roots.firmware == "/lib/firmware/updates");
+    CHECK(board.fabric.roots.dev == "/x/dev");
+    CHECK(board.fabric.roots.run == "/x/run");
+    CHECK(board.helper_socket == "/run/helper");
+    for (const auto& [option, value, why] : {std::tuple{"--fabric", "on", "neither auto nor off"}, {"--part", "zedboard", "no name of a Xilinx part"},
+                                             {"--part", "xc7a35tcpg236-1", "no Zynq"}, {"--accept-part", "x", "no name of a Xilinx part"},
+                                             {"--fpga-region", "fpga", "no path in the device tree"}}) {
+        const auto refused = read_config({option, value});
+        REQUIRE_FALSE(refused);
+        CHECK_MESSAGE(refused.error().message.find(why) != std::string::npos, refused.error().message);
+    }
+    CHECK(read_config({"--part", "xc7z020clg484-1", "--fabric", "off"}).error().message.find("left alone") != std::string::npos);
+    CHECK(read_config({"--user", "nobody-of-that-name"}).has_value() == (::geteuid() != 0));
+}
+
 TEST_CASE("help and version are printed, whatever else is there") {
     const auto help = read({"--slots", "0", "--help"}).text;
     for (const auto& key : config_keys())

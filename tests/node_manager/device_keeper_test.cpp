@@ -105,3 +105,13 @@ TEST_CASE("what a job cannot say is not believed") {
     CHECK(rig.slot(0).state == 0);
     CHECK(rig.keeper.seat("nothing", "a", "a").error().fault == Fault::not_found);
 }
+
+TEST_CASE("what a fabric holds when its node manager starts is loaded") {
+    Rig before;
+    before.held = {"a", ""};
+    DeviceKeeper keeper(before.kept(), "zed");
+    CHECK(keeper.states().at(0).loaded.at(0) == wire::SlotState{2, "a", "", ""});
+    CHECK(keeper.states().at(0).loaded.at(1).state == 0);
+    CHECK(keeper.seat("fabric0", "a", "a by name").value().slot == 0);
+    CHECK(keeper.states().at(0).loaded.at(0) == wire::SlotState{2, "a", "a by name", ""});
+}

@@ -448,7 +448,7 @@ TEST_CASE("a board lists its emulated fabric before the CPU, and tells what it h
     CHECK(fabric.info().part == "xc7z020clg484-1");
     CHECK(fabric.keeps_overlays());
     CHECK(fabric.holds(0).empty());
-    const auto fd = fabric.for_job().value();
+    const auto fd = fabric.for_job({}).value();
     const Scratch scratch;
     const auto package = package_of(scratch, triple(), {build()});
     const auto device = open_device({.kind = "emulated", .id = "fabric0", .slot = 0, .fd = fd.get()}).value();

@@ -1,11 +1,13 @@
 #include "tests/zynq/fake_board.hpp"
 
 #include <libfdt.h>
+#include <sys/eventfd.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <charconv>
 
+#include "base/owned_fd.hpp"
 #include "overlays/bitstream/bitstream.hpp"
 
 namespace fard::test {
@@ -28,7 +30,14 @@ std::pair<std::string, std::string> split(const std::string& path) {
 
 class FakeBoard::FakeRegisters final : public zynq::Registers {
   public:
-    FakeRegisters(FakeBoard& board, std::uint64_t base, std::uint64_t bytes) : board_(board), base_(base), bytes_(bytes) {}
+    FakeRegisters(FakeBoard& board, std::uint64_t base, std::uint64_t bytes) : board_(board), base_(base), bytes_(bytes) {
+        if (!board.setup_.interrupts) return;
+        interrupt_ = OwnedFd(::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC));
+        board.fabric.on_interrupt(base, [fd = interrupt_.get()] { ::eventfd_write(fd, 1); });
+    }
+    ~FakeRegisters() override {
+        if (interrupt_.get() >= 0) board_.fabric.on_interrupt(base_, {});
+    }
     std::uint32_t read(std::uint64_t offset) override {
         board_.now_ += std::chrono::microseconds(1);
         return allowed(offset) ? board_.fabric.read(base_ + offset, board_.now_) : 0xffffffff;
@@ -38,6 +47,13 @@ class FakeBoard::FakeRegisters final : public zynq::Registers {
         if (offset % 0x1000 == 0 && (value & 1) && strikes(board_.faults.wedges)) board_.fabric.wedged = true;
     }
     std::uint64_t bytes() const override { return bytes_; }
+    int interrupt_fd() const override { return interrupt_.get(); }
+    bool arm_interrupt() override {
+        eventfd_t count = 0;
+        const bool told = interrupt_.get() >= 0 && ::eventfd_read(interrupt_.get(), &count) == 0;
+        board_.fabric.let_through(base_);
+        return told;
+    }
 
   private:
     bool allowed(std::uint64_t offset) {  // real hardware would stop the processor's bus here
@@ -47,6 +63,7 @@ class FakeBoard::FakeRegisters final : public zynq::Registers {
     }
     FakeBoard& board_;
     std::uint64_t base_, bytes_;
+    OwnedFd interrupt_;
 };
 
 class FakeBoard::MappedMemory final : public zynq::DmaMemory {
@@ -280,12 +297,11 @@ FakeBoard::Sys<std::unique_ptr<zynq::Lock>> FakeBoard::lock(const Path&) {
     return std::make_unique<HeldLock>(*this);
 }
 
-FakeBoard::Sys<std::unique_ptr<zynq::Registers>> FakeBoard::map_registers(const Path& device, std::uint64_t offset,
-                                                                          std::uint64_t bytes) {
+FakeBoard::Sys<std::unique_ptr<zynq::Registers>> FakeBoard::map_registers(const Path& device, std::uint64_t bytes) {
     if (no_rights.contains(device.string())) return says(EACCES);
     const auto* uio = uio_of(device.filename().string());
     if (!uio) return says(ENOENT);
-    if (offset != 0 || bytes > uio->bytes) return says(EINVAL);
+    if (bytes > uio->bytes) return says(EINVAL);
     return std::make_unique<FakeRegisters>(*this, uio->address, bytes);
 }
 

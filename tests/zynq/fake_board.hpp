@@ -26,6 +26,7 @@ class FakeBoard final : public zynq::Host {
         std::uint64_t memory_address = 0x1e000000;
         bool coherent = false;
         bool clock_file = true;
+        bool interrupts = false;  // the UIO devices have some
     };
     FakeBoard() : FakeBoard(Setup{}) {}
     explicit FakeBoard(Setup setup);
@@ -62,11 +63,14 @@ class FakeBoard final : public zynq::Host {
     Sys<> put_file(const Path& file, std::string_view bytes) override;
     Sys<> remove_file(const Path& file) override;
     Sys<std::unique_ptr<zynq::Lock>> lock(const Path& file) override;
-    Sys<std::unique_ptr<zynq::Registers>> map_registers(const Path& device, std::uint64_t offset, std::uint64_t bytes) override;
+    Sys<std::unique_ptr<zynq::Registers>> map_registers(const Path& device, std::uint64_t bytes) override;
     Sys<std::unique_ptr<zynq::DmaMemory>> map_memory(const Path& device, const Path& sync, std::uint64_t address,
                                                      std::uint64_t bytes) override;
     TimePoint now() override { return now_; }
-    void pause(Duration duration) override { now_ += duration; }
+    void pause(Duration duration) override {
+        now_ += duration;
+        fabric.pass(now_);
+    }
 
     std::map<std::string, std::string> files;  // of the firmware and the run directory
 

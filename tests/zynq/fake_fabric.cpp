@@ -32,6 +32,9 @@ std::uint32_t FakeFabric::read(std::uint64_t address, TimePoint now) {
             const std::uint32_t control = 0x4 | (std::exchange(dma.done, false) ? 0xau : 0u);
             return control;
         }
+        case 0x04: return dma.enabled;
+        case 0x08: return dma.enabled_when;
+        case 0x0c: return dma.told;
         case 0x10: return dma.low;
         case 0x14: return dma.high;
         case 0x1c: return dma.repetitions;
@@ -55,6 +58,9 @@ void FakeFabric::write(std::uint64_t address, std::uint32_t value, TimePoint now
                 begin_if_complete(now);
             }
             break;
+        case 0x04: dma.enabled = value; break;
+        case 0x08: dma.enabled_when = value; break;
+        case 0x0c: dma.told ^= value; break;
         case 0x10: dma.low = value; break;
         case 0x14: dma.high = value; break;
         case 0x1c: dma.repetitions = value; break;
@@ -77,6 +83,9 @@ void FakeFabric::finish_if_due(TimePoint now) {
     for (auto& [address, dma] : dmas_) {
         dma.running = false;
         dma.done = true;
+        if (!(dma.enabled & dma.enabled_when & 1) || std::exchange(dma.told, 1) == 1 || lines_cut) continue;
+        auto& line = lines_[address];
+        if (std::exchange(line.open, false) && line.tell) line.tell();
     }
 }
 
@@ -103,6 +112,23 @@ void FakeFabric::compute_all() {
             stream.packing.pack(out[o], real(dmas_.at(stream.address).address() + i * size, size));
         }
     }
+}
+
+FakeDesign design_of_build(const Hardware& build, const std::vector<TensorDesc>& inputs, const std::vector<TensorDesc>& outputs,
+                           std::function<FakeDesign::Wire(const FakeDesign::Wire&)> compute) {
+    FakeDesign design;
+    const auto streams = [&](const std::vector<HardwareTensor>& tensors, const std::vector<TensorDesc>& descs,
+                             std::vector<FakeStream>& out) {
+        for (std::size_t i = 0; i < tensors.size(); ++i)
+            for (const auto& block : build.registers)
+                if (block.name == tensors[i].dma)
+                    out.push_back({block.name, block.address,
+                                   finn::Packing(descs[i].type, descs[i].elements(), static_cast<std::size_t>(tensors[i].folded.back()))});
+    };
+    streams(build.inputs, inputs, design.inputs);
+    streams(build.outputs, outputs, design.outputs);
+    design.compute = std::move(compute);
+    return design;
 }
 
 }  // namespace fard::test

@@ -8,7 +8,9 @@
 #include <vector>
 
 #include "base/loop.hpp"
+#include "base/tensor_desc.hpp"
 #include "overlays/finn/packing.hpp"
+#include "overlays/package/hardware.hpp"
 
 namespace fard::test {
 
@@ -29,6 +31,10 @@ struct FakeDesign {
     std::map<std::uint64_t, std::size_t> plain_words;  // address of blocks of plain registers -> how many
 };
 
+// What a package's bitstream makes of the fabric: its streams, and `compute` behind them.
+FakeDesign design_of_build(const Hardware& build, const std::vector<TensorDesc>& inputs, const std::vector<TensorDesc>& outputs,
+                           std::function<FakeDesign::Wire(const FakeDesign::Wire&)> compute);
+
 // Processor's and fabric's view of the same memory.
 struct FakeMemory {
     std::uint64_t address = 0;
@@ -43,6 +49,12 @@ class FakeFabric {
     std::uint32_t read(std::uint64_t address, TimePoint now);
     void write(std::uint64_t address, std::uint32_t value, TimePoint now);
 
+    void pass(TimePoint now) { finish_if_due(now); }
+    // The line of a block's interrupt; it goes up once until it is let through again.
+    void on_interrupt(std::uint64_t address, std::function<void()> tell) { lines_[address].tell = std::move(tell); }
+    void let_through(std::uint64_t address) { lines_[address].open = true; }
+
+    bool lines_cut = false;         // interrupts that no design has wired
     bool wedged = false;            // what is started never ends, until configured again
     bool wrong_result = false;      // flips a bit of each
     bool output_busy = false;       // outputs are never idle
@@ -51,6 +63,7 @@ class FakeFabric {
   private:
     struct Dma {
         std::uint32_t low = 0, high = 0, repetitions = 0;
+        std::uint32_t enabled = 0, enabled_when = 0, told = 0;  // of its interrupt
         bool running = false, done = false;
         std::uint64_t address() const { return std::uint64_t{high} << 32 | low; }
     };
@@ -63,6 +76,11 @@ class FakeFabric {
     const FakeDesign* design_ = nullptr;
     std::map<std::uint64_t, Dma> dmas_;  // by address of their block
     std::map<std::uint64_t, std::vector<std::uint32_t>> words_;
+    struct Line {
+        std::function<void()> tell;
+        bool open = false;
+    };
+    std::map<std::uint64_t, Line> lines_;
     bool busy_ = false;
     TimePoint ends_;
 };

@@ -85,7 +85,7 @@ TEST_CASE("Linux's errors come through") {
     CHECK(host->remove_file(root.path() / "none").error() == ENOENT);
     CHECK(host->remove_directory(root.path() / "none").error() == ENOENT);
     CHECK(host->put_file(root.path() / "none" / "f", "x").error() == ENOENT);
-    CHECK(host->map_registers(root.path() / "none", 0, 4096).error() == ENOENT);
+    CHECK(host->map_registers(root.path() / "none", 4096).error() == ENOENT);
     CHECK(host->map_memory(root.path() / "none", "", 0, 4096).error() == ENOENT);
     CHECK(host->make_directory(root.path()).error() == EEXIST);
     REQUIRE(host->put_file(root.path() / "f", "text\n"));

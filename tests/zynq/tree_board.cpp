@@ -1,29 +1,36 @@
 #include "tests/zynq/tree_board.hpp"
 
 #include <fcntl.h>
+#include <poll.h>
+#include <sys/inotify.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <fstream>
 #include <stdexcept>
 
 namespace fard::test {
 namespace fs = std::filesystem;
+using namespace std::chrono_literals;
 
-TreeBoard::TreeBoard(const fs::path& root, const std::vector<RegisterBlock>& blocks, FakeDesign design, std::uint64_t memory_bytes)
-    : root_(root), design_(std::move(design)) {
+TreeBoard::TreeBoard(const fs::path& root, const std::vector<RegisterBlock>& blocks, Designs designs, Setup setup)
+    : root_(root), designs_(std::move(designs)), news_(::inotify_init1(IN_NONBLOCK | IN_CLOEXEC)) {
     put("sys/class/fpga_manager/fpga0/name", "Xilinx Zynq FPGA Manager\n");
     put("sys/class/fpga_manager/fpga0/state", "operating\n");
     put("sys/class/fpga_manager/fpga0/flags", "0\n");
     put("sys/class/fpga_manager/fpga0/firmware", "");
     put("sys/class/u-dma-buf/udmabuf0/phys_addr", fmt::format("0x{:x}\n", memory_address));
-    put("sys/class/u-dma-buf/udmabuf0/size", fmt::format("{}\n", memory_bytes));
+    put("sys/class/u-dma-buf/udmabuf0/size", fmt::format("{}\n", setup.memory_bytes));
     put("sys/class/u-dma-buf/udmabuf0/dma_coherent", "0\n");
     put("sys/class/u-dma-buf/udmabuf0/sync_for_cpu", "");
     put("sys/class/u-dma-buf/udmabuf0/sync_for_device", "");
+    if (!setup.compatible.empty()) put("sys/firmware/devicetree/base/compatible", setup.compatible);
     fs::create_directories(root_ / "lib/firmware");
-    memory_ = map("dev/udmabuf0", memory_bytes);
+    if (::inotify_add_watch(news_.get(), (root_ / "lib/firmware").c_str(), IN_MOVED_TO) < 0)
+        throw std::runtime_error("tree board: inotify");
+    memory_ = map("dev/udmabuf0", setup.memory_bytes);
     for (std::size_t i = 0; i < blocks.size(); ++i) {
         const auto uio = fmt::format("sys/class/uio/uio{}/", i);
         put(uio + "name", blocks[i].name + "\n");
@@ -31,8 +38,8 @@ TreeBoard::TreeBoard(const fs::path& root, const std::vector<RegisterBlock>& blo
         put(uio + "maps/map0/size", fmt::format("0x{:x}\n", blocks[i].bytes));
         put(uio + "maps/map0/offset", "0x0\n");
         blocks_[blocks[i].address] = map(fmt::format("dev/uio{}", i), blocks[i].bytes);
-        *registers(blocks[i].address) = 0x4;
     }
+    reset();
     thread_ = std::thread([this] { serve(); });
 }
 
@@ -57,9 +64,14 @@ std::string TreeBoard::text(const std::string& file) const {
     return {std::istreambuf_iterator<char>(stream), {}};
 }
 
+std::vector<std::string> TreeBoard::programmed() const {
+    const std::lock_guard lock(mutex_);
+    return programmed_;
+}
+
 std::span<std::byte> TreeBoard::map(const fs::path& file, std::uint64_t bytes) {
     fs::create_directories((root_ / file).parent_path());
-    const int fd = ::open((root_ / file).c_str(), O_RDWR | O_CREAT, 0600);
+    const int fd = ::open((root_ / file).c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
     if (fd < 0 || ::ftruncate(fd, static_cast<off_t>(bytes)) != 0) throw std::runtime_error("tree board: " + file.string());
     void* at = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
     ::close(fd);
@@ -71,19 +83,61 @@ volatile std::uint32_t* TreeBoard::registers(std::uint64_t address) const {
     return reinterpret_cast<volatile std::uint32_t*>(blocks_.at(address).data());
 }
 
-bool TreeBoard::all_started() const {
+// As drivers do: whoever reads meanwhile reads the one or the other. Both have the same length.
+void TreeBoard::say_state(std::string_view state) const {
+    const OwnedFd file(::open((root_ / "sys/class/fpga_manager/fpga0/state").c_str(), O_WRONLY | O_CLOEXEC));
+    if (::pwrite(file.get(), state.data(), state.size(), 0) < 0) throw std::runtime_error("tree board: state");
+}
+
+// As the fabric comes out of programming.
+void TreeBoard::reset() {
+    for (const auto& [address, block] : blocks_) *registers(address) = 0x4;
+}
+
+const FakeDesign* TreeBoard::design() const {
+    auto found = designs_.find(text("sys/class/fpga_manager/fpga0/firmware"));
+    if (found == designs_.end()) found = designs_.find("");
+    return found == designs_.end() ? nullptr : &found->second;
+}
+
+bool TreeBoard::all_started(const FakeDesign& design) const {
     const auto started = [&](const FakeStream& stream) { return (registers(stream.address)[0] & 1) != 0; };
-    return std::ranges::all_of(design_.inputs, started) && std::ranges::all_of(design_.outputs, started);
+    return std::ranges::all_of(design.inputs, started) && std::ranges::all_of(design.outputs, started);
+}
+
+// A file comes into the firmware directory before the driver is told of it, which is when the fabric is reset.
+void TreeBoard::take_news() {
+    alignas(inotify_event) std::array<char, 4096> buffer;
+    const auto count = ::read(news_.get(), buffer.data(), buffer.size());
+    for (ssize_t at = 0; at < count;) {
+        const auto* event = reinterpret_cast<const inotify_event*>(buffer.data() + at);
+        at += static_cast<ssize_t>(sizeof(inotify_event) + event->len);
+        const std::string name(event->name);
+        if (!name.ends_with(".bin")) continue;
+        const bool fails = load_failures > 0 && load_failures-- > 0;
+        say_state(fails ? "write error\n" : "operating\n\n\n");
+        wedged_ = false;
+        reset();
+        if (busy > 0 && busy-- > 0) *registers(blocks_.rbegin()->first) = 0x1;
+        const std::lock_guard lock(mutex_);
+        programmed_.push_back(name);
+    }
 }
 
 void TreeBoard::serve() {
     while (!stop_) {
-        if (all_started()) run_batch();
-        else std::this_thread::yield();
+        pollfd wait{news_.get(), POLLIN, 0};
+        const timespec patience{0, 100'000};
+        ::ppoll(&wait, 1, &patience, nullptr);
+        take_news();
+        const auto* now = wedged_ ? nullptr : design();
+        if (!now || !all_started(*now)) continue;
+        if (wedges > 0 && wedges-- > 0) wedged_ = true;
+        else run_batch(*now);
     }
 }
 
-void TreeBoard::run_batch() {
+void TreeBoard::run_batch(const FakeDesign& design) {
     std::atomic_thread_fence(std::memory_order_seq_cst);
     const auto place = [&](const FakeStream& stream, std::uint32_t i) {
         const auto* words = registers(stream.address);
@@ -91,19 +145,24 @@ void TreeBoard::run_batch() {
         const auto size = stream.packing.packed_bytes();
         return memory_.subspan(address - memory_address + i * size, size);
     };
-    const auto batch = registers(design_.inputs[0].address)[7];
+    const auto batch = registers(design.inputs[0].address)[7];
     for (std::uint32_t i = 0; i < batch; ++i, ++chunks) {
         FakeDesign::Wire in;
-        for (const auto& stream : design_.inputs) {
+        for (const auto& stream : design.inputs) {
             in.emplace_back(stream.packing.wire_bytes());
             stream.packing.unpack(place(stream, i), in.back());
         }
-        const auto out = design_.compute(in);
-        for (std::size_t o = 0; o < out.size(); ++o) design_.outputs[o].packing.pack(out[o], place(design_.outputs[o], i));
+        auto out = design.compute(in);
+        if (wrong > 0 && wrong-- > 0) out.front().front() ^= std::byte{1};
+        for (std::size_t o = 0; o < out.size(); ++o) design.outputs[o].packing.pack(out[o], place(design.outputs[o], i));
     }
     std::atomic_thread_fence(std::memory_order_seq_cst);
-    for (const auto* streams : {&design_.inputs, &design_.outputs})
+    for (const auto* streams : {&design.inputs, &design.outputs})
         for (const auto& stream : *streams) registers(stream.address)[0] = 0xe;
+}
+
+std::string firmware_name_of(const Package& package) {
+    return "fard-" + package.id.substr(0, 24) + ".bin";
 }
 
 }  // namespace fard::test

@@ -4,9 +4,15 @@
 
 #include <atomic>
 #include <filesystem>
+#include <functional>
+#include <map>
+#include <mutex>
+#include <string>
 #include <thread>
+#include <vector>
 
-#include "overlays/package/hardware.hpp"
+#include "base/owned_fd.hpp"
+#include "overlays/package/package.hpp"
 #include "overlays/zynq/fabric_setup.hpp"
 #include "tests/zynq/fake_fabric.hpp"
 
@@ -14,30 +20,54 @@ namespace fard::test {
 
 class TreeBoard {
   public:
-    TreeBoard(const std::filesystem::path& root, const std::vector<RegisterBlock>& blocks, FakeDesign design,
-              std::uint64_t memory_bytes = std::uint64_t{1} << 20);
+    // What the fabric becomes by the name of the firmware that it is programmed with ("": by any).
+    using Designs = std::map<std::string, FakeDesign>;
+    struct Setup {
+        std::uint64_t memory_bytes = std::uint64_t{1} << 20;
+        std::string compatible;  // what its device tree says of it
+    };
+    TreeBoard(const std::filesystem::path& root, const std::vector<RegisterBlock>& blocks, Designs designs, Setup setup);
+    TreeBoard(const std::filesystem::path& root, const std::vector<RegisterBlock>& blocks, FakeDesign design)
+        : TreeBoard(root, blocks, Designs{{"", std::move(design)}}, Setup{}) {}
     ~TreeBoard();
     TreeBoard(const TreeBoard&) = delete;
 
     zynq::Roots roots() const;
     std::string text(const std::string& file) const;  // of a driver's file, by its path below the root
+    void put(const std::string& file, const std::string& text) const;
+    std::vector<std::string> programmed() const;  // names of firmware, in order
+
     std::atomic<std::uint64_t> chunks{0};
+    std::atomic<int> wrong{0};          // results with a bit that is another
+    std::atomic<int> wedges{0};         // runs that never end, until the fabric is programmed anew
+    std::atomic<int> busy{0};           // times that it comes out of programming with an output that is not idle
+    std::atomic<int> load_failures{0};  // times that programming ends in "write error"
 
   private:
     static constexpr std::uint64_t memory_address = 0x1e000000;
     std::span<std::byte> map(const std::filesystem::path& file, std::uint64_t bytes);
-    void put(const std::string& file, const std::string& text) const;
     void serve();
-    void run_batch();
+    void take_news();
+    void say_state(std::string_view state) const;
+    void reset();
+    void run_batch(const FakeDesign& design);
+    const FakeDesign* design() const;
     volatile std::uint32_t* registers(std::uint64_t address) const;
-    bool all_started() const;
+    bool all_started(const FakeDesign& design) const;
 
     std::filesystem::path root_;
-    FakeDesign design_;
+    Designs designs_;
     std::span<std::byte> memory_;
     std::map<std::uint64_t, std::span<std::byte>> blocks_;  // by address
+    OwnedFd news_;                                          // of the firmware directory
+    bool wedged_ = false;
+    mutable std::mutex mutex_;  // of the next one
+    std::vector<std::string> programmed_;
     std::atomic<bool> stop_{false};
     std::thread thread_;
 };
+
+// The name under which a package's bitstream is programmed.
+std::string firmware_name_of(const Package& package);
 
 }  // namespace fard::test

@@ -1,6 +1,7 @@
 #include "overlays/zynq/zynq_device.hpp"
 
 #include <doctest/doctest.h>
+#include <poll.h>
 
 #include "tests/zynq/zynq_world.hpp"
 
@@ -57,7 +58,7 @@ TEST_CASE("batches of 1 to 64 give the same") {
         Opened opened(world, batch);
         const auto package = world.package({});
         REQUIRE(load(*opened.device, package));
-        CHECK(opened.device->depth() == 2 * batch);
+        CHECK(opened.device->depth() == batch + 1);
         const auto chunks = random_chunks(package, 200, 5);
         CHECK(through(*opened.device, world.board, package, chunks).value() == on_soft_device(package, chunks));
         CHECK(world.board.fabric.chunks == 200);
@@ -214,4 +215,57 @@ TEST_CASE("external weights lie in memory, and their DMA reads them as often as 
     const auto chunks = random_chunks(package, 9, 2);
     CHECK(through(*opened.device, world.board, package, chunks).value() == on_soft_device(package, chunks));
     CHECK(world.board.fabric.read(0x4002001c, world.board.now()) % 3 == 0);
+}
+
+TEST_CASE("a board takes the builds of parts that it accepts, its own part's before them") {
+    ZynqWorld world;
+    world.setup.accepted_parts = {"7z020clg400"};
+    const auto fabric = world.open_fabric();
+    FabricLoader loader(*fabric);
+    const auto device = zynq::make_zynq_device(world.board, loader, {"fpga0", world.setup.part, 16, world.setup.accepted_parts});
+    auto package = world.package({.part = "7z020clg400"});
+    REQUIRE(load(*device, package));
+    const auto chunks = random_chunks(package, 3, 1);
+    CHECK(through(*device, world.board, package, chunks).value() == on_soft_device(package, chunks));
+    const auto own = world.package({.fill = 2}).manifest.hardware.front();
+    package.manifest.hardware.push_back(own);
+    CHECK(zynq::build_for(package.manifest, world.setup.part, world.setup.accepted_parts) == &package.manifest.hardware.back());
+}
+
+TEST_CASE("the end of a run is told by an interrupt, and found without one that is not wired") {
+    for (const bool cut : {false, true}) {
+        CAPTURE(cut);
+        FakeBoard::Setup setup;
+        setup.interrupts = true;
+        ZynqWorld world(setup);
+        world.board.fabric.lines_cut = cut;
+        StageShape shape;
+        shape.streams = 2;
+        const auto package = world.package(shape);
+        {
+            Opened opened(world);
+            REQUIRE(load(*opened.device, package));
+            const auto chunks = random_chunks(package, 50, 5);
+            CHECK(through(*opened.device, world.board, package, chunks).value() == on_soft_device(package, chunks));
+        }
+        const auto fabric = world.open_fabric();
+        const auto access = fabric->load(package, false).value();
+        const auto accelerator = zynq::Accelerator::open(access, package.manifest.hardware[0], package.manifest.inputs, package.manifest.outputs,
+                                                         4, {}, world.board, TimePoint::max()).value();
+        const auto fds = accelerator->interrupt_fds();
+        REQUIRE(fds.size() == 2);
+        const auto told = [&] {
+            pollfd wait[] = {{fds[0], POLLIN, 0}, {fds[1], POLLIN, 0}};
+            return ::poll(wait, 2, 0);
+        };
+        for (int run = 0; run < 3; ++run) {
+            REQUIRE(accelerator->start(0, 2));
+            CHECK(told() == 0);
+            world.board.pause(1s);
+            CHECK(told() == (cut ? 0 : 2));
+            CHECK(accelerator->take_interrupts() == !cut);
+            CHECK(told() == 0);
+            CHECK(accelerator->done().value());
+        }
+    }
 }

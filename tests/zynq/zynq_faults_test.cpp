@@ -125,7 +125,7 @@ TEST_CASE("devices without rights, memory or registers say what helps") {
     auto& board = bench.world.board;
     const auto package = bench.world.package({});
     board.no_rights = {"/sys/class/fpga_manager/fpga0/flags"};
-    CHECK(says(bench.load_fails(package), {"fpga0/flags", "Permission denied", "udev rules"}));
+    CHECK(says(bench.load_fails(package), {"fpga0/flags", "Permission denied", "rights on it"}));
     board.no_rights = {"/dev/uio0"};
     CHECK(says(bench.load_fails(package), {"/dev/uio0", "Permission denied"}));
     board.no_rights = {"/dev/udmabuf0"};
@@ -158,6 +158,9 @@ TEST_CASE("what the gate refuses is never programmed") {
     CHECK(says(bench.load_fails(package), {"finn-accel.bit", "7z020clg400", "same die", "accept_parts"}));
     package.manifest.files["finn-accel.bit"] = std::string(64, '0');
     CHECK(says(bench.load_fails(package), {"SHA-256"}));
+    CHECK(bench.world.board.programmed == 0);
+    const auto named = bench.world.package({.fill = 2, .part = "7z020clg400"});  // one that says so
+    CHECK(says(bench.load_fails(named), {"finn-accel.bit", "7z020clg400", "same die", "accept_parts"}));
     CHECK(bench.world.board.programmed == 0);
     const auto foreign = bench.world.package({.fill = 3, .part = "xczu3eg-sbva484-1-e"});
     CHECK(bench.load_fails(foreign).fault == Fault::unsupported);

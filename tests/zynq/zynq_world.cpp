@@ -54,26 +54,15 @@ Hardware build_of(const StageShape& shape, const model::Model& model) {
 }
 
 FakeDesign make_design(const Hardware& build, std::shared_ptr<const model::Model> model) {
-    FakeDesign design;
-    const auto streams = [&](const std::vector<HardwareTensor>& tensors, const std::vector<TensorDesc>& descs,
-                             std::vector<FakeStream>& out) {
-        for (std::size_t i = 0; i < tensors.size(); ++i)
-            for (const auto& block : build.registers)
-                if (block.name == tensors[i].dma)
-                    out.push_back({block.name, block.address,
-                                   finn::Packing(descs[i].type, descs[i].elements(), static_cast<std::size_t>(tensors[i].folded.back()))});
-    };
-    streams(build.inputs, model->inputs(), design.inputs);
-    streams(build.outputs, model->outputs(), design.outputs);
+    auto design = design_of_build(build, model->inputs(), model->outputs(), [model](const FakeDesign::Wire& in) {
+        std::vector<std::span<const std::byte>> spans(in.begin(), in.end());
+        return model::run_reference_wire(model->graph(), spans).value();
+    });
     for (const auto& block : build.registers)
         if (block.name == "weights0") {
             if (build.weights[0].file.ends_with(".npy")) design.weight_dmas.push_back(block.address);
             else design.plain_words[block.address] = 64;
         }
-    design.compute = [model](const FakeDesign::Wire& in) {
-        std::vector<std::span<const std::byte>> spans(in.begin(), in.end());
-        return model::run_reference_wire(model->graph(), spans).value();
-    };
     return design;
 }
 
