@@ -47,7 +47,9 @@ std::string summary_json(const RunSummary& summary, const std::optional<std::vec
                           {"compute_ms", milliseconds(row.stats.compute_ns)},
                           {"wait_ms", milliseconds(row.stats.wait_ns)},
                           {"bytes_out", row.stats.bytes_out},
-                          {"late", row.stats.late}});
+                          {"late", row.stats.late},
+                          {"reloads", row.stats.reloads},
+                          {"turns", row.stats.turns}});
     const auto& latency = summary.latency_ms;
     ordered_json json = {{"app", summary.app},
                          {"run_id", summary.run.hex},
@@ -65,7 +67,9 @@ std::string summary_json(const RunSummary& summary, const std::optional<std::vec
                          {"stages", std::move(stages)},
                          {"replays", summary.replays},
                          {"duplicates_dropped", summary.duplicates_dropped},
-                         {"reloads", summary.reloads}};
+                         {"reloads", summary.reloads},
+                         {"turns", summary.turns},
+                         {"batch", summary.batch ? ordered_json(summary.batch) : ordered_json()}};
     if (const auto late = lateness_text(summary); !late.empty()) json["invalid"] = late.substr(0, late.size() - 1);
     if (top) json["top"] = top_json(*top, labels);
     return json.dump(-1, ' ', false, ordered_json::error_handler_t::replace);
@@ -129,6 +133,8 @@ std::string summary_text(const RunSummary& summary) {
     if (summary.replays || summary.duplicates_dropped || summary.attempts > 1)
         text += fmt::format("replays: {}, duplicates dropped: {}, coordinators: {}\n", summary.replays,
                             summary.duplicates_dropped, summary.attempts);
+    if (summary.batch)
+        text += fmt::format("turns: {} of up to {} chunks, positions shared slots; reloads: {}\n", summary.turns, summary.batch, summary.reloads);
     text += lateness_text(summary);
     if (summary.stages.empty()) return text;
     std::vector<std::vector<std::string>> rows;

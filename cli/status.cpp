@@ -98,6 +98,10 @@ std::string status_json(const wire::Status& status) {
                         {"results", run.results},
                         {"replays", run.replays},
                         {"reason", run.reason},
+                        {"batch", run.batch ? ordered_json(run.batch) : ordered_json()},
+                        {"shared_slots", run.shared},
+                        {"turns", run.turns},
+                        {"reloads", run.reloads},
                         {"places", std::move(places)}});
     }
     for (const auto& board : status.lost)
@@ -155,6 +159,7 @@ std::string fabrics_text(const wire::Status& status) {
 
 void add_run(std::string& text, const wire::RunState& run) {
     if (!run.places.empty()) text += fmt::format("  {}  on {}\n", run.run.hex.substr(0, 8), places_text(run));
+    if (run.shared) text += fmt::format("  {}  {} of its slots are shared: turns of {} chunks\n", run.run.hex.substr(0, 8), run.shared, run.batch);
     if (!run.reason.empty()) text += fmt::format("  {}  {}\n", run.run.hex.substr(0, 8), one_line(run.reason));
 }
 

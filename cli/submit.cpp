@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <condition_variable>
 #include <cstdio>
+#include <fstream>
 #include <functional>
+#include <iterator>
 #include <mutex>
 #include <optional>
 #include <set>
@@ -22,10 +24,12 @@
 #include "cli/report.hpp"
 #include "cli/scores.hpp"
 #include "client/api.hpp"
+#include "client/batch.hpp"
 #include "client/inputs.hpp"
 #include "client/locate.hpp"
 #include "client/packing.hpp"
 #include "overlays/package/hardware.hpp"
+#include "planner/schedule.hpp"
 
 namespace fard::cli {
 namespace {
@@ -37,6 +41,8 @@ CommandSpec spec() {
         {"output", "OUT.npy", "write all results as one array; NAME=OUT.npy or OUT.npz where there are several", true},
         {"prepared", "IN.npy", "write what position 0 is fed as one array"},
         {"top", "K", "show the K best classes of each result"},
+        {"batch", "K", "chunks of a turn where positions share slots: a number, or auto, which sets the app's window, too"},
+        {"schedule", "FILE", "who sits where, and the order of turns, as `fard plan --schedule` wrote it"},
         {"timeout", "TIME", "give up after TIME: 5s, 2min, or a number of seconds"},
         {"jobs-dir", "DIR", "where job programs are, for a cluster of its own; may be repeated", true},
         {"node", "ADDRESS", "the node manager to talk to, instead of FARD_NODE or the local cluster"},
@@ -54,6 +60,8 @@ struct Request {
     bool json = false;
     bool top_in_json = false;  // it was asked for
     std::uint64_t chunks = 0;  // 0: all
+    std::optional<std::uint64_t> batch;  // 0: auto
+    std::string schedule;                // as text, "" for none
     Api::Limit limit = Api::forever;
     std::vector<std::filesystem::path> inputs, jobs_dirs;
 };
@@ -96,6 +104,28 @@ Result<> read_app(const Options& options, Request& request, ProgressLine& progre
     return {};
 }
 
+Result<std::string> read_schedule(const std::filesystem::path& file) {
+    std::error_code error;
+    const auto bytes = std::filesystem::file_size(file, error);
+    if (error) return fail(Fault::not_found, "the schedule {} cannot be read: {}", file.string(), error.message());
+    if (bytes > (1u << 20)) return fail(Fault::invalid_input, "the schedule {} has {} bytes; 1 MiB at most", file.string(), bytes);
+    std::ifstream stream(file, std::ios::binary);
+    std::string text((std::istreambuf_iterator<char>(stream)), std::istreambuf_iterator<char>());
+    if (const auto schedule = planner::parse_schedule(text); !schedule) return fail_in(file.string(), schedule.error());
+    return text;
+}
+
+// The app as a schedule has it: its batch, and a window of as many chunks.
+Result<> follow(const std::string& text, wire::AppSpec& app) {
+    if (text.empty()) return {};
+    const auto schedule = planner::parse_schedule(text);
+    if (!schedule) return fail(schedule.error());
+    app.schedule = text;
+    app.batch = schedule->turns.empty() ? 0 : schedule->batch;
+    app.window_bytes = schedule->window * chunk_bytes_of(app);
+    return {};
+}
+
 Result<Request> read_request(const Options& options, ProgressLine& progress) {
     Request request;
     if (auto read = read_app(options, request, progress); !read) return fail(read.error());
@@ -110,6 +140,21 @@ Result<Request> read_request(const Options& options, ProgressLine& progress) {
     const auto chunks = options.number("chunks", 0, 1, 1'000'000'000);
     if (!chunks) return fail(chunks.error());
     request.chunks = *chunks;
+    if (options.given("batch") && options.text("batch") == "auto") {
+        request.batch = 0;
+    } else if (options.given("batch")) {
+        const auto batch = options.number("batch", 1, 1, 1'000'000'000);
+        if (!batch) return fail(Fault::invalid_input, "{}, or auto", batch.error().message);
+        request.batch = *batch;
+    } else if (request.app.batch > 0) {
+        request.batch = request.app.batch;
+    }
+    if (options.given("schedule")) {
+        if (options.given("batch")) return fail(Fault::invalid_input, "--schedule has a batch of its own; leave --batch out");
+        auto text = read_schedule(options.text("schedule"));
+        if (!text) return fail(text.error());
+        request.schedule = std::move(*text);
+    }
     const auto timeout = options.duration("timeout", Api::forever, std::chrono::hours(24 * 365));
     if (!timeout) return fail(timeout.error());
     request.limit = *timeout;
@@ -359,6 +404,10 @@ Result<> submit(const Options& options) {
     request->directory.reset();
     auto feed = read_feed(*request, *packed, progress);
     if (!feed) return fail(feed.error());
+    if (auto followed = follow(request->schedule, packed->spec); !followed) return followed;
+    if (request->batch && request->schedule.empty())
+        if (const auto remark = set_batch(packed->spec, *request->batch ? request->batch : std::nullopt, feed->data.chunks.size()); !remark.empty())
+            note(remark);
     auto output = OutputFiles::create(options.texts("output"), packed->outputs());
     if (!output) return fail(output.error());
     if (options.given("prepared"))

@@ -181,13 +181,15 @@ AppFile::Position read_position(const Reading& reading, const toml::table& table
 }
 
 void read_pipeline(const Reading& reading, const toml::table& table) {
-    const TomlSection section(table, "[pipeline]", {"chunk_timeout", "window", "link", "position"},
+    const TomlSection section(table, "[pipeline]", {"chunk_timeout", "window", "link", "batch", "turn_wait", "position"},
                               reading.problems);
     auto& app = reading.app;
     if (const auto timeout = section.milliseconds("chunk_timeout"))
         app.chunk_timeout = std::chrono::milliseconds(*timeout);
     app.window_bytes = section.bytes("window").value_or(app.window_bytes);
     app.link_bytes = section.bytes("link").value_or(app.link_bytes);
+    app.batch = static_cast<std::uint64_t>(section.integer("batch", 1, std::int64_t{1} << 40).value_or(0));
+    if (const auto wait = section.milliseconds("turn_wait")) app.turn_wait = std::chrono::milliseconds(*wait);
     for (const auto* position : section.tables("position")) {
         app.positions.push_back(read_position(reading, *position));
     }

@@ -64,6 +64,8 @@ struct AppFile {
     std::chrono::milliseconds chunk_timeout{60'000};
     std::uint64_t window_bytes = 8u << 20;
     std::uint64_t link_bytes = 4u << 20;
+    std::uint64_t batch = 0;  // chunks of a turn, where positions share slots; 0: it does not say
+    std::chrono::milliseconds turn_wait{500};
 
     struct Cluster {               // [cluster]: the local cluster that the app comes with
         std::uint32_t boards = 0;  // 0: one for each job

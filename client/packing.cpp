@@ -21,6 +21,8 @@ wire::AppSpec outline(const AppFile& app) {
     spec.chunk_timeout_ms = static_cast<std::uint64_t>(app.chunk_timeout.count());
     spec.window_bytes = app.window_bytes;
     spec.link_bytes = app.link_bytes;
+    spec.batch = app.batch;
+    spec.turn_wait_ms = static_cast<std::uint64_t>(app.turn_wait.count());
     for (const auto& position : app.positions) {
         auto& out = spec.positions.emplace_back();
         out.name = position.name;

@@ -30,6 +30,8 @@ struct RunSummary {
     std::uint64_t replays = 0;            // chunks sent again after a loss, by coordinators or by this client
     std::uint64_t duplicates_dropped = 0;
     std::uint64_t reloads = 0;
+    std::uint64_t batch = 0;   // chunks of a turn, where positions shared slots at the end; 0: each had its own
+    std::uint64_t turns = 0;   // that positions had there
     std::uint32_t attempts = 1;  // coordinators that the run has had
     std::string note;            // what the user should know although the run is done, "" for nothing
 };

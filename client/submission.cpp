@@ -71,6 +71,7 @@ void Submission::knock_at(const Address& door) {
     if (!std::exchange(first_, false)) ++attempt_;
     chunks_.next_attempt();
     connected_ = false;
+    if (terms_.app.batch == 0) terms_.app.batch = state_.batch;  // it took turns, and goes on so without waiting for more slots
     state_ = {};
     door_name_ = door.endpoint.text();
     report();
@@ -331,6 +332,8 @@ RunSummary Submission::summary(const std::string& note) const {
     summary.replays = earlier_replays_ + state_.replays + chunks_.replays();
     summary.duplicates_dropped = earlier_duplicates_ + state_.duplicates + chunks_.duplicates();
     summary.reloads = earlier_reloads_ + state_.reloads;
+    summary.batch = state_.batch;
+    summary.turns = state_.turns;
     summary.attempts = attempt_ + 1;
     summary.note = note;
     return summary;

@@ -62,6 +62,7 @@ JobConfig config_of(const wire::JobConfig& message) {
     config.device_kind = message.device_kind;
     config.slot = message.slot;
     if (message.descriptors & job_has_device) config.device_fd = job_device_fd;
+    config.turns = spec.turns;
     return config;
 }
 
@@ -87,7 +88,7 @@ Result<> Container::live() {
     if (!message) return fail(message.error());
     if (auto bound = bind_links(*message); !bound) return bound;
     if (auto configured = configure(); !configured) return configured;
-    if (auto pumped = conveyor_ ? pump_device() : pump(); !pumped) return pumped;
+    if (auto pumped = config_.turns ? pump_turns() : conveyor_ ? pump_device() : pump(); !pumped) return pumped;
     return control_.tell(wire::JobDrained{totals()});
 }
 
@@ -131,6 +132,11 @@ Result<> Container::bind_links(const wire::JobConfig& message) {
     wire::JobUp up;
     up.parking = parking_ == Parking::allowed ? parking_version : 0;
     if (auto bound = bind_inlet(message, up); !bound) return bound;
+    turn_ = TurnState(message.spec.reserves);
+    if (const auto window = in_.window(); message.spec.room > window) {
+        inlet_.reserve(message.spec.room - window);
+        uncredited_ = true;
+    }
     if (message.spec.to_each)
         to_ = Outlet::To::each;
     else if (!message.spec.spec.parts.empty())
@@ -177,7 +183,7 @@ Result<> Container::configure() {
     auto configured = guarded("parse_config", [&] { return job_->parse_config(config_); });
     if (!configured) return configured;
     conveyor_ = job_->conveyor();
-    if (conveyor_) return {};  // it has begun to load
+    if (conveyor_ && !config_.turns) return {};  // it has begun to load
     stats_.load_ns = monotonic_ns() - load_began_;
     show<std::uint64_t>(page_.step, 1);
     return {};
@@ -212,6 +218,8 @@ Result<> Container::obey(const wire::Body& message) {
     if (const auto* connected = message.as<wire::JobConnect>()) return connect(*connected);
     if (message.is<wire::JobDrain>()) {
         draining_ = true;
+    } else if (const auto* turn = message.as<wire::JobTurn>(); turn && config_.turns) {
+        return take_turn(*turn);
     } else {
         fmt::print(stderr, "dropped a {} of the node manager\n", wire::name_of(message));
     }

@@ -5,6 +5,9 @@
 //       -> JOB_DRAINED, 0
 //   an error anywhere -> JOB_FAILED, 3;   the node manager gone -> 1
 //
+// A job that shares its slot with others gathers its chunks all the time, and computes in the turns that its node manager
+// gives it: container_turns.cpp.
+//
 // One thread. While process() runs nothing else does; the node manager sees in the JobPage since when. Chunks that are in
 // a device (jobs/conveyor.hpp) wait for it together with the links: container_device.cpp.
 #pragma once
@@ -20,6 +23,7 @@
 #include "jobs/conveyor.hpp"
 #include "jobs/interrupts.hpp"
 #include "jobs/job.hpp"
+#include "jobs/turn_state.hpp"
 #include "runtime/peer/body.hpp"
 #include "runtime/peer/inlet.hpp"
 #include "runtime/peer/job_page.hpp"
@@ -51,8 +55,19 @@ class Container {
     Result<bool> move_chunks();
     Result<bool> take_result();
     Result<bool> take_input();
+    Result<> enter(Chunk chunk);
     void show_oldest();
     void wait_for_device();
+
+    Result<> pump_turns();
+    Result<> take_turn(const wire::JobTurn& turn);
+    TurnState::Around around();
+    Result<bool> gather();
+    Result<bool> go_on();
+    void keep_result();
+    Result<> start_one();
+    bool send_results();
+    void wait_for_turn();
 
     Result<> look_around();  // at the control channel, the clocks and the links' connections
     Result<> look_at_links();
@@ -114,6 +129,9 @@ class Container {
     };
     std::deque<Inside> inside_;  // the oldest first
     Nanoseconds last_result_ = 0;
+
+    TurnState turn_;                    // at a slot that others have, too
+    std::deque<Chunk> inbox_, outbox_;  // chunks that wait for a turn; results that wait for room behind us
 
     bool uncredited_ = false;     // chunks are taken that their senders have not been told of
     std::vector<pollfd> polled_;  // memory for waits

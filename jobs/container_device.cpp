@@ -30,7 +30,7 @@ Result<> Container::look_at_device() {
     if (device_loaded_ || !conveyor_->loaded()) return {};
     device_loaded_ = true;
     now_ = monotonic_ns();
-    stats_.load_ns = now_ - load_began_;
+    stats_.load_ns += now_ - load_began_;
     for (auto& chunk : inside_)
         chunk.started = now_;
     show_oldest();
@@ -80,11 +80,16 @@ Result<bool> Container::take_input() {
     const auto taken = inlet_.receive(chunk);
     if (!taken || !*taken) return taken;
     now_ = monotonic_ns();
+    if (auto entered = enter(std::move(chunk)); !entered) return fail(entered.error());
+    return true;
+}
+
+Result<> Container::enter(Chunk chunk) {
     inside_.push_back({chunk.index, std::move(chunk.header), std::move(chunk.trace), now_, now_});
     show_oldest();
     auto put = guarded("the device", [&] { return conveyor_->put(std::move(chunk)); });
     if (!put) return fail_in(config_.name, put.error());
-    return true;
+    return {};
 }
 
 // The chunk that the node manager's chunk_timeout counts; a device that loads has its own limit.

@@ -47,6 +47,7 @@ struct JobConfig {
     std::string device_kind;                    // "soft", ...
     std::uint32_t slot = 0;                     // which of the device's
     int device_fd = -1;                         // what the node manager gives with the device; -1: nothing
+    bool turns = false;                         // others have the slot, too: the device is the job's in its turns only
 };
 
 class Job {
@@ -66,6 +67,11 @@ class Job {
     // The device that works on the chunks instead of process(), which is then not called; nullptr: there is none. Asked once,
     // after parse_config. See OverlayJob.
     virtual Conveyor* conveyor() { return nullptr; }
+
+    // Only where JobConfig::turns is set: the device is the job's from here on, and chunks follow; and from here on it is not, until
+    // the next turn. No chunk is in it then. Errors as those of parse_config.
+    virtual Result<> begin_turn() { return {}; }
+    virtual void end_turn() {}
 
     const JobConfig& config() const { return config_; }
 

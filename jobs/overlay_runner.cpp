@@ -66,7 +66,7 @@ Result<OverlayRunner> OverlayRunner::load(const JobConfig& config) {
     auto device = open_device({.kind = config.device_kind, .id = config.device_id, .slot = config.slot, .fd = config.device_fd});
     if (!device) return fail(device.error());
     OverlayRunner runner(std::move(*package), std::move(*device));
-    if (auto begun = runner.begin_load(); !begun) return fail(begun.error());
+    if (auto begun = config.turns ? runner.device_->prepare(runner.package_) : runner.begin_load(); !begun) return fail(begun.error());
     if (auto begun = runner.begin_check(config); !begun) return fail(begun.error());
     return runner;
 }
@@ -93,6 +93,11 @@ OverlayRunner::~OverlayRunner() = default;
 
 int OverlayRunner::fd() const {
     return check_ ? check_->fd() : device_->ready_fd();
+}
+
+void OverlayRunner::end_turn() {
+    loaded_ = false;
+    device_->let_go();
 }
 
 Result<> OverlayRunner::begin_load() {

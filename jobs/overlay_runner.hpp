@@ -20,7 +20,8 @@ struct StageWork;
 // `verify = N` each N-th chunk is computed on the CPU, too, and a device that gives another result is treated like that.
 class OverlayRunner final : public Conveyor {
   public:
-    // Opens the package and the device that a job's configuration names, and begins to load the one onto the other.
+    // Opens the package and the device that a job's configuration names, and begins to load the one onto the other; where
+    // jobs take turns at the device, begin_turn() does that.
     // Errors: those of Package::open, open_device and Device::load; invalid_input (the configuration names no
     // overlay, or one whose inputs or outputs are not the position's).
     static Result<OverlayRunner> load(const JobConfig& config);
@@ -31,6 +32,10 @@ class OverlayRunner final : public Conveyor {
     // The overlay's outputs for the chunk's tensors, with the chunk's index: waits for the device, so only for a job that
     // computes in process() more than that. Errors: those of the device.
     Result<Chunk> run(const Chunk& chunk);
+
+    // As Job has them. Errors: those of Device::load.
+    Result<> begin_turn() { return begin_load(); }
+    void end_turn();
 
     std::size_t depth() const override { return device_->depth(); }
     Result<> put(Chunk chunk) override;
@@ -76,6 +81,8 @@ class OverlayJob : public Job {
     Result<> parse_config(const JobConfig& config) override;
     Result<Chunk> process(Chunk chunk) override { return overlay_->run(chunk); }
     Conveyor* conveyor() override { return overlay_ ? &*overlay_ : nullptr; }
+    Result<> begin_turn() override { return overlay_->begin_turn(); }
+    void end_turn() override { overlay_->end_turn(); }
 
   protected:
     const OverlayRunner& overlay() const { return *overlay_; }

@@ -50,6 +50,12 @@ class Device {
     virtual std::string waits_for() const { return {}; }  // while loading, for people: "the fabric: 180 ms of 230"
     virtual void unload() = 0;
 
+    // Several jobs that take turns at a slot: what can be made ready for a load() to come without touching the slot; and what
+    // of the slot this job has is given up, between complete() of its last chunk and its next load(), while others load. The slot
+    // keeps what it holds.
+    virtual Result<> prepare(const Package&) { return {}; }
+    virtual void let_go() {}
+
     virtual std::size_t depth() const = 0;
 
     // Starts one chunk, which is to be done by `deadline`. `inputs` and `outputs` are one buffer per tensor of the

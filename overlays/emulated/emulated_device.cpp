@@ -101,6 +101,10 @@ class EmulatedDevice final : public Device {
         return fmt::format("the fabric to take {}, {} ms more", name_, (left + 999'999) / 1'000'000);
     }
 
+    Result<> prepare(const Package& package) override { return worker_.load(package); }
+
+    void let_go() override { drop(); }
+
     void unload() override {
         if (fabric_up_) slot_.step = static_cast<std::uint32_t>(SlotStep::stuck);  // it is there, and not to be trusted
         fabric_up_ = false;

@@ -35,6 +35,10 @@ Crew::Crew(Around& around, wire::Spawn spawn, std::function<void()> over)
 
 void Crew::start(const PackageDirs& package_dirs, SpawnDone done) {
     spawn_done_ = std::move(done);
+    share_slots();
+    if (const auto lost = turnless(); lost < spawn_.jobs.size())
+        return fail_spawn({Fault::invalid_input, fmt::format("SPAWN has no turns for position {} replica {}, which takes turns",
+                                                             spawn_.jobs[lost].position, spawn_.jobs[lost].replica)});
     for (const auto& spec : spawn_.jobs) {
         auto& member = *members_.emplace_back(std::make_unique<Member>());
         member.key = {spawn_.run, spawn_.epoch, spec.position, spec.replica};
@@ -59,13 +63,11 @@ Result<> Crew::start_member(Member& member, const PackageDirs& package_dirs) {
         return fail(Fault::not_found, "its overlay {} is not on board {}", spec.spec.overlay,
                     around_.options.board);
 
-    auto& devices = *around_.options.devices;
-    auto seat = devices.seat(spec.device, spec.spec.overlay, spawn_.app + "." + spec.spec.name,
-                             package == package_dirs.end() ? std::filesystem::path() : package->second);
+    auto seat = take_seat(member, package == package_dirs.end() ? std::filesystem::path() : package->second);
     if (!seat) return fail_in("board " + around_.options.board, seat.error());
     member.slot = seat->slot;
     member.seated = true;
-    const JobDescriptors descriptors{.device = seat->fd.get(), .board = devices.board_fd()};
+    const JobDescriptors descriptors{.device = seat->fd.get(), .board = around_.options.devices->board_fd()};
     auto process = around_.spawner.spawn(
         spec.spec.program, descriptors,
         {.said = [this, &member](const wire::Body& body) { said(member, body); },
@@ -93,6 +95,58 @@ Result<> Crew::start_member(Member& member, const PackageDirs& package_dirs) {
     config.link_place = member.process->link_place();
     config.link_bytes = spawn_.link_bytes;
     return member.process->tell(config);
+}
+
+// ---- turns
+
+// Who has a slot to itself knows nothing of turns.
+void Crew::share_slots() {
+    std::vector<TurnKeeper::Slot> slots;
+    for (const auto& turns : spawn_.turns) {
+        auto& slot = slots.emplace_back();
+        for (const auto job : turns.order)
+            if (job < spawn_.jobs.size() && spawn_.jobs[job].turns) slot.order.push_back(job);
+    }
+    std::erase_if(slots, [](const auto& slot) { return slot.order.empty(); });
+    if (slots.empty()) return;
+    std::vector<TurnKeeper::Job> jobs;
+    for (const auto& spec : spawn_.jobs)
+        jobs.push_back({.counted = spec.spec.replicas == 1});
+    turns_ = std::make_unique<TurnKeeper>(TurnKeeper::Terms{spawn_.batch, spawn_.chunks, spawn_.turn_wait_ms}, std::move(jobs),
+                                          std::move(slots),
+                                          [this](std::size_t job, const wire::JobTurn& turn) { tell_turn(job, turn); });
+}
+
+// The first job that waits for turns which nobody gives; past the last one: there is none.
+std::size_t Crew::turnless() const {
+    std::size_t job = 0;
+    while (job < spawn_.jobs.size() && (!spawn_.jobs[job].turns || (turns_ && turns_->shares(job))))
+        ++job;
+    return job;
+}
+
+// The first job of a shared slot chooses it, the others follow.
+Result<DeviceKeeper::Seat> Crew::take_seat(const Member& member, const std::filesystem::path& package) {
+    auto& devices = *around_.options.devices;
+    const auto number = number_of(member);
+    if (turns_ && turns_->shares(number))
+        for (std::size_t other = 0; other < number; ++other)
+            if (members_[other]->seated && turns_->together(number, other))
+                return devices.seat_too(member.spec.device, members_[other]->slot, member.spec.spec.overlay, package);
+    return devices.seat(member.spec.device, member.spec.spec.overlay, spawn_.app + "." + member.spec.spec.name, package);
+}
+
+std::size_t Crew::number_of(const Member& member) const {
+    return static_cast<std::size_t>(std::ranges::find(members_, &member, [](const auto& one) { return one.get(); }) - members_.begin());
+}
+
+void Crew::tell_turn(std::size_t number, const wire::JobTurn& turn) {
+    auto& member = *members_[number];
+    if (!member.process || ended_) return;
+    if (turn.chunks > 0)
+        around_.options.devices->turn(member.spec.device, member.slot, member.spec.spec.overlay,
+                                      spawn_.app + "." + member.spec.spec.name);
+    if (!member.process->tell(turn)) kill_for(member, "took no word of its turn");
 }
 
 void Crew::check_up() {
@@ -172,6 +226,7 @@ void Crew::said(Member& member, const wire::Body& body) {
                                                           up->links.size(), member.spec.senders)});
         member.links = up->links;
         member.up = true;
+        if (turns_) turns_->up(number_of(member));
         check_up();
     } else if (body.is<wire::JobLinked>()) {
         member.linked = true;
@@ -182,11 +237,15 @@ void Crew::said(Member& member, const wire::Body& body) {
         member.impatience->set(around_.options.last_words_limit, [&member] {
             if (member.process) member.process->kill();
         });
+    } else if (const auto* ready = body.as<wire::JobReady>()) {
+        if (turns_ && !ended_) turns_->said(number_of(member), *ready);
     } else if (const auto* drained = body.as<wire::JobDrained>()) {
         member.stats = drained->stats;
     } else if (const auto* device = body.as<wire::JobDevice>()) {
         member.device_busy = device->state != 2;
-        if (!device->why.empty()) around_.options.log->info(spawn_.run, label(member), "its device: {}", device->why);
+        // A load for each turn would fill the log.
+        if (!device->why.empty() && !(device->state == 1 && member.spec.turns))
+            around_.options.log->info(spawn_.run, label(member), "its device: {}", device->why);
         if (member.process->totals().chunks > member.chunks_seen) around_.options.devices->worked(member.spec.device);
         member.chunks_seen = member.process->totals().chunks;
         around_.options.devices->said(member.spec.device, member.slot, *device);
@@ -204,6 +263,7 @@ void Crew::leave_seat(Member& member) {
 void Crew::exited(Member& member, const ChildExit& exit, const std::string& last_words) {
     if (!member.stats) member.stats = member.process->totals();
     member.process.reset();
+    if (turns_) turns_->lost(number_of(member));
     leave_seat(member);
     member.impatience.reset();
     if (!ended_ && !drain_done_) {

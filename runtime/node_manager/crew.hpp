@@ -12,6 +12,7 @@
 
 #include "base/alarm.hpp"
 #include "runtime/node_manager/job_host.hpp"
+#include "runtime/node_manager/turn_keeper.hpp"
 
 namespace fard {
 
@@ -62,6 +63,11 @@ class Crew {
         TimePoint looked;
     };
 
+    void share_slots();
+    std::size_t turnless() const;
+    Result<DeviceKeeper::Seat> take_seat(const Member& member, const std::filesystem::path& package);
+    std::size_t number_of(const Member& member) const;
+    void tell_turn(std::size_t number, const wire::JobTurn& turn);
     Result<> start_member(Member& member, const PackageDirs& package_dirs);
     void leave_seat(Member& member);
     void said(Member& member, const wire::Body& body);
@@ -87,6 +93,7 @@ class Crew {
     wire::Spawn spawn_;
     std::function<void()> over_;
     std::vector<std::unique_ptr<Member>> members_;
+    std::unique_ptr<TurnKeeper> turns_;  // null: each job has its slot to itself
     bool ended_ = false;  // killed, drained or never up: what exits now is no loss
     bool up_ = false;
     bool wired_ = false;

@@ -77,7 +77,7 @@ void DeviceKeeper::mend() {
         if (!kept.broken.empty()) spdlog::info("device {}: it may be used again", kept.info.id);
         kept.broken.clear();
         for (auto& slot : kept.slots)
-            if (!slot.used && slot.state.state == stuck) slot.state = {};
+            if (slot.users == 0 && slot.state.state == stuck) slot.state = {};
     }
     changed();
 }
@@ -92,19 +92,42 @@ Result<DeviceKeeper::Seat> DeviceKeeper::seat(const std::string& device, const s
         return std::tuple{!holds, slot.state.state != idle, slot.last_used};
     };
     for (auto& slot : kept->slots)
-        if (!slot.used && (!best || rank(slot) < rank(*best))) best = &slot;
+        if (slot.users == 0 && (!best || rank(slot) < rank(*best))) best = &slot;
     if (!best) return fail(Fault::refused, "every slot of device '{}' is in use", device);
     auto fd = kept->device->for_job({overlay, directory});
     if (!fd) return fail(fd.error());
-    best->used = true;
+    best->users = 1;
     best->last_used = ++uses_;
-    if (kept->device->keeps_overlays() && !overlay.empty() && best->state.overlay != overlay) {
-        best->state = {loading, overlay, name, {}};
-    } else if (!overlay.empty()) {
-        best->state.name = name;
-    }
+    expect(*kept, *best, overlay, name);
     changed();
     return Seat{kept->info.kind, static_cast<std::uint32_t>(best - kept->slots.data()), std::move(*fd)};
+}
+
+// The slot is about to hold it.
+void DeviceKeeper::expect(Kept& kept, Slot& slot, const std::string& overlay, const std::string& name) {
+    if (overlay.empty()) return;
+    if (kept.device->keeps_overlays() && slot.state.overlay != overlay)
+        slot.state = {loading, overlay, name, {}};
+    else
+        slot.state.name = name;
+}
+
+Result<DeviceKeeper::Seat> DeviceKeeper::seat_too(const std::string& device, std::uint32_t number, const std::string& overlay,
+                                                  const std::filesystem::path& directory) {
+    auto* const kept = find(device);
+    if (!kept || number >= kept->slots.size() || kept->slots[number].users == 0)
+        return fail(Fault::not_found, "nobody has slot {} of device '{}', so it cannot be shared", number, device);
+    auto fd = kept->device->for_job({overlay, directory});
+    if (!fd) return fail(fd.error());
+    ++kept->slots[number].users;
+    return Seat{kept->info.kind, number, std::move(*fd)};
+}
+
+void DeviceKeeper::turn(const std::string& device, std::uint32_t number, const std::string& overlay, const std::string& name) {
+    auto* const kept = find(device);
+    if (!kept || number >= kept->slots.size()) return;
+    expect(*kept, kept->slots[number], overlay, name);
+    changed();
 }
 
 // What the job left behind is what the device says, for it may have been killed in the middle of anything.
@@ -112,7 +135,7 @@ void DeviceKeeper::leave(const std::string& device, std::uint32_t number) {
     auto* const kept = find(device);
     if (!kept || number >= kept->slots.size()) return;
     auto& slot = kept->slots[number];
-    slot.used = false;
+    if (slot.users > 0 && --slot.users > 0) return;
     if (kept->device->keeps_overlays()) {
         const auto holds = kept->device->holds(number);
         if (holds.empty()) {

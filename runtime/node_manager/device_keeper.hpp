@@ -43,6 +43,11 @@ class DeviceKeeper {
     // least lately. `directory`: where its package is. Errors: not_found (no such device), refused (every slot is used), io.
     Result<Seat> seat(const std::string& device, const std::string& overlay, const std::string& name,
                       const std::filesystem::path& directory = {});
+    // The same slot for one job more, which takes turns there with those that have it. Errors: as seat().
+    Result<Seat> seat_too(const std::string& device, std::uint32_t slot, const std::string& overlay,
+                          const std::filesystem::path& directory = {});
+    // Whose turn it is: what the slot's next words are about.
+    void turn(const std::string& device, std::uint32_t slot, const std::string& overlay, const std::string& name);
     void leave(const std::string& device, std::uint32_t slot);  // the job is reaped
 
     // What a job says of its device, and how it fared with it.
@@ -60,7 +65,7 @@ class DeviceKeeper {
   private:
     struct Slot {
         wire::SlotState state;
-        bool used = false;
+        int users = 0;  // several where they take turns
         std::uint64_t last_used = 0;
     };
     struct Kept {
@@ -71,6 +76,7 @@ class DeviceKeeper {
         std::string broken;  // why it is out of placement
     };
     Kept* find(const std::string& device);
+    static void expect(Kept& kept, Slot& slot, const std::string& overlay, const std::string& name);
     void count_failure(Kept& kept, const std::string& why);
     void changed() const;
 

@@ -19,6 +19,7 @@ struct Seat {
     int left;  // slots that this run has not taken yet
     bool avoided;
     int jobs_on_board = 0;  // of this run, on all devices of the board
+    std::vector<int> sharers = {};  // where jobs share slots: how many have each of those that this run takes
 };
 
 std::vector<Seat> seats_of(const std::vector<BoardView>& boards, const std::set<PeerId>& avoid) {
@@ -214,14 +215,37 @@ class Search {
                 take(*candidates.front(), 1);
                 taken_.push_back(candidates.front());
             }
-        Placement placement;
+        return placement({});
+    }
+
+    Result<Placement> run_in_turns() {
+        std::vector<Job> sharing;
+        for (const auto& job : jobs_)
+            if (may_share(job)) sharing.push_back(job);
+        std::erase_if(jobs_, [this](const Job& job) { return may_share(job); });
+        for (const auto& job : jobs_) {
+            const auto candidates = candidates_for(job);
+            if (candidates.empty()) return fail(too_few(app_, spec(job), seats_, boards_, fabrics_));
+            take(*candidates.front(), 1);
+            taken_.push_back(candidates.front());
+        }
+        for (auto& seat : seats_)
+            if (is_fabric(*seat.device)) seat.sharers.assign(static_cast<std::size_t>(std::max(seat.free > 0 ? seat.free : seat.left, 0)), 0);
+        std::vector<std::uint32_t> numbers(jobs_.size(), 0);
+        for (const auto& job : sharing) {
+            auto* seat = shared_seat(job);
+            if (!seat) return fail(too_few(app_, spec(job), seats_, boards_, fabrics_));
+            const auto slot = std::ranges::min_element(seat->sharers);
+            ++*slot;
+            jobs_.push_back(job);
+            taken_.push_back(seat);
+            numbers.push_back(static_cast<std::uint32_t>(slot - seat->sharers.begin()) + 1);
+        }
+        if (sharing.empty()) return fail(Fault::refused, "no position of app '{}' may be on an FPGA", app_.name);
+        // Who has a slot alone does not share it.
         for (std::size_t j = 0; j < jobs_.size(); ++j)
-            placement.jobs.push_back({jobs_[j].first, jobs_[j].second, taken_[j]->board->member.peer,
-                                      taken_[j]->device->id});
-        std::ranges::sort(placement.jobs, {}, [](const PlacedJob& job) {
-            return std::pair{job.position, job.replica};
-        });
-        return placement;
+            if (numbers[j] > 0 && taken_[j]->sharers[numbers[j] - 1] == 1) numbers[j] = 0;
+        return placement(numbers);
     }
 
   private:
@@ -229,6 +253,40 @@ class Search {
     static constexpr int most_tries = 20'000;             // then boards that should be apart are taken
 
     const wire::PositionSpec& spec(const Job& job) const { return app_.positions[job.first]; }
+
+    Placement placement(const std::vector<std::uint32_t>& shared) const {
+        Placement placement;
+        for (std::size_t j = 0; j < jobs_.size(); ++j)
+            placement.jobs.push_back({jobs_[j].first, jobs_[j].second, taken_[j]->board->member.peer,
+                                      taken_[j]->device->id, shared.empty() ? 0 : shared[j]});
+        std::ranges::sort(placement.jobs, {}, [](const PlacedJob& job) {
+            return std::pair{job.position, job.replica};
+        });
+        return placement;
+    }
+
+    // An overlay that some FPGA takes. A CPU computes beside others without turns.
+    bool may_share(const Job& job) const {
+        return !spec(job).overlay_of(job.second).empty() && std::ranges::any_of(seats_, [&](const Seat& seat) {
+            return is_fabric(*seat.device) && could_fit(seat, spec(job), fabrics_);
+        });
+    }
+
+    // Where the job and those that have been placed are the fewest at a slot.
+    Seat* shared_seat(const Job& job) {
+        const auto& overlay = spec(job).overlay_of(job.second);
+        std::vector<Seat*> candidates;
+        for (auto& seat : seats_)
+            if (!seat.sharers.empty() && could_fit(seat, spec(job), fabrics_) && !misgivings_.is_unfit(overlay, *seat.device))
+                candidates.push_back(&seat);
+        std::ranges::stable_sort(candidates, {}, [&](const Seat* seat) {
+            return std::tuple{seat->avoided, seat->free <= 0, *std::ranges::min_element(seat->sharers), !has_loaded(*seat, overlay),
+                              !holds(*seat->board, overlay), job.first == 0 && seat->board->member.peer != near_, seat->board_order};
+        });
+        const auto apart = std::ranges::find_if(candidates, [&](const Seat* seat) { return !meets_apart(job, *seat); });
+        if (apart != candidates.end()) return *apart;
+        return candidates.empty() ? nullptr : candidates.front();
+    }
 
     std::vector<Seat*> candidates_for(const Job& job) {
         std::vector<Seat*> candidates;
@@ -293,9 +351,18 @@ class Search {
 
 std::map<PeerId, std::vector<wire::SlotRequest>> Placement::by_board() const {
     std::map<PeerId, std::vector<wire::SlotRequest>> boards;
+    std::set<SharedSlot> asked;
     for (const auto& job : jobs)
-        boards[job.board].push_back({job.position, job.replica, job.device});
+        if (job.shared == 0 || asked.emplace(job.board, job.device, job.shared).second)
+            boards[job.board].push_back({job.position, job.replica, job.device});
     return boards;
+}
+
+std::size_t Placement::shared_slots() const {
+    std::set<SharedSlot> slots;
+    for (const auto& job : jobs)
+        if (job.shared > 0) slots.emplace(job.board, job.device, job.shared);
+    return slots.size();
 }
 
 bool Misgivings::is_unfit(const std::string& overlay, const wire::DeviceState& device) const {
@@ -315,6 +382,11 @@ bool Misgivings::are_apart(const PeerId& one, const PeerId& other) const {
 Result<Placement> place_jobs(const wire::AppSpec& app, const std::vector<BoardView>& boards,
                              const PeerId& near, const Misgivings& misgivings) {
     return Search(app, boards, near, misgivings).run();
+}
+
+Result<Placement> place_in_turns(const wire::AppSpec& app, const std::vector<BoardView>& boards, const PeerId& near,
+                                 const Misgivings& misgivings) {
+    return Search(app, boards, near, misgivings).run_in_turns();
 }
 
 }  // namespace fard

@@ -3,10 +3,13 @@
 
 #include <map>
 #include <set>
+#include <string>
+#include <tuple>
 #include <utility>
 #include <vector>
 
 #include "base/result.hpp"
+#include "planner/schedule.hpp"
 #include "runtime/node_manager/directory.hpp"
 
 namespace fard {
@@ -21,12 +24,21 @@ struct PlacedJob {
     std::uint32_t replica = 0;
     PeerId board;
     std::string device;  // its id on that board
+    std::uint32_t shared = 0;  // 0: it has a slot to itself; else the number of one that it shares with all jobs of that number there
     friend bool operator==(const PlacedJob&, const PlacedJob&) = default;
 };
 
+// A slot that several jobs share: board, device, PlacedJob::shared.
+using SharedSlot = std::tuple<PeerId, std::string, std::uint32_t>;
+
 struct Placement {
     std::vector<PlacedJob> jobs;  // by position, then replica
-    std::map<PeerId, std::vector<wire::SlotRequest>> by_board() const;
+    // Where it follows a schedule: the order of positions at each shared slot, and for how many chunks each position has room. Without
+    // one the order is that of the positions.
+    std::map<SharedSlot, std::vector<std::uint32_t>> orders = {};
+    std::vector<std::uint64_t> rooms = {};
+    std::map<PeerId, std::vector<wire::SlotRequest>> by_board() const;  // a shared slot is asked for once
+    std::size_t shared_slots() const;
 };
 
 // What a run has met with so far. The first two are kept to if the boards that are there allow it.
@@ -54,5 +66,17 @@ struct Misgivings {
 // are there and how many the run needs; not_found, if no board has a program.
 Result<Placement> place_jobs(const wire::AppSpec& app, const std::vector<BoardView>& boards,
                              const PeerId& near, const Misgivings& misgivings);
+
+// The same for more jobs than there are slots: those that may be on an FPGA share the slots of all FPGAs as evenly as there is, in the
+// order of their positions, so that neighbours are on different boards and work at the same time as far as they can. All
+// others have slots of their own. Boards that should be apart are, where that does not matter. Errors: as place_jobs; refused, if no job
+// may be on an FPGA.
+Result<Placement> place_in_turns(const wire::AppSpec& app, const std::vector<BoardView>& boards, const PeerId& near,
+                                 const Misgivings& misgivings);
+
+// Where a schedule has them: boards by their names, slots counted over a board's FPGAs. Errors: refused, with what is not as the
+// schedule takes it to be (a board that is not there, or has met with a failure; a slot that it does not have).
+Result<Placement> place_by_schedule(const planner::Schedule& schedule, const wire::AppSpec& app, const std::vector<BoardView>& boards,
+                                    const Misgivings& misgivings);
 
 }  // namespace fard

@@ -131,9 +131,13 @@ void Run::place() {
     tell();
 }
 
-// Boards that are away for a moment come back, so too few slots end the run only if they stay too few.
+// Boards that are away for a moment come back, so where slots are lost jobs share the ones that are left, or the run ends, only if they
+// stay too few.
 bool Run::place_now() {
-    const auto placed = plan_.place();
+    const auto now = around_.loop.now();
+    const bool first = epoch_.attempt == 0 && epoch_.wiring == 0;
+    const bool waited = placeless_since_ && now - *placeless_since_ >= places_grace;
+    const auto placed = plan_.place(first || waited || plan_.shared_before() || !plan_.ruled_out().empty());
     if (placed) {
         placeless_since_.reset();
         return true;
@@ -143,9 +147,8 @@ bool Run::place_now() {
         end(Phase::failed, {Fault::refused, fmt::format("no board of the cluster can take it: {}", why)});
         return false;
     }
-    const auto now = around_.loop.now();
     if (!placeless_since_) placeless_since_ = now;
-    if (now - *placeless_since_ >= places_grace) {
+    if (waited) {
         end(Phase::failed, placed.error());
         return false;
     }
@@ -191,9 +194,13 @@ void Run::spawn() {
     phase_ = Phase::placed;
     waiting_for_.clear();
     note(LogLevel::info, "placed: {}", plan_.places_text());
+    if (!plan_.why_not_scheduled().empty()) note(LogLevel::warning, "not as its schedule says: {}", plan_.why_not_scheduled());
+    if (plan_.shared_slots() > 0)
+        note(LogLevel::info, "{} slots are shared, in turns of {} chunks{}", plan_.shared_slots(), plan_.batch(),
+             plan_.app().batch > plan_.batch() ? fmt::format("; the window holds no {}", plan_.app().batch) : "");
     tell();
     wiring_.begin();
-    ask_boards([this](const PeerId& board) { return wire::Body(plan_.spawn_on(board, epoch_)); }, spawn_deadline,
+    ask_boards([this](const PeerId& board) { return wire::Body(plan_.spawn_on(board, epoch_, chunks_left())); }, spawn_deadline,
                "starting jobs",
                [this](const PeerId& board, const wire::Body& body) { return wiring_.take(board, body); },
                [this] { wire_up(); });
@@ -224,7 +231,7 @@ void Run::unwire() {
 void Run::wire_up() {
     phase_ = Phase::wired;
     ends_open_ = jobs_linked_ = false;
-    watch_.begin(around_.loop.now());
+    watch_.begin(around_.loop.now(), turn_patience());
     if (auto made = make_ends(); !made) return end(Phase::failed, made.error());
     auto sinks = ends_->bind_sinks(epoch_, wiring_.keys_of(plan_.last_position()));
     if (!sinks) return broke("no place for the results at the coordinator: " + sinks.error().message);
@@ -247,12 +254,17 @@ std::string Run::of_attempt() const {
     return attempt > 0 ? fmt::format(" of attempt {}", attempt) : "";
 }
 
+// A chunk may wait until a job that has nothing to do gives way, and then until another one does.
+Duration Run::turn_patience() const {
+    return plan_.shared_slots() > 0 ? 2 * std::chrono::milliseconds(plan_.app().turn_wait_ms) : Duration();
+}
+
 void Run::check_wired() {
     if (over() || phase_ != Phase::wired || !jobs_linked_ || !ends_open_) return;
     phase_ = Phase::running;
     note(LogLevel::info, "wired and running, {} of {} results{} so far", ledger_.results(), plan_.submit().chunks,
          of_attempt());
-    watch_.begin(around_.loop.now());
+    watch_.begin(around_.loop.now(), turn_patience());
     tell();
     ends_->start();
     if (!finish_replies_.empty()) drain();
@@ -510,8 +522,12 @@ wire::RunState Run::state() const {
         state.reason = waiting_for_;
     }
     if (phase_ == Phase::done) state.jobs = reports_;
-    for (const auto& report : reports_)
+    for (const auto& report : reports_) {
         state.reloads += report.stats.reloads;
+        state.turns += report.stats.turns;
+    }
+    state.shared = plan_.shared_slots();
+    if (state.shared > 0) state.batch = plan_.batch();
     state.chunks = plan_.submit().chunks;
     state.owner = plan_.submit().owner;
     state.age_ms = static_cast<std::uint64_t>(

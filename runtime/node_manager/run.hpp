@@ -12,6 +12,7 @@
 // higher attempt, or this process slept); the client goes on with the next attempt elsewhere.
 #pragma once
 
+#include <algorithm>
 #include <functional>
 #include <map>
 #include <memory>
@@ -90,6 +91,7 @@ class Run {
     Result<> make_ends();
     void unwire();
     void wire_up();
+    Duration turn_patience() const;
     void check_wired();
     std::string of_attempt() const;
     void drain();
@@ -107,6 +109,7 @@ class Run {
     std::string where_unopened(const RunWatch::Standstill& standstill) const;
     PeerId board_of(const std::optional<RunWatch::Job>& job) const;
     const PeerId& self() const { return admitted_.members.front().peer; }
+    std::uint64_t chunks_left() const { return plan_.submit().chunks - std::min(plan_.submit().chunks, ledger_.results()); }
     bool complete() const;  // every chunk of this attempt has its result: a loss costs nothing any more
     void later(std::function<void()> callback);
     void on_board_fault(const PeerId& board, const Error& error, const std::string& step);

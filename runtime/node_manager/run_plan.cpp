@@ -30,6 +30,24 @@ Result<> check_parts(const wire::PositionSpec& position) {
 
 }  // namespace
 
+namespace {
+
+Result<> check_schedule(const wire::AppSpec& app) {
+    if (app.schedule.empty()) return {};
+    const auto schedule = planner::parse_schedule(app.schedule);
+    if (!schedule) return fail(schedule.error());
+    if (schedule->positions.size() != app.positions.size())
+        return fail(Fault::invalid_input, "the schedule is for {} positions, app '{}' has {}", schedule->positions.size(), app.name,
+                    app.positions.size());
+    for (std::size_t p = 0; p < app.positions.size(); ++p)
+        if (schedule->positions[p].seats.size() != app.positions[p].jobs())
+            return fail(Fault::invalid_input, "the schedule has {} seats for position '{}', which has {} jobs",
+                        schedule->positions[p].seats.size(), app.positions[p].name, app.positions[p].jobs());
+    return {};
+}
+
+}  // namespace
+
 Result<> RunPlan::check(const wire::Submit& submit) {
     const auto& app = submit.app;
     if (submit.run.empty() || app.positions.empty())
@@ -47,11 +65,14 @@ Result<> RunPlan::check(const wire::Submit& submit) {
             return fail(Fault::invalid_input, "position '{}' sends {} bytes a chunk, position '{}' takes {}",
                         app.positions[p].name, wire_bytes(app.positions[p].outputs),
                         app.positions[p + 1].name, wire_bytes(app.positions[p + 1].inputs));
-    return {};
+    return check_schedule(app);
 }
 
 RunPlan::RunPlan(wire::Submit submit, const Directory& directory, const HasPackage& has_package)
-    : submit_(std::move(submit)), directory_(directory), has_package_(has_package) {}
+    : submit_(std::move(submit)), directory_(directory), has_package_(has_package) {
+    if (app().schedule.empty()) return;
+    if (auto schedule = planner::parse_schedule(app().schedule)) schedule_ = std::move(*schedule);
+}
 
 std::uint64_t RunPlan::chunk_bytes() const {
     return std::max(wire_bytes(app().positions.front().inputs), wire_bytes(app().positions.back().outputs));
@@ -67,12 +88,22 @@ std::uint64_t RunPlan::memory() const {
 Result<> RunPlan::fits() const {
     const auto boards = directory_.boards();
     const auto placement = place_jobs(app(), boards, boards.front().member.peer, {});
-    return placement ? Result<>() : fail(placement.error());
+    if (placement || place_in_turns(app(), boards, boards.front().member.peer, {})) return {};
+    return fail(placement.error());
 }
 
-Result<> RunPlan::place() {
-    const auto boards = directory_.boards();
-    auto placement = place_jobs(app(), boards, boards.front().member.peer, misgivings_);
+// As the schedule says; else a slot for each; else in turns.
+Result<> RunPlan::place(bool turns) {
+    why_not_scheduled_.clear();
+    if (schedule_) {
+        auto scheduled = place_by_schedule(*schedule_, app(), directory_.boards(), misgivings_);
+        if (scheduled) {
+            placement_ = std::move(*scheduled);
+            return {};
+        }
+        why_not_scheduled_ = scheduled.error().message;
+    }
+    auto placement = place_all(turns || app().batch > 0);
     if (!placement) return fail(placement.error());
     placement_ = std::move(*placement);
     return {};
@@ -98,6 +129,51 @@ std::string RunPlan::ruled_out() const {
     for (const auto& one : misgivings_.unfit)
         text += (text.empty() ? "" : "; ") + one.why;
     return text;
+}
+
+Result<Placement> RunPlan::place_all(bool turns) const {
+    const auto boards = directory_.boards();
+    const auto& near = boards.front().member.peer;
+    auto placement = place_jobs(app(), boards, near, misgivings_);
+    if (placement || !turns) return placement;
+    auto shared = place_in_turns(app(), with_own_slots_free(), near, misgivings_);
+    return shared ? std::move(shared) : std::move(placement);
+}
+
+void RunPlan::forget_places() {
+    if (!placement_.jobs.empty()) before_ = std::move(placement_);
+    placement_ = {};
+}
+
+// The boards that the run had give their slots to it again first, although they still say that it has them.
+std::vector<BoardView> RunPlan::with_own_slots_free() const {
+    auto boards = directory_.boards();
+    const auto own = before_.by_board();
+    for (auto& board : boards) {
+        const auto had = own.find(board.member.peer);
+        if (had == own.end()) continue;
+        auto& free = board.state.slots_free;
+        free.resize(board.state.devices.size(), 0);
+        for (const auto& slot : had->second)
+            for (std::size_t d = 0; d < free.size(); ++d)
+                if (const auto& device = board.state.devices[d]; device.id == slot.device) free[d] = std::min(free[d] + 1, device.slots);
+    }
+    return boards;
+}
+
+// ---- turns
+
+std::uint64_t RunPlan::window() const {
+    return std::max<std::uint64_t>(1, app().window_bytes / std::max<std::uint64_t>(1, chunk_bytes()));
+}
+
+std::uint64_t RunPlan::batch() const {
+    if (app().batch > 0) return std::min(app().batch, window());
+    return submit_.chunks <= window() ? std::max<std::uint64_t>(1, submit_.chunks) : std::max<std::uint64_t>(1, window() / 2);
+}
+
+bool RunPlan::takes_turns(std::uint32_t position) const {
+    return std::ranges::any_of(jobs(), [&](const PlacedJob& job) { return job.position == position && job.shared > 0; });
 }
 
 std::vector<std::uint32_t> RunPlan::positions_on(const PeerId& board) const {
@@ -204,17 +280,45 @@ wire::JobSpec RunPlan::job_spec(const PlacedJob& job) const {
     }
     if (job.position > 0) spec.joins = positions[job.position - 1].parts;
     spec.to_each = job.position < last_position() && !positions[job.position + 1].parts.empty();
+    spec.turns = job.shared > 0;
+    // Room for the batch that is computed and the one that comes in meanwhile; the window lets no more be under way.
+    if (takes_turns(job.position)) spec.room = std::min(2 * batch(), window());
+    if (takes_turns(job.position) && !placement_.rooms.empty()) spec.room = std::clamp(placement_.rooms[job.position], batch(), window());
+    if (spec.turns && job.position < last_position() && takes_turns(job.position + 1)) spec.reserves = batch();
     return spec;
 }
 
-wire::Spawn RunPlan::spawn_on(const PeerId& board, Epoch epoch) const {
+namespace {
+
+// Jobs in an order of positions.
+std::vector<std::uint32_t> in_order(const std::vector<std::uint32_t>& positions, const std::vector<std::uint32_t>& jobs,
+                                    const std::vector<wire::JobSpec>& specs) {
+    std::vector<std::uint32_t> order;
+    for (const auto position : positions)
+        for (const auto job : jobs)
+            if (specs[job].position == position) order.push_back(job);
+    return order;
+}
+
+}  // namespace
+
+wire::Spawn RunPlan::spawn_on(const PeerId& board, Epoch epoch, std::uint64_t chunks) const {
     wire::Spawn spawn{submit_.run, epoch, app().name, app().chunk_timeout_ms, app().link_bytes, {}, {}};
+    spawn.batch = batch();
+    spawn.chunks = chunks;
+    spawn.turn_wait_ms = app().turn_wait_ms;
+    std::map<std::pair<std::string, std::uint32_t>, std::vector<std::uint32_t>> sharers;  // places in SPAWN, by slot
     std::set<Address> sources;
     for (const auto& job : jobs()) {
         if (job.board != board) continue;
+        if (job.shared > 0) sharers[{job.device, job.shared}].push_back(static_cast<std::uint32_t>(spawn.jobs.size()));
         spawn.jobs.push_back(job_spec(job));
         for (const auto& door : package_ways(board, spawn.jobs.back().spec.overlay))
             if (sources.insert(door).second) spawn.sources.push_back(door);
+    }
+    for (auto& [slot, jobs_there] : sharers) {
+        const auto order = placement_.orders.find({board, slot.first, slot.second});
+        spawn.turns.push_back({order == placement_.orders.end() ? std::move(jobs_there) : in_order(order->second, jobs_there, spawn.jobs)});
     }
     return spawn;
 }

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -33,10 +34,18 @@ class RunPlan {
     // and from the last position.
     std::uint64_t memory() const;
 
-    // Errors: those of place_jobs.
-    Result<> fits() const;  // on the boards that are there, whatever it has met with
-    Result<> place();       // takes new places
-    void forget_places() { placement_ = {}; }
+    // Errors: those of place_jobs. `turns`: where there are fewer slots than jobs, jobs may share FPGAs and take turns; else only where the
+    // app says how many chunks a turn has.
+    Result<> fits() const;  // on the boards that are there, in turns if need be, whatever it has met with
+    Result<> place(bool turns);  // takes new places
+    void forget_places();
+    // Why the places are not those of the app's schedule; "": they are, or it has none.
+    const std::string& why_not_scheduled() const { return why_not_scheduled_; }
+    std::size_t shared_slots() const { return placement_.shared_slots(); }
+    bool shared_before() const { return before_.shared_slots() > 0; }  // the places that it had before a loss were shared
+    // Chunks of a turn: as the app says, or as many as there are, but no more than the window holds. Of more chunks than that, half as
+    // many where the app does not say: then the next ones come in while a batch is computed.
+    std::uint64_t batch() const;
     Misgivings& misgivings() { return misgivings_; }
     // The FPGA of this job refused its overlay, as any other like it would. False: it is on no FPGA.
     bool rule_out(std::uint32_t position, std::uint32_t replica, const std::string& why);
@@ -59,15 +68,22 @@ class RunPlan {
     std::vector<Address> package_ways(const PeerId& for_board, const std::string& package) const;
 
     wire::JobSpec job_spec(const PlacedJob& job) const;
-    wire::Spawn spawn_on(const PeerId& board, Epoch epoch) const;
+    // `chunks`: that this wiring carries.
+    wire::Spawn spawn_on(const PeerId& board, Epoch epoch, std::uint64_t chunks) const;
 
   private:
     std::vector<Address> package_sources(const std::string& package) const;
+    std::uint64_t window() const;  // in chunks
+    bool takes_turns(std::uint32_t position) const;
+    std::vector<BoardView> with_own_slots_free() const;
+    Result<Placement> place_all(bool turns) const;
 
     const wire::Submit submit_;
     const Directory& directory_;
     const HasPackage& has_package_;
-    Placement placement_;
+    std::optional<planner::Schedule> schedule_;  // that the app came with
+    Placement placement_, before_;  // now, and before the loss
+    std::string why_not_scheduled_;
     Misgivings misgivings_;
     std::vector<wire::Member> named_;  // also boards that have gone since
 };

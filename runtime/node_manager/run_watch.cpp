@@ -27,7 +27,8 @@ RunWatch::RunWatch(const wire::AppSpec& app) : app_(app) {
     longest_transfer_ = std::chrono::milliseconds(std::min<std::uint64_t>(largest * 1000 / slow_wire, 3'600'000));
 }
 
-void RunWatch::begin(TimePoint now) {
+void RunWatch::begin(TimePoint now, Duration turns) {
+    turns_ = turns;
     jobs_.clear();
     loaded_.reset();
     counted_.clear();
@@ -114,7 +115,7 @@ std::optional<RunWatch::Standstill> RunWatch::check_flow(TimePoint now, const En
         moved_ = now;
         return std::nullopt;
     }
-    if (now - moved_ <= moves_within + longest_transfer_) return std::nullopt;
+    if (now - moved_ <= moves_within + longest_transfer_ + turns_) return std::nullopt;
     // What is before it has no place left to hand on, what is behind it has nothing: the last one that owes a chunk.
     auto position = static_cast<std::uint32_t>(app_.positions.size());
     while (position > 0 && counted_[position] <= counted_[position + 1])
@@ -126,7 +127,7 @@ RunWatch::Standstill RunWatch::at(std::uint32_t position) const {
     const auto last = static_cast<std::uint32_t>(app_.positions.size());
     Standstill standstill;
     standstill.position = std::min(position, last - 1);
-    const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(moves_within + longest_transfer_).count();
+    const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(moves_within + longest_transfer_ + turns_).count();
     standstill.what =
         position == last
             ? fmt::format("nothing came from {} to the coordinator for {} s", called(last - 1), seconds)

@@ -40,7 +40,8 @@ class RunWatch {
 
     explicit RunWatch(const wire::AppSpec& app);
 
-    void begin(TimePoint now);  // a new wiring: nothing is known of its jobs
+    // A new wiring: nothing is known of its jobs. `turns`: so long may jobs that share slots wait for others to give way.
+    void begin(TimePoint now, Duration turns = {});
     void heard(const std::vector<wire::JobProgress>& jobs);
 
     // While links are being opened, and while chunks flow. Called a few times a second.
@@ -56,7 +57,7 @@ class RunWatch {
 
     const wire::AppSpec& app_;
     std::size_t jobs_wanted_ = 0;
-    Duration longest_transfer_{};
+    Duration longest_transfer_{}, turns_{};
     std::map<Job, wire::JobProgress> jobs_;
     TimePoint began_, moved_;
     std::optional<TimePoint> loaded_;     // every device is

@@ -66,6 +66,11 @@ Result<bool> Inlet::join(Chunk& chunk) {
     return true;
 }
 
+void Inlet::reserve(std::uint64_t chunks) {
+    for (auto& link : links_)
+        link.reserve(chunks);
+}
+
 void Inlet::taken(bool waited_for) {
     ++taken_;
     if (links_.size() == 1) return links_.front().taken(waited_for);

@@ -39,6 +39,7 @@ class Inlet {
     // The same, but waits for it, or until a signal interrupts the wait. Only with one link.
     Result<bool> await(Chunk& chunk);
 
+    void reserve(std::uint64_t chunks);  // on each link; see LinkReceiver::reserve
     // Of the chunks that came, the next one was handed on or kept: counts towards the credits. `waited_for`: see
     // LinkReceiver::taken; only with one link.
     void taken(bool waited_for = false);

@@ -118,10 +118,14 @@ struct AppSpec {  // an app as node managers see it: no model, no files, only wh
     std::uint64_t chunk_timeout_ms = 60'000;  // a job that holds one chunk longer is killed and counts as lost
     std::uint64_t window_bytes = 8 * mib;     // admission window: input bytes without an acknowledged result
     std::uint64_t link_bytes = 4 * mib;       // byte budget of each link between two jobs
+    std::uint64_t batch = 0;                  // chunks of a turn, where positions share slots; 0: as the window allows
+    std::uint64_t turn_wait_ms = 500;         // a turn for which nothing comes for so long gives way to one with chunks
+    std::string schedule;                     // of `fard plan`: who sits where, and the order of turns; "": as is best without
     static constexpr auto fields =
         std::tuple{field("name", &AppSpec::name), field("positions", &AppSpec::positions),
                    field("chunk_timeout_ms", &AppSpec::chunk_timeout_ms), field("window_bytes", &AppSpec::window_bytes),
-                   field("link_bytes", &AppSpec::link_bytes)};
+                   field("link_bytes", &AppSpec::link_bytes), field("batch", &AppSpec::batch),
+                   field("turn_wait_ms", &AppSpec::turn_wait_ms), field("schedule", &AppSpec::schedule)};
     friend bool operator==(const AppSpec&, const AppSpec&) = default;
 };
 
@@ -155,12 +159,22 @@ struct JobSpec {  // what a board needs to spawn one job
     PositionSpec spec;            // of a part: with its own overlay and outputs
     std::vector<PartSpec> joins;  // the parts of the position before, by sender: of each chunk they send their channels
     bool to_each = false;         // the position after has parts: every receiver gets every chunk
+    bool turns = false;           // it shares its slot: it loads and computes in its turns only
+    std::uint64_t room = 0;       // chunks that may be on their way to it, wait or be computed there; 0: what its links hold
+    std::uint64_t reserves = 0;   // results that the jobs behind it must have room for before a turn computes; 0: any
     static constexpr auto fields = std::tuple{
         field("position", &JobSpec::position), field("replica", &JobSpec::replica),
         field("positions", &JobSpec::positions), field("senders", &JobSpec::senders),
         field("receivers", &JobSpec::receivers), field("device", &JobSpec::device), field("spec", &JobSpec::spec),
-        field("joins", &JobSpec::joins), field("to_each", &JobSpec::to_each)};
+        field("joins", &JobSpec::joins), field("to_each", &JobSpec::to_each), field("turns", &JobSpec::turns),
+        field("room", &JobSpec::room), field("reserves", &JobSpec::reserves)};
     friend bool operator==(const JobSpec&, const JobSpec&) = default;
+};
+
+struct SlotTurns {  // the order of turns at a slot that jobs share, again and again
+    std::vector<std::uint32_t> order;  // jobs, by their place in SPAWN
+    static constexpr auto fields = std::tuple{field("order", &SlotTurns::order)};
+    friend bool operator==(const SlotTurns&, const SlotTurns&) = default;
 };
 
 struct JobStats {  // totals of one job since it started; times in nanoseconds
@@ -171,11 +185,12 @@ struct JobStats {  // totals of one job since it started; times in nanoseconds
     std::uint64_t bytes_out = 0;
     std::uint64_t late = 0;        // chunks delivered late by an emulated device
     std::uint64_t reloads = 0;     // overlays that the device had to load because it did not hold them
+    std::uint64_t turns = 0;       // that it had at a slot that it shares
     static constexpr auto fields =
         std::tuple{field("chunks", &JobStats::chunks), field("load_ns", &JobStats::load_ns),
                    field("compute_ns", &JobStats::compute_ns), field("wait_ns", &JobStats::wait_ns),
                    field("bytes_out", &JobStats::bytes_out), field("late", &JobStats::late),
-                   field("reloads", &JobStats::reloads)};
+                   field("reloads", &JobStats::reloads), field("turns", &JobStats::turns)};
     friend bool operator==(const JobStats&, const JobStats&) = default;
 };
 

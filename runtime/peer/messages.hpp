@@ -21,6 +21,6 @@ using Table = std::tuple<Done, Refused, Hello, Welcome, Leave, Ping, Pong, Beaco
                          Reserve, Reserved, Grant, Wounded, Commit, Renew, Release, Spawn, Spawned, Wire, Drain,
                          Drained, JobLost, Fetch, Piece, Holds, Held, Gather, Gathered, Submit, Admitted, RunState, Offer, ClientAlive, Cancel,
                          Finish, Query, Status, Shutdown, Mend, Logs, LogLines, Check, Checked, Fill, Filled, Probe, Probed,
-                         JobConfig, JobUp, JobConnect, JobLinked, JobFailed, JobDrain, JobDrained, JobDevice, LinkOpen, Credit>;
+                         JobConfig, JobUp, JobConnect, JobLinked, JobFailed, JobDrain, JobDrained, JobDevice, JobTurn, JobReady, LinkOpen, Credit>;
 
 }  // namespace fard::wire

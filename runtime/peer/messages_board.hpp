@@ -114,10 +114,15 @@ struct Spawn {  // under a firm lease of the same epoch; answered by SPAWNED or 
     std::uint64_t link_bytes = 0;
     std::vector<JobSpec> jobs;
     std::vector<Address> sources;  // front doors that hold the packages, best first
+    std::vector<SlotTurns> turns;  // of the slots that several of its jobs share
+    std::uint64_t batch = 0;       // chunks of a turn
+    std::uint64_t chunks = 0;      // how many this wiring carries
+    std::uint64_t turn_wait_ms = 0;  // as AppSpec has it
     static constexpr auto fields = std::tuple{
         field("run", &Spawn::run), field("epoch", &Spawn::epoch), field("app", &Spawn::app),
         field("chunk_timeout_ms", &Spawn::chunk_timeout_ms), field("link_bytes", &Spawn::link_bytes),
-        field("jobs", &Spawn::jobs), field("sources", &Spawn::sources)};
+        field("jobs", &Spawn::jobs), field("sources", &Spawn::sources), field("turns", &Spawn::turns),
+        field("batch", &Spawn::batch), field("chunks", &Spawn::chunks), field("turn_wait_ms", &Spawn::turn_wait_ms)};
     friend bool operator==(const Spawn&, const Spawn&) = default;
 };
 

@@ -79,6 +79,9 @@ struct RunState {  // node manager -> client, on change and each 500 ms; also th
     std::vector<LinkEndpoint> ends;
     std::vector<std::string> missing;  // packages that no board has (any more): the client offers them
     NetworkWay way;  // where boards are emulated: what the client's own port does, each way
+    std::uint64_t batch = 0;   // chunks of a turn, while positions share slots; 0: each has its own
+    std::uint64_t shared = 0;  // slots that are shared
+    std::uint64_t turns = 0;   // with phase done: that positions had
     static constexpr auto fields = std::tuple{
         field("run", &RunState::run), field("epoch", &RunState::epoch), field("phase", &RunState::phase),
         field("app", &RunState::app), field("admitted", &RunState::admitted), field("results", &RunState::results),
@@ -87,7 +90,7 @@ struct RunState {  // node manager -> client, on change and each 500 ms; also th
         field("jobs", &RunState::jobs), field("members", &RunState::members),
         field("chunks", &RunState::chunks), field("owner", &RunState::owner), field("age_ms", &RunState::age_ms),
         field("places", &RunState::places), field("ends", &RunState::ends), field("missing", &RunState::missing),
-        field("way", &RunState::way)};
+        field("way", &RunState::way), field("batch", &RunState::batch), field("shared", &RunState::shared), field("turns", &RunState::turns)};
     friend bool operator==(const RunState&, const RunState&) = default;
 };
 

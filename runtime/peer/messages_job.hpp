@@ -105,6 +105,31 @@ struct JobDevice {  // what has become of the job's device
     friend bool operator==(const JobDevice&, const JobDevice&) = default;
 };
 
+struct JobTurn {  // the job's slot is its own until it says that the turn is over
+    static constexpr std::uint16_t type = 88, version = 1;
+    static constexpr std::size_t cap = 1 * kib;
+    static constexpr const char* name = "JOB_TURN";
+    std::uint64_t number = 0;   // of the job's turns, from 1 on
+    std::uint64_t chunks = 0;   // then it is over; 0: the turn of that number ends when the device is empty
+    std::uint64_t wait_ms = 0;  // without a chunk for so long it stands idle, and says so
+    static constexpr auto fields = std::tuple{field("number", &JobTurn::number), field("chunks", &JobTurn::chunks),
+                                              field("wait_ms", &JobTurn::wait_ms)};
+    friend bool operator==(const JobTurn&, const JobTurn&) = default;
+};
+
+struct JobReady {  // what a job that takes turns could do, on change
+    static constexpr std::uint16_t type = 89, version = 1;
+    static constexpr std::size_t cap = 1 * kib;
+    static constexpr const char* name = "JOB_READY";
+    std::uint64_t over = 0;   // its last turn that is over; the device is let go
+    std::uint64_t chunks = 0; // computed in all its turns
+    bool ready = false;       // without a turn: chunks wait, and their results have room
+    bool idle = false;        // in its turn: it has had nothing to do for `wait_ms`
+    static constexpr auto fields = std::tuple{field("over", &JobReady::over), field("chunks", &JobReady::chunks),
+                                              field("ready", &JobReady::ready), field("idle", &JobReady::idle)};
+    friend bool operator==(const JobReady&, const JobReady&) = default;
+};
+
 // ---- data links ---------------------------------------------------------------------------------------------------
 
 struct LinkOpen {  // the first message on a link

@@ -1,6 +1,7 @@
 #include "runtime/peer/outlet.hpp"
 
 #include <algorithm>
+#include <limits>
 
 #include "runtime/peer/watch_each.hpp"
 
@@ -61,6 +62,17 @@ std::uint64_t Outlet::confirmed() const {
     return over(links_, to_, [](const LinkSender& link) { return link.confirmed(); });
 }
 
+// Which of several links a chunk goes to is chosen by its index, or it goes to all: then each must have the room.
+std::uint64_t Outlet::room() const {
+    std::uint64_t all = 0, least = std::numeric_limits<std::uint64_t>::max();
+    for (const auto& link : links_) {
+        const auto room = link.limit() - std::min(link.limit(), link.sent());
+        all += room;
+        least = std::min(least, room);
+    }
+    return to_ == To::any || links_.empty() ? all : least;
+}
+
 bool Outlet::has_room() const {
     if (to_ != To::each) return std::ranges::any_of(links_, &LinkSender::has_room);
     for (std::size_t i = 0; i < links_.size(); ++i)
@@ -88,6 +100,11 @@ void Outlet::waits_for(const std::function<void(int fd)>& wait) const {
     for (std::size_t i = 0; i < links_.size(); ++i)
         if (to_ != To::each || owed_.empty() || owed_[i])
             wait(to_ != To::each ? links_[i].credit_fd() : links_[i].blocked_fd());
+}
+
+void Outlet::waits_for_credit(const std::function<void(int fd)>& wait) const {
+    for (const auto& link : links_)
+        wait(link.credit_fd());
 }
 
 void Outlet::waits_for_opening(const std::function<void(int fd)>& wait) {

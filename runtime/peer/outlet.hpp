@@ -34,6 +34,7 @@ class Outlet {
     void poll_credit();               // takes the credits that have come; push does what it needs
     std::uint64_t sent() const;       // chunks that have left (with `each`: to everyone)
     std::uint64_t confirmed() const;  // of these, taken (with `each`: by everyone)
+    std::uint64_t room() const;       // how many may be pushed before the next credit, whoever gets them
     bool has_room() const;            // a link's window is not used up (with `each`: that of every link that lacks it)
     std::optional<std::size_t> lost();  // the number of a link whose connection broke
 
@@ -42,6 +43,7 @@ class Outlet {
 
     // Calls `wait` with each descriptor that is readable when trying again may help, after push() or open() said false.
     void waits_for(const std::function<void(int fd)>& wait) const;
+    void waits_for_credit(const std::function<void(int fd)>& wait) const;  // after poll_credit()
     void waits_for_opening(const std::function<void(int fd)>& wait);
 
     // `on_ready`: credits may have come, a connection came up, has place again, or broke.

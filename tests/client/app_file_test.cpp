@@ -33,6 +33,8 @@ scale = 0.5
 chunk_timeout = "1500 ms"
 window = "1 MiB"
 link = 4096
+batch = 16
+turn_wait = "200 ms"
 
 [[pipeline.position]]
 name = "first"
@@ -78,6 +80,8 @@ TEST_CASE("every key of an app file is read, and paths are relative to the file"
     CHECK(app->chunk_timeout == std::chrono::milliseconds(1500));
     CHECK(app->window_bytes == 1u << 20);
     CHECK(app->link_bytes == 4096);
+    CHECK(app->batch == 16);
+    CHECK(app->turn_wait == std::chrono::milliseconds(200));
     REQUIRE(app->positions.size() == 3);
     CHECK(app->positions[0].job == "first_stage");
     CHECK(app->positions[0].replicas == 2);
@@ -112,6 +116,8 @@ position = [{ name = "a", job = "copy" }]
     REQUIRE(app->input.tensors.size() == 1);
     CHECK(app->input.tensors[0].wire_bytes() == 64);
     CHECK(app->chunk_timeout == std::chrono::seconds(60));
+    CHECK(app->batch == 0);
+    CHECK(app->turn_wait == std::chrono::milliseconds(500));
 }
 
 TEST_CASE("an error names the place, the fault and the likely meaning") {

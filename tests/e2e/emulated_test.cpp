@@ -155,7 +155,7 @@ TEST_CASE("a wrong result is found where results are verified, and made again") 
 
 TEST_CASE("a device that fails three times in a row is out of placement until it is mended") {
     World world;
-    world.up(2, {"--profile", "zedboard", "--fault", "load-init@1*3"});
+    world.up(1, {"--profile", "zedboard", "--fault", "load-init@1*3"});
     const auto failed = world.fard({"submit", app("two_stage_bnn").string(), "--chunks", "2", "--json", "--timeout", "40"});
     CHECK(failed.exit_code == 1);
     const auto device = status(world)["boards"][0]["devices"][0];
@@ -177,4 +177,13 @@ TEST_CASE("a device that fails three times in a row is out of placement until it
     CHECK(world.fard({"mend", board}).out == "nothing on " + board + " was out of placement\n");
     CHECK(submit(world, app("two_stage_bnn"), 2, "mended").summary["chunks_out"] == 2);
     CHECK(nothing_leased(world));
+}
+
+TEST_CASE("a run whose device is taken out goes on in turns on the one that is left") {
+    World world;
+    world.up(2, {"--profile", "zedboard", "--fault", "load-init@1*3"});
+    const auto ran = submit(world, app("two_stage_bnn"), 4, "left");
+    CHECK(ran.results == uncut(world, source_root() / "apps/two_stage_bnn/cnv_w2a2.onnx", "left"));
+    CHECK(ran.summary["turns"] == 2);
+    CHECK(ran.summary["batch"] == 4);
 }

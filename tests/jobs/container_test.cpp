@@ -5,6 +5,7 @@
 #include <sys/wait.h>
 
 #include <cstdlib>
+#include <functional>
 #include <set>
 
 #include "overlays/emulated/board_memory.hpp"
@@ -38,13 +39,15 @@ LinkTerms terms_of(const wire::JobConfig& config, const std::vector<TensorDesc>&
 // One job with our own senders before it and receivers behind it.
 struct Bench {
     explicit Bench(const std::string& name, std::map<std::string, std::string> params = {},
-                   std::uint32_t senders = 1, std::uint32_t receivers = 1, const std::map<int, int>& descriptors = {})
+                   std::uint32_t senders = 1, std::uint32_t receivers = 1, const std::map<int, int>& descriptors = {},
+                   const std::function<void(wire::JobSpec&)>& change = {})
         : config(copy_config(1, 3, {bytes_tensor("x", 1000)}, "ipc", dir.path, link_bytes)),
           job(DrivenJob::start(program(name), descriptors).value()) {
         if (descriptors.contains(job_board_fd)) config.descriptors = job_has_board;
         config.spec.spec.params = std::move(params);
         config.spec.senders = senders;
         config.spec.receivers = receivers;
+        if (change) change(config.spec);
         terms = terms_of(config, config.spec.spec.inputs);
         REQUIRE(job.tell(config));
     }
@@ -350,4 +353,69 @@ TEST_CASE("a job whose configuration is of a version that it does not know says 
     CHECK(failed->fault == static_cast<int>(Fault::unsupported));
     CHECK(failed->reason == "control channel: JOB_CONFIG of version 9, newer than our 1");
     CHECK(WEXITSTATUS(job.wait()) == 3);
+}
+
+namespace {
+
+wire::JobReady hear_ready(Bench& bench, const std::function<bool(const wire::JobReady&)>& is) {
+    for (;;) {
+        const auto ready = bench.job.hear<wire::JobReady>();
+        REQUIRE_MESSAGE(ready, ready.error().message);
+        if (is(*ready)) return *ready;
+    }
+}
+
+}  // namespace
+
+TEST_CASE("a job that takes turns takes chunks in as far as it has room, and computes in its turns only") {
+    constexpr std::uint64_t room = 200;
+    Bench bench("copy", {}, 1, 1, {}, [](wire::JobSpec& spec) {
+        spec.turns = true;
+        spec.room = room;
+    });
+    bench.wire();
+    REQUIRE(bench.terms.lead() < 150);
+    for (std::uint64_t index = 0; index < 150; ++index)
+        bench.send(index);
+    hear_ready(bench, [](const auto& ready) { return ready.ready && ready.over == 0; });
+    CHECK_FALSE(bench.in[0].receive().value());
+
+    REQUIRE(bench.job.tell(wire::JobTurn{1, 100, 10'000}));
+    for (std::uint64_t index = 0; index < 100; ++index)
+        CHECK(bench.receive().index == index);
+    const auto over = hear_ready(bench, [](const auto& ready) { return ready.over == 1; });
+    CHECK(over.chunks == 100);
+    if (!over.ready) hear_ready(bench, [](const auto& ready) { return ready.ready; });
+    CHECK_FALSE(bench.in[0].receive().value());
+
+    REQUIRE(bench.job.tell(wire::JobTurn{2, 100, 50}));
+    for (std::uint64_t index = 100; index < 150; ++index)
+        CHECK(bench.receive().index == index);
+    hear_ready(bench, [](const auto& ready) { return ready.idle; });
+    REQUIRE(bench.job.tell(wire::JobTurn{2, 0, 0}));
+    CHECK(hear_ready(bench, [](const auto& ready) { return ready.over == 2; }).chunks == 150);
+    REQUIRE(bench.job.tell(wire::JobDrain{}));
+    const auto drained = bench.job.hear<wire::JobDrained>().value();
+    CHECK(drained.stats.chunks == 150);
+    CHECK(drained.stats.turns == 2);
+    CHECK(bench.job.wait() == 0);
+}
+
+TEST_CASE("a turn computes nothing until all its results have room behind it") {
+    Bench bench("copy", {}, 1, 1, {}, [](wire::JobSpec& spec) {
+        spec.turns = true;
+        spec.room = 300;
+        spec.reserves = 120;  // more than the link behind it holds
+    });
+    bench.wire();
+    for (std::uint64_t index = 0; index < 120; ++index)
+        bench.send(index);
+    REQUIRE(bench.job.tell(wire::JobTurn{1, 120, 50}));
+    hear_ready(bench, [](const auto& ready) { return ready.idle; });
+    CHECK_FALSE(bench.in[0].receive().value());
+    bench.in[0].reserve(120);
+    bench.in[0].flush_credit();
+    for (std::uint64_t index = 0; index < 120; ++index)
+        CHECK(bench.receive().index == index);
+    CHECK(hear_ready(bench, [](const auto& ready) { return ready.over == 1; }).chunks == 120);
 }

@@ -30,12 +30,12 @@ BoardProfile quick_board() {
 }
 
 // The fully connected layers of CnvW2A2 at a millisecond each.
-Package classifier(const std::filesystem::path& dir) {
+Package classifier(const std::filesystem::path& dir, const std::string& name = "classifier") {
     const char* const root = std::getenv("FARD_SOURCE_ROOT");
     const auto network = model::Model::load(std::filesystem::path(root ? root : ".") / "apps/two_stage_bnn/cnv_w2a2.onnx").value();
     const auto stages = model::cut(network, {{"Threshold_conv_5"}}).value();
     Manifest manifest;
-    manifest.name = "classifier";
+    manifest.name = name;
     manifest.inputs = stages.at(1).inputs;
     manifest.outputs = stages.at(1).outputs;
     auto& build = manifest.hardware.emplace_back();
@@ -117,6 +117,46 @@ TEST_CASE("a device that fails three times in a row ends the job with the reason
     CHECK(error.message.find("write init error") != std::string::npos);
     CHECK(error.message.find("3 times in a row") != std::string::npos);
     CHECK(rig.whys.size() == 3);
+}
+
+namespace {
+
+// One chunk in a turn of its own.
+std::string in_a_turn(OverlayRunner& runner, const Package& package) {
+    REQUIRE(runner.begin_turn());
+    Chunk chunk;
+    chunk.tensors.emplace_back(std::string(package.manifest.inputs[0].wire_bytes(), '\0'));
+    REQUIRE(runner.put(std::move(chunk)));
+    for (;;) {
+        auto done = runner.take();
+        REQUIRE_MESSAGE(done, done.error().message);
+        if (*done) {
+            runner.end_turn();
+            CHECK_FALSE(runner.loaded());
+            return std::string((*done)->tensors[0].text());
+        }
+        pollfd polled{runner.fd(), POLLIN, 0};
+        ::poll(&polled, 1, 1000);
+    }
+}
+
+}  // namespace
+
+TEST_CASE("jobs that take turns at a fabric load it in their turns alone") {
+    Rig rig("freeze@1000:1");
+    const auto right = rig.run(1).value().front();
+    const auto other = classifier(rig.dir.path / "other", "other");
+    rig.config.turns = true;
+    auto first = OverlayRunner::load(rig.config).value();
+    rig.config.package_dir = other.dir;
+    auto second = OverlayRunner::load(rig.config).value();
+    CHECK(rig.memory->loads == 1);  // that of the run without turns
+    for (int round = 0; round < 2; ++round) {
+        CHECK(in_a_turn(first, rig.package) == right);
+        CHECK(in_a_turn(second, other) == right);
+    }
+    CHECK(first.reloads() == 1);  // it was loaded before its first turn
+    CHECK(second.reloads() == 2);
 }
 
 TEST_CASE("verify must be a number") {

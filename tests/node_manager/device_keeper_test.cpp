@@ -115,3 +115,22 @@ TEST_CASE("what a fabric holds when its node manager starts is loaded") {
     CHECK(keeper.seat("fabric0", "a", "a by name").value().slot == 0);
     CHECK(keeper.states().at(0).loaded.at(0) == wire::SlotState{2, "a", "a by name", ""});
 }
+
+TEST_CASE("jobs that take turns have one slot together: its state is that of whose turn it is, and the last one frees it") {
+    Rig rig;
+    CHECK(rig.keeper.seat_too("fabric0", 0, "a").error().fault == Fault::not_found);
+    const auto slot = rig.seat("a");
+    CHECK(rig.keeper.seat_too("fabric0", slot, "b").value().slot == slot);
+    rig.load(slot, "a");
+    rig.keeper.turn("fabric0", slot, "b", "b by name");
+    CHECK(rig.slot(slot) == wire::SlotState{1, "b", "b by name", ""});
+    rig.load(slot, "b");
+    rig.keeper.turn("fabric0", slot, "b", "b by name");
+    CHECK(rig.slot(slot).state == 2);
+    rig.keeper.leave("fabric0", slot);
+    CHECK(rig.seat("c") != slot);
+    CHECK(rig.keeper.seat("fabric0", "d", "d").error().fault == Fault::refused);
+    rig.keeper.leave("fabric0", slot);
+    CHECK(rig.slot(slot) == wire::SlotState{2, "b", "b by name", ""});
+    CHECK(rig.seat("d") == slot);
+}

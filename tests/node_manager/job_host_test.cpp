@@ -451,3 +451,60 @@ TEST_CASE("a host that goes away takes its jobs along and calls nobody") {
     CHECK_FALSE(rig.spawned);
     CHECK(rig.lost.empty());
 }
+
+namespace {
+
+// A fabric of one slot.
+class FakeFabric final : public KeptDevice {
+  public:
+    DeviceInfo info() const override { return {"fabric0", "fake", 1, "a fabric", "xc7z020clg484-1", "zedboard"}; }
+    bool keeps_overlays() const override { return true; }
+};
+
+wire::JobSpec sharing(std::uint32_t position) {
+    auto spec = job_spec(position, 0);
+    spec.device = "fabric0";
+    spec.spec.overlay = "aa";
+    spec.turns = true;
+    return spec;
+}
+
+}  // namespace
+
+TEST_CASE("jobs that share a slot are told of their turns by it, as they say how far they are") {
+    Rig rig;
+    KeptDevices kept;
+    kept.push_back(std::make_unique<FakeFabric>());
+    rig.devices = DeviceKeeper(std::move(kept), "b1");
+    auto spawn = rig.spawn_message({sharing(0), sharing(3)});
+    spawn.turns = {{{0, 1}}};
+    spawn.batch = 8;
+    spawn.chunks = 12;
+    spawn.turn_wait_ms = 500;
+    rig.host->spawn(spawn, {{"aa", "/store/aa"}}, [&](Result<wire::Spawned> result) { rig.spawned = std::move(result); });
+    rig.loop.run_ready();
+    REQUIRE(rig.spawner.jobs.size() == 2);
+    rig.all_up();
+    REQUIRE(rig.spawned);
+    CHECK(rig.spawned->has_value());
+    auto &first_job = *rig.spawner.jobs[0], &second_job = *rig.spawner.jobs[1];
+    REQUIRE(first_job.last<wire::JobTurn>());
+    CHECK(*first_job.last<wire::JobTurn>() == wire::JobTurn{1, 8, 500});
+    CHECK_FALSE(second_job.last<wire::JobTurn>());
+    first_job.say(wire::JobReady{1, 8, false, false});
+    REQUIRE(second_job.last<wire::JobTurn>());
+    CHECK(*second_job.last<wire::JobTurn>() == wire::JobTurn{1, 8, 500});
+    second_job.exit({-1, 9});  // in its turn
+    first_job.say(wire::JobReady{1, 8, true, false});
+    CHECK(first_job.told.back() == wire::Body(wire::JobTurn{1, 8, 500}));
+    rig.loop.run_ready();
+    CHECK(rig.lost.size() == 1);
+}
+
+TEST_CASE("a job that waits for turns which SPAWN does not give is not started") {
+    Rig rig;
+    rig.spawn({sharing(0)});
+    REQUIRE(rig.spawned);
+    CHECK(rig.spawned->error().fault == Fault::invalid_input);
+    CHECK(rig.spawner.jobs.empty());
+}

@@ -98,6 +98,7 @@ TEST_CASE("docs/protocol.md lists the parts that messages share") {
         {"JobKey", fields_text<wire::JobKey>()},
         {"SlotRequest", fields_text<wire::SlotRequest>()},
         {"JobSpec", fields_text<wire::JobSpec>()},
+        {"SlotTurns", fields_text<wire::SlotTurns>()},
         {"JobStats", fields_text<wire::JobStats>()},
         {"JobReport", fields_text<wire::JobReport>()},
         {"JobBound", fields_text<wire::JobBound>()},

@@ -2,11 +2,12 @@
 // bit-identical.
 //
 //   soak-kills [--runs 200] [--victim member|coordinator|sleeper] [--app APP.toml] [--chunks N] [--seed S]
-//              [--boards N] [--within SECONDS]
+//              [--boards N] [--profile NAME [--batch K]] [--within SECONDS]
 //
 // `member`: a random job, or (every other time) a whole node manager other than the coordinator, by SIGKILL.
 // `coordinator`: the coordinating node manager, by SIGKILL. `sleeper`: the coordinator is stopped, wakes up 2 to 20 s
-// later, before or after the run's end, and the cluster is used once more. Prints one line per run and the figures at the end; exit code 1 if any run went wrong.
+// later, before or after the run's end, and the cluster is used once more. With a profile the boards are emulated ones; fewer of them than
+// the app has positions take turns, of K chunks. Prints one line per run and the figures at the end; exit code 1 if any run went wrong.
 #include <signal.h>
 #include <unistd.h>
 
@@ -36,6 +37,8 @@ struct Settings {
     std::uint64_t chunks = 0;
     unsigned seed = 1;
     std::uint32_t boards = 6;
+    std::string profile;
+    std::uint64_t batch = 0;
     double within_s = 0;
 };
 
@@ -64,11 +67,15 @@ class Campaign {
         ApiOptions options;
         auto fardd = find_fardd();
         if (!fardd) return complain(fardd.error());
-        options.embedded = LocalClusterOptions{.boards = settings_.boards, .fardd = *fardd};
+        options.embedded = LocalClusterOptions{.boards = settings_.boards, .profile = settings_.profile, .fardd = *fardd};
         auto api = Api::connect(std::move(options));
         if (!api) return complain(api.error());
         stage_.api = std::move(*api);
-        auto app = stage_.api->send_app(std::filesystem::path(settings_.app));
+        auto file = read_app_file(settings_.app);
+        if (!file) return complain(file.error());
+        file->cluster.profile = settings_.profile;
+        if (settings_.batch > 0) file->batch = settings_.batch;
+        auto app = stage_.api->send_app(*file);
         if (!app) return complain(app.error());
         stage_.app = *app;
         stage_.boards = e2e::children_of(getpid());
@@ -108,8 +115,9 @@ class Campaign {
             }
             for (const auto& output : results->outputs)
                 expected_.push_back(text_of(output));
-            std::printf("undisturbed: %llu chunks in %.2f s\n", static_cast<unsigned long long>(chunks),
-                        results->summary.wall_s);
+            std::printf("undisturbed: %llu chunks in %.2f s, %llu turns, %llu reloads\n", static_cast<unsigned long long>(chunks),
+                        results->summary.wall_s, static_cast<unsigned long long>(results->summary.turns),
+                        static_cast<unsigned long long>(results->summary.reloads));
             return true;
         }
     }
@@ -243,7 +251,8 @@ int main(int argc, char** argv) {
     po::options_description options("soak-kills");
     options.add_options()("runs", po::value(&settings.runs))("victim", po::value(&settings.victim))(
         "app", po::value(&settings.app)->required())("chunks", po::value(&settings.chunks))(
-        "seed", po::value(&settings.seed))("boards", po::value(&settings.boards))("within", po::value(&settings.within_s));
+        "seed", po::value(&settings.seed))("boards", po::value(&settings.boards))(
+        "profile", po::value(&settings.profile))("batch", po::value(&settings.batch))("within", po::value(&settings.within_s));
     try {
         po::variables_map values;
         po::store(po::parse_command_line(argc, argv, options), values);

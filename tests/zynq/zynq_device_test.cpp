@@ -181,6 +181,11 @@ TEST_CASE("a device says what it cannot take") {
     const MutableBytes output(out);
     CHECK(opened.device->submit(1, {&input, 1}, {&output, 1}, world.board.now() + 1s).error().fault == Fault::corrupt);
     CHECK(opened.device->submit(1, {}, {&output, 1}, world.board.now() + 1s).error().fault == Fault::corrupt);
+    opened.device->let_go();
+    CHECK(opened.device->submit(1, {&input, 1}, {&output, 1}, world.board.now() + 1s).error().fault == Fault::refused);
+    const auto programmed = world.board.programmed;
+    REQUIRE(load(*opened.device, package));
+    CHECK(world.board.programmed == programmed);  // it kept its overlay
     opened.device->unload();
     CHECK(opened.device->submit(1, {&input, 1}, {&output, 1}, world.board.now() + 1s).error().fault == Fault::refused);
 }
