@@ -104,7 +104,10 @@ class ZynqDevice final : public Device {
         static_cast<void>(loader_.unload());
     }
 
-    void let_go() override { rest(); }  // the fabric keeps its overlay
+    void let_go() override {  // the fabric keeps its overlay
+        rest();
+        loader_.release();
+    }
 
     // So that the set that is filled has always room for one more: while it is full, another one runs.
     std::size_t depth() const override { return options_.max_batch + 1; }

@@ -100,10 +100,17 @@ TEST_CASE("two jobs take turns, and neither gets the fabric while the other has 
     CHECK(refused.error().fault == Fault::refused);
     CHECK(refused.error().message.find("in use by a job with package " + rig.first.id.substr(0, 16)) != std::string::npos);
     check_chunks(*one.device, rig.first, 1);
-    one.device.reset();
+    one.device->let_go();  // its turn is over
     REQUIRE(load_now(*other.device, rig.second, soon()));
     check_chunks(*other.device, rig.second, 2);
-    CHECK(rig.programmed() == 2);
+    other.device->let_go();
+    REQUIRE(load_now(*one.device, rig.first, soon()));
+    check_chunks(*one.device, rig.first, 3);
+    CHECK(rig.programmed() == 3);
+    one.device.reset();
+    REQUIRE(load_now(*other.device, rig.second, soon()));
+    check_chunks(*other.device, rig.second, 4);
+    CHECK(rig.programmed() == 4);
 }
 
 TEST_CASE("a job that dies in the middle of a DMA: the fabric is programmed anew before the next one gets it") {
