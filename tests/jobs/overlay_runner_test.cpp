@@ -150,7 +150,7 @@ TEST_CASE("jobs that take turns at a fabric load it in their turns alone") {
     auto first = OverlayRunner::load(rig.config).value();
     rig.config.package_dir = other.dir;
     auto second = OverlayRunner::load(rig.config).value();
-    CHECK(rig.memory->loads == 1);  // that of the run without turns
+    CHECK(rig.memory->slots[0].loads == 1);  // that of the run without turns
     for (int round = 0; round < 2; ++round) {
         CHECK(in_a_turn(first, rig.package) == right);
         CHECK(in_a_turn(second, other) == right);
