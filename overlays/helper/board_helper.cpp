@@ -89,7 +89,8 @@ void BoardHelper::load(Seat& seat, bool anew) {
         say(opened.error().message);
         sent = send(seat.socket.get(), Failed{opened.error().fault, opened.error().message});
     }
-    if (!sent || !opened) let_go();  // if the job is gone its socket says so
+    const bool others = owner_ && owner_ != &seat;  // who was refused because of it takes nothing from it
+    if ((!sent || !opened) && !others) let_go();    // if the job is gone its socket says so
 }
 
 // Who has the fabric gives it up first; what it said last may not have been heard yet.

@@ -31,6 +31,8 @@ class OpenedZynq final : public Device {
     Result<bool> loaded() override { return device_->loaded(); }
     std::string waits_for() const override { return device_->waits_for(); }
     void unload() override { device_->unload(); }
+    Result<> prepare(const Package& package) override { return device_->prepare(package); }
+    void let_go() override { device_->let_go(); }
     std::size_t depth() const override { return device_->depth(); }
     Result<> submit(std::uint64_t tag, std::span<const Bytes> inputs, std::span<const MutableBytes> outputs,
                     TimePoint deadline) override {

@@ -96,9 +96,12 @@ TEST_CASE("two jobs take turns, and neither gets the fabric while the other has 
     Rig rig;
     auto one = rig.job(rig.first), other = rig.job(rig.second);
     REQUIRE(load_now(*one.device, rig.first, soon()));
-    const auto refused = load_now(*other.device, rig.second, soon());
-    CHECK(refused.error().fault == Fault::refused);
-    CHECK(refused.error().message.find("in use by a job with package " + rig.first.id.substr(0, 16)) != std::string::npos);
+    for (int again = 0; again < 2; ++again) {
+        const auto refused = load_now(*other.device, rig.second, soon());
+        REQUIRE_FALSE(refused);
+        CHECK(refused.error().fault == Fault::refused);
+        CHECK(refused.error().message.find("in use by a job with package " + rig.first.id.substr(0, 16)) != std::string::npos);
+    }
     check_chunks(*one.device, rig.first, 1);
     one.device->let_go();  // its turn is over
     REQUIRE(load_now(*other.device, rig.second, soon()));
