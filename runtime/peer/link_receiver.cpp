@@ -17,6 +17,7 @@ struct LinkReceiver::Impl {
           lead(terms.lead()),
           limit(lead),
           sizes(terms.tensor_bytes()),
+          chunk_bytes(terms.chunk_bytes()),
           compact(terms.compact_bytes()),
           data(std::move(data_socket)),
           credit(std::move(credit_socket)),
@@ -38,6 +39,7 @@ struct LinkReceiver::Impl {
     std::uint64_t lead;
     std::uint64_t limit;             // how many may be sent, as the sender was told
     std::vector<std::size_t> sizes;  // bytes of each tensor
+    std::uint64_t chunk_bytes;       // of one, with its header
     std::uint64_t compact;           // bytes of a chunk of one frame, 0 where they are of several
     Socket data;
     Socket credit;
@@ -215,13 +217,13 @@ Result<> LinkReceiver::Impl::come_in() {
         const auto came = take(next, Socket::Wait::no);
         if (!came) return fail(came.error());
         if (!*came) break;
-        const auto in_at = is_free() ? TimePoint{} : pacer->charge_arrival(terms.chunk_bytes());
+        const auto in_at = is_free() ? TimePoint{} : pacer->charge_arrival(chunk_bytes);
         waiting.push_back({std::exchange(next, {}), in_at, is_free()});
     }
     const auto now = std::chrono::steady_clock::now();
     for (auto& one : waiting) {
         if (one.in || one.until > now) continue;
-        one.until = pacer->charge_receive(terms.chunk_bytes(), one.until);
+        one.until = pacer->charge_receive(chunk_bytes, one.until);
         one.in = true;
     }
     return {};

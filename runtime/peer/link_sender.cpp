@@ -19,6 +19,7 @@ struct LinkSender::Impl {
         : terms(std::move(agreed)),
           from(std::move(name)),
           form(std::move(headers)),
+          chunk_bytes(terms.chunk_bytes()),
           compact(terms.compact_bytes()),
           limit(terms.lead()),
           data(std::move(data_socket)),
@@ -36,7 +37,8 @@ struct LinkSender::Impl {
     LinkTerms terms;
     std::string from;
     HeaderForm form;
-    std::uint64_t compact;  // bytes of a chunk of one frame, 0 where they are of several
+    std::uint64_t chunk_bytes;  // of one, with its header
+    std::uint64_t compact;      // bytes of a chunk of one frame, 0 where they are of several
     std::uint64_t limit;
     Socket data;
     Socket credit;
@@ -164,7 +166,7 @@ bool LinkSender::send(Chunk& chunk) {
     impl_->used_up = !has_room();
     if (impl_->used_up) return false;
     if (!impl_->is_free()) {
-        const auto leaves = impl_->pacer->charge_send(impl_->terms.chunk_bytes(), chunk.since);
+        const auto leaves = impl_->pacer->charge_send(impl_->chunk_bytes, chunk.since);
         impl_->waiting.push_back({std::exchange(chunk, {}), leaves});
         ++impl_->sent;
         impl_->flush_paced();
