@@ -12,20 +12,12 @@
 #include "overlays/emulated/board_memory.hpp"
 #include "overlays/package/package.hpp"
 #include "tests/jobs/driven_job.hpp"
+#include "tests/scratch_dir.hpp"
 
 namespace fard::bench {
 namespace {
 
 using testing::DrivenJob;
-
-struct Scratch {
-    Scratch() {
-        char name[] = "/tmp/fard-bench-XXXXXX";
-        path = ::mkdtemp(name);
-    }
-    ~Scratch() { std::filesystem::remove_all(path); }
-    std::filesystem::path path;
-};
 
 // The fully connected layers of CnvW2A2, with these times.
 Result<Package> package_of(const std::filesystem::path& directory, std::int64_t latency_cycles, std::int64_t interval_cycles) {
@@ -57,7 +49,7 @@ class Board {
         auto job = DrivenJob::start(FARD_STAGE_JOB, {{job_device_fd, memory_.fd()}, {job_board_fd, memory_.fd()}});
         if (!job) return fail(job.error());
         job_.emplace(std::move(*job));
-        auto config = testing::copy_config(0, 1, package_.manifest.inputs, "ipc", scratch_.path.string(), 64 << 10);
+        auto config = testing::copy_config(0, 1, package_.manifest.inputs, "ipc", scratch_.path().string(), 64 << 10);
         config.spec.spec.program = "stage";
         config.spec.spec.overlay = package_.id;
         config.spec.spec.outputs = package_.manifest.outputs;
@@ -71,7 +63,7 @@ class Board {
         inputs_ = {config.job.run, config.job.epoch, package_.manifest.inputs, package_.id, 1, config.link_bytes};
         outputs_ = inputs_;
         outputs_.tensors = package_.manifest.outputs;
-        auto sink = LinkReceiver::bind(sockets_, "ipc:" + scratch_.path.string(), outputs_, &client_);
+        auto sink = LinkReceiver::bind(sockets_, "ipc:" + scratch_.path().string(), outputs_, &client_);
         if (!sink) return fail(sink.error());
         sink_.emplace(std::move(*sink));
         if (auto told = job_->tell(wire::JobConnect{{sink_->endpoint()}, {}}); !told) return told;
@@ -139,7 +131,7 @@ class Board {
         ::ppoll(polled, 2, &patience, nullptr);
     }
 
-    Scratch scratch_;
+    ScratchDir scratch_;
     BoardMemory memory_;
     ClientPacer client_;
     const Package& package_;
@@ -160,8 +152,8 @@ double ms_since(BenchClock::time_point time) {
 Result<std::vector<Row>> measure_board(const BoardProfile& profile, std::int64_t latency_cycles, std::int64_t interval_cycles,
                                        int chunks) {
     ::prctl(PR_SET_TIMERSLACK, 1000UL, 0, 0, 0);
-    const Scratch scratch;
-    const auto package = package_of(scratch.path / "package", latency_cycles, interval_cycles);
+    const ScratchDir scratch;
+    const auto package = package_of(scratch.path() / "package", latency_cycles, interval_cycles);
     if (!package) return fail(package.error());
     auto memory = BoardMemory::make(profile, {});
     if (!memory) return fail(memory.error());

@@ -11,18 +11,10 @@
 #include "bench/emulated.hpp"
 #include "bench/measure.hpp"
 #include "jobs/board_pacer.hpp"
+#include "tests/scratch_dir.hpp"
 
 namespace fard::bench {
 namespace {
-
-struct SocketDirectory {
-    SocketDirectory() {
-        char name[] = "/tmp/fard-bench-XXXXXX";
-        path = ::mkdtemp(name);
-    }
-    ~SocketDirectory() { std::filesystem::remove_all(path); }
-    std::filesystem::path path;
-};
 
 LinkTerms image_terms(std::uint32_t number) {
     LinkTerms terms;
@@ -130,9 +122,9 @@ std::uint64_t image_chunk_bytes() {
 }
 
 Result<Flow> flow_from(std::size_t boards, const BoardProfile& profile, Pacer& pacer, int chunks) {
-    const SocketDirectory directory;
+    const ScratchDir directory;
     SocketFactory sockets{Identity::local()};
-    auto receivers = bind_links(sockets, "ipc:" + directory.path.string(), boards, &pacer);
+    auto receivers = bind_links(sockets, "ipc:" + directory.path().string(), boards, &pacer);
     if (!receivers) return fail(receivers.error());
     std::deque<Source> sources;
     for (std::size_t i = 0; i < boards; ++i) {

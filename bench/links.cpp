@@ -15,6 +15,7 @@
 
 #include "bench/chains.hpp"
 #include "bench/measure.hpp"
+#include "tests/scratch_dir.hpp"
 
 namespace {
 
@@ -39,20 +40,11 @@ struct Row {
     bool reached() const { return at_least ? ratio >= goal : ratio <= goal; }
 };
 
-struct Scratch {
-    Scratch() {
-        char name[] = "/tmp/fard-bench-XXXXXX";
-        path = ::mkdtemp(name);
-    }
-    ~Scratch() { std::filesystem::remove_all(path); }
-    std::string path;
-};
-
 constexpr std::uint64_t default_budget = 4 << 20;  // link_bytes of an app that says nothing
 
 ChainSpec spec_of(const std::string& transport, std::uint32_t processes, std::uint64_t bytes,
-                  const Scratch& scratch, const Options& options) {
-    ChainSpec spec{transport, scratch.path, processes, bytes, 1, options.jobs_dir};
+                  const ScratchDir& scratch, const Options& options) {
+    ChainSpec spec{transport, scratch.path().string(), processes, bytes, 1, options.jobs_dir};
     spec.keys = options.keys;
     spec.window = std::max<std::uint64_t>(1, default_budget / (bytes + header_bytes(spec)));
     return spec;
@@ -151,7 +143,7 @@ Result<std::vector<Row>> run(const Options& options) {
                 if (fmt::format("{} {} processes {} B", transport, processes, bytes).find(options.only) ==
                     std::string::npos)
                     continue;
-                const Scratch scratch;
+                const ScratchDir scratch;
                 auto compared = compare(spec_of(transport, processes, bytes, scratch, options), options);
                 if (!compared) return fail(compared.error());
                 for (auto& row : *compared) {
