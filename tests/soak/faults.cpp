@@ -139,7 +139,8 @@ class Campaign {
 
     // What failed once does the next run, once it is said to be all right.
     std::string next_run(const World& world, const fs::path& output) const {
-        for (const auto& board : world.fard({"status", "--json"}).json()["boards"])
+        const auto status = world.fard({"status", "--json"}).json();
+        for (const auto& board : status["boards"])
             if (const auto mended = world.fard({"mend", board["name"]}); mended.exit_code != 0) return "WRONG: mend: " + mended.err;
         const auto ran = submit(world, app_, output);
         if (ran.exit_code != 0) return "WRONG: the next run: " + ran.err;
