@@ -72,7 +72,8 @@ Schedule schedule_of(const Pipeline& pipeline, const Seating& seating, const Wis
         turns |= positions.size() > 1;
     std::vector<std::uint64_t> bytes(pipeline.places.size());
     for (std::size_t i = 0; i < seating.size(); ++i) {
-        Placed placed{seating[i], chunks_in(wish.link_bytes, pipeline.bytes_into(i)), Staging::next};
+        // A link lets a chunk come in while another one is computed, whatever its budget.
+        Placed placed{seating[i], std::max<std::size_t>(2, chunks_in(wish.link_bytes, pipeline.bytes_into(i))), Staging::next};
         if (turns) placed.room = std::max(2 * batch, placed.room);
         for (const auto& seat : seating[i])
             bytes[seat.board] += placed.room * pipeline.bytes_into(i);
@@ -131,6 +132,7 @@ class Arranger {
             }
             if (auto r = measure(candidate); !r) return fail(r.error());
         }
+        if (auto r = reorder(); !r) return fail(r.error());
         if (!best_) {
             if (wish_.latency_s && least_latency_s_ < never)
                 return fail(Fault::refused, "no batch and window keep {:.4g} ms for each chunk; the least found is {:.4g} ms",
@@ -154,13 +156,18 @@ class Arranger {
         return 0;
     }
 
+    // The positions that a board holds at the beginning, by slot.
+    std::vector<std::optional<std::size_t>> held_by(std::size_t board) const {
+        auto held = board < wish_.run.loaded.size() ? wish_.run.loaded[board] : std::vector<std::optional<std::size_t>>();
+        while (!held.empty() && !held.back())
+            held.pop_back();
+        return held;
+    }
+
     bool alike(std::size_t a, std::size_t b) const {
         const auto &one = pipeline_.places[a], &other = pipeline_.places[b];
         const auto ends = [&](std::size_t place) { return place == pipeline_.input_at || place == pipeline_.output_at; };
-        const bool loaded = std::ranges::any_of(wish_.run.loaded, [](const auto& slots) {
-            return std::ranges::any_of(slots, [](const auto& position) { return position.has_value(); });
-        });
-        return !loaded && !ends(a) && !ends(b) && one.way.bytes_per_s == other.way.bytes_per_s &&
+        return held_by(a) == held_by(b) && !ends(a) && !ends(b) && one.way.bytes_per_s == other.way.bytes_per_s &&
                one.way.latency_s == other.way.latency_s && one.host_s_per_chunk == other.host_s_per_chunk &&
                one.host_s_per_byte == other.host_s_per_byte && one.reload_s == other.reload_s && one.slots == other.slots;
     }
@@ -246,8 +253,24 @@ class Arranger {
         for (const auto window : windows(candidate.batch)) {
             auto schedule = schedule_of(pipeline_, seating, wish_, candidate.batch, window);
             if (!memory_holds(pipeline_, schedule, wish_)) continue;
-            if (auto r = try_one(schedule); !r) return r;
-            if (auto r = other_orders(schedule); !r) return r;
+            const auto wall = try_one(schedule);
+            if (!wall) return fail(wall.error());
+            if (orders_are_tried(schedule.batch) && !schedule.turns.empty()) few_turns_.push_back({*wall, candidate.bound_s, std::move(schedule)});
+        }
+        return {};
+    }
+
+    // The best first, so that what is behind them may be passed over.
+    Result<> reorder() {
+        std::ranges::stable_sort(few_turns_, {}, &FewTurns::wall_s);
+        tried_ = 0;
+        for (const auto& one : few_turns_) {
+            if (one.bound_s >= best_s_) continue;
+            if (tried_ >= wish_.tries) {
+                complete_ = false;
+                return {};
+            }
+            if (auto r = other_orders(one.schedule); !r) return r;
         }
         return {};
     }
@@ -257,7 +280,6 @@ class Arranger {
 
     // Where a run has few turns, all orders of them.
     Result<> other_orders(const Schedule& schedule) {
-        if (!orders_are_tried(schedule.batch) || schedule.turns.empty()) return {};
         const auto turns = turns_of(schedule.batch);
         std::vector<std::vector<std::vector<std::size_t>>> orders;  // by slot with turns
         std::size_t count = 1;
@@ -277,37 +299,50 @@ class Arranger {
                 other.turns[i].order = orders[i][rest % orders[i].size()];
                 rest /= orders[i].size();
             }
-            if (auto r = try_one(other); !r) return r;
+            if (auto r = try_one(other); !r) return fail(r.error());
         }
         return {};
     }
 
-    Result<> try_one(const Schedule& schedule) {
+    // Its wall; for ever, where it stands still.
+    Result<double> try_one(const Schedule& schedule) {
         ++tried_;
         auto done = simulate(pipeline_, schedule, wish_.run);
-        if (!done) return done.error().fault == Fault::refused ? Result<>() : fail(done.error());
+        if (!done) return done.error().fault == Fault::refused ? Result<double>(never) : fail(done.error());
+        const auto wall_s = done->wall_s();
         if (wish_.latency_s) {
             const auto longest = *std::ranges::max_element(done->latency_s);
             least_latency_s_ = std::min(least_latency_s_, longest);
-            if (longest > *wish_.latency_s) return {};
+            if (longest > *wish_.latency_s) return wall_s;
         }
-        if (done->wall_s() >= best_s_) return {};
-        best_s_ = done->wall_s();
+        if (wall_s >= best_s_) return wall_s;
+        best_s_ = wall_s;
         best_ = Arranged{schedule, std::move(*done)};
-        return {};
+        return wall_s;
     }
+
+    struct FewTurns {  // a schedule of which all orders can be tried
+        double wall_s = 0, bound_s = 0;
+        Schedule schedule;
+    };
 
     const Pipeline& pipeline_;
     const std::vector<std::vector<Seat>>& allowed_;
     const Wish& wish_;
     double best_s_, least_latency_s_ = never;
     std::vector<Seating> seatings_;
+    std::vector<FewTurns> few_turns_;
     std::optional<Arranged> best_;
     std::size_t tried_ = 0;
     bool complete_ = true;
 };
 
 }  // namespace
+
+std::size_t tries_for(std::size_t chunks, std::size_t positions) {
+    constexpr std::size_t most_steps = 1'000'000, fewest = 4, most = 200;  // steps: chunks at positions, of all simulations
+    return std::clamp(most_steps / std::max<std::size_t>(1, chunks * positions), fewest, most);
+}
 
 Result<std::optional<Arranged>> arrange(const Pipeline& pipeline, const std::vector<std::vector<Seat>>& allowed, const Wish& wish,
                                         double better_than) {

@@ -21,6 +21,9 @@ struct Wish {
     std::size_t tries = 200;                // simulations, at most
 };
 
+// Simulations for a search that takes seconds.
+std::size_t tries_for(std::size_t chunks, std::size_t positions);
+
 struct Arranged {
     Schedule schedule;
     Simulated simulated;

@@ -208,6 +208,8 @@ class Bound {
         if (free_ones && (split_from || split_to)) return;  // it may be that all chunks stay on their boards
         const double pairs = (all_of ? 1 : static_cast<double>(from.size())) * (to_all ? 1 : static_cast<double>(to.size()));
         const auto bytes = bytes_to(into);
+        // The client sends a chunk once, to who coordinates the run.
+        const double copies = into == 0 && run_.ahead_bytes > 0 && to_all && pipeline_.input_at + 1 == pipeline_.places.size() ? static_cast<double>(to.size()) : 1;
         const double earliest = into == 0 ? 0 : done_[into - 1];
         const double after = into < seating_.size() ? pipeline_.positions[into].latency_s + behind_[into] : 0;
         for (const auto a : from)
@@ -219,8 +221,8 @@ class Bound {
                 const auto latency = sender.way.latency_s + receiver.way.latency_s;
                 const auto ahead = std::max(out, in) - in;
                 const auto sent = host_s(sender, bytes), got = host_s(receiver, bytes);
-                processors_[a].add(sent / pairs, split_from, earliest, latency + std::max(out, in) + got + after);
-                ways_out_[a].add(out / pairs, split_from, earliest + sent, latency + std::max(out, in) - out + got + after);
+                processors_[a].add(sent / pairs / copies, split_from, earliest, latency + std::max(out, in) + got + after);
+                ways_out_[a].add(out / pairs / copies, split_from, earliest + sent, latency + std::max(out, in) - out + got + after);
                 ways_in_[b].add(in / pairs, split_to, earliest + sent + latency + ahead, got + after);
                 processors_[b].add(got / pairs, split_to, earliest + sent + latency + std::max(out, in), after);
             }
@@ -242,6 +244,16 @@ class Bound {
 
 double wall_bound_s(const Pipeline& pipeline, const Seating& seating, const Batches& batches, const Run& run) {
     return Bound(pipeline, seating, batches.least, batches.most, run, batches.each_turn_loads).value();
+}
+
+double period_s(const Simulated& simulated) {
+    double longest = 0;
+    for (const auto& busy : simulated.busy) {
+        longest = std::max({longest, busy.processor, busy.way_in, busy.way_out});
+        for (const auto seconds : busy.fabric)
+            longest = std::max(longest, seconds);
+    }
+    return longest / static_cast<double>(simulated.delivered_s.size());
 }
 
 Limit limit_of(const Pipeline& pipeline, const Simulated& simulated) {

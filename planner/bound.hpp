@@ -30,4 +30,8 @@ struct Limit {
 };
 Limit limit_of(const Pipeline& pipeline, const Simulated& simulated);
 
+// How long the busiest thing is at work for a chunk, loads left out: no pipeline whose stages stay loaded has a shorter time
+// between two results.
+double period_s(const Simulated& simulated);
+
 }  // namespace fard::planner

@@ -17,8 +17,7 @@ Place place_of(const splitter::Board& board) {
 
 }  // namespace
 
-Pipeline pipeline_of(const splitter::Network& network, const splitter::Cluster& cluster, const splitter::Plan& plan,
-                     const std::vector<splitter::StageCost>& costs) {
+Pipeline places_of(const splitter::Cluster& cluster) {
     Pipeline pipeline;
     for (const auto& board : cluster.boards)
         pipeline.places.push_back(place_of(board));
@@ -27,6 +26,12 @@ Pipeline pipeline_of(const splitter::Network& network, const splitter::Cluster& 
     pipeline.places.push_back(std::move(client));
     pipeline.input_at = cluster.input_at.value_or(cluster.boards.size());
     pipeline.output_at = cluster.output_at.value_or(cluster.boards.size());
+    return pipeline;
+}
+
+Pipeline pipeline_of(const splitter::Network& network, const splitter::Cluster& cluster, const splitter::Plan& plan,
+                     const std::vector<splitter::StageCost>& costs) {
+    auto pipeline = places_of(cluster);
     for (std::size_t i = 0; i < plan.stages.size(); ++i) {
         const auto& stage = plan.stages[i];
         Position position{.name = fmt::format("stage{}", i)};

@@ -53,6 +53,9 @@ struct Pipeline {
     }
 };
 
+// The boards and the client alone, without any position.
+Pipeline places_of(const splitter::Cluster& cluster);
+
 // The stages of a plan, as evaluate() costs them.
 Pipeline pipeline_of(const splitter::Network& network, const splitter::Cluster& cluster, const splitter::Plan& plan,
                      const std::vector<splitter::StageCost>& costs);

@@ -23,6 +23,7 @@ struct Event {
 struct Message {
     std::size_t chunk = 0, seat = 0, from = 0, to = 0;
     std::uint64_t bytes = 0;
+    double first_s = -1;  // sent ahead: when its first byte could be there; it comes in when the last one can
 };
 
 // A seat of a position; also the source and the sink, which are stations of their own at both ends.
@@ -122,6 +123,9 @@ class Simulation {
         for (std::size_t i = 0; i < run_.chunks; ++i)
             source.out.push_back(i);
         source.sending = run_.chunks;
+        if (run_.ahead_bytes > 0 && pipeline_.input_at + 1 == places)
+            ahead_ = std::max<std::size_t>(2, static_cast<std::size_t>(run_.ahead_bytes / std::max<std::uint64_t>(1, pipeline_.bytes_into(0))));
+        left_s_.assign(ahead_ > 0 ? run_.chunks : 0, 0);
         result_.delivered_s.assign(run_.chunks, -1);
         result_.latency_s.assign(run_.chunks, 0);
     }
@@ -220,6 +224,27 @@ class Simulation {
         at(processors_[from.place].serve(now_, host_s(pipeline_.places[from.place], bytes)), Event::What::sent, number, 0);
     }
 
+    // The client's own way, for as many chunks as it may send before they can go on.
+    void send_ahead() {
+        const auto from = pipeline_.input_at;
+        const auto& place = pipeline_.places[from];
+        const auto bytes = stations_[1].bytes;
+        for (; sent_ahead_ < std::min(run_.chunks, forwarded_ + ahead_); ++sent_ahead_) {
+            if (now_ < static_cast<double>(sent_ahead_) * run_.every_s) return;
+            left_s_[sent_ahead_] = ways_out_[from].serve(processors_[from].serve(now_, host_s(place, bytes)), splitter::wire_s(place.way, bytes));
+        }
+    }
+
+    // What the client has sent already goes on to a seat.
+    void forward(std::size_t chunk, std::size_t seat) {
+        const auto &out = pipeline_.places[pipeline_.input_at].way, &in = pipeline_.places[seats_[seat].place].way;
+        const auto latency = out.latency_s + in.latency_s, left = left_s_[chunk], began = left - splitter::wire_s(out, stations_[1].bytes);
+        messages_.push_back({chunk, seat, pipeline_.input_at, seats_[seat].place, stations_[1].bytes, began + latency});
+        ++flying_;
+        span(Span::What::send, pipeline_.input_at, 0, messages_.back(), began, left);
+        at(std::max(now_, left) + latency, Event::What::first_byte, messages_.size() - 1, 0);
+    }
+
     void leave(std::size_t number) {
         const auto& message = messages_[number];
         const auto &out = pipeline_.places[message.from].way, &in = pipeline_.places[message.to].way;
@@ -234,7 +259,8 @@ class Simulation {
     void come_in(std::size_t number) {
         const auto& message = messages_[number];
         const auto takes = splitter::wire_s(pipeline_.places[message.to].way, message.bytes);
-        const auto end = ways_in_[message.to].serve(now_, takes);
+        const auto begin = message.first_s < 0 ? now_ : std::max(message.first_s, now_ - takes);
+        const auto end = ways_in_[message.to].serve(begin, takes, now_);
         span(Span::What::receive, message.to, 0, message, end - takes, end);
         at(end, Event::What::received, number, 0);
     }
@@ -293,6 +319,7 @@ class Simulation {
     void pump(std::size_t number) {
         auto& seat = seats_[number];
         const bool source = seat.station == 0;
+        if (source && ahead_ > 0) send_ahead();
         for (std::size_t i = 0; i < seat.out.size();) {
             const auto chunk = seat.out[i];
             if (source && (chunk >= delivered_ + schedule_.window || now_ < static_cast<double>(chunk) * run_.every_s)) return;
@@ -301,11 +328,17 @@ class Simulation {
                 ++i;
                 continue;
             }
-            if (source) result_.latency_s[chunk] = now_;
+            if (source) result_.latency_s[chunk] = ahead_ > 0 ? sent_at(chunk) : now_;
             seat.out.erase(seat.out.begin() + static_cast<std::ptrdiff_t>(i));
             --seat.sending;
         }
         if (seat.slot != none) advance(seat.slot);  // there is room for more results
+    }
+
+    // A chunk that waited on its way was sent when the client's way was free for it.
+    double sent_at(std::size_t chunk) const {
+        const auto takes = splitter::wire_s(pipeline_.places[pipeline_.input_at].way, stations_[1].bytes);
+        return std::min(now_, left_s_[chunk] - takes);
     }
 
     bool send_on(std::size_t chunk, const SeatState& seat) {
@@ -313,6 +346,13 @@ class Simulation {
         const auto client = pipeline_.places.size() - 1;
         const auto bytes = stations_[seat.station].parts.empty() ? next.bytes : stations_[seat.station].parts[seat.number];
         if (next.target[chunk] == none && !choose(chunk, seat.station + 1)) return false;
+        if (seat.station == 0 && ahead_ > 0) {
+            for (const auto to : next.parts.empty() ? std::vector{next.target[chunk]} : next.seats)
+                forward(chunk, to);
+            ++forwarded_;
+            send_ahead();
+            return true;
+        }
         if (next.parts.empty()) {
             const auto to = next.target[chunk];
             if (run_.one_request && asked_ && seat.place == client && seats_[to].place != client) return false;
@@ -589,6 +629,8 @@ class Simulation {
     std::vector<SlotState> slots_;
     std::vector<Server> processors_, ways_in_, ways_out_;
     std::size_t delivered_ = 0, flying_ = 0;  // chunks that are computed or on their way
+    std::size_t ahead_ = 0, sent_ahead_ = 0, forwarded_ = 0;  // how many may be sent ahead, how many were, and went on
+    std::vector<double> left_s_;                              // by chunk sent ahead: when it has left the client
     bool asked_ = false;
     Simulated result_;
 };

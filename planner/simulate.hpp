@@ -27,6 +27,9 @@ struct Run {
     bool one_request = false;  // the client waits for each answer before it sends again
     bool together = false;     // all slots begin their next turns at once, when no turn is on and nothing is on its way
     bool spans = false;        // keep the timeline
+    // What the client sends before there is room for it, to who coordinates the run: at least two chunks. From there it goes on when the
+    // window and the first position let it, and takes no time of the client's way any more. 0: it waits at the client.
+    std::uint64_t ahead_bytes = 0;
 };
 
 struct Span {

@@ -139,4 +139,29 @@ TEST_CASE("a batch is no larger than the window, and boards with little memory g
         CHECK(placed.room <= 20);
 }
 
+TEST_CASE("what boards hold already decides who sits where, and boards that hold the same are tried once") {
+    const auto pipeline = line_of(3, {1, 1, 1, 1, 1, 1});
+    Wish wish;
+    wish.run.chunks = 4;
+    const auto best = [&] { return arrange(pipeline, everywhere(pipeline), wish, std::numeric_limits<double>::infinity()).value().value(); };
+    const auto cold = best();
+    for (const std::size_t board : {0, 1, 2}) {  // the first position lies on one of them
+        wish.run.loaded.assign(3, {std::nullopt});
+        wish.run.loaded[board] = {0};
+        const auto warm = best();
+        CHECK(warm.schedule.positions[0].seats == std::vector<Seat>{{board, 0}});
+        CHECK(warm.simulated.reloads < cold.simulated.reloads);
+        CHECK(warm.simulated.wall_s() < cold.simulated.wall_s());
+    }
+    wish.run.loaded.assign(3, {std::nullopt});
+    CHECK(best().simulated.wall_s() == cold.simulated.wall_s());
+}
+
+TEST_CASE("the tries of a search become fewer with what each of them takes") {
+    CHECK(tries_for(64, 6) == 200);
+    CHECK(tries_for(20'000, 6) >= 4);
+    CHECK(tries_for(20'000, 6) < 20);
+    CHECK(tries_for(0, 0) == 200);
+}
+
 }  // namespace fard

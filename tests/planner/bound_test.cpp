@@ -44,6 +44,7 @@ Case draw(std::uint32_t seed) {
     drawn.wish.run.chunks = 1 + upto(30);
     drawn.wish.batch = 1 + upto(drawn.wish.run.chunks - 1);
     drawn.wish.link_bytes = 512 * (1 + upto(8));
+    if (upto(2) == 0) drawn.wish.run.ahead_bytes = 512 * (1 + upto(8));
     if (upto(2) == 0) drawn.wish.run.every_s = 0.5 * static_cast<double>(upto(4));
     return drawn;
 }
@@ -72,6 +73,8 @@ TEST_CASE("what limits a run is named, with its share of the time") {
     const auto slow = line_of(2, {0.25, 0.25});
     const auto carried = simulate(slow, resident(slow), {.chunks = 50, .loaded = all_loaded(slow, resident(slow))}).value();
     CHECK(limit_of(slow, carried).what.find("network") != std::string::npos);
+    CHECK(period_s(done) == doctest::Approx(4));  // loads are not counted
+    CHECK(period_s(carried) == doctest::Approx(0.5));
 }
 
 }  // namespace fard

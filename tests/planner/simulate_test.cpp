@@ -99,6 +99,23 @@ TEST_CASE("a window of one chunk sends the next when the result is there") {
     CHECK(done.wall_s() == doctest::Approx(5 * done.delivered_s.front()));
 }
 
+TEST_CASE("what the client sends ahead is there when the window lets it go on; its own way stays the limit that it is") {
+    const auto pipeline = line_of(1, {1});
+    auto schedule = resident(pipeline, 4, 1);
+    const auto waits = simulated(pipeline, schedule, {.chunks = 9, .loaded = all_loaded(pipeline, schedule)});
+    const auto ahead = simulated(pipeline, schedule, {.chunks = 9, .loaded = all_loaded(pipeline, schedule), .ahead_bytes = 4096});
+    CHECK(ahead.delivered_s[0] == waits.delivered_s[0]);
+    CHECK(ahead.wall_s() == waits.wall_s() - 8 * 0.5);  // the board's way in is free for them meanwhile
+    CHECK(ahead.latency_s[8] > waits.latency_s[8]);     // from when they were sent
+    // A client with a slow way.
+    auto slow = pipeline;
+    slow.places.back().way.bytes_per_s = 256;
+    schedule.window = 64;
+    const auto bound = simulated(slow, schedule, {.chunks = 33, .loaded = all_loaded(slow, schedule), .ahead_bytes = 4096});
+    CHECK(*bound.steady_per_s() == doctest::Approx(0.5));
+    CHECK(bound.busy.back().way_out == doctest::Approx(66));
+}
+
 TEST_CASE("positions take turns: load, a batch, and on") {
     // One board, two positions, a batch of three: loads 8, computes 3, loads 8, computes 6; chunks stay on the board.
     const auto pipeline = line_of(1, {1, 2});
