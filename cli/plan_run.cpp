@@ -1,7 +1,5 @@
 // fard plan APP.toml|MODEL.onnx: what a run would take, without running it.
 #include <algorithm>
-#include <charconv>
-#include <cmath>
 #include <fstream>
 #include <nlohmann/json.hpp>
 
@@ -9,11 +7,13 @@
 
 #include "cli/commands.hpp"
 #include "cli/console.hpp"
+#include "cli/forecast.hpp"
 #include "cli/plan.hpp"
 #include "cli/planning.hpp"
 #include "cli/report.hpp"
 #include "cli/shapes.hpp"
 #include "client/app_file.hpp"
+#include "client/batch.hpp"
 #include "planner/plan.hpp"
 #include "planner/timeline.hpp"
 #include "splitter/report/explain.hpp"
@@ -40,15 +40,6 @@ CommandSpec spec() {
                     {"json", "", "print one JSON object"},
                     shape_option()});
     return {"plan", "predict what a run takes, without running it", {"APP.toml|MODEL.onnx"}, std::move(options)};
-}
-
-Result<double> read_number(const Options& options, const std::string& name) {
-    const auto text = options.text(name);
-    double value = 0;
-    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-    if (error != std::errc() || end != text.data() + text.size() || !(value > 0) || !std::isfinite(value))
-        return fail(Fault::invalid_input, "--{} {}: must be a number above 0", name, text);
-    return value;
 }
 
 // What is asked, and of what: a model, or an app with its own cuts.
@@ -86,6 +77,7 @@ Result<planner::Wish> read_wish(const Options& options, const std::optional<AppF
         wish.window_bytes = app->window_bytes;
         wish.link_bytes = app->link_bytes;
     }
+    wish.run.ahead_bytes = wish.link_bytes;
     return wish;
 }
 
@@ -138,12 +130,8 @@ Result<Asked> read_app(const Options& options, Asked asked) {
     auto boards = named ? read_boards(options) : boards_of_app(options, app);
     if (!boards) return fail(boards.error());
     asked.boards = std::move(*boards);
-    for (const auto& position : app.positions) {
-        if (position.parts)
-            return fail(Fault::invalid_input, "{}: position '{}' is made in {} parts, of which nothing is predicted here; `fard split` plans them",
-                        app.file.string(), position.name, position.parts);
+    for (const auto& position : app.positions)
         asked.replicas.push_back(position.replicas);
-    }
     return asked;
 }
 
@@ -202,8 +190,64 @@ Result<planner::Planned> plan_model(const Options& options, Asked& asked) {
     return planner::plan_network(asked.network, cluster, question, asked.wish);
 }
 
+// An app on FPGAs as `fard submit` would pack it: with the very figures that its packages will have. Nothing: it can't be said so.
+Result<std::optional<planner::Planned>> plan_packed(const Options& options, Asked& asked) {
+    for (const auto* option : {"folding", "report", "estimates", "fraction"})
+        if (options.given(option)) return std::nullopt;
+    const auto directory = find_board_profiles();
+    if (!directory) return fail(directory.error());
+    const auto profiles = profiles_of(asked.boards.cluster, *directory);
+    if (!profiles) return fail(profiles.error());
+    if (profiles->empty()) return std::nullopt;
+    auto packed = pack_app(*asked.app, *profiles);
+    if (!packed) return std::nullopt;
+    if (asked.boards.status) asked.wish.run.loaded = loaded_now(packed->spec, asked.boards.cluster, *asked.boards.status);
+    if (!asked.wish.window && !asked.wish.latency_s) {  // as of a submission with that batch
+        auto spec = packed->spec;
+        set_batch(spec, asked.wish.batch ? std::optional<std::uint64_t>(*asked.wish.batch) : std::nullopt, asked.wish.run.chunks);
+        asked.wish.window = static_cast<std::size_t>(std::max<std::uint64_t>(1, spec.window_bytes / chunk_bytes_of(spec)));
+    }
+    asked.wish.tries = planner::tries_for(asked.wish.run.chunks, packed->spec.positions.size());
+    auto made = forecast(*packed, asked.boards.cluster, asked.wish);
+    if (!made && made.error().fault == Fault::unsupported) return std::nullopt;
+    if (!made) return fail(made.error());
+    planner::Planned planned;
+    for (std::size_t i = 0; i < made->pipeline.positions.size(); ++i) {
+        const auto& position = made->pipeline.positions[i];
+        auto& stage = planned.stages.stages.emplace_back();
+        stage.begin = i;
+        stage.end = i + 1;
+        stage.parts = std::max<std::size_t>(1, position.parts.size());
+        for (const auto& seat : made->schedule.positions[i].seats)
+            stage.boards.push_back(seat.board);
+        auto& cost = planned.costs.emplace_back();
+        cost.compute_s = position.interval_s;
+        cost.latency_s = position.latency_s;
+    }
+    planned.pipeline = std::move(made->pipeline);
+    planned.schedule = std::move(made->schedule);
+    planned.simulated = std::move(made->simulated);
+    planned.limit = std::move(made->limit);
+    planned.energy_j = made->energy_j;
+    planned.bound_s = made->bound_s;
+    for (auto& remark : packed->notes)
+        asked.notes.push_back(std::move(remark));
+    return planned;
+}
+
+Result<planner::Planned> plan_app(const Options& options, Asked& asked) {
+    auto packed = plan_packed(options, asked);
+    if (!packed) return fail(packed.error());
+    if (*packed) return std::move(**packed);
+    for (const auto& position : asked.app->positions)
+        if (position.parts)
+            return fail(Fault::invalid_input, "{}: position '{}' is made in {} parts, of which nothing is predicted for these boards; `fard split` plans "
+                        "them", asked.app->file.string(), position.name, position.parts);
+    return planner::plan_cuts(asked.network, asked.boards.cluster, asked.replicas, asked.wish);
+}
+
 Result<planner::Planned> make_plan(const Options& options, Asked& asked) {
-    auto planned = asked.app ? planner::plan_cuts(asked.network, asked.boards.cluster, asked.replicas, asked.wish) : plan_model(options, asked);
+    auto planned = asked.app ? plan_app(options, asked) : plan_model(options, asked);
     if (!planned) {
         if (planned.error().message.find("no plan") != std::string::npos) {
             auto limited = asked.description;
@@ -251,7 +295,8 @@ std::string json_of(const Asked& asked, const planner::Planned& planned) {
                           {"board", board_names(asked.boards.cluster, stage)},
                           {"compute_ms", planned.costs[i].compute_s * 1e3},
                           {"bytes_out", asked.network.cuts[stage.end].bytes},
-                          {"replicas", stage.boards.size()}});
+                          {"replicas", stage.replicas()},
+                          {"parts", stage.parts}});
     }
     const auto chunks = static_cast<double>(asked.wish.run.chunks);
     const nlohmann::json plan{
@@ -263,6 +308,7 @@ std::string json_of(const Asked& asked, const planner::Planned& planned) {
         {"energy_j", planned.energy_j ? nlohmann::json(*planned.energy_j) : nlohmann::json()},
         {"limit", planned.limit.what},
         {"bound", chunks / planned.bound_s},
+        {"period_ms", planner::period_s(simulated) * 1e3},
         {"gap", gap_of(planned)},
         {"batch", planned.schedule.turns.empty() ? nlohmann::json() : nlohmann::json(planned.schedule.batch)},
         {"window", planned.schedule.window},

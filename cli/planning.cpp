@@ -2,6 +2,7 @@
 
 #include <cerrno>
 #include <charconv>
+#include <cmath>
 #include <cstring>
 #include <fstream>
 
@@ -53,6 +54,15 @@ std::vector<OptionSpec> network_options() {
             {"fraction", "F", "how much of each resource a design may take (FINN's: LUT .7, FF .5, others .8)"}};
 }
 
+Result<double> read_number(const Options& options, const std::string& name) {
+    const auto text = options.text(name);
+    double value = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+    if (error != std::errc() || end != text.data() + text.size() || !(value > 0) || !std::isfinite(value))
+        return fail(Fault::invalid_input, "--{} {}: must be a number above 0", name, text);
+    return value;
+}
+
 Result<Fractions> read_fractions(const Options& options) {
     if (!options.given("fraction")) return Fractions{};
     const auto text = options.text("fraction");
@@ -83,11 +93,12 @@ Result<Boards> read_boards(const Options& options) {
     if (options.given("node")) {
         const auto doors = find_cluster(options.text("node"));
         if (!doors) return fail(doors.error());
-        const auto status = cluster_status(*doors);
+        auto status = cluster_status(*doors);
         if (!status) return fail(status.error());
         auto cluster = running_boards(*status, *profiles, *fractions);
         if (!cluster) return fail(cluster.error());
         boards.cluster = std::move(*cluster);
+        boards.status = std::move(*status);
         return boards;
     }
     const auto profile = load_board_profile(*profiles, options.text("board"));

@@ -1,11 +1,13 @@
 // What `fard split` and `fard plan` have in common: the boards and the network that a command names.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "cli/options.hpp"
 #include "model/model.hpp"
+#include "runtime/peer/messages_client.hpp"
 #include "splitter/estimates/describe.hpp"
 
 namespace fard::cli {
@@ -19,9 +21,12 @@ struct Boards {
     splitter::Cluster cluster;
     bool counted = false;                   // nobody said how many
     std::vector<splitter::Board> others;    // one of each profile
+    std::optional<wire::Status> status;     // of the cluster that is up, where it is that one
 };
 // Errors: invalid_input (not one of --board, --cluster and --node), those of profiles, cluster files and find_cluster.
 Result<Boards> read_boards(const Options& options);
+// A number above 0, not nothing. Errors: invalid_input, naming the option.
+Result<double> read_number(const Options& options, const std::string& name);
 Result<splitter::Fractions> read_fractions(const Options& options);
 
 // How a network is described, with the files that the settings refer to: stays where it is.

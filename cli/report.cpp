@@ -30,10 +30,43 @@ nlohmann::ordered_json top_json(const std::vector<Judged>& top, const std::vecto
     return rows;
 }
 
+double per_s(const RunSummary& summary) {
+    return summary.placed_wall_s > 0 ? static_cast<double>(summary.chunks_out) / summary.placed_wall_s : 0;
+}
+
+nlohmann::ordered_json plan_json(const Expected& expected, const RunSummary& summary) {
+    using nlohmann::ordered_json;
+    return {{"wall_s", expected.wall_s},
+            {"throughput_per_s", expected.throughput_per_s},
+            {"steady_per_s", expected.steady_per_s},
+            {"reloads", expected.reloads},
+            {"bound", expected.bound_per_s},
+            {"period_ms", expected.period_ms},
+            {"limit", expected.limit},
+            {"energy_j", expected.energy_j ? ordered_json(*expected.energy_j) : ordered_json()},
+            {"measured",
+             {{"wall_s", summary.placed_wall_s},
+              {"throughput_per_s", per_s(summary)},
+              {"steady_per_s", summary.steady_per_s},
+              {"reloads", summary.reloads},
+              {"energy_j", expected.measured_energy_j ? ordered_json(*expected.measured_energy_j) : ordered_json()}}}};
+}
+
+std::string plan_text(const Expected& expected, const RunSummary& summary) {
+    const auto chunks = static_cast<double>(std::max<std::uint64_t>(1, summary.chunks_out));
+    const auto energy = expected.energy_j && expected.measured_energy_j
+                            ? fmt::format("energy: {:.3g} J for each chunk, by the plan {:.3g} J\n", *expected.measured_energy_j / chunks, *expected.energy_j / chunks)
+                            : "";
+    return energy + fmt::format("plan: {:.3f} s from its places to the last result, {:.1f}/s (steady {:.1f}/s), reloads: {}; measured: {:.3f} s ({:+.1f} %), "
+                       "{:.1f}/s, reloads: {}\n",
+                       expected.wall_s, expected.throughput_per_s, expected.steady_per_s, expected.reloads, summary.placed_wall_s,
+                       expected.wall_s > 0 ? (summary.placed_wall_s / expected.wall_s - 1) * 100 : 0, per_s(summary), summary.reloads);
+}
+
 }  // namespace
 
 std::string summary_json(const RunSummary& summary, const std::optional<std::vector<Judged>>& top,
-                         const std::vector<std::string>& labels) {
+                         const std::vector<std::string>& labels, const std::optional<Expected>& expected) {
     using nlohmann::ordered_json;
     ordered_json stages = ordered_json::array();
     for (const auto& row : summary.stages)
@@ -71,6 +104,7 @@ std::string summary_json(const RunSummary& summary, const std::optional<std::vec
                          {"turns", summary.turns},
                          {"batch", summary.batch ? ordered_json(summary.batch) : ordered_json()}};
     if (const auto late = lateness_text(summary); !late.empty()) json["invalid"] = late.substr(0, late.size() - 1);
+    if (expected) json["plan"] = plan_json(*expected, summary);
     if (top) json["top"] = top_json(*top, labels);
     return json.dump(-1, ' ', false, ordered_json::error_handler_t::replace);
 }
@@ -123,7 +157,7 @@ std::string table_text(const std::vector<std::string>& head,
     return text;
 }
 
-std::string summary_text(const RunSummary& summary) {
+std::string summary_text(const RunSummary& summary, const std::optional<Expected>& expected) {
     const auto& latency = summary.latency_ms;
     auto text = fmt::format("{}: {} of {} results in {:.3f} s, {:.1f}/s (steady {:.1f}/s)\n", summary.app,
                             summary.chunks_out, summary.chunks_in, summary.wall_s, summary.throughput_per_s,
@@ -135,6 +169,7 @@ std::string summary_text(const RunSummary& summary) {
                             summary.duplicates_dropped, summary.attempts);
     if (summary.batch)
         text += fmt::format("turns: {} of up to {} chunks, positions shared slots; reloads: {}\n", summary.turns, summary.batch, summary.reloads);
+    if (expected) text += plan_text(*expected, summary);
     text += lateness_text(summary);
     if (summary.stages.empty()) return text;
     std::vector<std::vector<std::string>> rows;

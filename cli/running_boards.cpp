@@ -37,7 +37,11 @@ Result<Cluster> running_boards(const wire::Status& status, const std::filesystem
         cluster.boards.push_back(std::move(*board));
     }
     if (cluster.boards.empty()) return fail(Fault::invalid_input, "no board of the cluster has a healthy device; see `fard status`");
-    cluster.client = way_at(usual_mbit, usual_us);
+    // A client of emulated boards counts as one of them.
+    const bool emulated = std::ranges::any_of(status.boards, [](const wire::BoardRow& row) {
+        return std::ranges::any_of(row.state.devices, [](const auto& device) { return device.kind == "emulated"; });
+    });
+    cluster.client = emulated ? cluster.boards.front().way : way_at(usual_mbit, usual_us);
     return cluster;
 }
 

@@ -21,10 +21,11 @@
 #include "cli/out_of_memory.hpp"
 #include "cli/output_file.hpp"
 #include "cli/output_files.hpp"
+#include "cli/planning.hpp"
 #include "cli/report.hpp"
 #include "cli/scores.hpp"
+#include "cli/submit_plan.hpp"
 #include "client/api.hpp"
-#include "client/batch.hpp"
 #include "client/inputs.hpp"
 #include "client/locate.hpp"
 #include "client/packing.hpp"
@@ -41,7 +42,8 @@ CommandSpec spec() {
         {"output", "OUT.npy", "write all results as one array; NAME=OUT.npy or OUT.npz where there are several", true},
         {"prepared", "IN.npy", "write what position 0 is fed as one array"},
         {"top", "K", "show the K best classes of each result"},
-        {"batch", "K", "chunks of a turn where positions share slots: a number, or auto, which sets the app's window, too"},
+        {"batch", "K", "chunks of a turn where positions share slots: a number, or auto, the planner's, which sets the app's window, too"},
+        {"latency-bound", "MS", "no chunk may take longer, by the planner's reckoning"},
         {"schedule", "FILE", "who sits where, and the order of turns, as `fard plan --schedule` wrote it"},
         {"timeout", "TIME", "give up after TIME: 5s, 2min, or a number of seconds"},
         {"jobs-dir", "DIR", "where job programs are, for a cluster of its own; may be repeated", true},
@@ -60,8 +62,7 @@ struct Request {
     bool json = false;
     bool top_in_json = false;  // it was asked for
     std::uint64_t chunks = 0;  // 0: all
-    std::optional<std::uint64_t> batch;  // 0: auto
-    std::string schedule;                // as text, "" for none
+    Planning planning;
     Api::Limit limit = Api::forever;
     std::vector<std::filesystem::path> inputs, jobs_dirs;
 };
@@ -115,17 +116,6 @@ Result<std::string> read_schedule(const std::filesystem::path& file) {
     return text;
 }
 
-// The app as a schedule has it: its batch, and a window of as many chunks.
-Result<> follow(const std::string& text, wire::AppSpec& app) {
-    if (text.empty()) return {};
-    const auto schedule = planner::parse_schedule(text);
-    if (!schedule) return fail(schedule.error());
-    app.schedule = text;
-    app.batch = schedule->turns.empty() ? 0 : schedule->batch;
-    app.window_bytes = schedule->window * chunk_bytes_of(app);
-    return {};
-}
-
 Result<Request> read_request(const Options& options, ProgressLine& progress) {
     Request request;
     if (auto read = read_app(options, request, progress); !read) return fail(read.error());
@@ -141,19 +131,25 @@ Result<Request> read_request(const Options& options, ProgressLine& progress) {
     if (!chunks) return fail(chunks.error());
     request.chunks = *chunks;
     if (options.given("batch") && options.text("batch") == "auto") {
-        request.batch = 0;
+        request.planning.batch = 0;
     } else if (options.given("batch")) {
         const auto batch = options.number("batch", 1, 1, 1'000'000'000);
         if (!batch) return fail(Fault::invalid_input, "{}, or auto", batch.error().message);
-        request.batch = *batch;
+        request.planning.batch = *batch;
     } else if (request.app.batch > 0) {
-        request.batch = request.app.batch;
+        request.planning.batch = request.app.batch;
+    }
+    if (options.given("latency-bound")) {
+        const auto ms = read_number(options, "latency-bound");
+        if (!ms) return fail(ms.error());
+        request.planning.latency_s = *ms / 1e3;
     }
     if (options.given("schedule")) {
-        if (options.given("batch")) return fail(Fault::invalid_input, "--schedule has a batch of its own; leave --batch out");
+        for (const auto* option : {"batch", "latency-bound"})
+            if (options.given(option)) return fail(Fault::invalid_input, "--schedule says what goes when; leave --{} out", option);
         auto text = read_schedule(options.text("schedule"));
         if (!text) return fail(text.error());
-        request.schedule = std::move(*text);
+        request.planning.schedule = std::move(*text);
     }
     const auto timeout = options.duration("timeout", Api::forever, std::chrono::hours(24 * 365));
     if (!timeout) return fail(timeout.error());
@@ -371,17 +367,17 @@ Result<std::vector<BoardProfile>> profiles_of(const std::vector<Address>& doors)
     return profiles;
 }
 
-void print_outcome(const Request& request, const RunSummary& summary, const Watcher& watcher) {
+void print_outcome(const Request& request, const RunSummary& summary, const Watcher& watcher, const std::optional<Expected>& expected) {
     if (!summary.note.empty()) note(summary.note);
     if (request.json) {
-        out("{}\n", summary_json(summary, request.top_in_json ? std::optional(watcher.top()) : std::nullopt, request.labels));
+        out("{}\n", summary_json(summary, request.top_in_json ? std::optional(watcher.top()) : std::nullopt, request.labels, expected));
         return;
     }
     if (!watcher.lines().empty()) out("{}\n", watcher.lines());
     if (watcher.judged())
         out("{} of {} right ({:.2f} %)\n", watcher.right(), watcher.judged(),
                    100.0 * static_cast<double>(watcher.right()) / static_cast<double>(watcher.judged()));
-    out("{}", summary_text(summary));
+    out("{}", summary_text(summary, expected));
 }
 
 // Everything that can be wrong with the request is found before anything is started.
@@ -404,10 +400,10 @@ Result<> submit(const Options& options) {
     request->directory.reset();
     auto feed = read_feed(*request, *packed, progress);
     if (!feed) return fail(feed.error());
-    if (auto followed = follow(request->schedule, packed->spec); !followed) return followed;
-    if (request->batch && request->schedule.empty())
-        if (const auto remark = set_batch(packed->spec, *request->batch ? request->batch : std::nullopt, feed->data.chunks.size()); !remark.empty())
-            note(remark);
+    request->planning.chunks = feed->data.chunks.size();
+    const auto prepared = plan_submission(*packed, request->planning, *place);
+    if (!prepared) return fail(prepared.error());
+    if (!prepared->remark.empty()) note(prepared->remark);
     auto output = OutputFiles::create(options.texts("output"), packed->outputs());
     if (!output) return fail(output.error());
     if (options.given("prepared"))
@@ -429,7 +425,7 @@ Result<> submit(const Options& options) {
     const auto summary = watcher.wait();
     (*api)->close();
     if (!summary) return fail(summary.error());
-    print_outcome(*request, *summary, watcher);
+    print_outcome(*request, *summary, watcher, prepared->expected(*summary));
     return {};
 }
 

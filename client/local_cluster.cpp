@@ -175,7 +175,7 @@ Result<> LocalCluster::Impl::name_boards() {
     boards.resize(options.boards);
     for (std::size_t i = 0; i < boards.size(); ++i) {
         auto& board = boards[i];
-        board.name = fmt::format("b{}", i);
+        board.name = board_name(i);
         auto endpoint = options.tcp ? Endpoint::tcp("127.0.0.1", ports[i])
                                     : Endpoint::ipc((directory / (board.name + ".ipc")).string());
         if (!endpoint) return fail(endpoint.error());
@@ -306,6 +306,9 @@ void LocalCluster::Impl::finish(std::optional<Error> error) {
 
 LocalCluster::LocalCluster(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 LocalCluster::~LocalCluster() = default;
+
+std::string LocalCluster::board_name(std::size_t number) { return fmt::format("b{}", number); }
+
 const std::vector<Address>& LocalCluster::doors() const {
     return impl_->doors;
 }

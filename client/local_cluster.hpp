@@ -56,6 +56,7 @@ class LocalCluster {
     ~LocalCluster();
 
     const std::vector<Address>& doors() const;  // front doors, in the boards' order
+    static std::string board_name(std::size_t number);
 
     // Ends an embedded cluster in order; `stopped` is called once all its processes are reaped, at the latest
     // after `limit`, when the rest is killed.

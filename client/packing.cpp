@@ -80,18 +80,23 @@ Result<> plan(const AppFile::Position& position, const model::Stage& stage, cons
     return {};
 }
 
-// One stage as a package; gives its id and its archive.
-Result<PackedArchive> pack_stage(const std::string& name, const AppFile::Position& position, model::Stage& stage,
-                                 const std::vector<BoardProfile>& profiles, std::vector<std::string>& notes) {
+// One stage as a package; gives its id.
+Result<std::string> pack_stage(const std::string& name, const AppFile::Position& position, model::Stage& stage,
+                               const std::vector<BoardProfile>& profiles, PackedApp& packed) {
     Manifest manifest;
     manifest.name = name;
     manifest.inputs = stage.inputs;
     manifest.outputs = stage.outputs;
     manifest.layers = stage.layers;
-    if (auto planned = plan(position, stage, profiles, manifest, notes); !planned) return fail(planned.error());
+    if (auto planned = plan(position, stage, profiles, manifest, packed.notes); !planned) return fail(planned.error());
     std::map<std::string, std::string> files;
     files.emplace("stage.onnx", std::move(stage.onnx));
-    return pack_archive(std::move(manifest), std::move(files));
+    auto hardware = manifest.hardware;
+    auto made = pack_archive(std::move(manifest), std::move(files));
+    if (!made) return fail(made.error());
+    if (!hardware.empty()) packed.hardware.emplace(made->id, std::move(hardware));
+    packed.archives.emplace(made->id, std::make_shared<const std::string>(std::move(made->bytes)));
+    return std::move(made->id);
 }
 
 // What the packages of an app are made with.
@@ -109,20 +114,18 @@ Result<> pack_parts(const std::string& name, const AppFile::Position& from, cons
     if (!parts) return fail(parts.error());
     for (std::size_t i = 0; i < parts->size(); ++i) {
         auto& part = (*parts)[i];
-        auto made = pack_stage(fmt::format("{} part {}", name, i), from, part, packing.profiles, packing.packed.notes);
-        if (!made) return fail(made.error());
-        position.parts.push_back({made->id, std::move(part.outputs)});
-        packing.packed.archives.emplace(made->id, std::make_shared<const std::string>(std::move(made->bytes)));
+        auto id = pack_stage(fmt::format("{} part {}", name, i), from, part, packing.profiles, packing.packed);
+        if (!id) return fail(id.error());
+        position.parts.push_back({std::move(*id), std::move(part.outputs)});
     }
     return {};
 }
 
 Result<> pack_whole(const std::string& name, const AppFile::Position& from, model::Stage& stage, wire::PositionSpec& position,
                     const Packing& packing) {
-    auto made = pack_stage(name, from, stage, packing.profiles, packing.packed.notes);
-    if (!made) return fail(made.error());
-    position.overlay = made->id;
-    packing.packed.archives.emplace(made->id, std::make_shared<const std::string>(std::move(made->bytes)));
+    auto id = pack_stage(name, from, stage, packing.profiles, packing.packed);
+    if (!id) return fail(id.error());
+    position.overlay = std::move(*id);
     return {};
 }
 
@@ -151,6 +154,7 @@ Result<> use_package(const AppFile::Position& from, const model::Stage& stage, w
     auto bytes = archive(*package);
     if (!bytes) return fail_in("overlay", bytes.error());
     position.overlay = package->id;
+    if (!manifest.hardware.empty()) packed.hardware.emplace(package->id, manifest.hardware);
     packed.archives.emplace(package->id, std::make_shared<const std::string>(std::move(*bytes)));
     return {};
 }

@@ -9,6 +9,7 @@
 
 #include "base/result.hpp"
 #include "client/app_file.hpp"
+#include "overlays/package/hardware.hpp"
 #include "overlays/profiles/board_profile.hpp"
 #include "runtime/peer/message_parts.hpp"
 
@@ -21,6 +22,7 @@ struct PackedApp {
     std::map<std::string, std::shared_ptr<const std::string>> archives;
 
     std::vector<std::string> notes = {};  // what people should know of the plans
+    std::map<std::string, std::vector<Hardware>> hardware = {};  // of packages that have some, by id
 
     const std::vector<TensorDesc>& inputs() const {
         return spec.positions.front().inputs;

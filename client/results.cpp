@@ -40,6 +40,10 @@ RunTimes::RunTimes(TimePoint started, std::uint64_t chunks) : started_(started),
     latency_ms_.reserve(chunks);
 }
 
+void RunTimes::placed(TimePoint now) {
+    if (!placed_) placed_ = now;
+}
+
 void RunTimes::sent(std::uint64_t index, TimePoint now) {
     if (sent_.at(index) == TimePoint{}) sent_[index] = now;
 }
@@ -55,6 +59,7 @@ void RunTimes::fill(RunSummary& summary, TimePoint now) const {
     summary.wall_s = seconds(now - started_);
     const auto count = static_cast<double>(summary.chunks_out);
     summary.throughput_per_s = summary.wall_s > 0 ? count / summary.wall_s : 0;
+    summary.placed_wall_s = last_ ? seconds(*last_ - placed_.value_or(started_)) : 0;
     const double steady_s = first_ ? seconds(*last_ - *first_) : 0;
     summary.steady_per_s = steady_s > 0 ? (count - 1) / steady_s : summary.throughput_per_s;
     summary.latency_ms = latency_of(latency_ms_);

@@ -24,6 +24,7 @@ struct RunSummary {
     std::uint64_t chunks_out = 0;  // results delivered
     double wall_s = 0;             // from the submission until the run had ended and its boards were free
     double throughput_per_s = 0;   // chunks_out / wall_s
+    double placed_wall_s = 0;  // from when the run first had its places to the last result
     double steady_per_s = 0;  // from the first to the last result; throughput_per_s when there is only one
     LatencyMs latency_ms;     // per chunk, from its (first) sending to its result
     std::vector<wire::JobReport> stages;  // one row per job of the last wiring
@@ -40,7 +41,8 @@ struct RunSummary {
 class RunTimes {
   public:
     RunTimes(TimePoint started, std::uint64_t chunks);
-    void sent(std::uint64_t index, TimePoint now);     // the first time counts
+    void placed(TimePoint now);                        // the first time counts
+    void sent(std::uint64_t index, TimePoint now);     // the same
     void arrived(std::uint64_t index, TimePoint now);  // once per index
 
     // Fills the figures of time: wall_s, throughput_per_s, steady_per_s, latency_ms, chunks_out.
@@ -50,7 +52,7 @@ class RunTimes {
     TimePoint started_;
     std::vector<TimePoint> sent_;  // by index; TimePoint{} before
     std::vector<double> latency_ms_;
-    std::optional<TimePoint> first_, last_;
+    std::optional<TimePoint> placed_, first_, last_;
 };
 
 }  // namespace fard

@@ -215,6 +215,7 @@ void Submission::run_state(const wire::RunState& state) {
     if (offer_ && (phase_ == Phase::offering || phase_ == Phase::feeding) && !state.missing.empty())
         offer_->want(state.missing);
     report();
+    if (state.phase == "placed" || state.phase == "wired" || state.phase == "running") times_.placed(loop_.now());
     const bool complete = chunks_.remaining() == 0;
     const Error why{state.fault ? static_cast<Fault>(state.fault) : Fault::failed,
                     state.reason.empty() ? "the run " + state.phase + " without a reason" : state.reason};

@@ -55,6 +55,28 @@ TEST_CASE("the JSON object of a run has exactly the keys that scripts rely on") 
     CHECK(json["replays"] == 3);
 }
 
+TEST_CASE("what was expected of a run stands beside what was measured in the same way") {
+    auto summary = sample();
+    summary.placed_wall_s = 0.4;
+    summary.reloads = 3;
+    Expected expected{.wall_s = 0.38, .throughput_per_s = 52.6, .steady_per_s = 60, .reloads = 2};
+    expected.bound_per_s = 55;
+    expected.energy_j = 2;
+    expected.measured_energy_j = 3;
+    const auto json = nlohmann::json::parse(summary_json(summary, std::nullopt, {}, expected));
+    CHECK(json["plan"]["wall_s"] == 0.38);
+    CHECK(json["plan"]["bound"] == 55);
+    CHECK(json["plan"]["energy_j"] == 2);
+    CHECK(json["plan"]["measured"]["energy_j"] == 3);
+    CHECK(summary_text(summary, expected).find("energy: 0.15 J for each chunk, by the plan 0.1 J") != std::string::npos);
+    CHECK(json["plan"]["measured"]["wall_s"] == 0.4);
+    CHECK(json["plan"]["measured"]["throughput_per_s"] == doctest::Approx(50));
+    CHECK(json["plan"]["measured"]["reloads"] == 3);
+    CHECK(summary_text(summary, expected).find("0.380 s from its places to the last result") != std::string::npos);
+    CHECK(summary_text(summary, expected).find("measured: 0.400 s (+5.3 %)") != std::string::npos);
+    CHECK(summary_text(summary).find("plan:") == std::string::npos);
+}
+
 TEST_CASE("a run with more than 1 % late chunks says that its figures do not count") {
     auto summary = sample();
     CHECK(summary_text(summary).find("do not count") == std::string::npos);

@@ -5,6 +5,11 @@
 #include <random>
 #include <thread>
 
+#include "client/api.hpp"
+#include "client/batch.hpp"
+#include "client/inputs.hpp"
+#include "client/packing.hpp"
+#include "overlays/profiles/board_profile.hpp"
 #include "tests/e2e/harness.hpp"
 
 using namespace fard::e2e;
@@ -57,6 +62,62 @@ std::string uncut(const World& world, const fs::path& model) {
 // So that turns can be counted on a machine that is busy.
 const std::string patient = "turn_wait = \"10 s\"";
 
+// A board, and the two-stage app for it; it can be fed by a position on the CPU that takes a while for each chunk.
+struct OneBoard {
+    OneBoard() {
+        auto fardd = fard::find_fardd();
+        REQUIRE(fardd.has_value());
+        fard::ApiOptions options;
+        options.embedded = fard::LocalClusterOptions{.boards = 1, .profile = "zedboard", .fardd = *fardd};
+        auto connected = fard::Api::connect(std::move(options));
+        REQUIRE_MESSAGE(connected.has_value(), connected.error().message);
+        api = std::move(*connected);
+        const auto profile = fard::load_board_profile(source_root() / "overlays/boards", "zedboard");
+        REQUIRE(profile.has_value());
+        file = *fard::read_app_file(source_root() / "apps/two_stage_bnn.toml");
+        auto made = fard::pack_app(file, {*profile});
+        REQUIRE_MESSAGE(made.has_value(), made.error().message);
+        packed = std::move(*made);
+    }
+
+    fard::JobData data(std::size_t chunks) const {
+        auto inputs = fard::open_inputs(file, {}, packed.inputs());
+        REQUIRE(inputs.has_value());
+        fard::JobData data;
+        for (std::size_t i = 0; i < std::min(chunks, inputs->size()); ++i)
+            data.chunks.push_back(std::move(inputs->at(i)->tensors));
+        return data.first(chunks);
+    }
+
+    std::vector<std::string> run(const fard::PackedApp& app, std::size_t chunks) {
+        const auto id = api->send_app(app);
+        REQUIRE_MESSAGE(id.has_value(), id.error().message);
+        const auto got = api->send_job_data(*id, data(chunks), std::chrono::minutes(2));
+        REQUIRE_MESSAGE(got.has_value(), got.error().message);
+        summary = got->summary;
+        std::vector<std::string> results;
+        for (const auto& tensors : got->outputs)
+            results.emplace_back(tensors.front().text());
+        return results;
+    }
+
+    fard::PackedApp trickling(int ms) const {
+        auto app = packed;
+        fard::wire::PositionSpec drops;
+        drops.name = "drops";
+        drops.program = "test_faulty";
+        drops.inputs = drops.outputs = packed.inputs();
+        drops.params = {{"slow_ms", std::to_string(ms)}};
+        app.spec.positions.insert(app.spec.positions.begin(), std::move(drops));
+        return app;
+    }
+
+    std::unique_ptr<fard::Api> api;
+    fard::AppFile file;
+    fard::PackedApp packed;
+    fard::RunSummary summary;
+};
+
 const fs::path mobilenet = "mobilenet_six_stage/mobilenet_v1_w4a4.onnx", cnv = "two_stage_bnn/cnv_w2a2.onnx";
 
 }  // namespace
@@ -71,6 +132,11 @@ TEST_CASE("six positions on three emulated Zedboards: exact, and each is loaded 
     CHECK(ran.summary["turns"] == 6);
     CHECK(ran.summary["batch"] == 16);
     CHECK(ran.summary["replays"] == 0);
+    const auto& plan = ran.summary["plan"];
+    CHECK(plan["reloads"] == 6);
+    CHECK(plan["wall_s"] > 2 * 0.2298);
+    CHECK(plan["throughput_per_s"].get<double>() <= plan["bound"].get<double>() * 1.001);
+    CHECK(plan["measured"]["throughput_per_s"].get<double>() <= plan["bound"].get<double>() * 1.01);
     const auto again = submit(world, file, 16, {"--batch", "5"});
     CHECK(again.results == ran.results);
     CHECK(again.summary["turns"] == 24);
@@ -132,4 +198,68 @@ TEST_CASE("jobs that are killed in the middle of turns and reloads: every result
         REQUIRE(outcome.exit_code == 0);
         CHECK(read_file(world.files().path() / "killed.npy") == right);
     }
+}
+
+TEST_CASE("an input that trickles, one chunk each 50 ms: exact, whatever the batch, the window and how long an idle turn lasts") {
+    OneBoard board;
+    constexpr std::size_t chunks = 12;
+    const auto right = board.run(board.packed, chunks);
+    struct Case {
+        std::uint64_t batch, window, wait_ms;
+    };
+    for (const Case& one : {Case{4, 12, 500}, Case{12, 12, 500}, Case{5, 5, 2000}, Case{8, 12, 20}, Case{1, 1, 500}}) {
+        CAPTURE(one.batch);
+        CAPTURE(one.wait_ms);
+        auto trickling = board.trickling(50);
+        trickling.spec.batch = one.batch;
+        trickling.spec.window_bytes = one.window * fard::chunk_bytes_of(trickling.spec);
+        trickling.spec.turn_wait_ms = one.wait_ms;
+        CHECK(board.run(trickling, chunks) == right);
+        CHECK(board.summary.batch == std::min(one.batch, one.window));
+        CHECK(board.summary.replays == 0);
+        CHECK(board.summary.reloads >= 2 * (one.wait_ms == 20 ? 1 : chunks / one.batch) - 1);  // the first may be there already
+    }
+}
+
+TEST_CASE("a schedule from a file is followed: seats, order of turns, batch and window") {
+    World world;
+    world.up(1, {"--profile", "zedboard"});
+    const auto file = app(world, "two_stage_bnn", "", patient);
+    const auto own = world.files().write("own.txt",
+                                         "fard-schedule 1\nbatch 4\nwindow 16\nboard b0\nposition room 16 staged next at 0.0\n"
+                                         "position room 16 staged next at 0.0\nturns 0.0 0 0 1 1\n");
+    const auto ran = submit(world, file, 16, {"--schedule", own.string()});
+    CHECK(ran.results == uncut(world, cnv));
+    CHECK(ran.summary["turns"] == 8);
+    CHECK(ran.summary["reloads"] == 4);  // two turns of a position follow each other
+    CHECK(ran.summary["plan"]["reloads"] == 4);
+    const auto elsewhere = world.files().write("elsewhere.txt",
+                                               "fard-schedule 1\nbatch 4\nwindow 16\nboard b7\nposition room 16 staged next at 0.0\n"
+                                               "position room 16 staged next at 0.0\nturns 0.0 0 1\n");
+    const auto other = submit(world, file, 8, {"--schedule", elsewhere.string()});  // as without one
+    CHECK(other.results == uncut(world, cnv));
+    CHECK_FALSE(other.summary.contains("plan"));
+}
+
+TEST_CASE("what `fard plan --schedule` writes for the cluster that is up, `fard submit --schedule` follows; what is loaded counts") {
+    World world;
+    world.up(3, {"--profile", "zedboard"});
+    const auto file = app(world, "mobilenet_six_stage", "", patient);
+    const auto schedule = world.files().path() / "planned.txt";
+    const auto planned = [&] {
+        const auto outcome = world.fard({"plan", file.string(), "--node", "", "--chunks", "12", "--batch", "4", "--schedule", schedule.string(), "--json"});
+        REQUIRE_MESSAGE(outcome.exit_code == 0, outcome.err);
+        return outcome.json();
+    };
+    const auto first = planned();
+    const auto ran = submit(world, file, 12, {"--schedule", schedule.string()});
+    CHECK(ran.results == uncut(world, mobilenet));
+    CHECK(ran.summary["batch"] == 4);
+    CHECK(ran.summary["reloads"] == first["reloads"]);
+    CHECK(ran.summary["plan"]["wall_s"] == first["wall_s"]);
+    const auto second = planned();
+    CHECK(second["reloads"].get<int>() <= first["reloads"].get<int>());
+    const auto again = submit(world, file, 12, {"--schedule", schedule.string()});
+    CHECK(again.results == ran.results);
+    CHECK(again.summary["reloads"] == second["reloads"]);
 }
