@@ -109,10 +109,11 @@ Run all_loaded(const Schedule& schedule, std::size_t images) {
     return run;
 }
 
-// FARD's chunk passes through node manager and job of each board: two more messages before and behind the fabric, each sent
-// and received by the same processor.
+// FARD's API takes all images in one request, from which the first board's node manager fills its job's queue. Each chunk then passes
+// through node manager and job of each board: a message before and one behind the fabric, sent and received by the same processor.
 Result<double> fard_wall(const Pipeline& cut, double message_s, std::size_t images) {
     auto pipeline = cut;
+    pipeline.input_at = 0;
     for (std::size_t i = 0; i < 2; ++i) {
         pipeline.places[i].host_s_per_chunk += message_s;
         pipeline.places[i].slots = 3;
@@ -134,7 +135,7 @@ Result<double> fard_wall(const Pipeline& cut, double message_s, std::size_t imag
         }
     const auto done = simulate(pipeline, schedule, all_loaded(schedule, images));
     if (!done) return fail(done.error());
-    return done->wall_s();
+    return hop_s(pipeline.places.back(), pipeline.places.front(), images * cut.bytes_into(0)) + done->wall_s();
 }
 
 // Two boards with the convolutions feed a third.
