@@ -306,6 +306,7 @@ class Search {
             case Least::share:
                 label.value = std::max(label.value, label.on_processor ? 0 : solver.least_share(begin, end));
                 break;
+            case Least::worst: label.value = std::max(label.value, question_.of_stage(begin, end)); break;
             case Least::latency:
                 if (label.on_processor) {
                     label.value += work;

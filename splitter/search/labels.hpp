@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstddef>
+#include <functional>
 #include <limits>
 #include <optional>
 
@@ -20,8 +21,10 @@ struct Question {
         latency,  // of one chunk; one replica of each stage
         bytes,    // at all cuts together
         share,    // of the scarcest resource of the fullest stage
+        worst,    // of what `of_stage` says of each stage, the largest
     };
     Least least = Least::slots;
+    std::function<double(std::size_t begin, std::size_t end)> of_stage;  // between two cuts
     double period_s = std::numeric_limits<double>::infinity();  // no load is larger
     std::optional<std::size_t> stages;                          // exactly so many
     std::size_t replicas = 1;                                   // of one stage, at most

@@ -1,4 +1,4 @@
-// FINN's published reports of MobileNetV1 W4A4 (ZCU102) and CNV W1A1, made before 2022: the layers are written down here, the
+// FINN's published reports of MobileNetV1 W4A4 (ZCU102), CNV W1A1 and TFC W1A1, made before 2022: the layers are written down here, the
 // folding and every figure are read from the reports.
 #include <doctest/doctest.h>
 
@@ -22,7 +22,9 @@ class Report {
         : folding_(read_json(directory / "final_hw_config.json")),
           resources_(read_json(directory / "estimate_layer_resources.json")),
           cycles_(read_json(directory / "estimate_layer_cycles.json")),
-          simulated_(read_json(directory / "rtlsim_performance.json").at("latency_cycles").get<double>()) {}
+          simulated_(std::filesystem::exists(directory / "rtlsim_performance.json")
+                         ? read_json(directory / "rtlsim_performance.json").at("latency_cycles").get<double>()
+                         : 0) {}
 
     // rows x columns, `vectors` of an image; thresholds where `outputs` are given.
     void matrix(std::int64_t columns, std::int64_t rows, std::int64_t vectors, DataType weights,
@@ -65,6 +67,21 @@ class Report {
         const auto name = next("FMPadding_Batch");
         layer_.window.pads.top = 1;
         check(name, finn::PaddingUnit{channels, folding_.at(name).at("SIMD"), {padded, padded}});
+    }
+    void thresholds(std::int64_t channels, DataType inputs, DataType outputs) {
+        const auto name = next("Thresholding_Batch");
+        check(name, finn::ThresholdUnit{.language = finn::Language::hls,
+                                        .channels = channels,
+                                        .pe = folding_.at(name).at("PE"),
+                                        .vectors = 1,
+                                        .inputs = inputs,
+                                        .outputs = outputs,
+                                        .thresholds = inputs,
+                                        .ram = finn::RamStyle::distributed});
+    }
+    void label_select(std::int64_t labels) {
+        const auto name = next("LabelSelect_Batch");
+        check(name, finn::StreamUnit{labels, folding_.at(name).at("PE"), 1});
     }
     void pool(std::int64_t channels, std::int64_t kernel) {
         const auto name = next("Pool_Batch");
@@ -126,7 +143,7 @@ class Report {
     }
 
     json folding_, resources_, cycles_;
-    double simulated_;
+    double simulated_;  // 0: nobody has
     splitter::Network network_;
     model::Layer layer_;  // whose units come now
     std::int64_t layer_cycles_ = 0;
@@ -192,6 +209,23 @@ TEST_CASE("the published report of CNV W1A1") {
     CHECK(report.cycles_equal());
     CHECK(report.compared() >= 20);
     CHECK(report.latency_ratio() == doctest::Approx(1.055).epsilon(0.01));
+    CHECK(report.different() == 0);
+}
+
+TEST_CASE("the published report of TFC W1A1") {
+    const auto data = finn_data();
+    if (!data) return;
+    Report report(*data / "tfc");
+    const auto bit = DataType::uint(1);  // as xnor counts them
+    report.thresholds(784, DataType::uint(8), bit);
+    report.matrix(784, 64, 1, bit, bit, bit);
+    report.matrix(64, 64, 1, bit, bit, bit);
+    report.matrix(64, 64, 1, bit, bit, bit);
+    report.matrix(64, 10, 1, bit, bit, std::nullopt);
+    report.label_select(10);
+    MESSAGE(report.different() << " of " << report.compared() << " figures differ");
+    CHECK(report.cycles_equal());
+    CHECK(report.compared() == 9);
     CHECK(report.different() == 0);
 }
 
