@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <poll.h>
+#include <sys/socket.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -14,6 +15,7 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr Duration rest_limit = 2s;  // for a batch that goes on when its job has gone
+constexpr Duration handover_limit = rest_limit + 2s;  // for the helper of a node manager that has just ended
 constexpr std::size_t most_sessions = 256;
 
 void say(const std::string& what) {
@@ -26,23 +28,62 @@ Result<OwnedFd> open_file(const std::filesystem::path& file, int flags) {
     return fd;
 }
 
+// The process at the other end; of a socket pair, the one that made it.
+std::string holder_of(int channel) {
+    ucred peer{};
+    socklen_t size = sizeof peer;
+    if (::getsockopt(channel, SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0 || peer.pid == 0) return "a node manager";
+    return fmt::format("the node manager with process {}", peer.pid);
+}
+
 }  // namespace
 
-void BoardHelper::serve(int channel) {
+void BoardHelper::serve(int channel, int listener) {
+    holder_ = holder_of(channel);
+    greet(channel);
     for (bool here = true; here;) {
-        std::vector<pollfd> waits{{channel, POLLIN, 0}};
+        std::vector<pollfd> waits{{channel, POLLIN, 0}, {listener, POLLIN, 0}};
+        const auto before = waits.size();
         for (const auto& seat : seats_) waits.push_back({seat->socket.get(), POLLIN, 0});
         if (::poll(waits.data(), waits.size(), -1) < 0 && errno != EINTR) break;
         // Jobs before their node manager: what one has ended is over before the next one begins.
-        for (std::size_t i = waits.size() - 1; i > 0; --i) {
-            if (waits[i].revents == 0 || hear_job(*seats_[i - 1])) continue;
-            if (owner_ == seats_[i - 1].get()) let_go();
-            seats_.erase(seats_.begin() + static_cast<std::ptrdiff_t>(i) - 1);
+        for (std::size_t i = waits.size(); i-- > before;) {
+            auto& seat = seats_[i - before];
+            if (waits[i].revents == 0 || hear_job(*seat)) continue;
+            if (owner_ == seat.get()) let_go();
+            seats_.erase(seats_.begin() + static_cast<std::ptrdiff_t>(i - before));
         }
         if (waits[0].revents != 0) here = hear_manager(channel);
+        if (here && waits[1].revents != 0) refuse(listener);
     }
     let_go();
     seats_.clear();
+    fabric_.reset();  // and its lock
+}
+
+Result<> BoardHelper::open_fabric() {
+    if (fabric_) return {};
+    auto fabric = zynq::Fabric::open(host_, setup_, holder_);
+    if (!fabric) return fail(fabric.error());
+    fabric_ = std::move(*fabric);
+    return {};
+}
+
+void BoardHelper::greet(int channel) {
+    const auto until = host_.now() + handover_limit;
+    auto opened = open_fabric();
+    for (; !opened && opened.error().fault == Fault::refused && host_.now() < until; opened = open_fabric()) host_.pause(20ms);
+    const Message greeting = opened ? Message(Board{setup_.part, setup_.accepted_parts}) : Failed{opened.error().fault, opened.error().message};
+    if (const auto sent = send(channel, greeting); !sent) say(sent.error().message);
+}
+
+void BoardHelper::refuse(int listener) const {
+    const OwnedFd other(::accept4(listener, nullptr, nullptr, SOCK_CLOEXEC));
+    if (other.get() < 0) return;
+    const auto why = fmt::format("the board's FPGA is in use: {} has it; one of them must leave it alone (fabric = \"off\" in its "
+                                 "configuration)", holder_);
+    say(why);
+    if (const auto sent = send(other.get(), Failed{Fault::refused, why}); !sent) say(sent.error().message);
 }
 
 // False: its end is closed.
@@ -104,11 +145,7 @@ Result<> BoardHelper::take_fabric(const Seat& seat, bool anew) {
         else let_go();
     }
     let_go();
-    if (fabric_) return {};
-    auto fabric = zynq::Fabric::open(host_, setup_);
-    if (!fabric) return fail(fabric.error());
-    fabric_ = std::move(*fabric);
-    return {};
+    return open_fabric();
 }
 
 Result<BoardHelper::Opened> BoardHelper::prepare(Seat& seat, bool anew, bool& programmed) {

@@ -10,10 +10,18 @@
 #include "overlays/zynq/setup_text.hpp"
 
 namespace fard::helper {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr Duration greeting_limit = 15s;  // the helper of a node manager that has just ended lets go first
+
+}  // namespace
 
 Result<std::unique_ptr<HelperLink>> HelperLink::open(Loop& loop, LinkOptions options) {
     std::unique_ptr<HelperLink> link(new HelperLink(loop, std::move(options)));
     if (auto connected = link->connect(); !connected) return fail(connected.error());
+    if (auto heard = link->hear_greeting(); !heard) return fail(heard.error());
     return link;
 }
 
@@ -52,6 +60,16 @@ Result<> HelperLink::start_child() {
     if (!child) return fail(child.error());
     child_ = std::move(*child);
     channel_ = std::move(channel->ours);
+    return {};
+}
+
+Result<> HelperLink::hear_greeting() {
+    const auto packet = receive(channel_.get(), greeting_limit);
+    if (!packet) return fail(packet.error().fault, "the board helper ended at once: {}", packet.error().message);
+    if (!*packet)
+        return fail(Fault::timed_out, "the board helper does not answer within {} s; does the kernel's driver hang (dmesg)?",
+                    std::chrono::duration_cast<std::chrono::seconds>(greeting_limit).count());
+    if (const auto* failed = std::get_if<Failed>(&(*packet)->message)) complaint_ = Error{failed->fault, failed->message};
     return {};
 }
 

@@ -12,6 +12,7 @@
 
 #include "base/process.hpp"
 #include "overlays/helper/board_helper.hpp"
+#include "overlays/helper/confine.hpp"
 #include "overlays/package/files.hpp"
 #include "overlays/zynq/known_boards.hpp"
 #include "overlays/zynq/setup_text.hpp"
@@ -64,7 +65,7 @@ int serve_listeners(const char* file) {
     helper::BoardHelper helper(*host, *setup);
     for (;;) {
         const OwnedFd channel(::accept4(channel_fd, nullptr, nullptr, SOCK_CLOEXEC));
-        if (channel.get() >= 0) helper.serve(channel.get());
+        if (channel.get() >= 0) helper.serve(channel.get(), channel_fd);
         else if (errno != EINTR && errno != ECONNABORTED) return complain({Fault::io, "descriptor 3 is no socket that listens"});
     }
 }
@@ -73,6 +74,7 @@ int serve_listeners(const char* file) {
 
 int main(int argc, char** argv) {
     prepare_process();
+    if (const auto confined = helper::confine(); !confined) return complain(confined.error());
     const std::string_view how = argc > 1 ? argv[1] : "";
     if (how == "--child" && argc == 2) return serve_parent();
     if (how == "--config" && argc == 3) return serve_listeners(argv[2]);

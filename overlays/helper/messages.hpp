@@ -72,7 +72,7 @@ struct Failed {
     friend bool operator==(const Failed&, const Failed&) = default;
 };
 
-// node manager -> job, the first packet of a session.
+// node manager -> job, the first packet of a session; helper -> node manager, the first packet of a channel: the fabric is its own.
 struct Board {
     std::string part;
     std::vector<std::string> accepted_parts;  // at most 32

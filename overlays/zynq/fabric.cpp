@@ -1,5 +1,7 @@
 #include "overlays/zynq/fabric.hpp"
 
+#include <unistd.h>
+
 #include <cerrno>
 #include <cmath>
 
@@ -29,10 +31,10 @@ const Hardware* build_for(const Manifest& manifest, const std::string& part, con
     return nullptr;
 }
 
-Result<std::unique_ptr<Fabric>> Fabric::open(Host& host, FabricSetup setup) {
+Result<std::unique_ptr<Fabric>> Fabric::open(Host& host, FabricSetup setup, const std::string& holder) {
     auto manager = FpgaManager::find(host, setup.roots);
     if (!manager) return fail(manager.error());
-    auto lock = manager->lock();
+    auto lock = manager->lock(holder.empty() ? fmt::format("process {}", ::getpid()) : holder);
     if (!lock) return fail(lock.error());
     return std::unique_ptr<Fabric>(new Fabric(host, std::move(setup), std::move(*manager), std::move(*lock)));
 }

@@ -23,8 +23,9 @@ const Hardware* build_for(const Manifest& manifest, const std::string& part, con
 
 class Fabric {
   public:
-    // Takes the board's FPGA manager for itself. Errors: not_found, refused (another process has it), io.
-    static Result<std::unique_ptr<Fabric>> open(Host& host, FabricSetup setup);
+    // Takes the board's FPGA manager for itself; others are told that `holder` has it, "" for this process. Errors: not_found,
+    // refused (another process has it), io.
+    static Result<std::unique_ptr<Fabric>> open(Host& host, FabricSetup setup, const std::string& holder = {});
 
     const FpgaManager& manager() const { return manager_; }
     bool operating() { return manager_.operating(); }

@@ -51,14 +51,14 @@ Result<FpgaManager> FpgaManager::find(Host& host, const Roots& roots) {
     return found;
 }
 
-Result<std::unique_ptr<Lock>> FpgaManager::lock() {
+Result<std::unique_ptr<Lock>> FpgaManager::lock(const std::string& holder) {
     static_cast<void>(host_->make_directory(roots_.run));  // it may be there; what is wrong with it shows at once
     const auto path = roots_.run / (device_ + ".lock");
-    auto held = host_->lock(path);
+    auto held = host_->lock(path, holder);
     if (held) return std::move(*held);
     if (held.error() == EWOULDBLOCK)
-        return fail(Fault::refused, "{} is in use: another node manager holds {}; one of them must leave it alone "
-                    "(fabric = \"off\" in its configuration)", device_, path.string());
+        return fail(Fault::refused, "{} is in use: another node manager holds {} (it says: {}); one of them must leave it alone "
+                    "(fabric = \"off\" in its configuration)", device_, path.string(), host_->read(path).value_or("nothing"));
     return fail(Fault::io, "{}", explain(held.error(), path));
 }
 

@@ -24,8 +24,8 @@ class FpgaManager {
     bool takes_firmware() const { return takes_firmware_; }  // the vendor's files are there
     bool takes_overlays() const { return takes_overlays_; }
 
-    // One process at a time. Errors: refused (another one has it), io.
-    Result<std::unique_ptr<Lock>> lock();
+    // One process at a time, for `holder` ("the node manager with process 123"). Errors: refused (another one has it: which), io.
+    Result<std::unique_ptr<Lock>> lock(const std::string& holder);
 
     std::filesystem::path state_file() const { return file("state"); }
 

@@ -69,7 +69,8 @@ class Host {
     virtual Sys<> put_file(const Path& file, std::string_view bytes) = 0;  // whole or not at all
     virtual Sys<> remove_file(const Path& file) = 0;
 
-    virtual Sys<std::unique_ptr<Lock>> lock(const Path& file) = 0;  // EWOULDBLOCK: another process holds it
+    // `holder` is what the file says while the lock is held. EWOULDBLOCK: another process holds it.
+    virtual Sys<std::unique_ptr<Lock>> lock(const Path& file, std::string_view holder) = 0;
     virtual Sys<std::unique_ptr<Registers>> map_registers(const Path& device, std::uint64_t bytes) = 0;  // the first ones
     // `sync`: the directory of its driver's files for caches; empty: memory that is mapped without a cache.
     virtual Sys<std::unique_ptr<DmaMemory>> map_memory(const Path& device, const Path& sync, std::uint64_t address,

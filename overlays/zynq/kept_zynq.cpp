@@ -66,6 +66,12 @@ Result<> find_zynq(const BoardSetup& setup, KeptDevices& found) {
         auto opened = helper::HelperLink::open(*setup.helper.loop, {setup.helper.socket, setup.helper.program, fabric});
         if (!opened) return fail(opened.error());
         helper = std::move(*opened);
+        if (const auto& why = helper->complaint()) {
+            const bool wished = !setup.fabric->part.empty();
+            if (wished && why->fault == Fault::refused) return fail(*why);
+            if (setup.note) setup.note(wished ? why->message : why->message + "; runs do not get it");
+            if (!wished) return {};
+        }
     }
     found.push_back(std::make_unique<KeptZynq>(std::move(fabric), std::move(host), std::move(*manager), std::move(helper)));
     return {};

@@ -90,9 +90,11 @@ class LinuxHost final : public Host {
         if (::unlink(file.c_str()) != 0) return last_error();
         return {};
     }
-    Sys<std::unique_ptr<Lock>> lock(const Path& file) override {
+    Sys<std::unique_ptr<Lock>> lock(const Path& file, std::string_view holder) override {
         OwnedFd fd(::open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
         if (fd.get() < 0 || ::flock(fd.get(), LOCK_EX | LOCK_NB) != 0) return last_error();
+        const auto text = std::string(holder) + "\n";
+        [[maybe_unused]] const bool told = ::ftruncate(fd.get(), 0) == 0 && ::write(fd.get(), text.data(), text.size()) >= 0;
         return std::make_unique<FileLock>(std::move(fd));
     }
     Sys<std::unique_ptr<Registers>> map_registers(const Path& device, std::uint64_t bytes) override {

@@ -4,9 +4,12 @@
 #include <signal.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <unistd.h>
 
 #include <cstdlib>
 #include <fstream>
+#include <iterator>
+#include <set>
 
 #include "base/asio_loop.hpp"
 #include "overlays/helper/helper_link.hpp"
@@ -67,6 +70,45 @@ void check_chunks(Device& device, const Package& package, unsigned seed) {
         REQUIRE(await_chunk(device, soon()).value() == i);
         CHECK(out == right[i]);
     }
+}
+
+std::string text_of(const std::string& file) {
+    std::ifstream stream(file);
+    return {std::istreambuf_iterator<char>(stream), {}};
+}
+
+// What follows a key of /proc/PID/status; "" if the process is gone.
+std::string status_text(const std::string& process, const std::string& key) {
+    const auto text = text_of("/proc/" + process + "/status");
+    const auto at = text.find("\n" + key + ":\t");
+    return at == std::string::npos ? "" : text.substr(at + key.size() + 3, text.find('\n', at + 1) - at - key.size() - 3);
+}
+
+// A number of it, which is hexadecimal.
+std::uint64_t status_of(pid_t process, const std::string& key) {
+    const auto text = status_text(std::to_string(process), key);
+    REQUIRE_FALSE(text.empty());
+    return std::stoull(text, nullptr, 16);
+}
+
+std::set<pid_t> children_of(pid_t parent) {
+    std::set<pid_t> found;
+    for (const auto& entry : std::filesystem::directory_iterator("/proc")) {
+        const auto name = entry.path().filename().string();
+        if (name.find_first_not_of("0123456789") == std::string::npos && status_text(name, "PPid") == std::to_string(parent))
+            found.insert(std::stoi(name));
+    }
+    return found;
+}
+
+// No capability but that to read packages, none to be gained, and of those that this process has alone.
+void check_confined(pid_t helper) {
+    constexpr std::uint64_t dac_read_search = 1 << 2, setpcap = 1 << 8;
+    const auto own = status_of(::getpid(), "CapEff");
+    for (const auto* set : {"CapPrm", "CapEff"}) CHECK(status_of(helper, set) == (own & dac_read_search));
+    for (const auto* set : {"CapInh", "CapAmb"}) CHECK(status_of(helper, set) == 0);
+    if (own & setpcap) CHECK((status_of(helper, "CapBnd") & ~dac_read_search) == 0);
+    CHECK(status_of(helper, "NoNewPrivs") == 1);
 }
 
 }  // namespace
@@ -155,6 +197,48 @@ TEST_CASE("what a job may not have loaded is refused, and nothing is programmed"
     check_chunks(*job.device, rig.second, 6);
 }
 
+TEST_CASE("the helper keeps no rights but to read packages, nor does the one that comes when it died") {
+    const auto before = children_of(::getpid());
+    Rig rig;
+    auto parents = children_of(::getpid());
+    for (const auto other : before) parents.erase(other);
+    REQUIRE(parents.size() == 1);
+    const auto parent = *parents.begin();
+    check_confined(parent);
+    const auto workers = children_of(parent);
+    REQUIRE(workers.size() == 1);
+    check_confined(*workers.begin());
+    ::kill(*workers.begin(), SIGKILL);
+    auto next = children_of(parent);
+    for (const auto until = soon(); (next.empty() || next == workers) && std::chrono::steady_clock::now() < until;) next = children_of(parent);
+    REQUIRE(next.size() == 1);
+    check_confined(*next.begin());
+    auto job = rig.job(rig.first);  // and that is enough for its work
+    REQUIRE(load_now(*job.device, rig.first, soon()));
+    check_chunks(*job.device, rig.first, 8);
+}
+
+TEST_CASE("a second node manager on one fabric hears at once who has it, and takes nothing from the first") {
+    Rig rig;
+    CHECK_FALSE(rig.link->complaint());
+    {
+        const auto second = HelperLink::open(rig.loop, {"", helper_program(), rig.setup}).value();
+        REQUIRE(second->complaint());
+        CHECK(second->complaint()->fault == Fault::refused);
+        const auto& why = second->complaint()->message;
+        CHECK_MESSAGE(why.find((rig.setup.roots.run / "fpga0.lock").string()) != std::string::npos, why);
+        CHECK_MESSAGE(why.find(fmt::format("the node manager with process {}", ::getpid())) != std::string::npos, why);
+        CHECK_MESSAGE(why.find("fabric = \"off\"") != std::string::npos, why);
+    }
+    {
+        auto job = rig.job(rig.first);
+        REQUIRE(load_now(*job.device, rig.first, soon()));
+        check_chunks(*job.device, rig.first, 9);
+    }
+    rig.link.reset();  // the next one waits until it is gone
+    CHECK_FALSE(HelperLink::open(rig.loop, {"", helper_program(), rig.setup}).value()->complaint());
+}
+
 TEST_CASE("packets that no job says change nothing") {
     Rig rig;
     auto session = rig.link->session(rig.first.id, rig.first.dir).value();
@@ -199,6 +283,12 @@ TEST_CASE("a helper that a service starts, for one node manager after the other"
         REQUIRE(load_now(*device, package, soon()));
         CHECK(device->counts().reloads == reloads);
         check_chunks(*device, package, 7);
+        check_confined(service->pid());
+        const auto second = HelperLink::open(loop, {place, "", {}}).value();
+        REQUIRE(second->complaint());
+        CHECK(second->complaint()->fault == Fault::refused);
+        CHECK(second->complaint()->message.find(fmt::format("process {}", ::getpid())) != std::string::npos);
+        check_chunks(*device, package, 8);
     }
     CHECK(HelperLink::open(loop, {root.path() / "nobody", "", {}}).error().message.find("is its service started") != std::string::npos);
 }

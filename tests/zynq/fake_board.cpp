@@ -91,7 +91,10 @@ class FakeBoard::MappedMemory final : public zynq::DmaMemory {
 
 class FakeBoard::HeldLock final : public zynq::Lock {
   public:
-    explicit HeldLock(FakeBoard& board) : board_(board) { board_.lock_held = true; }
+    HeldLock(FakeBoard& board, const Path& file, std::string_view holder) : board_(board) {
+        board_.lock_held = true;
+        board_.files[file.string()] = holder;
+    }
     ~HeldLock() override { board_.lock_held = false; }
 
   private:
@@ -292,9 +295,9 @@ FakeBoard::Sys<> FakeBoard::remove_file(const Path& file) {
     return files.erase(file.string()) ? Sys<>{} : Sys<>(says(ENOENT));
 }
 
-FakeBoard::Sys<std::unique_ptr<zynq::Lock>> FakeBoard::lock(const Path&) {
+FakeBoard::Sys<std::unique_ptr<zynq::Lock>> FakeBoard::lock(const Path& file, std::string_view holder) {
     if (lock_held) return says(EWOULDBLOCK);
-    return std::make_unique<HeldLock>(*this);
+    return std::make_unique<HeldLock>(*this, file, holder);
 }
 
 FakeBoard::Sys<std::unique_ptr<zynq::Registers>> FakeBoard::map_registers(const Path& device, std::uint64_t bytes) {

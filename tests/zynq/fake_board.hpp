@@ -62,7 +62,7 @@ class FakeBoard final : public zynq::Host {
     Sys<> remove_directory(const Path& directory) override;
     Sys<> put_file(const Path& file, std::string_view bytes) override;
     Sys<> remove_file(const Path& file) override;
-    Sys<std::unique_ptr<zynq::Lock>> lock(const Path& file) override;
+    Sys<std::unique_ptr<zynq::Lock>> lock(const Path& file, std::string_view holder) override;
     Sys<std::unique_ptr<zynq::Registers>> map_registers(const Path& device, std::uint64_t bytes) override;
     Sys<std::unique_ptr<zynq::DmaMemory>> map_memory(const Path& device, const Path& sync, std::uint64_t address,
                                                      std::uint64_t bytes) override;

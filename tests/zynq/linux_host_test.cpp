@@ -91,7 +91,8 @@ TEST_CASE("Linux's errors come through") {
     REQUIRE(host->put_file(root.path() / "f", "text\n"));
     CHECK(host->read(root.path() / "f").value() == "text");
     CHECK(host->list(root.path()).value() == std::vector<std::string>{"f"});
-    const auto held = host->lock(root.path() / "lock");
+    const auto held = host->lock(root.path() / "lock", "the first");
     REQUIRE(held);
-    CHECK(host->lock(root.path() / "lock").error() == EWOULDBLOCK);
+    CHECK(host->lock(root.path() / "lock", "the second").error() == EWOULDBLOCK);
+    CHECK(host->read(root.path() / "lock").value() == "the first");
 }
