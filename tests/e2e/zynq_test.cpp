@@ -6,232 +6,18 @@
 #include <signal.h>
 #include <unistd.h>
 
-#include <cstdlib>
+#include <algorithm>
 #include <fstream>
+#include <thread>
 
-#include "client/app_file.hpp"
-#include "model/model.hpp"
-#include "overlays/device/device.hpp"
-#include "tests/e2e/harness.hpp"
-#include "tests/finn/made_deployment.hpp"
-#include "tests/zynq/tree_board.hpp"
+#include "tests/e2e/zynq_cluster.hpp"
 
 using namespace fard;
 using namespace fard::e2e;
 using namespace fard::test;
 using namespace std::chrono_literals;
-using nlohmann::json;
 
 namespace {
-
-// On a thread where no check of the test's can fail.
-template <typename T>
-void must(const Result<T>& done) {
-    if (!done) std::abort();
-}
-
-// A stage on the CPU, on the thread that first asks for it: fast, and right to the last bit.
-std::function<FakeDesign::Wire(const FakeDesign::Wire&)> computed(Package package) {
-    return [package = std::move(package), device = std::shared_ptr<Device>()](const FakeDesign::Wire& in) mutable {
-        if (!device) {
-            device = open_device({"soft", "cpu0"}).value();
-            must(load_now(*device, package, TimePoint::max()));
-        }
-        FakeDesign::Wire out;
-        for (const auto& tensor : package.manifest.outputs) out.emplace_back(tensor.wire_bytes());
-        const std::vector<Bytes> inputs(in.begin(), in.end());
-        const std::vector<MutableBytes> outputs(out.begin(), out.end());
-        must(device->submit(0, inputs, outputs, TimePoint::max()));
-        must(await_chunk(*device, TimePoint::max()));
-        return out;
-    };
-}
-
-MadeStream stream_of(const TensorDesc& tensor) {
-    std::int64_t inner = 8;
-    while (tensor.shape.back() % inner != 0) --inner;
-    return {tensor.type, tensor.shape, inner};
-}
-
-// An app whose stages FINN has built: its file, and the packages.
-class BuiltApp {
-  public:
-    BuiltApp(const World& world, const std::string& name, const std::string& part = "clg484") : name_(name) {
-        const auto app = read_app_file(source_root() / "apps" / (name + ".toml")).value();
-        model_ = app.model->file;
-        auto stages = model::cut(model::Model::load(model_).value(), app.model->cuts).value();
-        auto text = read_file(app.file);
-        for (std::size_t at = 0; (at = text.find("\"two_stage_bnn/", at)) != std::string::npos;) text.replace(at, 1, "\"" + apps());
-        for (std::size_t at = 0; (at = text.find("\"mobilenet_six_stage/", at)) != std::string::npos;) text.replace(at, 1, "\"" + apps());
-        std::size_t at = 0;
-        for (std::size_t i = 0; i < stages.size(); ++i) {
-            import(world, i, stages[i], part);
-            const std::string header = "[[pipeline.position]]\n";
-            at = text.find(header, at) + header.size();
-            text.insert(at, fmt::format("overlay = \"{}\"\n", packages_.back().dir.string()));
-        }
-        file_ = world.files().write(name + "-built.toml", text);
-    }
-
-    // The same app with every result held against the CPU's.
-    fs::path verified(const World& world) const {
-        auto text = read_file(file_);
-        for (std::size_t at = 0; (at = text.find("overlay = ", at)) != std::string::npos; at += 40) text.insert(at, "params = { verify = 1 }\n");
-        return world.files().write(name_ + "-verified.toml", text);
-    }
-    const fs::path& file() const { return file_; }
-    const fs::path& model() const { return model_; }
-    const std::vector<Package>& packages() const { return packages_; }
-    const std::vector<RegisterBlock>& registers() const { return packages_.front().manifest.hardware.front().registers; }
-
-    TreeBoard::Designs designs() const {
-        TreeBoard::Designs designs;
-        for (const auto& package : packages_)
-            designs[firmware_name_of(package)] = design_of_build(package.manifest.hardware.front(), package.manifest.inputs,
-                                                                 package.manifest.outputs, computed(package));
-        return designs;
-    }
-
-  private:
-    static std::string apps() { return (source_root() / "apps").string() + "/"; }
-
-    void import(const World& world, std::size_t number, const model::Stage& stage, const std::string& part) {
-        const auto name = fmt::format("{}-{}", name_, number);
-        MadeDeployment made;
-        for (const auto& tensor : stage.inputs) made.inputs.push_back(stream_of(tensor));
-        for (const auto& tensor : stage.outputs) made.outputs.push_back(stream_of(tensor));
-        made.package = part;
-        made.bitstream.part = "7z020" + part;
-        made.bitstream.fill = static_cast<std::uint32_t>(number) + 1;
-        for (const auto& [path, content] : made.files()) world.files().write(name + "/" + path, content);
-        const auto onnx = world.files().write(name + ".onnx", stage.onnx);
-        const auto store = world.files().path() / "overlays";
-        const auto outcome = world.fard({"overlay", "import", (world.files().path() / name).string(), "--name", name, "--model",
-                                         onnx.string(), "--store", store.string()});
-        CAPTURE(outcome.err);
-        REQUIRE(outcome.exit_code == 0);
-        packages_.push_back(Package::open(store / outcome.out.substr(0, 64)).value());
-    }
-
-    std::string name_;
-    fs::path model_, file_;
-    std::vector<Package> packages_;
-};
-
-// Boards with fabrics, each with its node manager.
-class ZynqCluster {
-  public:
-    ZynqCluster(const World& world, const BuiltApp& app, int boards, const std::vector<std::string>& more = {}) : world_(world) {
-        fs::permissions(files_.path(), fs::perms::owner_all | fs::perms::group_exec | fs::perms::others_exec);
-        for (int i = 0; i < boards; ++i) {
-            const auto root = files_.path() / fmt::format("board{}", i);
-            boards_.push_back(std::make_unique<TreeBoard>(root, app.registers(), app.designs(),
-                                                          TreeBoard::Setup{std::uint64_t{16} << 20, ""}));
-        }
-        start(more);
-    }
-
-    void start(const std::vector<std::string>& more = {}) {
-        for (std::size_t i = 0; i < boards_.size(); ++i) {
-            const auto state = files_.path() / fmt::format("state{}", i);
-            if (std::ranges::find(more, "--user") == more.end()) {  // else it makes it for that user
-                fs::create_directories(state);
-                fs::permissions(state, fs::perms::owner_all);
-            }
-            const auto roots = boards_[i]->roots();
-            std::vector<std::string> command{(build_root() / "runtime/node_manager/fardd").string(), "--state-dir", state.string(), "--name",
-                                             fmt::format("zynq{}", i), "--cluster", "zynqs", "--part", "xc7z020clg484-1", "--sys-dir",
-                                             roots.sys, "--configfs-dir", roots.configfs, "--firmware-dir", roots.firmware, "--dev-dir",
-                                             roots.dev, "--fabric-dir", roots.run};
-            if (i > 0) command.insert(command.end(), {"--seed", door(0)});
-            command.insert(command.end(), more.begin(), more.end());
-            managers_.emplace_back(command, std::map<std::string, std::string>{{"XDG_RUNTIME_DIR", world_.directory().string()}});
-        }
-        const bool all = eventually(
-            [&] {
-                const auto now = status();
-                return now.is_object() && now["boards"].size() == boards_.size();
-            },
-            30s);
-        REQUIRE(all);
-    }
-
-    void stop() {
-        for (auto& manager : managers_) {
-            manager.signal(SIGTERM);
-            CHECK(manager.wait(60s).exit_code == 0);
-        }
-        managers_.clear();
-    }
-
-    const std::vector<Background>& managers() const { return managers_; }
-    TreeBoard& board(std::size_t number) { return *boards_[number]; }
-    fs::path stored(std::size_t number, const Package& package) const {
-        return files_.path() / fmt::format("state{}/overlays", number) / package.id;
-    }
-    std::string door(std::size_t number) const {
-        return fmt::format("ipc://{}/state{}/node.ipc", files_.path().string(), number);
-    }
-
-    json status() const { return world_.fard({"status", "--json", "--node", door(0)}).json(); }
-
-    Outcome submit(const BuiltApp& app, int chunks, const std::string& tag, const std::vector<std::string>& more = {}) const {
-        return submit(app.file(), chunks, tag, more);
-    }
-    Outcome submit(const fs::path& app, int chunks, const std::string& tag, const std::vector<std::string>& more = {}) const {
-        std::vector<std::string> words{"submit", app.string(), "--node", door(0), "--chunks", std::to_string(chunks), "--output",
-                                       result(tag).string(), "--prepared", result(tag + "-in").string(), "--json"};
-        words.insert(words.end(), more.begin(), more.end());
-        return world_.fard(words);
-    }
-    fs::path result(const std::string& tag) const { return world_.files().path() / (tag + ".npy"); }
-
-    std::string uncut(const BuiltApp& app, const std::string& tag) const {
-        const auto outcome = world_.fard({"run", app.model().string(), "--input", result(tag + "-in").string(), "--output",
-                                          result(tag + "-whole").string()});
-        CAPTURE(outcome.err);
-        REQUIRE(outcome.exit_code == 0);
-        return read_file(result(tag + "-whole"));
-    }
-
-    bool nothing_leased() const {
-        return eventually(
-            [&] {
-                const auto now = status();
-                for (const auto& board : now["boards"])
-                    for (const auto& device : board["devices"])
-                        if (device["healthy"] == true && device["slots_free"] != device["slots"]) return false;
-                return true;
-            },
-            10s);
-    }
-
-    std::vector<std::string> loaded() const {  // ids
-        std::vector<std::string> ids;
-        const auto now = status();
-        for (const auto& board : now["boards"])
-            for (const auto& device : board["devices"])
-                for (const auto& slot : device["loaded"])
-                    if (slot["state"] == "loaded") ids.push_back(slot["overlay"]);
-        std::ranges::sort(ids);
-        return ids;
-    }
-
-  private:
-    const World& world_;
-    TempDir files_;
-    std::vector<std::unique_ptr<TreeBoard>> boards_;
-    std::vector<Background> managers_;
-};
-
-// The helper that works for a node manager: not its child, but that one's.
-std::vector<pid_t> helpers_of(pid_t manager) {
-    std::vector<pid_t> found;
-    for (const auto child : children_of(manager))
-        if (read_file(fmt::format("/proc/{}/cmdline", child)).find("fard-board-helper") != std::string::npos)
-            for (const auto worker : children_of(child)) found.push_back(worker);
-    return found;
-}
 
 std::string user_of(pid_t process) {
     const auto text = read_file(fmt::format("/proc/{}/status", process));
@@ -243,7 +29,7 @@ void check_app(int boards, const std::string& name, int chunks) {
     World world;
     const BuiltApp app(world, name);
     ZynqCluster cluster(world, app, boards);
-    const auto first = cluster.submit(app, chunks, "first");
+    const auto first = cluster.submit(app.file(), chunks, "first");
     CAPTURE(first.err);
     REQUIRE(first.exit_code == 0);
     CHECK(read_file(cluster.result("first")) == cluster.uncut(app, "first"));
@@ -256,7 +42,7 @@ void check_app(int boards, const std::string& name, int chunks) {
     std::ranges::sort(ids);
     CHECK(eventually([&] { return cluster.loaded() == ids; }, 10s));
 
-    const auto second = cluster.submit(app, chunks, "second");
+    const auto second = cluster.submit(app.file(), chunks, "second");
     CAPTURE(second.err);
     REQUIRE(second.exit_code == 0);
     CHECK(read_file(cluster.result("second")) == read_file(cluster.result("first")));
@@ -266,7 +52,7 @@ void check_app(int boards, const std::string& name, int chunks) {
     cluster.stop();  // what is loaded outlives the node managers
     cluster.start();
     CHECK(eventually([&] { return cluster.loaded() == ids; }, 10s));
-    const auto third = cluster.submit(app, chunks, "third");
+    const auto third = cluster.submit(app.file(), chunks, "third");
     CAPTURE(third.err);
     REQUIRE(third.exit_code == 0);
     CHECK(third.json()["reloads"] == 0);
@@ -295,7 +81,7 @@ TEST_CASE("a Zynq board's faults that pass: the run completes exactly, and nothi
             if (fault == &TreeBoard::wedges) cluster.board(i).wedges = i == 0;
             else fs::remove(cluster.board(i).roots().run / "fpga0.loaded");  // so that it is programmed anew
         if (fault != &TreeBoard::wedges) (cluster.board(0).*fault) = 1;
-        const auto ran = cluster.submit(app, 8, "fault");
+        const auto ran = cluster.submit(app.file(), 8, "fault");
         CAPTURE(ran.err);
         REQUIRE(ran.exit_code == 0);
         if (right.empty()) right = cluster.uncut(app, "fault");
@@ -333,7 +119,7 @@ TEST_CASE("a Zynq board's faults that stay: the run ends with the reason, and no
         CAPTURE(fault.reason);
         ZynqCluster cluster(world, app, 2);
         for (std::size_t i = 0; i < 2; ++i) fault.make(cluster.board(i));
-        const auto ran = cluster.submit(app, 4, "stays", {"--timeout", "30"});
+        const auto ran = cluster.submit(app.file(), 4, "stays", {"--timeout", "30"});
         CHECK(ran.exit_code == 1);
         CHECK_MESSAGE(ran.err.find(fault.reason) != std::string::npos, ran.err);
         CHECK(cluster.nothing_leased());
@@ -346,14 +132,14 @@ TEST_CASE("what the gate refuses is never programmed, unless the board accepts t
     const BuiltApp app(world, "two_stage_bnn", "clg400");
     {
         ZynqCluster cluster(world, app, 2);
-        const auto ran = cluster.submit(app, 4, "gate");
+        const auto ran = cluster.submit(app.file(), 4, "gate");
         CHECK(ran.exit_code != 0);
         CHECK_MESSAGE(ran.err.find("accept_parts = [\"7z020clg400\"]") != std::string::npos, ran.err);
         CHECK(cluster.nothing_leased());
         for (std::size_t i = 0; i < 2; ++i) CHECK(cluster.board(i).programmed().empty());
     }
     ZynqCluster cluster(world, app, 2, {"--accept-part", "7z020clg400"});
-    const auto ran = cluster.submit(app, 4, "gate");
+    const auto ran = cluster.submit(app.file(), 4, "gate");
     CAPTURE(ran.err);
     REQUIRE(ran.exit_code == 0);
     CHECK(read_file(cluster.result("gate")) == cluster.uncut(app, "gate"));
@@ -363,19 +149,71 @@ TEST_CASE("a board helper that dies is there again for the next run") {
     World world;
     const BuiltApp app(world, "two_stage_bnn");
     ZynqCluster cluster(world, app, 2);
-    REQUIRE(cluster.submit(app, 4, "before").exit_code == 0);
+    REQUIRE(cluster.submit(app.file(), 4, "before").exit_code == 0);
     for (const auto& manager : cluster.managers()) {
         const auto helpers = helpers_of(manager.pid());
         REQUIRE(helpers.size() == 1);
         ::kill(helpers.front(), SIGKILL);
         CHECK(eventually([&] { const auto now = helpers_of(manager.pid()); return now.size() == 1 && now != helpers; }, 10s));
     }
-    const auto ran = cluster.submit(app, 4, "after");
+    const auto ran = cluster.submit(app.file(), 4, "after");
     CAPTURE(ran.err);
     REQUIRE(ran.exit_code == 0);
     CHECK(ran.json()["reloads"] == 0);
     CHECK(read_file(cluster.result("after")) == read_file(cluster.result("before")));
     CHECK(cluster.nothing_leased());
+}
+
+TEST_CASE("a helper, a job or both killed in the middle of a DMA: the run completes exactly, and so does the next") {
+    World world;
+    const BuiltApp app(world, "two_stage_bnn");
+    ZynqCluster cluster(world, app, 2);
+    REQUIRE(cluster.submit(app.file(), 8, "before").exit_code == 0);
+    const auto right = cluster.uncut(app, "before");
+    const auto kill = [](const std::vector<pid_t>& processes) {
+        for (const auto process : processes) ::kill(process, SIGKILL);
+    };
+    struct Death {
+        bool helper, job, stuck;
+    };
+    for (const auto death : {Death{true, false, false}, Death{false, true, false}, Death{true, true, false}, Death{true, true, true}}) {
+        CAPTURE(death.helper);
+        CAPTURE(death.job);
+        CAPTURE(death.stuck);
+        auto& board = cluster.board(0);
+        board.on_batch(2, [&, manager = cluster.managers()[0].pid()] {
+            if (death.helper) kill(helpers_of(manager));
+            if (death.job) kill(stages_of(manager));
+            if (death.stuck) board.wedges = 1;
+            std::this_thread::sleep_for(20ms);
+        });
+        for (const auto* tag : {"hurt", "next"}) {
+            const auto ran = cluster.submit(app.file(), 8, tag);
+            CAPTURE(ran.err);
+            REQUIRE(ran.exit_code == 0);
+            CHECK(read_file(cluster.result(tag)) == right);
+            CHECK(cluster.nothing_leased());
+        }
+    }
+}
+
+TEST_CASE("a second node manager on a board's fabric does not start, and says who has it") {
+    World world;
+    const BuiltApp app(world, "two_stage_bnn");
+    ZynqCluster cluster(world, app, 2);
+    const auto state = world.files().path() / "second";
+    fs::create_directory(state);
+    fs::permissions(state, fs::perms::owner_all);
+    const std::map<std::string, std::string> environment{{"XDG_RUNTIME_DIR", world.directory().string()}};
+    auto words = cluster.command(0, state);
+    const auto second = Background(words, environment).wait();
+    CHECK(second.exit_code == 1);
+    CHECK_MESSAGE(second.err.find("fpga0.lock") != std::string::npos, second.err);
+    CHECK_MESSAGE(second.err.find(fmt::format("the node manager with process {}", cluster.managers()[0].pid())) != std::string::npos, second.err);
+    const auto ran = cluster.submit(app.file(), 4, "first");
+    CAPTURE(ran.err);
+    REQUIRE(ran.exit_code == 0);
+    CHECK(ran.json()["stages"][0]["device"] == "fpga0");
 }
 
 TEST_CASE("node managers and jobs of a user without rights run on fabrics that root alone may touch") {
@@ -389,7 +227,7 @@ TEST_CASE("node managers and jobs of a user without rights run on fabrics that r
     World world;
     const BuiltApp app(world, "two_stage_bnn");
     ZynqCluster cluster(world, app, 2, {"--user", "nobody"});
-    const auto ran = cluster.submit(app, 4, "nobody");
+    const auto ran = cluster.submit(app.file(), 4, "nobody");
     CAPTURE(ran.err);
     REQUIRE(ran.exit_code == 0);
     CHECK(read_file(cluster.result("nobody")) == cluster.uncut(app, "nobody"));
@@ -400,26 +238,26 @@ TEST_CASE("node managers and jobs of a user without rights run on fabrics that r
         CHECK(user_of(helpers.front()) == "0");
         for (const auto job : parked_of(manager.pid())) CHECK(user_of(job) == user_of(manager.pid()));
     }
-    CHECK(cluster.submit(app, 4, "again").json()["reloads"] == 0);
+    CHECK(cluster.submit(app.file(), 4, "again").json()["reloads"] == 0);
 }
 
 TEST_CASE("a package that was changed in a board's store is never programmed, and fetched again") {
     World world;
     const BuiltApp app(world, "two_stage_bnn");
     ZynqCluster cluster(world, app, 2);
-    REQUIRE(cluster.submit(app, 4, "before").exit_code == 0);
+    REQUIRE(cluster.submit(app.file(), 4, "before").exit_code == 0);
     cluster.stop();
     for (std::size_t i = 0; i < 2; ++i) {
         fs::remove(cluster.board(i).roots().run / "fpga0.loaded");
         for (const auto& package : app.packages())
-            if (const auto file = cluster.stored(i, package) / "finn-accel.bit"; fs::exists(file)) {
+            if (const auto file = cluster.stored(i, package.id) / "finn-accel.bit"; fs::exists(file)) {
                 auto bytes = read_file(file);
                 bytes[bytes.size() / 2] ^= 1;
                 std::ofstream(file, std::ios::binary) << bytes;
             }
     }
     cluster.start();
-    const auto ran = cluster.submit(app, 4, "after");
+    const auto ran = cluster.submit(app.file(), 4, "after");
     CAPTURE(ran.err);
     REQUIRE(ran.exit_code == 0);
     CHECK(read_file(cluster.result("after")) == read_file(cluster.result("before")));

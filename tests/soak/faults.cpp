@@ -2,8 +2,9 @@
 // (overlays/emulated/faults.hpp): each run must complete exactly or end with the reason, no board may stay leased, and the
 // boards must do the next run.
 //
-//   soak-faults [--times 20] [--only KIND] [--seed S] [--chunks 8]
+//   soak-faults [--zynq] [--times 20] [--only KIND] [--seed S] [--chunks 8]
 //
+// With --zynq the boards have FPGAs of their own, which are plain files, and helpers (tests/soak/zynq_faults.cpp).
 // Each kind is tried so many times, at an occasion drawn by chance; each fourth time the fault stays, so that the board never does
 // it right again. Prints one line per run and the counts of each kind at the end; exit code 1 if any run went wrong.
 #include <fmt/format.h>
@@ -11,15 +12,17 @@
 #include <boost/program_options.hpp>
 #include <cstdio>
 #include <iostream>
-#include <map>
 #include <random>
 
 #include "tests/e2e/harness.hpp"
+#include "tests/soak/tally.hpp"
+#include "tests/soak/zynq_faults.hpp"
 
 namespace {
 
 using namespace fard;
 using namespace fard::e2e;
+using namespace fard::soak;
 using namespace std::chrono_literals;
 
 struct Kind {
@@ -47,28 +50,18 @@ const std::vector<Kind> kinds{
     {"stuck", 8, true, "is not done"},
 };
 
-struct Count {
-    int exact = 0, ended = 0, wrong = 0;
-};
-
 class Campaign {
   public:
-    Campaign(int times, int chunks, unsigned seed) : times_(times), chunks_(chunks), random_(seed) {}
+    explicit Campaign(const FaultOptions& options) : times_(options.times), chunks_(options.chunks), random_(options.seed) {}
 
     int run(const std::string& only) {
         if (!prepare()) return 1;
-        bool all_right = true;
         for (const auto& kind : kinds) {
             if (!only.empty() && kind.name != only) continue;
             for (int i = 0; i < times_; ++i)
                 one(kind, i);
         }
-        std::printf("\n%-14s %6s %6s %6s\n", "fault", "exact", "ended", "WRONG");
-        for (const auto& [name, count] : counts_) {
-            std::printf("%-14s %6d %6d %6d\n", name.c_str(), count.exact, count.ended, count.wrong);
-            all_right = all_right && count.wrong == 0;
-        }
-        return all_right ? 0 : 1;
+        return tally_.finish() ? 0 : 1;
     }
 
   private:
@@ -118,11 +111,11 @@ class Campaign {
         world.up(2, {"--profile", "zedboard", "--fault", fault});
         const auto output = world.files().path() / "out.npy";
         if (kind.name == "unload" && submit(world, other_, output).exit_code != 0)
-            return tell(kind, fault, "WRONG: the run before it failed", 0);
+            return tally_.add(kind.name, fault, "WRONG: the run before it failed", 0);
         fs::remove(output);
         const auto ran = submit(world, app_, output);
         const auto verdict = judge(kind, world, ran, output, stays);
-        tell(kind, fault, verdict, ran.took.count());
+        tally_.add(kind.name, fault, verdict, ran.took.count());
     }
 
     // "exact", "ended: ..." or "WRONG: ...".
@@ -156,32 +149,24 @@ class Campaign {
         return true;
     }
 
-    void tell(const Kind& kind, const std::string& fault, const std::string& verdict, double seconds) {
-        auto& count = counts_[kind.name];
-        ++(verdict == "exact" ? count.exact : verdict.starts_with("ended") ? count.ended : count.wrong);
-        std::printf("%-18s %5.1f s  %s\n", fault.c_str(), seconds, verdict.c_str());
-        std::fflush(stdout);
-    }
-
     int times_, chunks_;
     std::mt19937 random_;
     TempDir files_;
     fs::path app_, other_;
     std::string right_;
-    std::map<std::string, Count> counts_;
+    Tally tally_;
 };
 
 }  // namespace
 
 int main(int argc, char** argv) {
     namespace po = boost::program_options;
-    int times = 20, chunks = 8;
-    unsigned seed = 1;
-    std::string only;
+    FaultOptions options;
     po::options_description table("soak-faults");
-    table.add_options()("times", po::value(&times)->default_value(times), "of each kind")(
-        "only", po::value(&only), "this kind alone")("seed", po::value(&seed)->default_value(seed), "of what is drawn")(
-        "chunks", po::value(&chunks)->default_value(chunks), "of each run")("help", "this");
+    table.add_options()("zynq", "on boards with FPGAs of their own")(
+        "times", po::value(&options.times)->default_value(options.times), "of each kind")(
+        "only", po::value(&options.only), "this kind alone")("seed", po::value(&options.seed)->default_value(options.seed), "of what is drawn")(
+        "chunks", po::value(&options.chunks)->default_value(options.chunks), "of each run")("help", "this");
     po::variables_map values;
     try {
         po::store(po::parse_command_line(argc, argv, table), values);
@@ -191,5 +176,5 @@ int main(int argc, char** argv) {
         return 2;
     }
     if (values.count("help")) return std::cout << table, 0;
-    return Campaign(times, chunks, seed).run(only);
+    return values.count("zynq") ? run_zynq_faults(options) : Campaign(options).run(options.only);
 }

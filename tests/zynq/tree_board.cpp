@@ -10,15 +10,27 @@
 #include <array>
 #include <fstream>
 #include <stdexcept>
+#include <utility>
 
 namespace fard::test {
 namespace fs = std::filesystem;
 using namespace std::chrono_literals;
 
+namespace {
+
+// All states have the same length, so that whoever reads meanwhile reads the one or the other, as of drivers.
+std::string state_text(std::string state) {
+    constexpr std::size_t longest = 24;
+    state.resize(longest, '\n');
+    return state;
+}
+
+}  // namespace
+
 TreeBoard::TreeBoard(const fs::path& root, const std::vector<RegisterBlock>& blocks, Designs designs, Setup setup)
     : root_(root), designs_(std::move(designs)), news_(::inotify_init1(IN_NONBLOCK | IN_CLOEXEC)) {
     put("sys/class/fpga_manager/fpga0/name", "Xilinx Zynq FPGA Manager\n");
-    put("sys/class/fpga_manager/fpga0/state", "operating\n");
+    put("sys/class/fpga_manager/fpga0/state", state_text("operating"));
     put("sys/class/fpga_manager/fpga0/flags", "0\n");
     put("sys/class/fpga_manager/fpga0/firmware", "");
     put("sys/class/u-dma-buf/udmabuf0/phys_addr", fmt::format("0x{:x}\n", memory_address));
@@ -87,10 +99,10 @@ volatile std::uint32_t* TreeBoard::registers(std::uint64_t address) const {
     return reinterpret_cast<volatile std::uint32_t*>(blocks_.at(address).data());
 }
 
-// As drivers do: whoever reads meanwhile reads the one or the other. Both have the same length.
-void TreeBoard::say_state(std::string_view state) const {
+void TreeBoard::say_state(const std::string& state) const {
+    const auto text = state_text(state);
     const OwnedFd file(::open((root_ / "sys/class/fpga_manager/fpga0/state").c_str(), O_WRONLY | O_CLOEXEC));
-    if (::pwrite(file.get(), state.data(), state.size(), 0) < 0) throw std::runtime_error("tree board: state");
+    if (::pwrite(file.get(), text.data(), text.size(), 0) < 0) throw std::runtime_error("tree board: state");
 }
 
 // As the fabric comes out of programming.
@@ -119,7 +131,7 @@ void TreeBoard::take_news() {
         const std::string name(event->name);
         if (!name.ends_with(".bin")) continue;
         const bool fails = load_failures > 0 && load_failures-- > 0;
-        say_state(fails ? "write error\n" : "operating\n\n\n");
+        say_state(fails ? failing_state.load() : "operating");
         wedged_ = false;
         reset();
         if (busy > 0 && busy-- > 0) *registers(blocks_.rbegin()->first) = 0x1;
@@ -136,9 +148,26 @@ void TreeBoard::serve() {
         take_news();
         const auto* now = wedged_ ? nullptr : design();
         if (!now || !all_started(*now)) continue;
+        call_on_batch();
         if (wedges > 0 && wedges-- > 0) wedged_ = true;
         else run_batch(*now);
     }
+}
+
+void TreeBoard::on_batch(int n, std::function<void()> action) {
+    const std::lock_guard lock(mutex_);
+    batches_left_ = n;
+    on_batch_ = std::move(action);
+}
+
+void TreeBoard::call_on_batch() {
+    std::function<void()> action;
+    {
+        const std::lock_guard lock(mutex_);
+        if (!on_batch_ || --batches_left_ > 0) return;
+        action = std::exchange(on_batch_, nullptr);
+    }
+    action();
 }
 
 void TreeBoard::run_batch(const FakeDesign& design) {

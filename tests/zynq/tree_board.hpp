@@ -41,14 +41,19 @@ class TreeBoard {
     std::atomic<int> wrong{0};          // results with a bit that is another
     std::atomic<int> wedges{0};         // runs that never end, until the fabric is programmed anew
     std::atomic<int> busy{0};           // times that it comes out of programming with an output that is not idle
-    std::atomic<int> load_failures{0};  // times that programming ends in "write error"
+    std::atomic<int> load_failures{0};  // times that programming ends in the state below
+    std::atomic<const char*> failing_state{"write error"};
+
+    // In the fabric's thread, when its n-th batch from now on (1: the next) has been started and has no result yet.
+    void on_batch(int n, std::function<void()> action);
 
   private:
     static constexpr std::uint64_t memory_address = 0x1e000000;
     std::span<std::byte> map(const std::filesystem::path& file, std::uint64_t bytes);
     void serve();
     void take_news();
-    void say_state(std::string_view state) const;
+    void say_state(const std::string& state) const;
+    void call_on_batch();
     void reset();
     void run_batch(const FakeDesign& design);
     const FakeDesign* design() const;
@@ -61,8 +66,10 @@ class TreeBoard {
     std::map<std::uint64_t, std::span<std::byte>> blocks_;  // by address
     OwnedFd news_;                                          // of the firmware directory
     bool wedged_ = false;
-    mutable std::mutex mutex_;  // of the next one
+    mutable std::mutex mutex_;  // of the next ones
     std::vector<std::string> programmed_;
+    int batches_left_ = 0;
+    std::function<void()> on_batch_;
     std::atomic<bool> stop_{false};
     std::thread thread_;
 };
