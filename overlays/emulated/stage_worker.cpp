@@ -26,7 +26,7 @@ StageWorker::~StageWorker() {
 Result<> StageWorker::load(const Package& package) {
     const std::lock_guard lock(mutex_);
     works_.clear();
-    if (package.id == loaded_id_ && loaded_ && *loaded_) return {};
+    if (package.id == loaded_id_ && (!loaded_ || *loaded_)) return {};
     loaded_id_ = package.id;
     loaded_.reset();
     to_load_ = package;

@@ -31,7 +31,7 @@ class StageWorker {
     StageWorker(const StageWorker&) = delete;
     StageWorker& operator=(const StageWorker&) = delete;
 
-    // Makes the device that computes ready for this package, unless it is. What was begun before is dropped.
+    // Makes the device that computes ready for this package, unless it is or is about to be. What was begun before is dropped.
     Result<> load(const Package& package);
     std::optional<Result<>> loaded() const;  // none: not yet
     // Begins a chunk; `work` is shared with the thread.
