@@ -1,0 +1,204 @@
+#!/usr/bin/python3
+"""Installs Debian packages of fard, starts and uses what is in them, and purges them again: in a copy of this system that
+nothing of it outlives (an overlay file system in a mount namespace of its own). As root.
+
+packaging/debian/try_packages.py DIRECTORY         with fard_*.deb, fardd_*.deb and libfard-dev_*.deb
+packaging/debian/try_packages.py --build BUILD     of a build directory that is up to date
+"""
+import os
+import pathlib
+import re
+import shutil
+import socket
+import stat
+import subprocess
+import sys
+import tempfile
+import time
+
+HERE = pathlib.Path(__file__).resolve().parent
+APPS = HERE.parent.parent / "apps"
+PACKAGES = ["libfard-dev", "fard", "fardd"]
+STATE = pathlib.Path("/var/lib/fard")
+DOOR = "ipc:///run/fardd/node.ipc"
+# What dpkg and adduser keep for themselves, whatever is installed and purged.
+PASSING = re.compile(r"(var/lib/dpkg/|var/cache/|var/log/|var/lib/systemd/|etc/(passwd|group|shadow|gshadow|subuid|subgid)-$|etc/\.pwd\.lock$|"
+                     r"etc/ld\.so\.cache$|run/|tmp/|proc/|dev/|root/)")
+
+
+def run(*command, fails=False, **more):
+    done = subprocess.run([str(word) for word in command], capture_output=True, text=True, timeout=300, **more)
+    if (done.returncode != 0) != fails:
+        sys.exit(f"FAILED ({done.returncode}): {' '.join(map(str, command))}\n{done.stdout}{done.stderr}")
+    return done.stdout
+
+
+def check(fine, what):
+    if not fine:
+        sys.exit(f"FAILED: {what}")
+
+
+def skip(why):
+    print(f"skipped: {why}")
+    sys.exit(0)
+
+
+def wait_for(process, what, condition):
+    deadline = time.monotonic() + 60
+    while not condition():
+        check(process.poll() is None and time.monotonic() < deadline, what)
+        time.sleep(0.05)
+
+
+# ---- in the copy
+
+
+def runs():
+    """fardd as its service starts it, but for systemd, and an app on it."""
+    as_fard = ["setpriv", "--reuid=fard", "--regid=fard", "--init-groups", "--no-new-privs", "--bounding-set=-all"]
+    for directory in [STATE, pathlib.Path("/run/fardd")]:
+        directory.mkdir(mode=0o700, exist_ok=True)
+        shutil.chown(directory, "fard", "fard")
+    manager = subprocess.Popen([*as_fard, "/usr/bin/fardd", "--config", "/etc/fard/fardd.toml"])
+    try:
+        wait_for(manager, "fardd does not start", pathlib.Path("/run/fardd/node.ipc").exists)
+        check("cpu0" in run("fard", "status", "--node", DOOR), "fard status shows no cpu0")
+        done = run(*as_fard, "fard", "submit", "/tmp/apps/two_stage_bnn.toml", "--node", DOOR, "--chunks", "4", "--json")
+        check(re.search(r'"chunks_out": ?4\b', done), f"fard submit: {done}")
+    finally:
+        manager.terminate()
+    check(manager.wait(30) == 0, "fardd does not stop in order")
+
+
+def helper_answers():
+    """The board helper as its socket starts it: here there is no FPGA, and it says so to whoever comes."""
+    address = "/run/fard-board-helper.socket"
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    listener.bind(address)
+    listener.listen()
+    helper = subprocess.Popen(["bash", "-c", f"exec /usr/libexec/fard/fard-board-helper --config /etc/fard/fardd.toml 3<&{listener.fileno()}"],
+                              pass_fds=[listener.fileno()])
+    try:
+        client = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        client.settimeout(60)
+        client.connect(address)
+        said = client.recv(1 << 16)
+        check(b"no FPGA manager" in said, f"the board helper says {said}")
+        limits = pathlib.Path(f"/proc/{helper.pid}/status").read_text()
+        check(re.search(r"^CapEff:\s*0{15}[04]$", limits, re.M), f"the board helper keeps rights: {limits}")
+    finally:
+        helper.terminate()
+        helper.wait(30)
+
+
+def inside():
+    shutil.rmtree(STATE, ignore_errors=True)  # of a node manager that root has started here
+    run("dpkg", "--force-unsafe-io", "-i", *sorted(pathlib.Path("/tmp/packages").glob("*.deb")))
+    for program in ["/usr/bin/fard", "/usr/bin/fardd"]:
+        check(run(program, "--version").startswith("fard"), f"{program} --version")
+    run("getent", "passwd", "fard")
+    if shutil.which("systemd-analyze"):
+        units = ["fardd.service", "fard-board-helper.service", "fard-board-helper.socket"]
+        run("systemd-analyze", "verify", "--man=no", *[f"/lib/systemd/system/{unit}" for unit in units])
+    run("/usr/libexec/fard/fard-board-helper", fails=True)
+    helper_answers()
+    runs()
+    run("dpkg", "--force-unsafe-io", "-i", *sorted(pathlib.Path("/tmp/packages").glob("*.deb")))  # the same again
+    check((STATE / "overlays").is_dir(), "the packages of runs did not outlive an upgrade")
+    run("dpkg", "--remove", *PACKAGES)
+    check(pathlib.Path("/etc/fard/fardd.toml").is_file(), "removing takes the configuration")
+    check(not pathlib.Path("/usr/bin/fardd").exists(), "removing leaves programs")
+    run("dpkg", "--purge", *PACKAGES)
+    check(not STATE.exists(), f"purging leaves {STATE}")
+    run("getent", "passwd", "fard", fails=True)
+    run("getent", "group", "fard", fails=True)
+    kept = [path.name for path in pathlib.Path("/var/lib/dpkg/info").iterdir() if path.name.split(".")[0] in PACKAGES]
+    check(not kept, f"dpkg keeps {kept}")
+    print("installed, started, used, upgraded, removed, purged: nothing is left")
+
+
+# ---- around it
+
+
+def changes(upper):
+    """What the copy has otherwise than the system, by path: files that came, that are others, that went."""
+    for path in upper.rglob("*"):
+        name = str(path.relative_to(upper))
+        if PASSING.match(name) or pathlib.Path("/") / name == STATE:
+            continue
+        there = pathlib.Path("/") / name
+        mode = path.lstat().st_mode
+        if stat.S_ISCHR(mode) and path.lstat().st_rdev == 0:
+            yield f"{name} is gone"
+        elif not os.path.lexists(there):
+            yield f"{name} is left"
+        elif stat.S_ISREG(mode) and path.read_bytes() != there.read_bytes():
+            yield f"{name} is another"
+        elif stat.S_ISLNK(mode) and os.readlink(path) != os.readlink(there):
+            yield f"{name} leads elsewhere"
+
+
+def mount(*words):
+    done = subprocess.run(["mount", *map(str, words)], capture_output=True, text=True)
+    if done.returncode != 0:
+        skip(f"this system permits no copy of itself: {done.stderr.strip()}")
+
+
+def copied(packages, place):
+    upper, root = place / "upper", place / "root"
+    mount("--make-rprivate", "/")
+    mount("-t", "tmpfs", "copy", place)
+    for directory in [upper, place / "work", root]:
+        directory.mkdir()
+    mount("-t", "overlay", "overlay", "-o", f"lowerdir=/,upperdir={upper},workdir={place / 'work'}", root)
+    mount("-t", "proc", "proc", root / "proc")
+    mount("--rbind", "/dev", root / "dev")
+    for directory in ["run", "tmp"]:
+        mount("-t", "tmpfs", "tmpfs", root / directory)
+    for name, source in {"packages": packages, "apps": APPS, "debian": HERE}.items():
+        (root / "tmp" / name).mkdir()
+        mount("--bind", source, root / "tmp" / name)
+    done = subprocess.run(["chroot", root, "/usr/bin/python3", "-B", "/tmp/debian/try_packages.py", "--inside"])
+    left = sorted(changes(upper)) if done.returncode == 0 else []
+    check(not left, f"purging leaves: {', '.join(left[:10])}")
+    return done.returncode
+
+
+def lintian(packages):
+    if not shutil.which("lintian"):
+        return print("lintian is not installed: left out")
+    run("lintian", "--fail-on", "error", *sorted(packages.glob("*.deb")))
+    print("lintian finds no errors")
+
+
+def main():
+    words = sys.argv[1:]
+    if words == ["--inside"]:
+        return inside()
+    for program in ["dpkg-deb", "readelf", "strip", "unshare", "setpriv", "adduser", "deluser", "deb-systemd-helper"]:
+        if not shutil.which(program, path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin"):
+            skip(f"there is no {program}")
+    if os.geteuid() != 0:
+        skip("only root can install packages")
+    if subprocess.run(["getent", "passwd", "fard"], capture_output=True).returncode == 0:
+        skip("this system has a user fard already")
+    if subprocess.run(["unshare", "-m", "true"], capture_output=True).returncode != 0:
+        skip("this system permits no mount namespaces")
+    if words[:1] == ["--copied"]:
+        sys.exit(copied(*map(pathlib.Path, words[1:])))
+    with tempfile.TemporaryDirectory(prefix="fard-packages.") as directory:
+        work = pathlib.Path(directory)
+        packages = work / "packages" if words[:1] == ["--build"] else pathlib.Path(words[0]).resolve()
+        if words[:1] == ["--build"]:
+            run(sys.executable, HERE / "make_packages.py", words[1], "--out", packages, "--quick")
+        check(len(list(packages.glob("*.deb"))) == len(PACKAGES), f"{packages} holds not the three packages")
+        (work / "copy").mkdir()
+        environment = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C.UTF-8", "DEBIAN_FRONTEND": "noninteractive"}
+        done = subprocess.run(["unshare", "-m", sys.executable, __file__, "--copied", packages, work / "copy"], env=environment)
+        if done.returncode != 0:
+            sys.exit(done.returncode)
+        lintian(packages)
+
+
+if __name__ == "__main__":
+    main()
