@@ -60,7 +60,8 @@ class Device {
 
     // Starts one chunk, which is to be done by `deadline`. `inputs` and `outputs` are one buffer per tensor of the
     // manifest, in wire form; `outputs` must stay valid until the chunk is completed or the device is loaded anew, `inputs`
-    // until submit returns. Errors: refused (nothing is loaded, or depth() is reached), corrupt (buffers of other sizes).
+    // until submit returns. Errors: refused (nothing is loaded, or depth() is reached), corrupt (buffers of other sizes), timed_out and io (the
+    // device is stuck).
     virtual Result<> submit(std::uint64_t tag, std::span<const Bytes> inputs, std::span<const MutableBytes> outputs,
                             TimePoint deadline) = 0;
 

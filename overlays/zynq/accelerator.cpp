@@ -109,7 +109,7 @@ Result<std::unique_ptr<Accelerator>> Accelerator::open(const FabricAccess& acces
     if (inputs.empty() || build.inputs.size() != inputs.size() || build.outputs.size() != outputs.size())
         return fail(Fault::invalid_input, "the manifest has {} inputs and {} outputs, and its build for {} moves {} and {}: it cannot "
                     "run on hardware", inputs.size(), outputs.size(), build.part, build.inputs.size(), build.outputs.size());
-    if (!access.operating()) return fail(Fault::refused, "the fabric is not operating; none of its registers is touched");
+    if (!access.operating()) return fail(Fault::io, "the fabric is not operating; none of its registers is touched");
     std::unique_ptr<Accelerator> made(new Accelerator);
     made->operating_ = access.operating;
     made->max_batch_ = max_batch;
@@ -180,7 +180,7 @@ void Accelerator::take(int set, std::size_t place, std::span<const std::span<std
 
 Result<> Accelerator::start(int set, std::size_t batch) {
     assert(batch >= 1 && batch <= max_batch_);
-    if (!operating_()) return fail(Fault::refused, "the fabric is not operating; none of its registers is touched");
+    if (!operating_()) return fail(Fault::io, "the fabric is not operating; none of its registers is touched");
     for (auto& output : outputs_)
         if (!output.dma.idle())
             return fail(Fault::refused, "{} is not idle (control registers: {}): an earlier run never ended", output.dma.name(),
@@ -199,7 +199,7 @@ Result<> Accelerator::start(int set, std::size_t batch) {
 }
 
 Result<bool> Accelerator::done() {
-    if (!operating_()) return fail(Fault::refused, "the fabric is not operating; none of its registers is touched");
+    if (!operating_()) return fail(Fault::io, "the fabric is not operating; none of its registers is touched");
     for (auto& output : outputs_)
         if (!output.dma.done()) return false;
     for (const auto& output : outputs_)

@@ -32,8 +32,8 @@ class Accelerator {
     static constexpr int sets = 2;  // of buffers: one runs, one is filled
 
     // Opens registers and memory for batches of at most `max_batch` chunks, and writes runtime weights where the fabric was
-    // programmed anew. Errors: invalid_input (the build's shapes, types or registers contradict the manifest), refused (the
-    // fabric is not operating; a DMA is not idle), and those of the access.
+    // programmed anew. Errors: invalid_input (the build's shapes, types or registers contradict the manifest), io (the
+    // fabric is not operating), refused (a DMA is not idle), and those of the access.
     static Result<std::unique_ptr<Accelerator>> open(const FabricAccess& access, const Hardware& build,
                                                      const std::vector<TensorDesc>& inputs,
                                                      const std::vector<TensorDesc>& outputs, std::size_t max_batch,
@@ -46,10 +46,10 @@ class Accelerator {
     void put(int set, std::size_t place, std::span<const std::span<const std::byte>> inputs);
     void take(int set, std::size_t place, std::span<const std::span<std::byte>> outputs);
 
-    // FINN's sequence: every output idle, then weights, outputs and inputs are started. Errors: refused (not operating, or
-    // not idle: which), io (caches).
+    // FINN's sequence: every output idle, then weights, outputs and inputs are started. Errors: refused (not idle: which),
+    // io (not operating; caches).
     Result<> start(int set, std::size_t batch);
-    // Whether what was started is over; its results can be taken then. Errors: refused (not operating), io.
+    // Whether what was started is over; its results can be taken then. Errors: io (not operating; caches).
     Result<bool> done();
     // The outputs' interrupts, of which each tells of an end; empty where one has none. take_interrupts(): whether there was one.
     std::vector<int> interrupt_fds() const;

@@ -115,7 +115,7 @@ class ZynqDevice final : public Device {
     Result<> submit(std::uint64_t tag, std::span<const Bytes> inputs, std::span<const MutableBytes> outputs,
                     TimePoint deadline) override {
         if (loading_ || !accelerator_) return fail(Fault::refused, "device {} has no overlay loaded", options_.id);
-        if (stuck_) return fail(Fault::refused, "device {} is stuck: {}", options_.id, why_stuck_);
+        if (stuck_) return fail(Fault::timed_out, "device {} is stuck: {}", options_.id, why_stuck_);
         if (running_.size() + filling_.size() + finished_.size() >= depth())
             return fail(Fault::refused, "device {} holds {} chunks already", options_.id, depth());
         if (!accelerator_->fits(inputs, outputs))

@@ -98,6 +98,26 @@ TEST_CASE("a fabric that stops operating is never touched") {
     CHECK(bench.world.board.programmed == 2);
 }
 
+TEST_CASE("a chunk that comes to a device that is stuck already says so, and is no chunk that the device refuses") {
+    Bench bench;
+    const auto package = bench.world.package({});
+    bench.works(package);
+    bench.world.board.fabric.output_busy = true;
+    const auto chunks = random_chunks(package, 2, 4);
+    std::vector<WireChunk> out(2, WireChunk{std::vector<std::byte>(package.manifest.outputs[0].wire_bytes())});
+    const auto submit = [&](std::size_t i) {
+        const std::vector<Bytes> inputs(chunks[i].begin(), chunks[i].end());
+        const MutableBytes output(out[i][0]);
+        return bench.device->submit(i, inputs, {&output, 1}, bench.world.board.now() + 1s);
+    };
+    REQUIRE(submit(0));
+    const auto second = submit(1);
+    REQUIRE_FALSE(second);
+    CHECK(second.error().fault == Fault::timed_out);
+    CHECK(says(second.error(), {"is stuck", "odma0 is not idle"}));
+    bench.works(package);
+}
+
 TEST_CASE("faults of a run, twenty times each") {
     Bench bench;
     auto& board = bench.world.board;
