@@ -87,7 +87,9 @@ class Network:
         values = draw.integers(low, high + 1, shape) if tensor.get("range") else draw.uniform(low, high, shape)
         self.inputs = fard.place / f"{name}.npy"
         np.save(self.inputs, values.astype(np.uint8 if tensor["declared"] == "UINT8" else np.float32))
-        self.core_s = fard.json("run", self.file, "--input", self.inputs, "--output", fard.place / "out.npy")["ms_per_image"] / 1e3
+        # The least of a few: what else this machine does is no part of it.
+        command = ["run", self.file, "--input", self.inputs, "--output", fard.place / "out.npy"]
+        self.core_s = min(fard.json(*command)["ms_per_image"] for _ in range(5)) / 1e3
 
     def app(self, place, cuts, window, link, replicas=()):
         lines = ["[app]", 'name = "drawn"', "[model]", f'file = "{self.file}"', "cuts = [" + ", ".join(json.dumps(c[0]) for c in cuts) + "]",
@@ -105,7 +107,7 @@ class Scenario:
         self.network = networks[name]
         stages = draw.randint(1, min(most_stages, len(self.network.cuts) + 1))
         self.cuts = [self.network.cuts[i] for i in sorted(draw.sample(range(len(self.network.cuts)), stages - 1))]
-        self.kind, self.rate = draw.choice(["zedboard", "zedboard", "pynq-z1", "ultra96"]), draw.choice(LINKS)
+        self.kind, self.rate = draw.choice(["zedboard", "zedboard", "pynq-z1", "pynq-z2"]), draw.choice(LINKS)
         self.slots = draw.choice([1, 1, 1, 2])
         turns = stages > 1 and draw.random() < 0.5
         self.boards = draw.randint(1, max(1, (stages - 1) // self.slots)) if turns else draw.randint(-(-stages // self.slots), max(6, -(-stages // self.slots)))

@@ -109,11 +109,13 @@ Run all_loaded(const Schedule& schedule, std::size_t images) {
     return run;
 }
 
-// FARD's API takes all images in one request, from which the first board's node manager fills its job's queue. Each chunk then passes
-// through node manager and job of each board: a message before and one behind the fabric, sent and received by the same processor.
+// FARD's API takes all images in one request, from which the first board's node manager fills its job's queue, and the last job's output
+// queue is sent back as a whole. Between the two each chunk passes through node manager and job of each board: a message before and one
+// behind the fabric, sent and received by the same processor.
 Result<double> fard_wall(const Pipeline& cut, double message_s, std::size_t images) {
     auto pipeline = cut;
     pipeline.input_at = 0;
+    pipeline.output_at = 1;
     for (std::size_t i = 0; i < 2; ++i) {
         pipeline.places[i].host_s_per_chunk += message_s;
         pipeline.places[i].slots = 3;
@@ -135,7 +137,8 @@ Result<double> fard_wall(const Pipeline& cut, double message_s, std::size_t imag
         }
     const auto done = simulate(pipeline, schedule, all_loaded(schedule, images));
     if (!done) return fail(done.error());
-    return hop_s(pipeline.places.back(), pipeline.places.front(), images * cut.bytes_into(0)) + done->wall_s();
+    const auto &client = pipeline.places.back(), &first = pipeline.places[0], &last = pipeline.places[1];
+    return hop_s(client, first, images * cut.bytes_into(0)) + done->wall_s() + hop_s(last, client, images * cut.bytes_out);
 }
 
 // Two boards with the convolutions feed a third.

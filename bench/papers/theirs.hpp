@@ -22,9 +22,9 @@ Result<CentralRun> central_cnv(const Setting& setting, const Central& central, s
 // Both constants from 307.9 ms for one image of MobileNetV1 and 123.8 images/s of CnvW2A2: two equations.
 Result<Central> fit_central(const Setting& setting, double mobilenet_s, double cnv_s);
 
-// Fiscaletti et al.: Python on the boards. FARD's client hands all images to a node manager in one request (`api.send_job_data`); from
-// there each chunk goes to the job, back, and to the next board's node manager: five messages for each chunk on the first board and six
-// on the second one; BNNsplit's boards have one in and one out. `message_s`: fitted, what one
+// Fiscaletti et al.: Python on the boards. FARD's client hands all images to a node manager in one request (`api.send_job_data`), and gets the
+// last job's output queue as one answer; between the two each chunk goes to the job, back, and to the next board's node manager: five
+// messages for each chunk on each board; BNNsplit's boards have one in and one out. `message_s`: fitted, what one
 // takes on a Cortex-A9 beyond the board's own cost.
 Result<double> fard_wall_s(const Setting& setting, double message_s, std::size_t images);
 Result<double> bnnsplit_per_s(const Setting& setting, double message_s);
