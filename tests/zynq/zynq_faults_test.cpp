@@ -118,6 +118,29 @@ TEST_CASE("a chunk that comes to a device that is stuck already says so, and is 
     bench.works(package);
 }
 
+TEST_CASE("a fabric that something else resets before its first register is touched may be loaded anew") {
+    Bench bench;
+    struct Reset final : zynq::Loader {
+        explicit Reset(Bench& on) : bench(on) {}
+        Result<zynq::FabricAccess> load(const Package& package, bool anew) override {
+            auto access = bench.fabric->load(package, anew);
+            bench.world.board.state = "unknown";
+            return access;
+        }
+        Result<> unload() override { return bench.fabric->unload(); }
+        Bench& bench;
+    } loader(bench);
+    const auto package = bench.world.package({});
+    const auto device = zynq::make_zynq_device(bench.world.board, loader, {"fpga0", bench.world.setup.part, 4});
+    const auto failed = load_now(*device, package, std::chrono::steady_clock::now() + 10s);
+    REQUIRE_FALSE(failed);
+    CHECK(failed.error().fault == Fault::io);
+    CHECK(says(failed.error(), {"not operating"}));
+    CHECK(bench.world.board.violations == 0);
+    bench.works(package);
+    CHECK(bench.world.board.programmed == 2);
+}
+
 TEST_CASE("faults of a run, twenty times each") {
     Bench bench;
     auto& board = bench.world.board;
