@@ -87,6 +87,19 @@ def headers_stand_alone(there):
     return len(installed)
 
 
+def overlay_job_links_statically(there, work):
+    """The job that needs most of the library: fard.pc names all that stands below it."""
+    source = work / "overlay_job.cpp"
+    source.write_text("""#include <fard/jobs/overlay_runner.hpp>
+int main(int argc, char** argv) {
+    return fard::run_job(argc, argv, [] { return std::make_unique<fard::OverlayJob>(); }, fard::Parking::allowed);
+}
+""")
+    libraries = ["-l:libfard.a" if word == "-lfard" else word for word in there.flags("--static", "--libs")]
+    run("g++", "-std=c++20", *there.flags("--cflags"), source, "-o", work / "overlay_job", "-Wl,--as-needed", *libraries)
+    print("a static job that runs overlays links")
+
+
 def builds(there, source, work):
     """Copies of the example, each built in another way: where its programs are."""
     for form, words in {"shared": [], "static": ["STATIC=1"]}.items():
@@ -151,6 +164,7 @@ def main():
         library_shows_its_own_alone(there)
         pages_are_right(there)
         print(f"{headers_stand_alone(there)} headers stand alone")
+        overlay_job_links_statically(there, work)
         for name, place in builds(there, source / "examples" / "outside", work):
             example_runs(there, name, place)
 
