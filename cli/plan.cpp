@@ -91,6 +91,7 @@ std::string plan_json(const Network& network, const Cluster& cluster, const Foun
                     {"stages", std::move(stages)},
                     {"throughput_per_s", 1 / found.cost.period_s},
                     {"latency_ms", found.cost.latency_s * 1e3},
+                    {"energy_j", found.cost.energy_j ? json(*found.cost.energy_j) : json()},
                     {"bottleneck", bottleneck_of(network, cluster, found).what},
                     {"bound", certificate.bound},
                     {"gap", certificate.gap}};

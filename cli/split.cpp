@@ -122,6 +122,7 @@ std::string text_of(const Description& description, const Cluster& cluster, cons
                         found.cost.latency_s * 1e3, bottleneck.what, bottleneck.relief);
     text += fmt::format("bound        {:.4g} {} ({}); gap {:.2f} %\n", certificate.bound, strategy == Strategy::latency ? "ms" : "/s",
                         certificate.gap < 1e-6 ? "nothing is better" : "nothing is better than this", certificate.gap * 100);
+    if (found.cost.energy_j) text += fmt::format("energy       {:.4g} mJ for each chunk, of all boards\n", *found.cost.energy_j * 1e3);
     for (const auto& note : description.notes)
         text += fmt::format("note         {}\n", note);
     return text;

@@ -8,15 +8,20 @@ namespace {
 
 class Evaluator {
   public:
-    Evaluator(const Network& network, const Cluster& cluster, const Plan& plan)
+    Evaluator(const Network& network, const Cluster& cluster, const Plan& plan, std::optional<std::size_t> batch)
         : network_(network),
           cluster_(cluster),
           plan_(plan),
           client_(cluster.boards.size()),
+          batch_(batch),
           processor_(client_ + 1),
           way_in_(client_ + 1),
           way_out_(client_ + 1),
-          slots_(client_) {}
+          computing_(client_ + 1),
+          on_ways_(client_ + 1),
+          loading_(client_ + 1),
+          slots_(client_),
+          held_(client_) {}
 
     Result<Evaluation> evaluate() {
         if (auto r = check_cuts(); !r) return fail(r.error());
@@ -25,13 +30,17 @@ class Evaluator {
         const std::vector<std::size_t> source{cluster_.input_at.value_or(client_)};
         const std::vector<std::size_t> sink{cluster_.output_at.value_or(client_)};
         Party from{&source};
+        std::size_t round = 0;
         for (std::size_t i = 0; i < plan_.stages.size(); ++i) {
             const auto& next = plan_.stages[i];
             const Party to{&next.boards, next.parts};
             result_.stages[i].arrive_s = hand_on(from, to, network_.cuts[next.begin].bytes);
+            if (round + 1 < result_.rounds.size() && result_.rounds[round + 1].first == i) end_round(round++);
+            work(i);
             from = to;
         }
         result_.deliver_s = hand_on(from, {&sink}, network_.cuts.back().bytes);
+        end_round(round);
         sum_up();
         return std::move(result_);
     }
@@ -54,7 +63,9 @@ class Evaluator {
         auto& cost = result_.stages.emplace_back();
         if (stage.boards.empty()) return fail(Fault::refused, "stage {} has no board", number);
         const auto& first = cluster_.boards[stage.boards.front()];
+        begin_round(number, stage);
         for (const auto board : stage.boards) {
+            if (batch_) hold(board);
             if (++slots_[board] > cluster_.boards[board].slots)
                 return fail(Fault::refused, "board '{}' has {} slots, and the plan takes more", cluster_.boards[board].name,
                             cluster_.boards[board].slots);
@@ -65,6 +76,27 @@ class Evaluator {
         if (stage.parts != 1)
             if (auto r = check_parts(number, stage); !r) return r;
         return stage.on_processor ? on_processor(number, stage, cost) : in_fabric(number, stage, cost);
+    }
+
+    // The first stage, or one for which a board of it has no slot left.
+    void begin_round(std::size_t number, const PlannedStage& stage) {
+        if (number != 0) {
+            if (!batch_) return;
+            auto wanted = slots_;
+            bool full = false;
+            for (const auto board : stage.boards)
+                full |= ++wanted[board] > cluster_.boards[board].slots;
+            if (!full) return;
+            std::ranges::fill(slots_, 0);
+        }
+        result_.rounds.push_back({number});
+    }
+
+    // A stage more for the board's next slot.
+    void hold(std::size_t board) {
+        auto& held = held_[board];
+        if (held.size() <= slots_[board]) held.resize(slots_[board] + 1);
+        ++held[slots_[board]];
     }
 
     static Result<> check_parts(std::size_t number, const PlannedStage& stage) {
@@ -103,10 +135,20 @@ class Evaluator {
                             resource_names[i], board.name, board.usable.of[i]);
         cost.compute_s = static_cast<double>(cost.cycles) / board.clock_hz;
         cost.latency_s = (static_cast<double>(cost.cycles) * images + static_cast<double>(fill)) / board.clock_hz;
-        const auto share = 1.0 / static_cast<double>(stage.replicas());
-        for (const auto at : stage.boards)
-            add(Load::What::fabric, at, number, cost.compute_s * share);
         return {};
+    }
+
+    // What a stage's boards compute for each chunk.
+    void work(std::size_t number) {
+        const auto& stage = plan_.stages[number];
+        const auto seconds = result_.stages[number].compute_s / static_cast<double>(stage.replicas());
+        for (const auto at : stage.boards) {
+            computing_[at] += seconds;
+            if (stage.on_processor)
+                processor_[at] += seconds;
+            else
+                add(Load::What::fabric, at, number, seconds);
+        }
     }
 
     Result<> on_processor(std::size_t number, const PlannedStage& stage, StageCost& cost) {
@@ -118,8 +160,6 @@ class Evaluator {
         for (auto layer = first_layer(stage); layer < end_layer(stage); ++layer)
             macs += network_.layers[layer].macs;
         cost.compute_s = cost.latency_s = static_cast<double>(macs) / board.macs_per_s;
-        for (const auto at : stage.boards)
-            processor_[at] += cost.compute_s / static_cast<double>(stage.boards.size());
         return {};
     }
 
@@ -169,26 +209,78 @@ class Evaluator {
         if (seconds > 0) result_.loads.push_back({what, board, stage, seconds});
     }
 
-    void sum_up() {
+    // The loads of its stages are all there: the largest one is its period.
+    void end_round(std::size_t number) {
         for (std::size_t board = 0; board <= client_; ++board) {
             add(Load::What::processor, board, 0, processor_[board]);
             add(Load::What::way_in, board, 0, way_in_[board]);
             add(Load::What::way_out, board, 0, way_out_[board]);
+            on_ways_[board] += way_in_[board] + way_out_[board];
         }
-        for (const auto& load : result_.loads)
+        for (auto* loads : {&processor_, &way_in_, &way_out_})
+            std::ranges::fill(*loads, 0);
+        auto& round = result_.rounds[number];
+        for (; counted_ < result_.loads.size(); ++counted_) {
+            const auto& load = result_.loads[counted_];
+            round.period_s = std::max(round.period_s, load.seconds);
             if (load.seconds > result_.bottleneck.seconds) result_.bottleneck = load;
-        result_.period_s = result_.bottleneck.seconds;
-        result_.latency_s = result_.deliver_s;
+        }
+    }
+
+    // Where stages stay on their boards nothing is loaded, and a batch is one chunk.
+    void sum_up() {
+        const bool stays = result_.rounds.size() == 1;
+        if (!stays) load_slots();
+        double through_s = result_.deliver_s, more_s = 0;
         for (const auto& stage : result_.stages)
-            result_.latency_s += stage.arrive_s + stage.latency_s;
+            through_s += stage.arrive_s + stage.latency_s;
+        for (const auto& round : result_.rounds) {
+            through_s += round.reload_s;
+            more_s += round.period_s;
+        }
+        const auto chunks = static_cast<double>(stays ? 1 : *batch_);
+        result_.latency_s = through_s + (chunks - 1) * more_s;
+        result_.period_s = stays ? result_.bottleneck.seconds : result_.latency_s / chunks;
+        result_.energy_j = energy_j(chunks);
+    }
+
+    // Slots that several rounds use; each board's are taken from the first one on in every round.
+    void load_slots() {
+        for (std::size_t number = 0; number < result_.rounds.size(); ++number) {
+            const auto end = number + 1 < result_.rounds.size() ? result_.rounds[number + 1].first : plan_.stages.size();
+            std::ranges::fill(slots_, 0);
+            for (auto stage = result_.rounds[number].first; stage < end; ++stage)
+                for (const auto board : plan_.stages[stage].boards)
+                    if (held_[board][slots_[board]++] > 1 && !plan_.stages[stage].on_processor) {
+                        const auto reload_s = cluster_.boards[board].reload_s.value_or(0);
+                        result_.rounds[number].reload_s = std::max(result_.rounds[number].reload_s, reload_s);
+                        loading_[board] += reload_s;
+                    }
+        }
+    }
+
+    std::optional<double> energy_j(double chunks) const {
+        double joules = 0;
+        for (std::size_t board = 0; board < client_; ++board) {
+            const auto& power = cluster_.boards[board].power;
+            if (!power) return std::nullopt;
+            joules += power->idle * result_.period_s + power->compute * computing_[board] + power->network * on_ways_[board] +
+                      power->reload * loading_[board] / chunks;
+        }
+        return joules;
     }
 
     const Network& network_;
     const Cluster& cluster_;
     const Plan& plan_;
     std::size_t client_;
-    std::vector<double> processor_, way_in_, way_out_;
-    std::vector<std::size_t> slots_;
+    std::optional<std::size_t> batch_;
+    std::vector<double> processor_, way_in_, way_out_;     // of a round: seconds for each chunk
+    std::vector<double> computing_, on_ways_;              // of all rounds: fabrics and processors, both ways
+    std::vector<double> loading_;                          // for each batch
+    std::vector<std::size_t> slots_;                       // taken in a round
+    std::vector<std::vector<std::size_t>> held_;           // by slot: stages of all rounds
+    std::size_t counted_ = 0;                              // loads of rounds that are over
     Evaluation result_;
 };
 
@@ -200,8 +292,9 @@ double transfer_s(const End& from, const Traffic& sent, const End& to, const Tra
            host(to, taken);
 }
 
-Result<Evaluation> evaluate(const Network& network, const Cluster& cluster, const Plan& plan) {
-    return Evaluator(network, cluster, plan).evaluate();
+Result<Evaluation> evaluate(const Network& network, const Cluster& cluster, const Plan& plan, std::optional<std::size_t> batch) {
+    if (batch && *batch < 1) return fail(Fault::invalid_input, "a batch of no chunks");
+    return Evaluator(network, cluster, plan, batch).evaluate();
 }
 
 }  // namespace fard::splitter

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -45,11 +46,22 @@ struct Load {
     double seconds = 0;
 };
 
+// Stages that are on boards at the same time, where they outnumber slots.
+struct Round {
+    std::size_t first = 0;  // stage
+    double reload_s = 0;    // until all slots that hold another stage in another round are loaded
+    double period_s = 0;    // between two chunks of a batch
+};
+
 struct Evaluation {
     std::vector<StageCost> stages;
+    std::vector<Round> rounds;  // one: everything stays where it is
     double deliver_s = 0;     // of the result, from the last stage to where it goes
-    double period_s = 0;      // between two results: the largest load
-    double latency_s = 0;     // of one chunk, from the input to the result
+    double period_s = 0;      // between two results: the largest load; in rounds: a batch's time, over its chunks
+    double latency_s = 0;     // of one chunk, from the input to the result; in rounds: of a whole batch
+    // Of all boards for one chunk where they come one each period: always on, and more while they compute or a way is in use. None:
+    // nothing is known of some board's power.
+    std::optional<double> energy_j;
     Load bottleneck;
     std::vector<Load> loads;  // all that are not zero
 };
@@ -61,8 +73,13 @@ struct Evaluation {
 // stage takes; a stage
 // takes the cycles of its slowest layer, once for the image and once for each lead of its layers (rows come no faster than the
 // slowest makes them), and the fill of those that need all of their input.
+//
+// With `batch` stages may outnumber slots. They are on boards in rounds, as many of them in their order as there are slots for; all of
+// a batch passes a round before the next one is loaded, all boards at once. A batch takes for each round its load, one chunk's way
+// through, and a period for each further chunk. What is handed to the next round is a load of the round that sends it. (The planner
+// follows turns that overlap: planner/simulate.hpp.)
 // Errors: refused, with what does not fit where, for a plan that cannot be; every index must be one.
-Result<Evaluation> evaluate(const Network& network, const Cluster& cluster, const Plan& plan);
+Result<Evaluation> evaluate(const Network& network, const Cluster& cluster, const Plan& plan, std::optional<std::size_t> batch = {});
 
 // One end of a way.
 struct End {

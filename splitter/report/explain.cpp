@@ -10,6 +10,8 @@
 namespace fard::splitter {
 namespace {
 
+constexpr std::size_t usual_batch = 64;
+
 std::string board_name(const Cluster& cluster, std::size_t board) {
     return board == cluster.boards.size() ? "the client" : cluster.boards[board].name;
 }
@@ -138,6 +140,31 @@ std::vector<std::string> inseparable(const Network& network, const Cluster& clus
     return causes;
 }
 
+// What stages on so many slots give on these boards in rounds, in images per second.
+std::optional<double> by_rounds(const Network& network, const Cluster& cluster, std::size_t wanted) {
+    auto many = cluster;
+    std::size_t slots = 0;
+    for (const auto& board : cluster.boards)
+        slots += board.slots;
+    for (auto there = slots; there < wanted; there += slots)
+        many.boards.insert(many.boards.end(), cluster.boards.begin(), cluster.boards.end());
+    auto found = Result<Found>();
+    auto stages = wanted;  // fewer where some are made in parts
+    do
+        found = search(network, many, {Strategy::throughput, stages});
+    while (!found && --stages > 0);
+    if (!found) return std::nullopt;
+    auto plan = found->plan;
+    for (auto& stage : plan.stages) {
+        if (stage.parts == 1) stage.boards.resize(1);
+        for (auto& board : stage.boards)
+            board %= cluster.boards.size();
+    }
+    const auto cost = evaluate(network, cluster, plan, usual_batch);
+    if (!cost) return std::nullopt;
+    return 1 / cost->period_s;
+}
+
 }  // namespace
 
 std::string board_names(const Cluster& cluster, const PlannedStage& stage) {
@@ -204,10 +231,12 @@ std::vector<std::string> why_nothing_fits(const Network& network, const Cluster&
     for (const auto& board : cluster.boards)
         there += board.slots;
     if (slots && *slots <= there) return {fmt::format("{} of the {} slots would do by --strategy throughput without --stages", *slots, there)};
+    const auto rounds = slots ? by_rounds(network, cluster, *slots) : std::nullopt;
     causes.push_back(fmt::format("the layers{} do not fit {} slot{}; what would do: {}",
-                                 over.empty() ? std::string() : " take " + over + " in all, and so", cluster.boards.size(),
-                                 cluster.boards.size() == 1 ? "" : "s",
-                                 slots ? fmt::format("{} slots of such boards", *slots)
+                                 over.empty() ? std::string() : " take " + over + " in all, and so", there,
+                                 there == 1 ? "" : "s",
+                                 slots ? fmt::format("{} slots of such boards{}", *slots,
+                                                     rounds ? fmt::format(", or turns on these: {:.3g}/s or more in batches of {} (fard plan)", *rounds, usual_batch) : "")
                                        : fmt::format("other boards ({} of these do not do either: some layers between two cuts "
                                                      "fit none together)", enough)));
     return causes;

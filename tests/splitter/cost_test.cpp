@@ -68,6 +68,50 @@ TEST_CASE("two boards each pay their end of the cut") {
     CHECK(cost.stages[1].arrive_s == doctest::Approx(2e-3 + 5e-3 + 3e-3 + 3e-3));
 }
 
+TEST_CASE("energy is what boards take always, and more where they compute and while a way is in use") {
+    const Plan plan{{{0, 1, false, {1}, {0}}, {1, 2, false, {0}, {1}}}};
+    auto cluster = boards(3);
+    CHECK_FALSE(evaluate(two_layers(), cluster, plan)->energy_j);
+    for (auto& board : cluster.boards)
+        board.power = Board::Power{2, 0.5, 0.1, 9};
+    // Three boards for 10 ms; 10 and 8 ms of fabrics; 10 + 5 and 5 + 0.1 ms of ways.
+    CHECK(*evaluate(two_layers(), cluster, plan)->energy_j == doctest::Approx(3 * 2 * 10e-3 + 0.5 * 18e-3 + 0.1 * 20.1e-3));
+    cluster.boards.pop_back();
+    CHECK(*evaluate(two_layers(), cluster, plan)->energy_j == doctest::Approx(2 * 2 * 10e-3 + 0.5 * 18e-3 + 0.1 * 20.1e-3));
+    cluster.boards[1].power.reset();
+    CHECK_FALSE(evaluate(two_layers(), cluster, plan)->energy_j);
+}
+
+TEST_CASE("more stages than slots are on their boards in rounds") {
+    const Plan plan{{{0, 1, false, {1}, {0}}, {1, 2, false, {0}, {0}}}};
+    auto cluster = boards(1);
+    cluster.boards[0].reload_s = 0.2;
+    refused(two_layers(), cluster, plan, "has 1 slots, and the plan takes more");
+    CHECK_FALSE(evaluate(two_layers(), cluster, plan, 0));
+    const auto batch = evaluate(two_layers(), cluster, plan, 10).value();
+    REQUIRE(batch.rounds.size() == 2);
+    CHECK(batch.rounds[1].first == 1);
+    CHECK(batch.rounds[0].reload_s == doctest::Approx(0.2));
+    // The first round: 10 ms of fabric and 10 ms in. The second: 8 ms, nothing comes in. Between them nothing travels.
+    CHECK(batch.rounds[0].period_s == doctest::Approx(10e-3));
+    CHECK(batch.rounds[1].period_s == doctest::Approx(8e-3));
+    // 15.5 ms in, 10.5 and 10 ms through, 3.62 ms out; nine chunks more in each round.
+    CHECK(batch.latency_s == doctest::Approx(0.4 + 39.62e-3 + 9 * 18e-3));
+    CHECK(batch.period_s == doctest::Approx(batch.latency_s / 10));
+    const auto one = evaluate(two_layers(), cluster, plan, 1).value();
+    CHECK(one.latency_s == doctest::Approx(0.4 + 39.62e-3));
+    cluster.boards[0].power = Board::Power{2, 0.5, 0.1, 9};
+    CHECK(*evaluate(two_layers(), cluster, plan, 1)->energy_j ==
+          doctest::Approx(2 * one.period_s + 0.5 * 18e-3 + 0.1 * 10.1e-3 + 9 * 0.4));
+    // Boards enough: the same with a batch as without.
+    const Plan apart{{{0, 1, false, {1}, {0}}, {1, 2, false, {0}, {1}}}};
+    CHECK(evaluate(two_layers(), boards(2), apart, 10)->period_s == evaluate(two_layers(), boards(2), apart)->period_s);
+    CHECK(evaluate(two_layers(), boards(2), apart, 10)->latency_s == evaluate(two_layers(), boards(2), apart)->latency_s);
+    // Two slots hold both; a slot that holds one stage in all rounds is not loaded.
+    cluster.boards[0].slots = 2;
+    CHECK(evaluate(two_layers(), cluster, plan, 10)->rounds.size() == 1);
+}
+
 TEST_CASE("replicas share the chunks evenly") {
     const Plan plan{{{0, 1, false, {1}, {0, 1}}, {1, 2, false, {0}, {2}}}};
     const auto cost = evaluate(two_layers(), boards(3), plan).value();
