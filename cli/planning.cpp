@@ -132,8 +132,9 @@ Result<Description> read_network(const Options& options, const model::Model& mod
         if (folding.early) settings.estimates.flow = model::FinnFlow::early;
     }
     auto description = describe(model, settings);
-    if (description && description->network.name.empty())
-        description->network.name = name;
+    if (!description) return description;
+    if (auto r = check_connected(*description); !r) return fail_in(name, r.error());
+    if (description->network.name.empty()) description->network.name = name;
     return description;
 }
 

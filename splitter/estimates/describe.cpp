@@ -3,6 +3,7 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <map>
 #include <set>
 
 namespace fard::splitter {
@@ -197,6 +198,30 @@ void describe_for(const Cluster& cluster, DescribeSettings& settings) {
 
 Result<Description> describe(const model::Model& model, const DescribeSettings& settings) {
     return Describer(model, settings).run();
+}
+
+Result<> check_connected(const Description& description) {
+    const auto& layers = description.layers;
+    std::vector<std::size_t> part(layers.size());  // each points to one of the same part, or to itself
+    const auto part_of = [&](std::size_t layer) {
+        while (part[layer] != layer)
+            layer = part[layer] = part[part[layer]];
+        return layer;
+    };
+    std::map<model::TensorId, std::size_t> readers;  // of the network's inputs: one layer each
+    for (std::size_t i = 0; i < layers.size(); ++i) {
+        part[i] = i;
+        for (std::size_t k = 0; k < layers[i].inputs.size(); ++k) {
+            const auto other = layers[i].reads[k] ? *layers[i].reads[k] : readers.try_emplace(layers[i].inputs[k], i).first->second;
+            part[part_of(i)] = part_of(other);
+        }
+    }
+    for (std::size_t i = 1; i < layers.size(); ++i)
+        if (part_of(i) != part_of(0))
+            return fail(Fault::invalid_input,
+                        "the network falls into parts: '{}' has no tensor in common with '{}', or with what belongs to it; plan each part as a "
+                        "model of its own", layers[i].name, layers[0].name);
+    return {};
 }
 
 }  // namespace fard::splitter

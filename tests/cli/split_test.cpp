@@ -2,11 +2,14 @@
 #include <doctest/doctest.h>
 
 #include <cstdlib>
+#include <fstream>
 
 #include "tests/e2e/harness.hpp"
+#include "tests/model/onnx_maker.hpp"
 
 using namespace fard;
 using namespace fard::e2e;
+using model::test::OnnxMaker;
 
 namespace {
 
@@ -63,7 +66,7 @@ TEST_CASE("split prints a table, a bottleneck and a bound; with --json what scri
         CHECK(json["stages"][0]["resources"].contains(key));
         CHECK(json["stages"][0]["utilisation"].contains(key));
     }
-    for (const auto* key : {"throughput_per_s", "latency_ms", "bottleneck", "bound", "gap"})
+    for (const auto* key : {"throughput_per_s", "latency_ms", "energy_j", "bottleneck", "bound", "gap"})
         CHECK_MESSAGE(json.contains(key), key);
     CHECK(json["stages"][0]["bytes_out"] == 64);
     CHECK(json["gap"].get<double>() >= 0);
@@ -180,6 +183,97 @@ TEST_CASE("every network's stages of every strategy give the results of the whol
     MESSAGE(runs << " runs, " << cuts << " cuts");
     CHECK(runs >= 45);
     CHECK(cuts >= 10);
+}
+
+TEST_CASE("whatever is wrong is said, and nothing of --out is there") {
+    const World world;
+    const auto& files = world.files();
+    int number = 0;
+    const auto file = [&](const std::string& kind, const std::string& text) {
+        return files.write(std::to_string(number++) + kind, text).string();
+    };
+    const auto model = [&](const std::function<void(OnnxMaker&)>& fill) {
+        OnnxMaker maker;
+        maker.input("x", {1, 4}).annotate("x", "INT4");
+        fill(maker);
+        return file(".onnx", maker.bytes());
+    };
+    const auto product = [](OnnxMaker& maker, const std::string& from, const std::string& to) {
+        maker.constant("w_" + to, {4, 4}).annotate("w_" + to, "INT5");
+        maker.node("MatMul", {from, "w_" + to}, to);
+    };
+    const auto cycle = model([&](OnnxMaker& maker) {
+        maker.node("Add", {"x", "b"}, "a");
+        product(maker, "a", "b");
+        maker.output("b");
+    });
+    const auto apart = model([&](OnnxMaker& maker) {  // the result depends on nothing that comes in
+        maker.constant("c", {1, 4});
+        product(maker, "c", "y");
+        maker.output("y");
+    });
+    const auto two = model([&](OnnxMaker& maker) {
+        maker.input("z", {1, 4}).annotate("z", "INT4");
+        product(maker, "x", "y");
+        product(maker, "z", "v");
+        maker.output("y").output("v");
+    });
+    const auto nobody = model([&](OnnxMaker& maker) {
+        product(maker, "elsewhere", "y");
+        maker.output("y");
+    });
+    const auto broke = read_file(source_root() / "overlays/boards/zedboard.toml");
+    const auto folding = file(".json", R"({"MVAU_hls_0": {"PE": 1, "SIMD": 1}})");
+    const auto profile = [&](const std::string& from, const std::string& to) {
+        auto text = broke;
+        const auto at = text.find(from);
+        REQUIRE(at != text.npos);
+        text.replace(at, from.size(), to);
+        const auto directory = files.path() / ("boards" + std::to_string(std::hash<std::string>()(to)));
+        fs::create_directory(directory);
+        std::ofstream(directory / "zedboard.toml") << text;
+        return directory.string();
+    };
+    struct Case {
+        std::vector<std::string> command;
+        std::string part, boards = "";
+    };
+    const std::string minus = profile("lut = { value = 53200", "lut = { value = -53200"), zero = profile("lut = { value = 53200", "lut = { value = 0");
+    for (const auto& wrong : std::vector<Case>{
+             {{cycle, "--board", "zedboard"}, "cycle"},
+             {{apart, "--board", "zedboard"}, "depends on no input"},
+             {{two, "--board", "zedboard"}, "has no tensor in common with"},
+             {{nobody, "--board", "zedboard"}, "needs tensor 'elsewhere', which nothing makes"},
+             {{cnv(), "--board", "zedbord"}, "did you mean zedboard"},
+             {{cnv(), "--board", "zedboard", "--fraction", "-0.1"}, "above 0"},
+             {{cnv(), "--board", "zedboard", "--boards", "-2"}, "--boards"},
+             {{cnv(), "--board", "zedboard"}, "zedboard.toml:8: 'value' must be a whole number >= 0", minus},
+             {{cnv(), "--board", "zedboard", "--boards", "3"}, "lut", zero},
+             {{cnv(), "--cluster", file(".toml", "[[board]]\nname = 'a'\nprofile = 'zedboard'\nmbit_per_s = 0\n")}, "nothing can reach it"},
+             {{cnv(), "--cluster", file(".toml", "[[board]]\nname = 'a'\nprofile = 'zedboard'\n[client]\nmbit_per_s = 0\n")}, "nothing can reach"},
+             {{cnv(), "--cluster", file(".toml", "input_at = 'b'\n[[board]]\nname = 'a'\nprofile = 'zedboard'\n")}, "there is no board 'b'"},
+             {{cnv(), "--board", "zedboard", "--boards", "60", "--stages", "60"}, "can be cut into 1 to"},
+             {{cnv(), "--board", "zedboard", "--folding", folding, "--report", file(".json", R"({"MVAU_hls_77": {"LUT": 3}})")}, "another network's"},
+             {{cnv(), "--board", "zedboard", "--folding", file(".json", R"({"MVAU_hls_0": {"PE": 7}})")}, "do not divide"},
+         }) {
+        auto command = wrong.command;
+        const auto out = files.path() / "out";
+        command.insert(command.begin(), "split");
+        command.insert(command.end(), {"--out", out.string()});
+        std::size_t before = 0, after = 0;
+        for ([[maybe_unused]] const auto& entry : fs::directory_iterator(files.path()))
+            ++before;
+        std::map<std::string, std::string> environment{{"XDG_RUNTIME_DIR", world.directory().string()}, {"FARD_NODE", ""}};
+        if (!wrong.boards.empty()) environment["FARD_BOARDS"] = wrong.boards;
+        command.insert(command.begin(), (build_root() / "cli/fard").string());
+        const auto outcome = Background(command, environment).wait();
+        CHECK_MESSAGE(outcome.exit_code == 2, wrong.part << ": " << outcome.err);
+        CHECK_MESSAGE(has(outcome.err, wrong.part), wrong.part << " is not in: " << outcome.err);
+        CHECK(outcome.out.empty());
+        for ([[maybe_unused]] const auto& entry : fs::directory_iterator(files.path()))
+            ++after;
+        CHECK(after == before);
+    }
 }
 
 TEST_CASE("split leaves nothing half written, and overwrites nothing") {
