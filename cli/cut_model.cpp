@@ -9,7 +9,9 @@
 #include "cli/plan.hpp"
 #include "model/model.hpp"
 #include "splitter/emit/emit.hpp"
+#include "splitter/estimates/parts.hpp"
 #include "splitter/search/even.hpp"
+#include "splitter/search/with_parts.hpp"
 
 namespace fard::cli {
 namespace {
@@ -34,6 +36,7 @@ struct Task {
     model::Model model;
     Cluster cluster;
     std::vector<Board> others;
+    DescribeSettings settings;
     Description description;
     Strategy strategy = Strategy::throughput;
     bool one_each = false;  // nobody named a strategy: one stage for each board
@@ -66,17 +69,21 @@ Result<Task> read_task(const Options& options) {
     describe_for(*cluster, settings);
     auto description = describe(*model, settings);
     if (!description) return fail_in(file.string(), description.error());
+    if (auto r = check_connected(*description); !r) return fail_in(file.string(), r.error());
     if (description->network.name.empty()) description->network.name = file.stem().string();
     return Task{file,
                 std::move(*model),
                 std::move(*cluster),
                 one_of_each(*profiles, Fractions{}),
+                settings,
                 std::move(*description),
                 *strategy,
                 !options.given("strategy")};
 }
 
-Result<Found> plan(const Task& task) {
+// A stage on each board where nobody named a strategy and that works; else by the strategy, with layers in parallel parts where no
+// board holds them, or where that helps.
+Result<Found> plan(Task& task) {
     const auto& network = task.description.network;
     if (task.one_each) {
         auto few = task.cluster;  // with no board to spare for a replica
@@ -85,7 +92,8 @@ Result<Found> plan(const Task& task) {
         if (found) return evenly(network, few, std::move(*found));
         if (found.error().fault != Fault::refused) return found;
     }
-    auto found = search(network, task.cluster, {task.strategy, {}});
+    const auto offer = [&](std::size_t layer) { return offer_parts(task.description, task.settings, layer); };
+    auto found = search_with_parts(network, task.cluster, {task.strategy, {}}, offer);
     if (!found) return tl::unexpected(explained(found.error(), task.description, task.cluster, task.others));
     return found;
 }
@@ -104,7 +112,7 @@ std::set<std::size_t> boards_of(const Found& found) {
 std::vector<std::string> notes_on(const Task& task, const Found& found) {
     std::vector<std::string> notes;
     const auto& stages = found.plan.stages;
-    std::vector<std::string> cuts;
+    std::vector<std::string> cuts, in_parts;
     for (std::size_t i = 0; i + 1 < std::min(stages.size(), most_named + 1); ++i)
         cuts.push_back(fmt::format("{}", fmt::join(task.description.cut_tensors[stages[i].end], " + ")));
     if (stages.size() > most_named + 1) cuts.push_back("...");
@@ -114,6 +122,10 @@ std::vector<std::string> notes_on(const Task& task, const Found& found) {
                                 counted(stages.size(), "stage"), counted(used, "board"),
                                 profile == plain ? "plain computers" : "planned for " + profile,
                                 cuts.empty() ? "" : ", cut at ", fmt::join(cuts, ", ")));
+    for (const auto& stage : stages)
+        if (stage.parts > 1)
+            in_parts.push_back(fmt::format("{} in {}", fmt::join(layers_of(task.description.network, stage), ", "), stage.parts));
+    if (!in_parts.empty()) notes.push_back(fmt::format("made in parallel parts: {}", fmt::join(in_parts, "; ")));
     if (used == wanted) return notes;
     const auto reason = task.most_stages() < wanted && task.one_each
                             ? fmt::format("it can be cut into {} at most", counted(task.most_stages(), "stage"))

@@ -68,6 +68,14 @@ std::int64_t rtl_lut(std::int64_t pe, std::int64_t simd, std::int64_t bits, std:
     return lut_of_control + lut_per_pe * pe + simd * bits * finn::divide_up(std::max<std::int64_t>(1, words), 64);
 }
 
+// Weights in LUTRAM, which FINN counts for its HLS units alone.
+std::int64_t weights_in_lut(const model::FinnUnit& unit, const UnitFolding& folding, std::int64_t weights) {
+    const auto at_once = folding.pe * folding.simd, words = finn::divide_up(weights, at_once);
+    const bool distributed = folding.memory == finn::MemoryMode::decoupled && folding.ram == finn::RamStyle::distributed;
+    const bool small = folding.memory == finn::MemoryMode::embedded && words <= 128;
+    return distributed || small ? at_once * unit.narrowest_weights.bits() * finn::divide_up(words, 64) : 0;
+}
+
 // What FINN's RTL thresholds take where what goes to BRAM is not lost.
 std::int64_t threshold_bram(const model::FinnUnit& unit, const UnitFolding& folding) {
     std::int64_t bram = 0;
@@ -91,10 +99,14 @@ void mend(const model::FinnUnit& unit, const UnitFolding& folding, finn::Estimat
     const bool rtl = folding.rtl.value_or(unit.rtl);
     switch (unit.kind) {
         case FinnKind::mvau:
-            if (rtl) estimate.lut = rtl_lut(folding.pe, folding.simd, unit.inputs.bits(), columns / folding.simd);
+            if (rtl)
+                estimate.lut = rtl_lut(folding.pe, folding.simd, unit.inputs.bits(), columns / folding.simd) +
+                               weights_in_lut(unit, folding, unit.mw * unit.mh);
             break;
         case FinnKind::vvau:
-            if (rtl) estimate.lut = rtl_lut(folding.pe, folding.simd * folding.pe, unit.inputs.bits(), 1);
+            if (rtl)
+                estimate.lut = rtl_lut(folding.pe, folding.simd * folding.pe, unit.inputs.bits(), 1) +
+                               weights_in_lut(unit, folding, unit.channels * unit.kernel.height * unit.kernel.width);
             break;
         case FinnKind::thresholding:
             if (rtl) {
