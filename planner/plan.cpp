@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <limits>
 
+#include "planner/everything.hpp"
 #include "splitter/report/explain.hpp"
 
 namespace fard::planner {
@@ -11,6 +12,8 @@ namespace {
 using namespace splitter;
 
 constexpr double never = std::numeric_limits<double>::infinity();
+// So many plans are all tried, with the batch that is asked for or with each that might be the best.
+constexpr std::size_t few_plans = 20'000, few_with_batches = 1'000;
 
 std::size_t slots_of(const Cluster& cluster) {
     std::size_t slots = 0;
@@ -130,6 +133,9 @@ class Search {
     }
 
     Result<> by_turns() {
+        if (!question_.strategy)
+            if (const auto plans = every_plan(network_, cluster_, question_.stages, wish_.batch ? few_plans : few_with_batches))
+                return try_all(*plans);
         const auto fewest = fewest_slots(network_, repeated(cluster_, question_.rounds));
         if (!fewest) {
             note({Fault::refused, "no plan fits"});
@@ -149,6 +155,17 @@ class Search {
         return {};
     }
 
+    Result<> try_all(const std::vector<Plan>& plans) {
+        if (plans.empty()) note({Fault::refused, "no plan fits"});
+        for (const auto& plan : plans) {
+            const auto many = repeated(cluster_, plan.stages.size());
+            const auto cost = evaluate(network_, many, plan);
+            if (!cost) return fail(cost.error());
+            if (auto r = arrange_in_turns(many, plan, cost->stages); !r) return r;
+        }
+        return {};
+    }
+
     Result<> propose(const Cluster& many, const Request& request) {
         if (*request.stages > slots_of(many) || *request.stages > network_.cuts.size() - 1) return {};
         const auto found = search(network_, many, request);
@@ -157,15 +174,19 @@ class Search {
             note(found.error());
             return {};
         }
-        auto pipeline = pipeline_of(network_, cluster_, found->plan, found->cost.stages);
+        return arrange_in_turns(many, found->plan, found->cost.stages);
+    }
+
+    Result<> arrange_in_turns(const Cluster& many, const Plan& plan, const std::vector<StageCost>& costs) {
+        auto pipeline = pipeline_of(network_, cluster_, plan, costs);
         const auto better_than = best_ ? best_->simulated.wall_s() : never;
-        auto arranged = arrange(pipeline, allowed_for(cluster_, many, found->plan), wish_, better_than);
+        auto arranged = arrange(pipeline, allowed_for(cluster_, many, plan), wish_, better_than);
         if (!arranged) {
             if (arranged.error().fault != Fault::refused) return fail(arranged.error());
             note(arranged.error());
             return {};
         }
-        if (*arranged) take(planned_of(cluster_, found->plan, found->cost.stages, std::move(pipeline), std::move(**arranged)));
+        if (*arranged) take(planned_of(cluster_, plan, costs, std::move(pipeline), std::move(**arranged)));
         return {};
     }
 

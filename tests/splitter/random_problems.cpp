@@ -132,6 +132,49 @@ RandomProblem small_problem(std::uint32_t seed) {
     return problem;
 }
 
+RandomProblem turning_problem(std::uint32_t seed) {
+    Dice dice(seed * 2654435761u + 29);
+    RandomProblem problem;
+    auto& network = problem.network;
+    network.name = "turning";
+    if (dice.one_in(3)) network.stage.of = {dice.whole(0, 8), 0, dice.whole(0, 4), 0, 0};
+    const auto layers = static_cast<std::size_t>(dice.whole(3, 4));
+    std::vector<std::uint64_t> bytes;
+    for (std::size_t i = 0; i < layers; ++i) {
+        auto& layer = network.layers.emplace_back();
+        layer.name = "layer" + std::to_string(i);
+        layer.macs = dice.whole(10, 3000);
+        if (dice.one_in(2)) layer.lead = dice.real(0, 1);
+        bytes.push_back(static_cast<std::uint64_t>(dice.whole(1, 4000)));
+        for (auto n = dice.whole(1, 3); n > 0; --n) {
+            Folding folding{.cycles = dice.whole(50, 6000), .fill = dice.one_in(2) ? dice.whole(0, 800) : 0};
+            for (auto& need : folding.need.of)
+                need = dice.one_in(2) ? dice.whole(0, 36) : 0;
+            layer.foldings.push_back(folding);
+        }
+    }
+    add_cuts(network, edges(dice, layers, dice.one_in(2)), bytes, static_cast<std::uint64_t>(dice.whole(1, 4000)));
+    auto& cluster = problem.cluster;
+    const auto kinds = dice.whole(1, 2);
+    for (int i = 0; i < 2; ++i) {
+        if (i == 0 || kinds == 2) {
+            auto board = small_board(dice, i);
+            for (auto& amount : board.usable.of)
+                amount = dice.whole(36, 60);
+            board.whole = board.usable;
+            board.macs_per_s = 0;
+            board.reload_s = dice.real(1e-3, 0.3);
+            cluster.boards.push_back(board);
+        } else {
+            cluster.boards.push_back(cluster.boards.front());
+        }
+    }
+    cluster.client = {dice.real(1e6, 1e7), dice.real(0, 1e-3)};
+    if (dice.one_in(5)) cluster.input_at = static_cast<std::size_t>(dice.whole(0, 1));
+    if (dice.one_in(5)) cluster.output_at = static_cast<std::size_t>(dice.whole(0, 1));
+    return problem;
+}
+
 RandomProblem large_problem(std::uint32_t seed, std::size_t layers, std::size_t boards, std::size_t kinds) {
     Dice dice(seed * 2246822519u + 5);
     RandomProblem problem;
