@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """What `fard plan` predicts, beside what a cluster of emulated boards then takes.
 
-    bench/scenarios.py BUILD_DIRECTORY --networks DIR [--seed N] [--count N] [--only N[,N]] [--efficiency | --papers] [--json]
+    bench/scenarios.py BUILD_DIRECTORY --networks DIR [--seed N] [--count N] [--only N[,N]] [--seconds S] [--efficiency | --papers] [--json]
 
 DIR holds what `tools/bench_networks.py DIR NAMES` wrote (the names: NETWORKS below, those of "made"); the apps' own networks are there anyway.
 
@@ -167,9 +167,10 @@ def off(row):
     return row["measured"] / row["predicted"] - 1
 
 
-def draw_all(fard, networks, seed, count, only):
+def draw_all(fard, networks, seed, count, only, seconds):
     draw, rows, skipped, number = random.Random(seed), [], [], 0
-    while len(rows) < count and len(skipped) < MOST_SKIPPED:
+    end = time.monotonic() + seconds
+    while len(rows) < count and len(skipped) < MOST_SKIPPED and time.monotonic() < end:
         scenario = Scenario(draw, networks)
         number += 1
         if only and number not in only:
@@ -197,7 +198,7 @@ def line(row):
 
 def scenarios(fard, networks, options):
     only = {int(n) for n in options.only.split(",")} if options.only else set()
-    rows, skipped = draw_all(fard, networks, options.seed, options.count, only)
+    rows, skipped = draw_all(fard, networks, options.seed, options.count, only, options.seconds)
     valid = [row for row in rows if not row["invalid"]]
     offs = sorted(abs(off(row)) for row in valid)
     result = dict(seed=options.seed, rows=rows, skipped=skipped, run=len(rows), valid=len(valid))
@@ -231,7 +232,7 @@ def even_cuts(network, stages):
 def efficiency(fard, networks, options):
     rows = []
     for boards in range(2, 7):
-        network = networks["mobilenet_v1_w4a4" if boards == 6 else "chain_16_w4a4"]
+        network = networks["chain_16_w4a4"]
         app = network.app(fard.place, even_cuts(network, boards), 8192, 2048)
         fard.up(boards, "zedboard", 1)
         try:
@@ -310,6 +311,7 @@ def main():
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--count", type=int, default=40)
     parser.add_argument("--only", default="")
+    parser.add_argument("--seconds", type=float, default=float("inf"), help="no scenario begins after so long")
     parser.add_argument("--efficiency", action="store_true")
     parser.add_argument("--papers", action="store_true")
     parser.add_argument("--json", action="store_true")
