@@ -106,6 +106,7 @@ class Simulation {
         processors_.resize(places);
         ways_in_.resize(places);
         ways_out_.resize(places);
+        ports_.resize(places);
         result_.busy.resize(places);
         for (std::size_t i = 0; i < places; ++i)
             result_.busy[i].fabric.resize(pipeline_.places[i].slots);
@@ -463,8 +464,9 @@ class Simulation {
         ++result_.reloads;
         result_.busy[slot.place].reload += slot.reload_s;
         const auto position = seats_[slot.seat].station - 1;
-        if (run_.spans) result_.spans.push_back({Span::What::load, slot.place, slot.number, position, 0, now_, now_ + slot.reload_s});
-        at(now_ + slot.reload_s, Event::What::loaded, number, 0);
+        const auto end = ports_[slot.place].serve(now_, slot.reload_s);  // all slots of a board are loaded through one
+        if (run_.spans) result_.spans.push_back({Span::What::load, slot.place, slot.number, position, 0, end - slot.reload_s, end});
+        at(end, Event::What::loaded, number, 0);
         pump_before(seats_[slot.seat].station);
     }
 
@@ -627,7 +629,7 @@ class Simulation {
     std::vector<SeatState> seats_;
     std::vector<Station> stations_;
     std::vector<SlotState> slots_;
-    std::vector<Server> processors_, ways_in_, ways_out_;
+    std::vector<Server> processors_, ways_in_, ways_out_, ports_;
     std::size_t delivered_ = 0, flying_ = 0;  // chunks that are computed or on their way
     std::size_t ahead_ = 0, sent_ahead_ = 0, forwarded_ = 0;  // how many may be sent ahead, how many were, and went on
     std::vector<double> left_s_;                              // by chunk sent ahead: when it has left the client

@@ -68,6 +68,7 @@ class World:
         self.cpu = [Line(self.clock) for _ in places]
         self.out = [Line(self.clock) for _ in places]
         self.into = [Line(self.clock) for _ in places]
+        self.port = [Line(self.clock) for _ in places]  # bitstreams
         self.positions = case["positions"]
         self.batched = bool(case["turns"])
         self.slots, self.orders = {}, {(t["board"], 0): t["order"] for t in case["turns"]}
@@ -261,7 +262,7 @@ class World:
             yield slot.empty_at - self.clock.now
         self.reloads += 1
         slot.loaded = None
-        yield self.case["places"][key[0]][4]
+        yield self.port[key[0]].take(self.case["places"][key[0]][4])
         slot.loaded, slot.next_start = p, self.clock.now
 
     def reserved(self, p, chunks):
