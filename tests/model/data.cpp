@@ -27,9 +27,9 @@ std::optional<std::filesystem::path> data_file(const std::string& name) {
     return std::nullopt;
 }
 
-std::size_t images_to_run(std::size_t count) {
-    const char* most = std::getenv("FARD_TEST_IMAGES");
-    return most != nullptr ? std::min<std::size_t>(count, std::strtoul(most, nullptr, 10)) : count;
+std::size_t images_to_run(std::size_t most, std::size_t usual) {
+    const char* wanted = std::getenv("FARD_TEST_IMAGES");
+    return wanted != nullptr ? std::min<std::size_t>(most, std::strtoul(wanted, nullptr, 10)) : usual;
 }
 
 namespace {

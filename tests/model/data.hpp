@@ -15,8 +15,9 @@ std::filesystem::path source_root();
 // not there.
 std::optional<std::filesystem::path> data_file(const std::string& name);
 
-// `count`, or FARD_TEST_IMAGES where that is less: under an emulator or a sanitizer an image takes seconds.
-std::size_t images_to_run(std::size_t count);
+// FARD_TEST_IMAGES where it is set (under an emulator or a sanitizer an image takes seconds), else `usual`; `most` at most.
+std::size_t images_to_run(std::size_t most, std::size_t usual);
+inline std::size_t images_to_run(std::size_t most) { return images_to_run(most, most); }
 
 // CIFAR-10 test image `index`: 3x32x32, 0..255.
 std::vector<std::int32_t> cifar_image(const std::filesystem::path& binary, std::size_t index);

@@ -12,7 +12,7 @@ using fard::sim::Simulation;
 namespace {
 
 #ifdef FARD_SLOW_SUITE
-constexpr std::uint64_t suite_schedules = 100'000;
+constexpr std::uint64_t suite_schedules = 20'000;
 #else
 constexpr std::uint64_t suite_schedules = 300;
 #endif

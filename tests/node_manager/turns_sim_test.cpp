@@ -307,7 +307,7 @@ std::uint64_t number_from(const char* name, std::uint64_t otherwise) {
 }
 
 #ifdef FARD_SLOW_SUITE
-constexpr std::uint64_t schedules = 100'000;
+constexpr std::uint64_t schedules = 20'000;
 #else
 constexpr std::uint64_t schedules = 1'000;
 #endif
