@@ -108,6 +108,12 @@ bool somebody_listens(const std::string& file) {
     return connected;
 }
 
+// And it removes any other file that is there: nobody's, if that is no socket.
+bool is_no_socket(const std::string& file) {
+    struct stat status {};
+    return ::lstat(file.c_str(), &status) == 0 && !S_ISSOCK(status.st_mode);
+}
+
 tl::unexpected<Error> explain(const char* what, const Endpoint& endpoint, int code) {
     switch (code) {
         case EADDRINUSE:
@@ -325,6 +331,9 @@ Result<Endpoint> Socket::bind(const Endpoint& endpoint, Admission admission) {
                     "bind to loopback (tcp://127.0.0.1:PORT), or let fardd be open to whoever reaches it with --insecure",
                     endpoint);
     const auto file = endpoint.path();
+    if (!file.empty() && is_no_socket(file))
+        return fail(Fault::io, "cannot bind {}: that is there already and is no socket; it is left alone, choose another path",
+                    endpoint);
     if (!file.empty() && somebody_listens(file)) return explain("bind", endpoint, EADDRINUSE);
     allow_ipv6_if_meant(impl_->socket, endpoint);
     if (identity.has_keys() && endpoint.is_tcp())
@@ -354,7 +363,8 @@ Result<> Socket::connect(const Address& address) {
     const bool keyed = impl_->factory.identity.has_keys() && endpoint.is_tcp();
     if (!endpoint.is_connectable()) return explain("connect to", endpoint, EINVAL);
     if (keyed && address.key.empty())
-        return fail(Fault::refused, "will not connect to {} without knowing its key; give it as {}#KEY", endpoint, endpoint);
+        return fail(Fault::refused, "will not connect to {} without knowing its key; give it as {}#KEY, or go without keys of your own "
+                                    "(FARD_KEYS=none) to a node that has none", endpoint, endpoint);
     if (!keyed && !address.key.empty() && endpoint.is_tcp())
         return fail(Fault::refused, "{} wants a key and there is none here; `fard join` gets one", endpoint);
     allow_ipv6_if_meant(impl_->socket, endpoint);
@@ -542,12 +552,12 @@ namespace {
 // quarter of an hour that TCP would try, and so is the connection of somebody to whom nothing is sent. Not on links,
 // where who is slow may keep the others waiting for as long as it likes.
 void give_up_on_the_dead(void* socket) {
-    const std::pair<int, int> wanted[] = {{ZMQ_TCP_MAXRT, 10'000},
+    const std::pair<int, int> limits[] = {{ZMQ_TCP_MAXRT, 10'000},
                                           {ZMQ_TCP_KEEPALIVE, 1},
                                           {ZMQ_TCP_KEEPALIVE_IDLE, 5},
                                           {ZMQ_TCP_KEEPALIVE_INTVL, 2},
                                           {ZMQ_TCP_KEEPALIVE_CNT, 3}};
-    for (const auto& [option, value] : wanted)
+    for (const auto& [option, value] : limits)
         zmq_setsockopt(socket, option, &value, sizeof value);
 }
 

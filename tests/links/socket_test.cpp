@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <filesystem>
+#include <fstream>
 
 #include "base/asio_loop.hpp"
 #include "tests/fakes/endpoints.hpp"
@@ -97,6 +98,28 @@ TEST_CASE("an ipc socket file is its owner's alone, replaces a dead one and goes
         CHECK((info.st_mode & 0777) == 0600);
     }
     CHECK_FALSE(std::filesystem::exists(file));
+}
+
+TEST_CASE("what lies at the path of an ipc endpoint and is no socket is left alone") {
+    ScratchDir dir;
+    SocketFactory sockets{Identity::local()};
+    const auto file = dir.path() / "file", directory = dir.path() / "directory", link = dir.path() / "link", fifo = dir.path() / "fifo";
+    std::ofstream(file) << "kept";
+    std::filesystem::create_directory(directory);
+    std::filesystem::create_symlink(file, link);
+    REQUIRE(::mkfifo(fifo.c_str(), 0600) == 0);
+    for (const auto& taken : {file, directory, link, fifo}) {
+        auto socket = sockets.make(SocketKind::router).value();
+        const auto bound = socket.bind(at("ipc://" + taken.string()));
+        REQUIRE_FALSE(bound);
+        CHECK(bound.error().fault == Fault::io);
+        CHECK(bound.error().message.find(taken.string()) != std::string::npos);
+        CHECK(bound.error().message.find("no socket") != std::string::npos);
+        CHECK(std::filesystem::exists(std::filesystem::symlink_status(taken)));
+    }
+    std::string text;
+    std::ifstream(file) >> text;
+    CHECK(text == "kept");
 }
 
 TEST_CASE("a watch announces every message, however sends and receives are mixed on the same thread") {
