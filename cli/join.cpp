@@ -99,8 +99,7 @@ Result<> init(const Options& options) {
     if (!ring) return fail(ring.error());
     const Address door{*front_door, keys.public_key};
     const JoinTicket ticket{door, cluster, KeyPair::make(), Role::node};
-    auto kept = (*ring)->merge({{keys.public_key, static_cast<std::uint8_t>(Role::node), name, false}});
-    if (!kept) return fail(kept.error());
+    (*ring)->merge({{keys.public_key, static_cast<std::uint8_t>(Role::node), name, false}});
     if (auto added = (*ring)->add_ticket(ticket.keys.public_key, Role::node, ticket_lifetime); !added) return added;
     if (auto written = write_nodes(*directory, {door}); !written) return written;
     if (auto written = replace_file(*directory / "fardd.toml", configuration(name, cluster, *directory, *front_door, {}));
@@ -117,6 +116,7 @@ Result<> init(const Options& options) {
 Result<JoinTicket> read_ticket(const Options& options) {
     std::string line;
     if (!options.given("ticket")) {
+        if (::isatty(STDIN_FILENO) != 0) note("paste the ticket here, then Enter");
         std::getline(std::cin, line);
         return JoinTicket::parse(line);
     }
@@ -142,6 +142,30 @@ Result<Endpoint> front_door_for(const JoinTicket& ticket, const Options& options
                 name_of(ticket.role));
 }
 
+// What a join that came to nothing has written.
+void take_back(const fs::path& directory) {
+    std::error_code ignored;
+    for (const auto* name : {"key", "allowed", "nodes", "fardd.toml"})
+        fs::remove(directory / name, ignored);
+}
+
+tl::unexpected<Error> used_up(const Error& why, const fs::path& directory) {
+    take_back(directory);
+    return fail(why.fault, "{}; the ticket is used up, ask for another (`fard keys ticket` on a board)", why.message);
+}
+
+// All that will be written, as far as it is known before the ticket is used: a disk that is full is found out while it is good.
+Result<> write_ahead(const JoinTicket& ticket, const KeyPair& keys, const std::string& name, const fs::path& directory,
+                     const Endpoint& front_door) {
+    if (auto written = keys.write(directory / "key"); !written) return written;
+    auto written = write_nodes(directory, {ticket.door});
+    if (written && ticket.role == Role::node)
+        written = replace_file(directory / "fardd.toml", configuration(name, ticket.cluster, directory, front_door, {ticket.door}));
+    if (written) return {};
+    take_back(directory);
+    return fail(written.error().fault, "{}; the ticket is still good", written.error().message);
+}
+
 Result<> join(const Options& options) {
     hide_memory();
     const auto ticket = read_ticket(options);
@@ -157,27 +181,27 @@ Result<> join(const Options& options) {
         return fail(Fault::unreachable, "nobody listens at {}, where the ticket is from; start the node manager there. The ticket "
                                         "is still good", ticket->door.endpoint);
     const auto keys = KeyPair::make();
-    if (auto written = keys.write(*directory / "key"); !written) return written;
+    if (auto written = write_ahead(*ticket, keys, name, *directory, *front_door); !written) return written;
     const auto answer = ask_first_as(Identity::keyed(ticket->keys, nullptr), {ticket->door},
                                      wire::Join{keys.public_key, name}, 10s);
     const auto* joined = answer ? answer->body.as<wire::Joined>() : nullptr;
     if (joined == nullptr) {
-        std::error_code ignored;
-        fs::remove(*directory / "key", ignored);
+        take_back(*directory);
         if (answer) return fail(Fault::failed, "{} answered JOIN with {}", ticket->door.endpoint, wire::name_of(answer->body));
         return fail(answer.error());
     }
     auto ring = KeyRing::open(*directory / "allowed");
-    if (!ring) return fail(ring.error());
-    if (auto kept = (*ring)->merge(joined->keys); !kept) return fail(kept.error());
-    if (auto written = write_nodes(*directory, joined->doors); !written) return written;
+    if (!ring) return used_up(ring.error(), *directory);
+    (*ring)->merge(joined->keys);
+    if (auto kept = (*ring)->keep(); !kept) return used_up(kept.error(), *directory);
+    if (auto written = write_nodes(*directory, joined->doors); !written) return used_up(written.error(), *directory);
     const auto role = static_cast<Role>(joined->role);
     fmt::print(stderr, "joined cluster {} as {} {} with the key {}\n", joined->cluster, name_of(role), name,
                keys.public_key.hex);
     if (role != Role::node) return {};
     const auto file = *directory / "fardd.toml";
     if (auto written = replace_file(file, configuration(name, joined->cluster, *directory, *front_door, joined->doors)); !written)
-        return written;
+        return used_up(written.error(), *directory);
     fmt::print(stderr, "start it:  fardd --config {}\n", file.string());
     return {};
 }

@@ -47,10 +47,6 @@ void to_process_log(LogLevel level, const std::string& line) {
 constexpr Duration nodes_pause = 200ms;  // from a member's coming until it is written down
 constexpr Duration farewell = 20ms;  // from SHUTDOWN's answer to the end, so that it gets out
 
-wire::Body answer_of(const Result<>& result) {
-    return result ? wire::Body(wire::Done{}) : wire::Body(refused(result.error()));
-}
-
 Result<> say_ready(int fd, const Endpoint& front_door) {
     if (fd < 0) return {};
     const auto line = "ready " + front_door.text() + "\n";
@@ -454,7 +450,7 @@ wire::Body NodeManager::Impl::take_in(const PeerId& visitor, const wire::Join& j
     if (!ring) return refused({Fault::unsupported, "this cluster has no keys"});
     if (!is_public_key(join.key.hex)) return refused({Fault::invalid_input, "JOIN without a key"});
     const auto role = ring->use_ticket(door->key_of(visitor));
-    if (!role || *role == Role::none) return refused({Fault::refused, "the ticket has run out or was used"});
+    if (!role) return refused(role.error());
     const wire::AllowedKey key{join.key, static_cast<std::uint8_t>(*role), join.board, false};
     if (const auto taken = mesh->allow({key}); !taken) return refused(taken.error());
     if (ring->role_of(join.key) != *role)

@@ -25,11 +25,11 @@ struct Waiting {
     bool over = false;
 };
 
+}  // namespace
+
 wire::Body answer_of(const Result<>& result) {
     return result ? wire::Body(wire::Done{}) : wire::Body(refused(result.error()));
 }
-
-}  // namespace
 
 PackageService::PackageService(Loop& loop, OverlayStore& store, PackageFetch& fetch)
     : loop_(loop), store_(store), fetch_(fetch), kept_alarm_(loop) {}
@@ -111,8 +111,7 @@ void PackageService::gather(const wire::Gather& gather, Reply reply) {
     for (const auto& wish : gather.packages) {
         gathering->ids.push_back(wish.package);
         keep_for_a_while(wish.package);
-        if (store_.path(wish.package)) continue;
-        ++gathering->missing;
+        ++gathering->missing;  // one that is here is looked at once more
         if (store_.held(wish.package).total() == 0)  // how large it is, is worth an answer
             gathering->watches.push_back(store_.watch(wish.package, [this, id = wish.package, answer] {
                 if (store_.held(id).total() > 0) answer();

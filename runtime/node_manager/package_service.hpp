@@ -13,6 +13,9 @@
 
 namespace fard {
 
+// DONE, or REFUSED with the error.
+wire::Body answer_of(const Result<>& result);
+
 // Lives on the node manager's loop; all that it is given outlives it.
 class PackageService {
   public:

@@ -110,14 +110,17 @@ std::uint64_t KeyRing::hash() const {
     return hash_;
 }
 
-Result<> KeyRing::save() const {
+Result<> KeyRing::save() {
     if (file_.empty()) return {};
+    unsaved_ = true;
     std::string text = "# The keys that this cluster knows; written by fard.\n";
     for (const auto& [id, key] : keys_)
         text += line_of(key);
     for (const auto& [id, ticket] : tickets_)
         if (ticket.expires > now_s()) text += fmt::format("ticket {} {} {}\n", id.hex, name_of(ticket.role), ticket.expires);
-    return replace_file(file_, text, Durability::on_disk);
+    if (auto written = replace_file(file_, text, Durability::on_disk); !written) return written;
+    unsaved_ = false;
+    return {};
 }
 
 Role KeyRing::role_of(const PublicKey& key) const {
@@ -148,7 +151,7 @@ std::vector<wire::AllowedKey> KeyRing::keys() const {
     return all;
 }
 
-Result<KeyRing::Merged> KeyRing::merge(const std::vector<wire::AllowedKey>& keys) {
+KeyRing::Merged KeyRing::merge(const std::vector<wire::AllowedKey>& keys) {
     const std::lock_guard lock(mutex_);
     Merged merged;
     for (const auto& key : keys) {
@@ -163,23 +166,34 @@ Result<KeyRing::Merged> KeyRing::merge(const std::vector<wire::AllowedKey>& keys
         merged.changed = true;
         if (newly_revoked) merged.revoked.push_back(key.key);
     }
-    if (merged.changed)
-        if (auto saved = save(); !saved) return fail(saved.error());
+    unsaved_ = unsaved_ || merged.changed;
     return merged;
+}
+
+Result<> KeyRing::keep() {
+    const std::lock_guard lock(mutex_);
+    return unsaved_ ? save() : Result<>();
 }
 
 Result<> KeyRing::add_ticket(const PublicKey& key, Role role, std::chrono::seconds lifetime) {
     const std::lock_guard lock(mutex_);
     tickets_[key] = {role, now_s() + static_cast<std::uint64_t>(lifetime.count())};
-    return save();
+    auto saved = save();
+    if (!saved) tickets_.erase(key);
+    return saved;
 }
 
-std::optional<Role> KeyRing::use_ticket(const PublicKey& key) {
+Result<Role> KeyRing::use_ticket(const PublicKey& key) {
     const std::lock_guard lock(mutex_);
-    const auto ticket = tickets_.extract(key);
-    if (ticket.empty() || ticket.mapped().expires <= now_s()) return std::nullopt;
-    if (!save()) return std::nullopt;
-    return ticket.mapped().role;
+    auto ticket = tickets_.extract(key);
+    if (ticket.empty() || ticket.mapped().expires <= now_s() || ticket.mapped().role == Role::none)
+        return fail(Fault::refused, "the ticket has run out or was used");
+    const auto role = ticket.mapped().role;
+    if (auto saved = save(); !saved) {
+        tickets_.insert(std::move(ticket));
+        return fail(saved.error().fault, "{}; the ticket is still good", saved.error().message);
+    }
+    return role;
 }
 
 bool KeyRing::is_open() const {

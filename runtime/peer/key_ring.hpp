@@ -48,17 +48,21 @@ class KeyRing {
     // (mixing.hpp), those that are revoked put through mix once more; modulo 2^64.
     std::uint64_t hash() const;
 
-    // Takes what is new in it and keeps it on disk. Returns which keys were revoked by it, and whether anything changed.
+    // Takes what is new in it, at once: a revocation holds whatever becomes of the disk. Returns which keys were revoked by
+    // it, and whether anything changed.
     struct Merged {
         bool changed = false;
         std::vector<PublicKey> revoked;
     };
-    Result<Merged> merge(const std::vector<wire::AllowedKey>& keys);
+    Merged merge(const std::vector<wire::AllowedKey>& keys);
 
-    // A ticket: `key` may say JOIN until then, once, to become `role`. Kept by this board alone.
+    // Writes what merge() has taken and is not on disk yet; nothing to write is no error. Errors: io.
+    Result<> keep();
+
+    // A ticket: `key` may say JOIN until then, once, to become `role`. Kept by this board alone. Errors: io, and there is none.
     Result<> add_ticket(const PublicKey& key, Role role, std::chrono::seconds lifetime);
-    // The role that the ticket is for; it is used up. None: there is no such ticket (any more).
-    std::optional<Role> use_ticket(const PublicKey& key);
+    // The role that the ticket is for; it is used up. Errors: refused, there is no such ticket (any more); io, it is still good.
+    Result<Role> use_ticket(const PublicKey& key);
 
     // Until open() nobody is admitted: a board that was away first learns what was revoked meanwhile.
     bool is_open() const;
@@ -71,7 +75,7 @@ class KeyRing {
         std::uint64_t expires = 0;  // seconds of the real-time clock, because it outlives a restart
     };
     Result<> load();
-    Result<> save() const;  // with the mutex held
+    Result<> save();  // with the mutex held
     void put(const wire::AllowedKey& key);
 
     const std::filesystem::path file_;
@@ -80,6 +84,7 @@ class KeyRing {
     std::uint64_t hash_ = 0;
     std::map<PublicKey, Ticket> tickets_;
     bool open_ = true;
+    bool unsaved_ = false;  // the file lacks something
 };
 
 }  // namespace fard

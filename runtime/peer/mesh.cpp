@@ -3,8 +3,9 @@
 #include <spdlog/spdlog.h>
 
 #include <map>
-#include <set>
 #include <optional>
+#include <set>
+#include <utility>
 
 #include "runtime/peer/beacon.hpp"
 #include "runtime/peer/codec.hpp"
@@ -25,9 +26,10 @@ constexpr Duration tick_interval = 250ms;
 // A seed that dozens of boards greet at once, and that shares its cores with them, needs seconds; to greet it anew costs it
 // more than to wait.
 constexpr Duration hello_deadline = 4s;
-constexpr Duration greeting_deadline = 10s;
+constexpr Duration ping_deadline = 10s;
 constexpr Duration sync_deadline = 500ms;
 constexpr int waiting_messages = 256;  // for a peer that does not take them; what it misses is repeated or made good
+constexpr Duration keys_pause = 2s;  // until a list of keys that could not be written is written again
 constexpr Duration farewell = 100ms;  // how long the process may wait for LEAVE to go out
 
 constexpr Duration name_deadline = 5s;      // of one look at a seed's name
@@ -87,6 +89,7 @@ struct Mesh::Impl : std::enable_shared_from_this<Mesh::Impl> {
     void unanswered(const Endpoint& front_door, const Error& why);
     void find_seed(const WrittenAddress& seed);
     Result<> allow(const std::vector<wire::AllowedKey>& keys);
+    Result<> keep_keys();
     bool admits(const wire::Member& member) const;
     void tell_news();
     void sync_with(const PeerId& peer);
@@ -122,6 +125,8 @@ struct Mesh::Impl : std::enable_shared_from_this<Mesh::Impl> {
     std::map<PeerId, TimePoint> greeted;  // who has not answered yet over its publisher, since when
     Loop::TimerId timer = 0;
     Loop::TimerId news_timer = 0;
+    bool keys_unsaved = false;
+    TimePoint keys_tried{};
     DropLog drops{"mesh"};
     std::uint64_t strangers = 0;  // messages of peers that are no members (any more)
     bool closed = false;
@@ -262,10 +267,10 @@ void Mesh::Impl::listen() {
 // the peer hears us and we hear it; then it is told what we know, in short.
 void Mesh::Impl::greet(const PeerId& peer) {
     const auto begun = greeted.emplace(peer, loop.now()).first->second;
-    requests->ask(peer, wire::Ping{}, greeting_deadline, [this, peer, begun](const Result<wire::Body>& answer) {
+    requests->ask(peer, wire::Ping{}, ping_deadline, [this, peer, begun](const Result<wire::Body>& answer) {
         if (closed) return;
         if (!answer && membership->find(peer) != nullptr && subscriptions->subscribed_to(peer)) return unheard(peer, begun);
-        if (greeted.erase(peer) > 0 && answer && loop.now() - begun > greeting_deadline)
+        if (greeted.erase(peer) > 0 && answer && loop.now() - begun > ping_deadline)
             spdlog::info("mesh: {} is heard now", membership->name_of(peer));
         if (answer) catch_up(peer);
     });
@@ -274,7 +279,7 @@ void Mesh::Impl::greet(const PeerId& peer) {
 // It may hear us, and be a member by what it says itself, and yet have given an address that leads nowhere from here.
 void Mesh::Impl::unheard(const PeerId& peer, TimePoint since) {
     const auto& member = *membership->find(peer);
-    if (loop.now() - since < 2 * greeting_deadline)
+    if (loop.now() - since < 2 * ping_deadline)
         spdlog::warn("mesh: nothing comes from board {} at {}: is that the address at which others reach it (front_door, "
                      "advertise), and is the port open in its firewall?", member.name, member.publisher);
     greet(peer);
@@ -317,6 +322,7 @@ void Mesh::Impl::tick() {
     if (subscriptions->unsettled()) listen();
     tell_news();
     knock_where_due();
+    if (keys_unsaved && loop.now() - keys_tried >= keys_pause) (void)keep_keys();
 }
 
 void Mesh::Impl::knock_where_due() {
@@ -499,22 +505,33 @@ bool Mesh::Impl::admits(const wire::Member& member) const {
 Result<> Mesh::Impl::allow(const std::vector<wire::AllowedKey>& keys) {
     if (!ring) return {};
     const auto merged = ring->merge(keys);
-    if (!merged) return fail(merged.error());
-    if (!merged->changed) return {};
+    if (!merged.changed) return {};
     post_state(everyone, wire::Allowed{ring->keys()});
-    if (merged->revoked.empty()) return {};
-    for (const auto& key : merged->revoked) {
+    auto kept = keep_keys();
+    if (merged.revoked.empty()) return kept;
+    for (const auto& key : merged.revoked) {
         spdlog::warn("mesh: the key {} is revoked", key.brief());
         for (const auto& member : membership->members())
             if (member.key == key && member.peer != self.peer)
                 apply(membership->lost(member.peer, "its key was revoked", false, false, loop.now()));
-        if (closed) return {};
+        if (closed) return kept;
     }
     door.cut_connections();
     publisher.cut_connections();
     heartbeat->cut_connections();
-    if (events.revoked) events.revoked(merged->revoked);
-    return {};
+    if (events.revoked) events.revoked(merged.revoked);
+    return kept;
+}
+
+// What is in force is on disk as well before long, whatever fills it: else a restart would forget it.
+Result<> Mesh::Impl::keep_keys() {
+    keys_tried = loop.now();
+    const auto kept = ring->keep();
+    if (kept && std::exchange(keys_unsaved, false)) spdlog::info("mesh: the list of keys is on disk now");
+    if (kept) return {};
+    keys_unsaved = true;
+    return fail(kept.error().fault, "{}: what has changed in the list of keys holds, but a restart would forget it; it is "
+                "written as soon as that can be done", kept.error().message);
 }
 
 void Mesh::Impl::take_request(const PeerId& from, const wire::Body& body, Reply reply) {

@@ -21,6 +21,7 @@
 #include "tests/fakes/endpoints.hpp"
 #include "tests/peer/newer.hpp"
 #include "tests/peer/real_loop.hpp"
+#include "tests/scratch_dir.hpp"
 
 using namespace fard;
 using namespace std::chrono_literals;
@@ -362,7 +363,7 @@ TEST_CASE("keys that a board has not heard of come with the next digest, and tho
     std::unique_ptr<Board> boards[2];
     for (int i = 0; i < 2; ++i) {
         rings[i] = KeyRing::open({}).value();
-        REQUIRE(rings[i]->merge({entry(pairs[0].public_key, Role::node), entry(pairs[1].public_key, Role::node)}));
+        rings[i]->merge({entry(pairs[0].public_key, Role::node), entry(pairs[1].public_key, Role::node)});
         sockets[i] = std::make_unique<SocketFactory>(Identity::keyed(pairs[i], rings[i]));
     }
     CHECK(rings[0]->hash() == rings[1]->hash());
@@ -373,12 +374,47 @@ TEST_CASE("keys that a board has not heard of come with the next digest, and tho
 
     // Behind the mesh's back, as if ALLOWED had been lost.
     for (const bool revoked : {false, true}) {
-        REQUIRE(rings[0]->merge({entry(ann, Role::user, revoked)}));
+        rings[0]->merge({entry(ann, Role::user, revoked)});
         CHECK(rings[0]->hash() != rings[1]->hash());
         CHECK(run_until(lab.loop, [&] { return rings[0]->hash() == rings[1]->hash(); }));
         CHECK(rings[1]->role_of(ann) == (revoked ? Role::none : Role::user));
         CHECK(rings[1]->is_revoked(ann) == revoked);
     }
+}
+
+TEST_CASE("a board that cannot write its list of keys revokes a key everywhere all the same, and writes it later") {
+    Lab lab;
+    spdlog::set_level(spdlog::level::off);
+    ScratchDir scratch;
+    const auto place = scratch.path() / "keys", away = scratch.path() / "away";
+    std::filesystem::create_directory(place);
+    const auto ann = KeyPair::make().public_key;
+    const auto entry = [](const PublicKey& key, Role role, bool revoked = false) {
+        return wire::AllowedKey{key, static_cast<std::uint8_t>(role), "x", revoked};
+    };
+    const KeyPair pairs[] = {KeyPair::make(), KeyPair::make()};
+    std::shared_ptr<KeyRing> rings[2];
+    std::unique_ptr<SocketFactory> sockets[2];
+    std::unique_ptr<Board> boards[2];
+    for (int i = 0; i < 2; ++i) {
+        rings[i] = KeyRing::open(i == 0 ? place / "allowed" : std::filesystem::path()).value();
+        rings[i]->merge({entry(pairs[0].public_key, Role::node), entry(pairs[1].public_key, Role::node), entry(ann, Role::user)});
+        REQUIRE(rings[i]->keep());
+        sockets[i] = std::make_unique<SocketFactory>(Identity::keyed(pairs[i], rings[i]));
+    }
+    boards[0] = std::make_unique<Board>(lab.loop, *sockets[0], lab.directory, "a", std::vector<Address>{}, "lab", true);
+    const Address seed{boards[0]->door->endpoint(), pairs[0].public_key};
+    boards[1] = std::make_unique<Board>(lab.loop, *sockets[1], lab.directory, "b", std::vector{seed}, "lab", true);
+    REQUIRE(run_until(lab.loop, [&] { return boards[0]->size() == 2 && boards[1]->size() == 2; }));
+
+    std::filesystem::rename(place, away);
+    const auto allowed = boards[0]->mesh->allow({entry(ann, Role::user, true)});
+    REQUIRE_FALSE(allowed);
+    CHECK(allowed.error().message.find("restart would forget") != std::string::npos);
+    CHECK(rings[0]->is_revoked(ann));
+    CHECK(run_until(lab.loop, [&] { return rings[1]->is_revoked(ann); }));
+    std::filesystem::rename(away, place);
+    CHECK(run_until(lab.loop, [&] { return KeyRing::open(place / "allowed").value()->is_revoked(ann); }));
 }
 
 TEST_CASE("a board whose loop is busy for seconds is never taken for dead") {
