@@ -66,7 +66,8 @@ class RealDisk final : public Disk {
         if (!S_ISREG(found.st_mode) && !S_ISDIR(found.st_mode))
             return fail(Fault::corrupt, "{} is neither a file nor a directory", path.string());
         return Item{S_ISDIR(found.st_mode), static_cast<std::uint64_t>(found.st_size),
-                    static_cast<std::int64_t>(found.st_mtime)};
+                    static_cast<std::int64_t>(found.st_mtime),
+                    static_cast<std::int64_t>(found.st_ctim.tv_sec) * 1'000'000'000 + found.st_ctim.tv_nsec};
     }
 
     Result<> make_directory(const Path& dir) override {

@@ -22,6 +22,7 @@ class Disk {
         bool is_directory = false;
         std::uint64_t bytes = 0;    // of a file
         std::int64_t used_s = 0;    // when it was made or last touched, in seconds of the wall clock
+        std::int64_t changed_ns = 0;  // of a file: another number once its content was changed
     };
     struct Space {
         std::uint64_t total = 0, free = 0;  // bytes of the file system

@@ -94,26 +94,51 @@ void OverlayStore::verify(const std::string& id, std::function<void(Result<>)> d
         });
     auto& package = found->second;
     package.used = ++clock_;
-    if (package.files) return later([done = std::move(done)] { done({}); });
     package.waiting.push_back(std::move(done));
     if (std::exchange(package.verifying, true)) return;
-    packer_.run([this, &disk = disk_, dir = dir_ / id, id, signers = limits_.signers, life = lifetime_.watch()] {
-        auto files = std::make_shared<Result<FileSizes>>(verify_package(disk, dir, id, signers));
-        if (*files) (void)disk.touch(dir);
-        return [this, id, files, life] {
-            if (!life.over()) verified(id, std::move(*files));
+    if (!package.files) return read_all(id);
+    packer_.run([this, &disk = disk_, dir = dir_ / id, id, states = package.states, life = lifetime_.watch()] {
+        return [this, id, unchanged = states_of(disk, dir) == states, life] {
+            if (!life.over()) looked_at(id, unchanged);
         };
     });
 }
 
-void OverlayStore::verified(const std::string& id, Result<FileSizes> files) {
+// Somebody may have written to its files, or cleaned them away, since they were verified.
+void OverlayStore::looked_at(const std::string& id, bool unchanged) {
+    const auto found = packages_.find(id);
+    if (found == packages_.end()) return;
+    if (!unchanged) {
+        spdlog::warn("store: the files of package {} have changed since they were verified; they are verified again", id);
+        found->second.files.reset();
+        found->second.layout.reset();
+        return read_all(id);
+    }
+    found->second.verifying = false;
+    for (const auto& done : std::exchange(found->second.waiting, {}))
+        done({});
+}
+
+void OverlayStore::read_all(const std::string& id) {
+    packer_.run([this, &disk = disk_, dir = dir_ / id, id, signers = limits_.signers, life = lifetime_.watch()] {
+        auto states = states_of(disk, dir);  // before: what changes meanwhile is noticed the next time
+        auto result = std::make_shared<Verified>(Verified{verify_package(disk, dir, id, signers), std::move(states)});
+        if (result->files) (void)disk.touch(dir);
+        return [this, id, result, life] {
+            if (!life.over()) verified(id, std::move(*result));
+        };
+    });
+}
+
+void OverlayStore::verified(const std::string& id, Verified read) {
     const auto found = packages_.find(id);
     if (found == packages_.end()) return;
     found->second.verifying = false;
     const auto waiting = std::exchange(found->second.waiting, {});
+    const auto& files = read.files;
     Result<> result;
     if (files) {
-        adopt(id, std::move(*files));
+        adopt(id, std::move(read));
     } else if (files.error().fault == Fault::io || files.error().fault == Fault::refused) {
         result = fail(files.error());
     } else {
@@ -126,8 +151,10 @@ void OverlayStore::verified(const std::string& id, Result<FileSizes> files) {
     notify(id);
 }
 
-void OverlayStore::adopt(const std::string& id, FileSizes files) {
+void OverlayStore::adopt(const std::string& id, Verified result) {
+    auto& files = *result.files;
     auto& package = packages_[id];
+    package.states = std::move(result.states);
     bytes_ -= package.bytes;
     package.bytes = 0;
     for (const auto& [name, size] : files)
@@ -350,19 +377,21 @@ void OverlayStore::unpack(const std::string& id) {
     arriving.unpacking = true;
     packer_.run([this, &disk = disk_, file = part(id), total = arriving.pieces.total(), id, dir = dir_ / id,
                  signers = limits_.signers, life = lifetime_.watch()] {
-        auto files = std::make_shared<Result<FileSizes>>(unpack_package(disk, file, total, id, dir, signers));
-        return [this, id, files, life] {
-            if (!life.over()) unpacked(id, std::move(*files));
+        auto result = std::make_shared<Verified>(Verified{unpack_package(disk, file, total, id, dir, signers), {}});
+        if (result->files) result->states = states_of(disk, dir);
+        return [this, id, result, life] {
+            if (!life.over()) unpacked(id, std::move(*result));
         };
     });
 }
 
-void OverlayStore::unpacked(const std::string& id, Result<FileSizes> files) {
+void OverlayStore::unpacked(const std::string& id, Verified result) {
+    const auto& files = result.files;
     if (!files && files.error().fault == Fault::io && drop_least_used()) return unpack(id);
     const auto last = std::move(arriving_.at(id).last);
     give_up(id);
     if (files) {
-        adopt(id, std::move(*files));
+        adopt(id, std::move(result));
         loop_.call_after(limits_.leisure, lifetime_.guarded([this, id] { keep(id); }));
         if (events_.stored) events_.stored(id);
     }

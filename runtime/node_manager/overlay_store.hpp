@@ -8,8 +8,8 @@
 // One that is only passed on is unpacked a little later: those who need theirs at once have the CPU meanwhile. Nobody waits
 // for the disk to have written a package: after a power loss it is verified before it is used.
 //
-// A package is verified (every byte of it read) once in the life of the process, before it is used or passed on.
-// One that turns out damaged is put aside as ID.bad. The least lately used ones go when there is no room for a new
+// A package is verified (every byte of it read) before it is used or passed on, once in the life of the process, and anew
+// where a file of it has changed since. One that turns out damaged is put aside as ID.bad. The least lately used ones go when there is no room for a new
 // one, but none that somebody holds.
 #pragma once
 
@@ -71,7 +71,7 @@ class OverlayStore {
     // The directory of a package that was verified, else nothing.
     std::optional<std::filesystem::path> path(const std::string& id) const;
 
-    // Verifies a package, if that was not done yet. Errors: not_found; corrupt (then it is gone, and can be
+    // Verifies a package, if that was not done yet or it has changed since. Errors: not_found; corrupt (then it is gone, and can be
     // fetched again); io.
     void verify(const std::string& id, std::function<void(Result<>)> done);
 
@@ -103,6 +103,7 @@ class OverlayStore {
         std::uint64_t used = 0;  // the larger the later
         bool verifying = false;
         std::optional<FileSizes> files;         // once it is verified
+        FileStates states;                      // of then
         std::shared_ptr<const ArchiveLayout> layout;
         std::vector<std::function<void(Result<>)>> waiting;
     };
@@ -118,8 +119,14 @@ class OverlayStore {
     Result<> scan();
     std::filesystem::path part(const std::string& id) const { return dir_ / (id + ".part"); }
     void later(std::function<void()> callback);
-    void verified(const std::string& id, Result<FileSizes> files);
-    void adopt(const std::string& id, FileSizes files);
+    struct Verified {
+        Result<FileSizes> files;
+        FileStates states;
+    };
+    void read_all(const std::string& id);
+    void looked_at(const std::string& id, bool unchanged);
+    void verified(const std::string& id, Verified result);
+    void adopt(const std::string& id, Verified result);
     void put_aside(const std::string& id, const std::string& why);
     Result<> make_room(const std::string& id, std::uint64_t bytes);
     bool drop_least_used();
@@ -131,7 +138,7 @@ class OverlayStore {
     void completed(const std::string& id, std::function<void(Result<>)> done);
     void unpack(const std::string& id);
     void unpack_waiting();
-    void unpacked(const std::string& id, Result<FileSizes> files);
+    void unpacked(const std::string& id, Verified result);
     void keep(const std::string& id);
     void give_up(const std::string& id);
     void forget_stale();

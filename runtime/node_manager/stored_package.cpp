@@ -52,6 +52,14 @@ Result<FileSizes> sizes_in(Disk& disk, const Disk::Path& dir) {
 
 }  // namespace
 
+FileStates states_of(Disk& disk, const Disk::Path& dir) {
+    FileStates states;
+    const auto names = disk.list(dir);
+    for (const auto& name : names ? *names : std::vector<std::string>{})
+        if (const auto item = disk.look(dir / name)) states[name] = {item->bytes, item->changed_ns};
+    return states;
+}
+
 Result<FileSizes> verify_package(Disk& disk, const Disk::Path& dir, const std::string& id, const Signers& signers) {
     const auto manifest = manifest_in(disk, dir, id);
     if (!manifest) return fail(manifest.error());

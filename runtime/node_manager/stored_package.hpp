@@ -13,6 +13,10 @@ namespace fard {
 
 using FileSizes = std::map<std::string, std::uint64_t>;  // by name, the manifest's too
 
+// How large each file of a package is and when it was changed: as long as that is the same, so is what is in it.
+using FileStates = std::map<std::string, std::pair<std::uint64_t, std::int64_t>>;
+FileStates states_of(Disk& disk, const Disk::Path& dir);  // empty where it cannot be read
+
 using Signers = std::vector<std::string>;  // whose packages are taken (overlays/package/signature.hpp); empty: everybody's
 
 // Reads every byte of the package and holds it against its id. Errors: corrupt (which file), refused (nobody of `signers`

@@ -38,7 +38,8 @@ std::map<std::string, std::string> SimDisk::files() const {
 }
 
 void SimDisk::damage(const Path& file) {
-    auto& bytes = files_.at(file.string()).bytes;
+    auto& [bytes, kept, changed] = files_.at(file.string());
+    changed = ++clock_;
     bytes[bytes.size() / 2] = static_cast<char>(bytes[bytes.size() / 2] ^ 1);
 }
 
@@ -61,7 +62,7 @@ Result<Disk::Item> SimDisk::look(const Path& path) {
     if (const auto dir = dirs_.find(path.string()); dir != dirs_.end()) return Item{true, 0, dir->second};
     const auto file = files_.find(path.string());
     if (file == files_.end()) return fail(Fault::not_found, "{} is not there", path.string());
-    return Item{false, file->second.bytes.size(), 0};
+    return Item{false, file->second.bytes.size(), 0, file->second.changed};
 }
 
 Result<> SimDisk::make_directory(const Path& dir) {
@@ -92,6 +93,7 @@ Result<> SimDisk::write(const Path& file, std::uint64_t offset, std::string_view
     if (more > 0) at.bytes.resize(end);
     at.bytes.replace(offset, bytes.size(), bytes);
     at.kept = false;
+    at.changed = ++clock_;
     moved_ += bytes.size();
     written_ += bytes.size();
     return {};

@@ -42,6 +42,7 @@ class SimDisk final : public Disk {
     struct File {
         std::string bytes;
         bool kept = false;
+        std::int64_t changed = 0;
     };
     std::map<std::string, File> files_;
     std::map<std::string, std::int64_t> dirs_;  // when they were touched

@@ -225,6 +225,26 @@ TEST_CASE("what a power loss left without its bytes is noticed before it is used
     CHECK(rig.disk.files().size() == 2);
 }
 
+TEST_CASE("a package whose files somebody changes, or cleans away, while the board lives is noticed before its next use") {
+    for (const bool gone : {false, true}) {
+        Rig rig;
+        REQUIRE(rig.take_all(sample()));
+        rig.loop.run_for(3s);
+        CHECK(rig.verify(sample().id));
+        CHECK(rig.verify(sample().id));
+        if (gone)
+            REQUIRE(rig.disk.remove("/store/" + sample().id));
+        else
+            rig.disk.damage("/store/" + sample().id + "/stage.onnx");
+        CHECK(rig.verify(sample().id).error().fault == Fault::corrupt);
+        CHECK_FALSE(rig.store->has(sample().id));
+        CHECK(rig.removed == std::vector{sample().id});
+        CHECK(rig.take_all(sample()));
+        CHECK(rig.verify(sample().id));
+        CHECK(rig.store->path(sample().id));
+    }
+}
+
 TEST_CASE("a package of which the disk had nothing yet when power was lost is noticed") {
     Rig rig;
     REQUIRE(rig.take_all(sample()));
