@@ -15,6 +15,12 @@ std::string hint(const CommandSpec& command) {
     return fmt::format("; `fard {} --help` explains", command.name);
 }
 
+// A long one may be a ticket, which is nobody's to see again.
+std::string beginning(const std::string& text) {
+    constexpr std::size_t most = 40, shown = 12;
+    return text.size() <= most ? text : text.substr(0, shown) + "...";
+}
+
 po::options_description describe(const CommandSpec& command) {
     po::options_description description;
     for (const auto& option : command.options) {
@@ -125,7 +131,7 @@ Result<Options> parse_options(const CommandSpec& command, const std::vector<std:
                     hint(command));
     if (options.positional_.size() > command.positional.size())
         return fail(Fault::invalid_input, "'{}' is one argument too many{}",
-                    options.positional_[command.positional.size()], hint(command));
+                    beginning(options.positional_[command.positional.size()]), hint(command));
     return options;
 }
 

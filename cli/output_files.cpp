@@ -29,6 +29,10 @@ Result<OutputFiles> OutputFiles::create(const std::vector<std::string>& given,
         if (equals != std::string::npos && found != made.names_.end()) {
             const auto place = static_cast<std::size_t>(found - made.names_.begin());
             added = made.add(text.substr(equals + 1), place, tensors[place]);
+        } else if (equals != std::string::npos && name.find('/') == std::string::npos) {
+            added = fail(Fault::invalid_input, "{}: no output is called '{}'{}; there {} {} (a file of such a name is given as ./{})",
+                         text, name, did_you_mean(name, made.names_), tensors.size() == 1 ? "is" : "are",
+                         fmt::join(made.names_, ", "), text);
         } else if (std::filesystem::path(text).extension() == ".npz") {
             added = made.add_all(text, tensors);
         } else if (tensors.size() == 1) {

@@ -5,6 +5,7 @@
 #include <set>
 
 #include "client/inputs_file.hpp"
+#include "client/local_cluster.hpp"
 #include "client/toml_section.hpp"
 
 namespace fard {
@@ -13,7 +14,6 @@ namespace {
 constexpr std::size_t most_file_bytes = 1 << 20;
 constexpr std::int64_t most_replicas = 64;
 constexpr std::int64_t most_parts = 8;
-constexpr std::int64_t most_boards = 256;
 constexpr std::int64_t most_pixels_across = 16384;
 constexpr std::int64_t most_elements = std::int64_t{1} << 31;  // of one tensor
 
@@ -207,9 +207,9 @@ void read_pipeline(const Reading& reading, const toml::table& table) {
 void read_cluster(const Reading& reading, const toml::table& table) {
     const TomlSection section(table, "[cluster]", {"boards", "profile", "slots"}, reading.problems);
     auto& cluster = reading.app.cluster;
-    cluster.boards = static_cast<std::uint32_t>(section.integer("boards", 1, most_boards).value_or(0));
+    cluster.boards = static_cast<std::uint32_t>(section.integer("boards", 1, most_local_boards).value_or(0));
     cluster.profile = section.text("profile").value_or("");
-    cluster.slots = static_cast<std::uint32_t>(section.integer("slots", 1, most_boards).value_or(0));
+    cluster.slots = static_cast<std::uint32_t>(section.integer("slots", 1, most_local_boards).value_or(0));
 }
 
 void read_root(const Reading& reading, const toml::table& table) {

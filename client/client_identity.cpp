@@ -18,8 +18,18 @@ fs::path key_directory() {
     return home != nullptr && *home == '/' ? fs::path(home) / ".config" / "fard" / "keys" : fs::path();
 }
 
+Result<> check_key_directory() {
+    const char* named = std::getenv("FARD_KEYS");
+    const auto directory = key_directory();
+    std::error_code error;
+    if (named == nullptr || *named == 0 || directory.empty() || fs::is_directory(directory, error)) return {};
+    return fail(Fault::not_found, "FARD_KEYS: there is no directory {}; `fard join` makes it, and FARD_KEYS=none does without keys",
+                directory.string());
+}
+
 Result<Identity> client_identity() {
     const auto directory = key_directory();
+    if (auto checked = check_key_directory(); !checked) return fail(checked.error());
     std::error_code error;
     if (directory.empty() || !fs::exists(directory / "key", error)) return Identity::local();
     auto keys = KeyPair::read(directory / "key");

@@ -17,7 +17,10 @@ namespace fard {
 // FARD_KEYS ("none": no directory, as for a cluster without keys), else $XDG_CONFIG_HOME/fard/keys, else ~/.config/fard/keys.
 std::filesystem::path key_directory();
 
-// With the key there, or without any where there is none. Errors: those of KeyPair::read.
+// Errors: not_found, where FARD_KEYS names a directory that is not there.
+Result<> check_key_directory();
+
+// With the key there, or without any where there is none. Errors: not_found as above, those of KeyPair::read.
 Result<Identity> client_identity();
 
 // Keeps the list of nodes in the directory current: who answers now comes first, with the key that it has now. Nothing is

@@ -157,6 +157,22 @@ Result<> check_cluster_directory(const fs::path& directory, bool create) {
     return {};
 }
 
+Result<std::optional<OwnedFd>> lock_cluster_directory(const fs::path& directory) {
+    constexpr int most_tries = 10;  // `fard down` may remove it meanwhile
+    for (int i = 0; i < most_tries; ++i) {
+        if (auto checked = check_cluster_directory(directory, true); !checked) return fail(checked.error());
+        OwnedFd fd(open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW));
+        if (fd.get() < 0 && errno == ENOENT) continue;
+        if (fd.get() < 0) return fail(Fault::io, "cannot open {}: {}", directory.string(), std::strerror(errno));
+        if (flock(fd.get(), LOCK_EX | LOCK_NB) != 0) return std::optional<OwnedFd>();
+        struct stat ours {}, there {};
+        if (fstat(fd.get(), &ours) == 0 && lstat(directory.c_str(), &there) == 0 && ours.st_ino == there.st_ino &&
+            ours.st_dev == there.st_dev)
+            return std::optional<OwnedFd>(std::move(fd));
+    }
+    return std::optional<OwnedFd>();
+}
+
 std::vector<Address> listed_doors(const fs::path& directory) {
     auto doors = known_nodes(directory);
     std::error_code ignored;
@@ -226,7 +242,7 @@ std::optional<pid_t> stranger_in(const fs::path& directory) {
     return listener ? listener : lock;
 }
 
-void remove_cluster_files(const fs::path& directory) {
+void clear_cluster_files(const fs::path& directory) {
     if (!check_cluster_directory(directory, false)) return;
     std::error_code ignored;
     for (auto entry = fs::directory_iterator(directory, ignored);
@@ -234,7 +250,11 @@ void remove_cluster_files(const fs::path& directory) {
         std::error_code error;
         if (is_of_a_cluster(*entry)) fs::remove_all(entry->path(), error);
     }
-    fs::remove(directory, ignored);  // if it is empty now
+}
+
+void remove_cluster_files(const fs::path& directory) {
+    clear_cluster_files(directory);
+    ::rmdir(directory.c_str());  // if it is empty now
 }
 
 }  // namespace fard

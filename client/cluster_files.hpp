@@ -16,6 +16,7 @@
 #include <string>
 #include <vector>
 
+#include "base/owned_fd.hpp"
 #include "base/result.hpp"
 #include "runtime/peer/endpoint.hpp"
 
@@ -27,6 +28,10 @@ std::filesystem::path user_cluster_directory();
 // not_found (it is not there, without `create`), refused (it belongs to somebody else, others may write to
 // it), io.
 Result<> check_cluster_directory(const std::filesystem::path& directory, bool create);
+
+// Makes the directory if it is missing, and locks it for who starts a cluster there, until the descriptor and those that
+// processes inherited are closed. Nothing: it is locked, by a cluster or by somebody who starts one. Errors: as above.
+Result<std::optional<OwnedFd>> lock_cluster_directory(const std::filesystem::path& directory);
 
 // The front doors of the cluster there, whether anybody lives behind them or not; empty for none.
 std::vector<Address> listed_doors(const std::filesystem::path& directory);
@@ -60,7 +65,8 @@ std::vector<LivingBoard> living_boards(const std::filesystem::path& directory);
 // lock tells of it.
 std::optional<pid_t> stranger_in(const std::filesystem::path& directory);
 
-// Removes what a cluster left there, nothing else. Only when nobody of it lives.
+// Removes what a cluster left there, nothing else; then the directory, if nothing is left. Only when nobody of it lives.
+void clear_cluster_files(const std::filesystem::path& directory);
 void remove_cluster_files(const std::filesystem::path& directory);
 
 }  // namespace fard

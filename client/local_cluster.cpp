@@ -3,7 +3,6 @@
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <netinet/in.h>
-#include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -37,7 +36,6 @@ namespace fs = std::filesystem;
 
 constexpr auto look_interval = 3ms;     // between two looks at a starting cluster of up to 8 boards
 constexpr auto end_interval = 10ms;     // between two looks at an ending one
-constexpr std::size_t most_boards = 256;
 constexpr auto question_limit = 500ms;  // of one question to a starting node manager
 constexpr int lock_descriptor = 9;      // in a detached node manager
 constexpr int directory_descriptor = 10;  // there too: the cluster's directory, locked so that cleaners of /tmp leave it alone
@@ -120,7 +118,7 @@ struct LocalCluster::Impl {
     std::unique_ptr<PrivateDirectory> own_directory;  // of an embedded cluster
     fs::path directory;
     bool directory_is_ours = false;  // what lies in it was put there by us
-    OwnedFd held_directory;          // of a detached cluster, with a shared lock
+    OwnedFd held_directory;          // of a detached cluster, locked: its boards inherit it
     std::string cluster = random_hex(8);
     std::vector<Board> boards;
     std::vector<Address> doors;
@@ -138,8 +136,8 @@ Result<> LocalCluster::Impl::prepare() {
     }
     if (!options.jobs_dirs.empty())  // the list replaces the one that fardd would find
         if (const auto own = find_jobs(options.fardd)) options.jobs_dirs.push_back(*own);
-    if (options.boards == 0 || options.boards > most_boards)
-        return fail(Fault::invalid_input, "a local cluster has 1 to {} boards, not {}", most_boards,
+    if (options.boards == 0 || options.boards > most_local_boards)
+        return fail(Fault::invalid_input, "a local cluster has 1 to {} boards, not {}", most_local_boards,
                     options.boards);
     if (!options.detached) {
         auto made = PrivateDirectory::make("fard-cluster");
@@ -149,7 +147,8 @@ Result<> LocalCluster::Impl::prepare() {
         return {};
     }
     directory = options.directory;
-    if (auto checked = check_cluster_directory(directory, true); !checked) return checked;
+    auto locked = lock_cluster_directory(directory);
+    if (!locked) return fail(locked.error());
     const auto living = living_boards(directory);
     if (!living.empty())
         return fail(Fault::refused,
@@ -160,9 +159,13 @@ Result<> LocalCluster::Impl::prepare() {
                     "a node manager that `fard up` did not start lives in {} (process {}); end it, or give it another "
                     "--state-dir",
                     directory.string(), *stranger);
-    remove_cluster_files(directory);
+    if (!*locked)
+        return fail(Fault::refused, "somebody else starts a local cluster in {} just now, or takes one down; try again",
+                    directory.string());
+    held_directory = std::move(**locked);
+    clear_cluster_files(directory);
     directory_is_ours = true;
-    return check_cluster_directory(directory, true);
+    return {};
 }
 
 Result<> LocalCluster::Impl::name_boards() {
@@ -190,8 +193,6 @@ Result<> LocalCluster::Impl::name_boards() {
 Result<> LocalCluster::Impl::launch() {
     if (options.detached) {
         if (auto listed = list_doors(directory, doors); !listed) return listed;
-        held_directory = OwnedFd(open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-        flock(held_directory.get(), LOCK_SH);
     }
     for (auto& board : boards)
         if (auto launched = launch_one(board); !launched) return launched;
@@ -369,7 +370,7 @@ void ask_to_end(const LivingBoard& board, const fs::path& directory) {
     if (same) syscall(SYS_pidfd_send_signal, process.get(), SIGTERM, nullptr, 0);
 }
 
-std::string names_of(const std::vector<LivingBoard>& boards) {
+std::string names_and_processes(const std::vector<LivingBoard>& boards) {
     std::string text;
     for (const auto& board : boards)
         text += fmt::format("{}{} (process {})", text.empty() ? "" : ", ", board.name, board.pid);
@@ -400,7 +401,7 @@ Result<std::size_t> take_down_cluster(const fs::path& directory, Duration limit)
     if (!left.empty())
         return fail(Fault::timed_out,
                     "these node managers did not end within {:.0f} s: {}; `kill -9` ends them",
-                    std::chrono::duration<double>(limit).count(), names_of(left));
+                    std::chrono::duration<double>(limit).count(), names_and_processes(left));
     remove_cluster_files(directory);
     if (at_first.empty())
         return fail(Fault::unreachable, "no local cluster is up; leftovers in {} were removed",

@@ -27,6 +27,8 @@ Result<std::filesystem::path> find_fardd_from(const std::filesystem::path& execu
 // The job programs that come with that fardd. Errors: not_found.
 Result<std::filesystem::path> find_jobs(const std::filesystem::path& fardd);
 
+inline constexpr std::uint32_t most_local_boards = 256;
+
 struct LocalClusterOptions {
     std::uint32_t boards = 1;
     std::uint32_t slots = 0;  // per board, 0: the device's own

@@ -23,10 +23,6 @@ std::string joined(const std::vector<Address>& doors) {
     return text;
 }
 
-double seconds(Duration duration) {
-    return std::chrono::duration<double>(duration).count();
-}
-
 }  // namespace
 
 LocateOptions locate_options(const std::string& node) {
@@ -84,13 +80,25 @@ class FirstAnswer {
         if (missing_ > 0) loop_.run();
         if (found_) return std::move(*found_);
         if (refusal_) return fail(*refusal_);
-        const auto why = doors_.size() == 1 ? ": " + why_silent(doors_.front()) : "";
-        return fail(Fault::unreachable, "no node manager answers at {} within {:.1f} s{}", joined(doors_),
-                    seconds(deadline_), why);
+        return fail(Fault::unreachable, "no node manager answers at {} within {:.1f} s: {}", joined(doors_),
+                    std::chrono::duration<double>(deadline_).count(), reasons());
     }
 
   private:
     static constexpr Duration longest_pause = std::chrono::milliseconds(250);
+    static constexpr std::size_t most_reasons = 4;  // each takes a moment
+
+    // Of each address, one reason that all have once.
+    std::string reasons() const {
+        std::vector<std::string> all;
+        for (std::size_t i = 0; i < std::min(most_reasons, doors_.size()); ++i)
+            all.push_back(why_silent(doors_[i]));
+        if (std::ranges::all_of(all, [&](const auto& why) { return why == all.front(); })) return all.front();
+        std::string text;
+        for (std::size_t i = 0; i < all.size(); ++i)
+            text += fmt::format("{}{}: {}", text.empty() ? "" : "; ", doors_[i].endpoint, all[i]);
+        return text;
+    }
 
     // Those behind are asked too as soon as one is late.
     void ask_next() {
@@ -152,7 +160,10 @@ Result<Whereabouts> locate(const LocateOptions& options) {
         return Whereabouts{{answer->door}, ""};
     }
     auto doors = listed_doors(options.directory);
-    if (doors.empty()) return Whereabouts{known_nodes(key_directory()), ""};
+    if (doors.empty()) {
+        if (auto checked = check_key_directory(); !checked) return fail(checked.error());
+        return Whereabouts{known_nodes(key_directory()), ""};
+    }
     if (auto checked = check_cluster_directory(options.directory, false); !checked)
         return Whereabouts{{}, checked.error().message + "; it is not used"};
     auto answer = ask_first(doors, wire::Query{}, options.local_limit);
@@ -163,7 +174,7 @@ Result<Whereabouts> locate(const LocateOptions& options) {
             {},
             fmt::format("the local cluster in {} does not answer within {:.1f} s and counts as none",
                         options.directory.string(),
-                        seconds(lives ? options.local_limit + options.living_limit : options.local_limit))};
+                        std::chrono::duration<double>(lives ? options.local_limit + options.living_limit : options.local_limit).count())};
     std::stable_partition(doors.begin(), doors.end(), [&](const auto& door) { return door == answer->door; });
     return Whereabouts{std::move(doors), ""};
 }

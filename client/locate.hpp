@@ -31,7 +31,8 @@ struct LocateOptions {
 };
 LocateOptions locate_options(const std::string& node);  // with the environment and the user's directory
 
-// Blocks. Errors: invalid_input (not an address), unreachable (a node that was named does not answer, or its name is not known).
+// Blocks. Errors: invalid_input (not an address), unreachable (a node that was named does not answer, or its name is not known),
+// not_found (FARD_KEYS names a directory that is not there).
 Result<Whereabouts> locate(const LocateOptions& options);
 
 struct NodeAnswer {

@@ -37,6 +37,15 @@ TEST_CASE("options, flags, repeated options and arguments in any order") {
     CHECK(options->number("absent", 5, 0, 10) == std::uint64_t{5});
 }
 
+TEST_CASE("of a long argument too many, which may be a ticket, only the beginning is shown") {
+    const std::string secret(200, 's');
+    const auto wrong = parse_options(sample(), {"file", secret});
+    REQUIRE_FALSE(wrong);
+    CHECK(wrong.error().message.find("one argument too many") != std::string::npos);
+    CHECK(wrong.error().message.find(secret.substr(0, 20)) == std::string::npos);
+    CHECK(parse_options(sample(), {"file", "other"}).error().message.find("'other'") != std::string::npos);
+}
+
 TEST_CASE("a file may be called like an option's value or come after --") {
     const auto options = parse_options(sample(), {"--count", "7", "--", "file"});
     REQUIRE(options);

@@ -5,6 +5,7 @@
 
 #include <fstream>
 
+#include "client/client_identity.hpp"
 #include "client/local_cluster.hpp"
 #include "client/locate.hpp"
 #include "client/private_directory.hpp"
@@ -12,6 +13,27 @@
 
 using namespace fard;
 namespace fs = std::filesystem;
+
+TEST_CASE("a key directory that is named and is not there is an error, not a client without keys") {
+    auto directory = PrivateDirectory::make("fard-test-keys");
+    REQUIRE(directory);
+    const auto missing = ((*directory)->path() / "typo").string();
+    ::setenv("FARD_KEYS", missing.c_str(), 1);
+    const auto identity = client_identity();
+    const auto found = locate({});
+    ::setenv("FARD_KEYS", (*directory)->path().c_str(), 1);
+    const auto empty = client_identity();
+    ::setenv("FARD_KEYS", "none", 1);
+    const auto none = client_identity();
+    ::unsetenv("FARD_KEYS");
+    REQUIRE_FALSE(identity);
+    CHECK(identity.error().fault == Fault::not_found);
+    CHECK(identity.error().message.find(missing) != std::string::npos);
+    REQUIRE_FALSE(found);
+    CHECK(found.error().message.find(missing) != std::string::npos);
+    CHECK(empty);
+    CHECK(none);
+}
 
 TEST_CASE("the doors of a cluster are listed and found again") {
     auto directory = PrivateDirectory::make("fard-test-doors");
@@ -23,6 +45,27 @@ TEST_CASE("the doors of a cluster are listed and found again") {
     REQUIRE(list_doors(path, doors));
     CHECK(listed_doors(path) == doors);
     CHECK(fs::read_symlink(path / "node.ipc") == path / "b0.ipc");
+}
+
+TEST_CASE("one at a time starts a cluster in a directory, also while another takes it away") {
+    auto parent = PrivateDirectory::make("fard-test-up");
+    REQUIRE(parent);
+    const auto directory = (*parent)->path() / "fard";
+    {
+        auto first = lock_cluster_directory(directory);
+        REQUIRE(first);
+        REQUIRE(*first);
+        CHECK_FALSE(lock_cluster_directory(directory)->has_value());
+        remove_cluster_files(directory);
+        CHECK_FALSE(fs::exists(directory));
+        CHECK(lock_cluster_directory(directory)->has_value());  // another one, made anew
+    }
+    auto again = lock_cluster_directory(directory);
+    REQUIRE(again);
+    CHECK(again->has_value());
+    struct stat status {};
+    REQUIRE(stat(directory.c_str(), &status) == 0);
+    CHECK((status.st_mode & 0777) == 0700);
 }
 
 TEST_CASE("a node manager lives as long as its lock is held") {
