@@ -4,6 +4,7 @@
 
 #include <set>
 
+#include "runtime/node_manager/descriptor_room.hpp"
 #include "runtime/peer/messages_mesh.hpp"
 
 namespace fard {
@@ -95,6 +96,7 @@ bool Board::serve(const PeerId& from, const wire::Body& body, Reply& reply) {
 void Board::spawn(const PeerId& from, const wire::Spawn& spawn, Reply reply) {
     if (auto may = leases_.may_spawn(spawn.run, spawn.epoch, loop_.now()); !may)
         return reply(refused(may.error()));
+    if (auto room = check_descriptor_room(descriptors_of_a_job * spawn.jobs.size()); !room) return reply(refused(room.error()));
     auto pending = std::make_shared<PendingSpawn>(PendingSpawn{from, spawn, std::move(reply), 1, {}});
     auto one_less = [this, pending](const Result<>& result) {
         if (!result && !pending->error) pending->error = result.error();
@@ -105,8 +107,7 @@ void Board::spawn(const PeerId& from, const wire::Spawn& spawn, Reply reply) {
         const auto& overlay = job.spec.overlay;
         if (overlay.empty() || !asked.insert(overlay).second) continue;
         pending->holds.push_back(store_.hold(overlay));
-        if (store_.path(overlay)) continue;
-        ++pending->missing;
+        ++pending->missing;  // one that is here is looked at once more
         packages_.fetch(overlay, spawn.sources, fetch_interest, one_less);
     }
     one_less({});

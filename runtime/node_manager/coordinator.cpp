@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "runtime/node_manager/descriptor_room.hpp"
 #include "runtime/peer/messages_board.hpp"
 #include "runtime/peer/messages_client.hpp"
 
@@ -46,6 +47,7 @@ void Coordinator::submit(const PeerId& client, const wire::Submit& submit, Reply
         return reply(refused(
             {Fault::refused, fmt::format("attempt {} of run {} has ended here ({})", ended_before->attempt,
                                          submit.run.hex, ended_before->state.phase)}));
+    if (auto room = check_descriptor_room(descriptors_of_a_run); !room) return reply(refused(room.error()));
     auto run = Run::start(surroundings_, client, submit, [this, id = submit.run] { ended(id); });
     if (!run) return reply(refused(run.error()));
     const auto& started = *runs_.emplace(submit.run, std::move(*run)).first->second;
