@@ -14,7 +14,7 @@ using namespace std::chrono_literals;
 // From a link's loss until it is told: what tore it may be the end of a job or of the client, and who saw that knows
 // more about the cause.
 constexpr auto link_grace = 250ms;
-constexpr auto client_grace = 1s;
+constexpr auto client_link_grace = 1s;
 
 // Moves whatever can move whenever a descriptor says that something may have changed. Events are posted,
 // never called from within a socket's callback, because their handlers close sockets.
@@ -173,7 +173,7 @@ class LinkEnds final : public RunEnds {
             tell_loss(link_alarm_, link_grace, events_.link_lost, "the connection of a link to position 0 broke");
         if (!client_lost_ && (inputs_->lost() || results_->lost())) {
             client_lost_ = true;
-            tell_loss(client_alarm_, client_grace, events_.client_lost, "the connection of a link to the client broke");
+            tell_loss(client_alarm_, client_link_grace, events_.client_lost, "the connection of a link to the client broke");
         }
     }
 

@@ -25,7 +25,7 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr Duration tick_interval = 50ms;
+constexpr Duration look_interval = 50ms;
 constexpr Duration patience = 350ms;     // with a peer that another one asks about
 constexpr unsigned anyone = 0b01110;      // Role: nodes, users, readers
 constexpr Duration short_lived = 2s;     // a connection that is used in doubt only
@@ -47,7 +47,7 @@ struct Heartbeat::Impl {
           self(std::move(the_self)),
           options(std::move(the_options)),
           lost(std::move(the_lost)),
-          liveness(tick_interval, options.silence_limit),
+          liveness(look_interval, options.silence_limit),
           inquiries(patience) {}
 
     // One connection to a peer's heartbeat ROUTER.
@@ -186,7 +186,7 @@ struct Heartbeat::Impl {
             retire(std::move(place->second));
             place = passing.erase(place);
         }
-        loop.call_after(tick_interval, [this] { tick(); });
+        loop.call_after(look_interval, [this] { tick(); });
     }
 
     void probe(const PeerId& id) {
