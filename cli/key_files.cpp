@@ -13,9 +13,10 @@ namespace fard::cli {
 namespace fs = std::filesystem;
 
 Result<fs::path> key_directory_for(const std::string& option) {
-    const auto directory = option.empty() ? key_directory() : fs::absolute(option);
-    if (directory.empty()) return fail(Fault::invalid_input, "no place for keys: set HOME, or give --dir");
     std::error_code error;
+    const auto directory = option.empty() ? key_directory() : fs::absolute(option, error);
+    if (error) return fail(Fault::io, "--dir {}: the directory in which this runs: {}; give a path from the root on", option, error.message());
+    if (directory.empty()) return fail(Fault::invalid_input, "no place for keys: set HOME, or give --dir");
     fs::create_directories(directory.parent_path(), error);
     if (::mkdir(directory.c_str(), 0700) != 0 && errno != EEXIST)
         return fail(Fault::io, "cannot make {}: {}", directory.string(), std::strerror(errno));

@@ -144,12 +144,18 @@ Result<> rotate(const Options& options) {
     if (!keys) return fail(keys.error());
     const auto entry = std::ranges::find(*keys, old->public_key, &wire::AllowedKey::key);
     if (entry == keys->end()) return fail(Fault::not_found, "the cluster does not know the key in {}", directory->string());
-    const auto fresh = KeyPair::make();
-    if (auto written = fresh.write(*directory / "key.next"); !written) return written;
-    auto added = tell(options, {{fresh.public_key, entry->role, entry->name, false}});
-    if (!added) return fail(added.error());
+    const auto next = *directory / "key.next";
+    const auto begun = KeyPair::read(next);  // by one that was ended in the middle
+    const bool known = begun && std::ranges::any_of(*keys, [&](const auto& key) { return key.key == begun->public_key && !key.revoked; });
+    const auto fresh = known ? *begun : KeyPair::make();
     std::error_code error;
-    std::filesystem::rename(*directory / "key.next", *directory / "key", error);
+    if (!known) {
+        std::filesystem::remove(next, error);
+        if (auto written = fresh.write(next); !written) return written;
+        auto added = tell(options, {{fresh.public_key, entry->role, entry->name, false}});
+        if (!added) return fail(added.error());
+    }
+    std::filesystem::rename(next, *directory / "key", error);
     if (error) return fail(Fault::io, "cannot replace {}: {}", (*directory / "key").string(), error.message());
     fmt::print(stderr, "restart what uses the old key, then revoke it:  fard keys revoke --key {}\n", old->public_key.hex);
     fmt::print("{}\n", fresh.public_key.hex);
