@@ -232,9 +232,9 @@ void read_root(const Reading& reading, const toml::table& table) {
 
 Result<AppFile> parse_app_file(std::string_view text, const std::filesystem::path& file) {
     AppFile app;
-    std::error_code error;
-    app.file = std::filesystem::absolute(file, error).lexically_normal();
-    if (error) return fail(Fault::io, "{}: the directory in which this runs: {}; give a path from the root on", file.string(), error.message());
+    std::error_code gone;
+    app.file = std::filesystem::absolute(file, gone).lexically_normal();
+    if (gone) return fail(Fault::io, "{}: the directory in which this runs: {}; give a path from the root on", file.string(), gone.message());
     try {
         const toml::table table = toml::parse(text, file.string());
         TomlProblems problems(file.string());
