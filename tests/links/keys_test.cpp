@@ -110,6 +110,7 @@ TEST_CASE("revocation beats addition, whatever the order, and is kept") {
         CHECK(ring->role_of(ann) == Role::none);
         CHECK_FALSE(ring->merge({entry(ann, Role::user)}).changed);
         CHECK_FALSE(ring->merge({entry(ann, Role::user, true)}).changed);
+        CHECK(ring->keep());
     }
     auto again = KeyRing::open(file).value();
     CHECK(again->is_revoked(ann));
