@@ -96,7 +96,6 @@ bool Board::serve(const PeerId& from, const wire::Body& body, Reply& reply) {
 void Board::spawn(const PeerId& from, const wire::Spawn& spawn, Reply reply) {
     if (auto may = leases_.may_spawn(spawn.run, spawn.epoch, loop_.now()); !may)
         return reply(refused(may.error()));
-    if (auto room = check_descriptor_room(descriptors_of_a_job * spawn.jobs.size()); !room) return reply(refused(room.error()));
     auto pending = std::make_shared<PendingSpawn>(PendingSpawn{from, spawn, std::move(reply), 1, {}});
     auto one_less = [this, pending](const Result<>& result) {
         if (!result && !pending->error) pending->error = result.error();
@@ -120,6 +119,8 @@ void Board::packages_ready(const std::shared_ptr<PendingSpawn>& pending) {
     if (pending->error) return pending->reply(refused(of_a_package(*pending->error)));
     if (auto may = leases_.may_spawn(spawn.run, spawn.epoch, now); !may)
         return pending->reply(refused(may.error()));
+    if (auto room = check_descriptor_room(descriptors_of_a_job * spawn.jobs.size()); !room)
+        return pending->reply(refused(room.error()));
     std::map<std::string, std::filesystem::path> dirs;
     for (const auto& job : spawn.jobs) {
         if (job.spec.overlay.empty()) continue;

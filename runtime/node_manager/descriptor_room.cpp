@@ -7,7 +7,7 @@
 namespace fard {
 namespace {
 
-constexpr std::size_t for_visitors = 40;
+constexpr std::size_t for_visitors = 60;  // and for connections that links are about to get
 
 }  // namespace
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "runtime/node_manager/descriptor_room.hpp"
 #include "runtime/peer/codec.hpp"
 #include "runtime/peer/messages_client.hpp"
 
@@ -209,6 +210,7 @@ void Run::spawn() {
 // At the first wiring: a run that waits for its places holds nothing that it does not need to wait.
 Result<> Run::make_ends() {
     if (ends_) return {};
+    if (auto room = check_descriptor_room(descriptors_of_a_run); !room) return room;
     auto ends =
         around_.make_ends({plan_.submit().run, plan_.submit().attempt, plan_.app(), around_.key_of(client_)}, ledger_,
                           {.opened =

@@ -13,7 +13,7 @@ TEST_CASE("what would take the last descriptors is refused, with what helps") {
     CHECK(check_descriptor_room(8));
     const int used = static_cast<int>(before.rlim_cur) - descriptors_left();
     rlimit few = before;
-    few.rlim_cur = static_cast<rlim_t>(used + 45);
+    few.rlim_cur = static_cast<rlim_t>(used + 65);
     REQUIRE(setrlimit(RLIMIT_NOFILE, &few) == 0);
     const auto little = check_descriptor_room(1);
     const auto much = check_descriptor_room(8);
@@ -21,6 +21,6 @@ TEST_CASE("what would take the last descriptors is refused, with what helps") {
     CHECK(little);
     REQUIRE_FALSE(much);
     CHECK(much.error().fault == Fault::refused);
-    CHECK(much.error().message.find("45 descriptors are left") != std::string::npos);
+    CHECK(much.error().message.find("65 descriptors are left") != std::string::npos);
     CHECK(much.error().message.find("LimitNOFILE") != std::string::npos);
 }
