@@ -53,11 +53,15 @@ bool PackageService::serve(const wire::Body& body, Reply& reply) {
 }
 
 void PackageService::holds(const wire::Holds& holds, Reply reply) {
+    if (!store_.has(holds.package)) return tell_held(holds, std::move(reply));
+    // Nobody is told of a package that may be damaged.
+    store_.verify(holds.package, [this, holds, reply = std::move(reply), life = lifetime_.watch()](const Result<>&) {
+        if (!life.over()) tell_held(holds, reply);
+    });
+}
+
+void PackageService::tell_held(const wire::Holds& holds, Reply reply) {
     const auto id = holds.package;
-    if (store_.has(id) && !store_.path(id))  // nobody is told of a package that may be damaged
-        return store_.verify(id, [this, holds, reply = std::move(reply), life = lifetime_.watch()](const Result<>&) {
-            if (!life.over()) this->holds(holds, reply);
-        });
     if (const auto here = store_.held(id); here.held() > holds.known || holds.wait_ms == 0)
         return reply(here.to_held(id));
     auto waiting = std::make_shared<Waiting>();

@@ -26,6 +26,7 @@ class PackageService {
 
   private:
     void holds(const wire::Holds& holds, Reply reply);
+    void tell_held(const wire::Holds& holds, Reply reply);
     void gather(const wire::Gather& gather, Reply reply);
     wire::GatheredPackage state(const std::string& id) const;
     void keep_for_a_while(const std::string& id);

@@ -1,6 +1,8 @@
 // Whatever way a network is cut and spread, its results are the uncut network's, bit for bit.
 #include <doctest/doctest.h>
 
+#include <fstream>
+
 #include "base/npy.hpp"
 #include "model/model.hpp"
 #include "tests/e2e/harness.hpp"
@@ -178,4 +180,36 @@ TEST_CASE("parts at the head, in the middle and at the end, beside replicas and 
             const auto app = world.files().write("parts.toml", app_with(cuts, positions, pipeline));
             CHECK(results_of(world, {"submit", app.string(), "--chunks", "20"}, world.files().path() / "parts.npy") == whole.results);
         }
+}
+
+TEST_CASE("packages that somebody damages or cleans away on living boards come anew, and no result is wrong") {
+    World world;
+    world.up(2);
+    const auto app = (source_root() / "apps/two_stage_bnn.toml").string();
+    const auto result = [&](const std::string& name) {
+        const auto file = (world.files().path() / (name + ".npy")).string();
+        const auto outcome = world.fard({"submit", app, "--chunks", "4", "--output", file});
+        CHECK_MESSAGE(outcome.exit_code == 0, outcome.err);
+        CHECK(outcome.took.count() < 10);
+        return read_file(file);
+    };
+    const auto stored = [&] {
+        std::vector<fs::path> directories;
+        for (const auto* board : {"b0", "b1"})
+            for (const auto& entry : fs::directory_iterator(world.directory() / "fard" / board / "overlays"))
+                if (fs::exists(entry.path() / "stage.onnx")) directories.push_back(entry.path());
+        return directories;
+    };
+    const auto right = result("right");
+    REQUIRE_FALSE(right.empty());
+    REQUIRE(stored().size() >= 2);
+    for (const auto& directory : stored()) {
+        std::fstream file(directory / "stage.onnx", std::ios::in | std::ios::out | std::ios::binary);
+        file.seekp(static_cast<std::streamoff>(fs::file_size(directory / "stage.onnx") / 2));
+        file << std::string(3000, 'x');
+    }
+    CHECK(result("damaged") == right);
+    REQUIRE(stored().size() >= 2);
+    for (const auto& directory : stored()) fs::remove_all(directory);
+    CHECK(result("gone") == right);
 }
