@@ -37,9 +37,9 @@ std::map<std::string, std::string> SimDisk::files() const {
     return all;
 }
 
-void SimDisk::damage(const Path& file) {
+void SimDisk::damage(const Path& file, By by) {
     auto& [bytes, kept, changed] = files_.at(file.string());
-    changed = ++clock_;
+    if (by == By::somebody) changed = ++clock_;
     bytes[bytes.size() / 2] = static_cast<char>(bytes[bytes.size() / 2] ^ 1);
 }
 

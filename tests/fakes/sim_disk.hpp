@@ -25,7 +25,9 @@ class SimDisk final : public Disk {
     Duration take_cost();  // of what was done since the last call
     void lose_power();     // what was not kept has 0 bytes afterwards
     std::map<std::string, std::string> files() const;
-    void damage(const Path& file);  // changes one byte in the middle
+    // Changes one byte in the middle, as somebody who writes to the file, or as the disk itself, whose times tell nothing.
+    enum class By { somebody, itself };
+    void damage(const Path& file, By by = By::somebody);
 
     Result<std::vector<std::string>> list(const Path& dir) override;
     Result<Item> look(const Path& path) override;

@@ -104,7 +104,7 @@ TEST_CASE("a source that lies is found out, and the others give what is right") 
         world.add(door);
         give(world, door, package);
     }
-    world.machines.at("liar")->disk.damage("/state/overlays/" + package.id + "/stage.onnx");
+    world.machines.at("liar")->disk.damage("/state/overlays/" + package.id + "/stage.onnx", SimDisk::By::itself);
     world.add("d");
     CHECK(Fetched(world, "d", package.id, {"liar", "a", "b"}).wait());
     world.add("e");
