@@ -12,7 +12,7 @@ Rows: the rate of all six, emulated against real (5 %); the least share of six, 
 import argparse, json, pathlib, subprocess, sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
-from packages import NET, Lan
+from packages import NET, Lan, slow_lans_are_permitted
 
 FLOWS = 6
 
@@ -58,12 +58,7 @@ def main():
     parser.add_argument("--chunks", type=int, default=1000)
     options = parser.parse_args()
     program = str(pathlib.Path(options.build).resolve() / "bench/emulated")
-    try:
-        lan = Lan(1)
-        lan.slow_down()
-        lan.close()
-    except (subprocess.CalledProcessError, FileNotFoundError) as error:
-        print(f"skipped: network namespaces or tc are not permitted here ({error})")
+    if not slow_lans_are_permitted():
         return 0
     one, real, ours = measure(program, options.chunks)
     ratio = ours["per_s"] / real["per_s"]

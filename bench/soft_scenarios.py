@@ -8,10 +8,10 @@ of the plan's boards are those that `fard doctor` measured between them, what a 
 DIR: as for bench/scenarios.py. The rate from the first result to the last is compared: goal within 15 %. Networks whose stages would take
 more than 60 % of this machine's cores are drawn again. Says "skipped" and why where namespaces or tc are not permitted.
 """
-import argparse, json, os, pathlib, random, re, shutil, statistics, subprocess, sys, tempfile
+import argparse, json, os, pathlib, random, re, shutil, statistics, sys, tempfile
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
-from packages import Cluster, Lan, result_of, run
+from packages import Cluster, Lan, result_of, run, slow_lans_are_permitted
 from scenarios import HOP_S, MOST_OF_CORES, ROOT, Fard, Network
 
 NETWORKS = ["cnv_w2a2", "chain_6_w4a4", "chain_12_w2a2", "chain_16_w4a4", "graph_10_w4a4"]
@@ -87,12 +87,7 @@ def main():
     parser.add_argument("--count", type=int, default=10)
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
-    try:
-        lan = Lan(1)
-        lan.slow_down()
-        lan.close()
-    except (subprocess.CalledProcessError, FileNotFoundError) as error:
-        print(f"skipped: network namespaces or tc are not permitted here ({error})")
+    if not slow_lans_are_permitted():
         return 0
     draw, rows = random.Random(options.seed), []
     with tempfile.TemporaryDirectory(prefix="fard-soft-") as place:

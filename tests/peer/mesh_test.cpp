@@ -351,26 +351,45 @@ TEST_CASE("with no second peer a silent one is probed over a fresh connection") 
     CHECK(a.lost_why.find("fresh connection") != std::string::npos);
 }
 
-TEST_CASE("keys that a board has not heard of come with the next digest, and those that were revoked") {
-    Lab lab;
-    const auto ann = KeyPair::make().public_key;
-    const auto entry = [](const PublicKey& key, Role role, bool revoked = false) {
-        return wire::AllowedKey{key, static_cast<std::uint8_t>(role), "x", revoked};
-    };
-    const KeyPair pairs[] = {KeyPair::make(), KeyPair::make()};
+namespace {
+
+wire::AllowedKey entry(const PublicKey& key, Role role, bool revoked = false) {
+    return {key, static_cast<std::uint8_t>(role), "x", revoked};
+}
+
+// Two boards with keys, each with a list of its own, the first one's in `file`, if it is given.
+struct TwoKeyed {
+    explicit TwoKeyed(Lab& its_lab, const std::filesystem::path& file = {}) : lab(its_lab) {
+        for (int i = 0; i < 2; ++i) {
+            rings[i] = KeyRing::open(i == 0 ? file : std::filesystem::path()).value();
+            rings[i]->merge({entry(pairs[0].public_key, Role::node), entry(pairs[1].public_key, Role::node)});
+            sockets[i] = std::make_unique<SocketFactory>(Identity::keyed(pairs[i], rings[i]));
+        }
+    }
+    // Until they know each other.
+    void start() {
+        boards[0] = std::make_unique<Board>(lab.loop, *sockets[0], lab.directory, "a", std::vector<Address>{}, "lab", true);
+        const Address seed{boards[0]->door->endpoint(), pairs[0].public_key};
+        boards[1] = std::make_unique<Board>(lab.loop, *sockets[1], lab.directory, "b", std::vector{seed}, "lab", true);
+        REQUIRE(run_until(lab.loop, [&] { return boards[0]->size() == 2 && boards[1]->size() == 2; }));
+    }
+
+    Lab& lab;
+    const KeyPair pairs[2] = {KeyPair::make(), KeyPair::make()};
     std::shared_ptr<KeyRing> rings[2];
     std::unique_ptr<SocketFactory> sockets[2];
     std::unique_ptr<Board> boards[2];
-    for (int i = 0; i < 2; ++i) {
-        rings[i] = KeyRing::open({}).value();
-        rings[i]->merge({entry(pairs[0].public_key, Role::node), entry(pairs[1].public_key, Role::node)});
-        sockets[i] = std::make_unique<SocketFactory>(Identity::keyed(pairs[i], rings[i]));
-    }
+};
+
+}  // namespace
+
+TEST_CASE("keys that a board has not heard of come with the next digest, and those that were revoked") {
+    Lab lab;
+    const auto ann = KeyPair::make().public_key;
+    TwoKeyed two(lab);
+    auto& rings = two.rings;
     CHECK(rings[0]->hash() == rings[1]->hash());
-    boards[0] = std::make_unique<Board>(lab.loop, *sockets[0], lab.directory, "a", std::vector<Address>{}, "lab", true);
-    const Address seed{boards[0]->door->endpoint(), pairs[0].public_key};
-    boards[1] = std::make_unique<Board>(lab.loop, *sockets[1], lab.directory, "b", std::vector{seed}, "lab", true);
-    REQUIRE(run_until(lab.loop, [&] { return boards[0]->size() == 2 && boards[1]->size() == 2; }));
+    two.start();
 
     // Behind the mesh's back, as if ALLOWED had been lost.
     for (const bool revoked : {false, true}) {
@@ -389,26 +408,16 @@ TEST_CASE("a board that cannot write its list of keys revokes a key everywhere a
     const auto place = scratch.path() / "keys", away = scratch.path() / "away";
     std::filesystem::create_directory(place);
     const auto ann = KeyPair::make().public_key;
-    const auto entry = [](const PublicKey& key, Role role, bool revoked = false) {
-        return wire::AllowedKey{key, static_cast<std::uint8_t>(role), "x", revoked};
-    };
-    const KeyPair pairs[] = {KeyPair::make(), KeyPair::make()};
-    std::shared_ptr<KeyRing> rings[2];
-    std::unique_ptr<SocketFactory> sockets[2];
-    std::unique_ptr<Board> boards[2];
-    for (int i = 0; i < 2; ++i) {
-        rings[i] = KeyRing::open(i == 0 ? place / "allowed" : std::filesystem::path()).value();
-        rings[i]->merge({entry(pairs[0].public_key, Role::node), entry(pairs[1].public_key, Role::node), entry(ann, Role::user)});
-        REQUIRE(rings[i]->keep());
-        sockets[i] = std::make_unique<SocketFactory>(Identity::keyed(pairs[i], rings[i]));
+    TwoKeyed two(lab, place / "allowed");
+    auto& rings = two.rings;
+    for (const auto& ring : two.rings) {
+        ring->merge({entry(ann, Role::user)});
+        REQUIRE(ring->keep());
     }
-    boards[0] = std::make_unique<Board>(lab.loop, *sockets[0], lab.directory, "a", std::vector<Address>{}, "lab", true);
-    const Address seed{boards[0]->door->endpoint(), pairs[0].public_key};
-    boards[1] = std::make_unique<Board>(lab.loop, *sockets[1], lab.directory, "b", std::vector{seed}, "lab", true);
-    REQUIRE(run_until(lab.loop, [&] { return boards[0]->size() == 2 && boards[1]->size() == 2; }));
+    two.start();
 
     std::filesystem::rename(place, away);
-    const auto allowed = boards[0]->mesh->allow({entry(ann, Role::user, true)});
+    const auto allowed = two.boards[0]->mesh->allow({entry(ann, Role::user, true)});
     REQUIRE_FALSE(allowed);
     CHECK(allowed.error().message.find("restart would forget") != std::string::npos);
     CHECK(rings[0]->is_revoked(ann));
