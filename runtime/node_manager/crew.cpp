@@ -1,6 +1,7 @@
 #include "runtime/node_manager/crew.hpp"
 
 #include <algorithm>
+#include <csignal>
 
 #include "runtime/peer/job_page.hpp"
 #include "runtime/peer/messages_job.hpp"
@@ -94,7 +95,8 @@ Result<> Crew::start_member(Member& member, const PackageDirs& package_dirs) {
     config.security = around_.options.security;
     config.link_place = member.process->link_place();
     config.link_bytes = spawn_.link_bytes;
-    return member.process->tell(config);
+    tell(member, config);
+    return {};
 }
 
 // ---- turns
@@ -146,7 +148,7 @@ void Crew::tell_turn(std::size_t number, const wire::JobTurn& turn) {
     if (turn.chunks > 0)
         around_.options.devices->turn(member.spec.device, member.slot, member.spec.spec.overlay,
                                       spawn_.app + "." + member.spec.spec.name);
-    if (!member.process->tell(turn)) kill_for(member, "took no word of its turn");
+    tell(member, turn);
 }
 
 void Crew::check_up() {
@@ -184,7 +186,7 @@ Result<> Crew::check_wiring(const wire::Wire& wire) const {
         if (found->receivers.size() != member->spec.receivers)
             return fail(Fault::invalid_input, "WIRE gives {} {} receivers instead of {}", describe(*member),
                         found->receivers.size(), member->spec.receivers);
-        if (!member->process) return fail(Fault::failed, "{} has been lost", describe(*member));
+        if (!member->process) return fail(Fault::failed, "{}: {}", describe(*member), member->cause);
     }
     return {};
 }
@@ -195,8 +197,7 @@ void Crew::wire(const wire::Wire& wire, WireDone done) {
     wired_ = true;
     wire_done_ = std::move(done);
     for (const auto& job : wire.jobs) {
-        auto& member = *find(job.job);
-        if (auto told = member.process->tell(wire::JobConnect{job.receivers, job.senders}); !told) return end_wire(told);
+        tell(*find(job.job), wire::JobConnect{job.receivers, job.senders});
     }
     deadline_.set(around_.options.link_limit, [this] {
         end_wire(fail(Fault::timed_out, "not linked within {:g} s: {}", seconds(around_.options.link_limit),
@@ -267,14 +268,13 @@ void Crew::exited(Member& member, const ChildExit& exit, const std::string& last
     leave_seat(member);
     member.impatience.reset();
     if (!ended_ && !drain_done_) {
-        const auto cause = member.failure              ? member.failure->message
-                           : member.killed_for.empty() ? exit.text()
-                                                       : member.killed_for;
-        around_.options.log->warn(spawn_.run, label(member), "lost: {}", cause);
+        const bool killed = exit.signal == SIGKILL && !member.killed_for.empty();
+        member.cause = member.failure ? member.failure->message : killed ? member.killed_for : exit.text();
+        around_.options.log->warn(spawn_.run, label(member), "lost: {}", member.cause);
         const auto fault = member.failure ? static_cast<std::uint8_t>(member.failure->fault) : std::uint8_t{0};
         around_.lost({member.key, around_.options.board, member.failure && is_fatal(member.failure->fault), fault,
-                      cause, last_words});
-        const Error error{Fault::failed, describe(member) + ": " + cause};
+                      member.cause, last_words});
+        const Error error{Fault::failed, describe(member) + ": " + member.cause};
         end_wire(fail(error));
         if (!up_) fail_spawn(error);
     }
@@ -318,6 +318,11 @@ void Crew::watch_life(Member& member, bool overslept) {
                                      signs.stopped ? "was stopped" : "gave no sign of life outside of process()",
                                      seconds(around_.options.life_limit)));
     }
+}
+
+// A job that takes no message is gone or going: what waits for it ends with its exit, which comes with the cause.
+void Crew::tell(Member& member, const wire::Body& body) {
+    if (const auto told = member.process->tell(body); !told && !member.failure) kill_for(member, told.error().message);
 }
 
 void Crew::kill_for(Member& member, std::string why) {

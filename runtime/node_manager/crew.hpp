@@ -56,7 +56,8 @@ class Crew {
         bool linked = false;
         std::vector<wire::LinkEndpoint> links;
         std::optional<Error> failure;  // what JOB_FAILED said
-        std::string killed_for;              // why we killed it alone
+        std::string killed_for;        // why we killed it alone
+        std::string cause;             // why it was lost, once it is
         std::optional<wire::JobStats> stats;
         std::unique_ptr<Alarm> impatience;  // after JOB_FAILED
         std::uint64_t looked_ns = 0;        // its last sign of life outside of process(), and when we saw it
@@ -79,6 +80,7 @@ class Crew {
     void watch_jobs();
     void watch_chunk(Member& member);
     void watch_life(Member& member, bool overslept);
+    void tell(Member& member, const wire::Body& body);
     void kill_for(Member& member, std::string why);
     void fail_spawn(Error error);
     void end_wire(Result<> result);

@@ -354,6 +354,46 @@ TEST_CASE("a job lost while it is being linked fails the wiring") {
     CHECK(rig.spawner.alive() == 1);
 }
 
+TEST_CASE("what a job that takes no message any more is lost for is its own cause") {
+    Rig rig;
+    rig.spawn({job_spec(0, 0), job_spec(1, 0)});
+    rig.all_up();
+    auto& going = *rig.spawner.jobs[0];
+    going.takes_messages = false;
+    SUBCASE("it said why it ends, and is left to end") {
+        going.say(wire::JobFailed{"its buffer is too small", static_cast<std::uint8_t>(Fault::invalid_input)});
+        rig.wire_all();
+        CHECK_FALSE(rig.wired);
+        CHECK_FALSE(going.killed);
+        going.exit({1, 0});
+        rig.loop.run_ready();
+        REQUIRE(rig.wired);
+        CHECK(rig.wired->error().message == "position 0 replica 0 ('p0'): its buffer is too small");
+    }
+    SUBCASE("it has crashed") {
+        going.dies_when_killed = false;
+        rig.wire_all();
+        going.exit({-1, 11});
+        rig.loop.run_ready();
+        REQUIRE(rig.wired);
+        CHECK(rig.wired->error().message == "position 0 replica 0 ('p0'): signal 11 (SIGSEGV)");
+    }
+    SUBCASE("it lives, and is killed") {
+        rig.wire_all();
+        REQUIRE(rig.wired);
+        CHECK(going.killed);
+        CHECK(rig.wired->error().message == "position 0 replica 0 ('p0'): the job takes no messages");
+    }
+    SUBCASE("it was gone before the wiring came") {
+        going.exit({3, 0});
+        rig.loop.run_ready();
+        rig.wire_all();
+        CHECK(rig.wired->error().message == "position 0 replica 0 ('p0'): exit code 3");
+    }
+    REQUIRE(rig.lost.size() == 1);
+    CHECK("position 0 replica 0 ('p0'): " + rig.lost[0].cause == rig.wired->error().message);
+}
+
 TEST_CASE("a job that does not drain is killed, and reported by its page") {
     Rig rig;
     rig.running({job_spec(0, 0), job_spec(1, 0)});
