@@ -41,12 +41,14 @@ Result<> Container::look_at_device() {
 // Results first: they make room. False: nothing could be done.
 Result<bool> Container::move_chunks() {
     bool moved = false;
-    if (!holding_) {
+    const bool held = holding_;
+    if (!held) {
         const auto taken = take_result();
         if (!taken) return taken;
         moved = *taken;
     }
     if (holding_ && push()) moved = true;
+    if (held && !holding_) conveyor_->taken_from(std::chrono::steady_clock::now());
     if (inside_.size() < conveyor_->depth()) {
         const auto taken = take_input();
         if (!taken) return taken;

@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 
+#include "base/loop.hpp"
 #include "base/result.hpp"
 #include "runtime/peer/link.hpp"
 
@@ -30,6 +31,7 @@ class Conveyor {
     // loading, and back to work after it was stuck. Errors: those of the device.
     virtual Result<std::optional<Chunk>> take() = 0;
 
+    virtual void taken_from(TimePoint time) = 0;  // as Device::taken_from
     virtual bool loaded() const = 0;                  // as of the last take()
     virtual std::optional<DeviceNews> news() = 0;     // what has changed, once each
     virtual int fd() const = 0;                       // as Device::ready_fd

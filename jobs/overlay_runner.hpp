@@ -40,6 +40,7 @@ class OverlayRunner final : public Conveyor {
     std::size_t depth() const override { return device_->depth(); }
     Result<> put(Chunk chunk) override;
     Result<std::optional<Chunk>> take() override;
+    void taken_from(TimePoint time) override { device_->taken_from(time); }
     bool loaded() const override { return loaded_; }
     std::optional<DeviceNews> news() override { return std::exchange(news_, std::nullopt); }
     int fd() const override;

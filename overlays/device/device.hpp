@@ -66,9 +66,11 @@ class Device {
                             TimePoint deadline) = 0;
 
     // Of an emulated board, whose times are reckoned from each other and not from when somebody got round to it: when the chunk that
-    // is submitted next was there, and when the one that was completed last was due. The epoch of the clock: now.
+    // is submitted next was there, and when the one that was completed last was due. The epoch of the clock: now. And since when its
+    // user takes results again, after a while in which it had no room for them: none of them is late by what they waited for it.
     virtual void came_at(TimePoint) {}
     virtual TimePoint due_at() const { return {}; }
+    virtual void taken_from(TimePoint) {}
 
     // The tag of the oldest chunk if it is done. Errors: refused (there is none), timed_out (its deadline has passed: the
     // device is stuck, and all its chunks are lost), failed.

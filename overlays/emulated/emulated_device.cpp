@@ -131,6 +131,7 @@ class EmulatedDevice final : public Device {
 
     void came_at(TimePoint time) override { came_at_ = time == TimePoint{} ? never : ns_of(time); }
     TimePoint due_at() const override { return TimePoint(std::chrono::nanoseconds(due_at_)); }
+    void taken_from(TimePoint time) override { taken_from_ = ns_of(time); }
 
     Result<std::optional<std::uint64_t>> complete() override {
         worker_.clear();
@@ -292,7 +293,7 @@ class EmulatedDevice final : public Device {
             std::ranges::copy(results[i], chunk.outputs[i].begin());
         }
         if (chunk.wrong && !chunk.outputs.front().empty()) chunk.outputs.front().front() ^= std::byte{1};
-        if (now > chunk.due + std::max(least_late_ns, interval_ / 10)) ++counts_.late;
+        if (now > std::max(chunk.due, taken_from_) + std::max(least_late_ns, interval_ / 10)) ++counts_.late;
         return chunk.tag;
     }
 
@@ -309,6 +310,7 @@ class EmulatedDevice final : public Device {
     const char* reload_error_ = nullptr;  // in which the reload ends
     std::int64_t came_at_ = never;        // the next chunk; never: now
     std::int64_t due_at_ = 0;             // the last one that was handed out
+    std::int64_t taken_from_ = 0;         // before that nobody had room for results
     std::deque<Chunk> chunks_;            // the oldest first
     DeviceCounts counts_;
     StageWorker worker_;

@@ -5,7 +5,8 @@
 //   and is due at       its start + latency, both in cycles at the package's clock
 //
 // Times are absolute: a chunk that is handed out late delays none behind it. It counts as late when it comes more than
-// 2 ms (or a tenth of the interval, if that is more) after it was due.
+// 2 ms (or a tenth of the interval, if that is more) after it was due; what it waited for its user to have room for it is no
+// part of that.
 #pragma once
 
 #include "overlays/device/device.hpp"

@@ -169,6 +169,27 @@ TEST_CASE("a chunk that comes late delays none behind it, and is counted beyond 
     CHECK(device->counts().late == 1);
 }
 
+TEST_CASE("a chunk that waited for room behind the device is not late, but what comes after that is") {
+    World world;
+    const auto device = world.open();
+    world.load(*device, package_of(world.scratch, triple(), {build()}));
+    Buffers first, second, third;
+    const auto start = world.now;
+    for (auto* chunk : {&first, &second, &third})
+        REQUIRE(chunk->submit(*device, 1));
+    device->taken_from(TimePoint(std::chrono::nanoseconds(start + 100 * ms)));
+    world.now = start + 102 * ms;
+    CHECK(world.due(*device));
+    CHECK(device->counts().late == 0);
+    world.now = start + 102 * ms + 1;
+    CHECK(world.due(*device));
+    CHECK(device->counts().late == 1);
+    device->taken_from(TimePoint(std::chrono::nanoseconds(start + 200 * ms)));
+    world.now = start + 201 * ms;
+    CHECK(world.due(*device));
+    CHECK(device->counts().late == 1);
+}
+
 TEST_CASE("a chunk starts when it came, however late it is submitted, and says when it was due") {
     World world;
     const auto device = world.open();
