@@ -247,7 +247,8 @@ class EmulatedDevice final : public Device {
     // When the chunk is due, and what goes wrong with it; false: it does not even start.
     bool start(Chunk& chunk) {
         chunk.submitted = time_->now_ns();
-        const auto came = std::min(std::exchange(came_at_, never), chunk.submitted);
+        auto came = std::min(std::exchange(came_at_, never), chunk.submitted);
+        if (chunks_.size() + 1 == depth_) came = std::max(came, room_from_);
         const auto fault = memory_.next(EmulatedFault::Occasion::chunk);
         if (fault && fault->kind == EmulatedFault::Kind::dma_start) {
             slot_.step = static_cast<std::uint32_t>(SlotStep::stuck);
@@ -278,6 +279,7 @@ class EmulatedDevice final : public Device {
         auto chunk = std::move(chunks_.front());
         chunks_.pop_front();
         due_at_ = chunk.due;
+        room_from_ = std::max(chunk.due, taken_from_);
         if (chunks_.empty()) {
             time_->sleep();
         } else {
@@ -293,7 +295,7 @@ class EmulatedDevice final : public Device {
             std::ranges::copy(results[i], chunk.outputs[i].begin());
         }
         if (chunk.wrong && !chunk.outputs.front().empty()) chunk.outputs.front().front() ^= std::byte{1};
-        if (now > std::max(chunk.due, taken_from_) + std::max(least_late_ns, interval_ / 10)) ++counts_.late;
+        if (now > room_from_ + std::max(least_late_ns, interval_ / 10)) ++counts_.late;
         return chunk.tag;
     }
 
@@ -311,6 +313,7 @@ class EmulatedDevice final : public Device {
     std::int64_t came_at_ = never;        // the next chunk; never: now
     std::int64_t due_at_ = 0;             // the last one that was handed out
     std::int64_t taken_from_ = 0;         // before that nobody had room for results
+    std::int64_t room_from_ = 0;          // when the last one left, or would have
     std::deque<Chunk> chunks_;            // the oldest first
     DeviceCounts counts_;
     StageWorker worker_;

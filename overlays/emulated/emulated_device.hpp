@@ -1,7 +1,7 @@
 // A device with a board's manners: it computes exact results on this machine's CPU, and hands them out when the board
 // would. What the fabric holds outlives it (board_memory.hpp).
 //
-//   chunk k starts at   max(when it was submitted, start of chunk k-1 + initiation interval)
+//   chunk k starts at   max(when it came, start of chunk k-1 + initiation interval, when chunk k-depth() left)
 //   and is due at       its start + latency, both in cycles at the package's clock
 //
 // Times are absolute: a chunk that is handed out late delays none behind it. It counts as late when it comes more than

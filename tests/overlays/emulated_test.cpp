@@ -190,6 +190,35 @@ TEST_CASE("a chunk that waited for room behind the device is not late, but what 
     CHECK(device->counts().late == 1);
 }
 
+TEST_CASE("a chunk that came while the device was full starts when there was room") {
+    World world;
+    const auto device = world.open();
+    world.load(*device, package_of(world.scratch, triple(), {build()}));
+    const auto at = [](std::int64_t time) { return TimePoint(std::chrono::nanoseconds(time)); };
+    std::vector<Buffers> chunks(6);
+    const auto start = world.now;
+    for (std::uint64_t i = 0; i < 4; ++i)
+        REQUIRE(chunks[i].submit(*device, i));
+    const auto take_and_submit = [&](std::uint64_t next) {
+        CHECK(world.due(*device) == next - 4);
+        device->came_at(at(start));
+        REQUIRE(chunks[next].submit(*device, next));
+    };
+    world.now = start + 13 * ms;  // 3 ms after the first was due, and nobody held it up but the machine
+    take_and_submit(4);
+    CHECK(device->counts().late == 1);
+    device->taken_from(at(start + 100 * ms));
+    world.now = start + 101 * ms;
+    take_and_submit(5);
+    for (std::uint64_t i = 2; i < 5; ++i)
+        CHECK(world.due(*device) == i);
+    CHECK(world.not_yet(*device));
+    world.now = start + 110 * ms;
+    CHECK(world.due(*device) == 5);
+    CHECK(device->due_at() == at(start + 110 * ms));
+    CHECK(device->counts().late == 1);
+}
+
 TEST_CASE("a chunk starts when it came, however late it is submitted, and says when it was due") {
     World world;
     const auto device = world.open();
