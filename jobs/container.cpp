@@ -369,8 +369,11 @@ bool Container::fits_out() const {
 }
 
 bool Container::push() {
+    const bool waited = std::exchange(blocked_, false);
+    if (pacer_ && waited) room_from_ = std::chrono::steady_clock::now();
+    if (chunk_.since != TimePoint{}) chunk_.since = std::max(chunk_.since, room_from_);  // what waited for room goes on when there is some
     if (!outlet_.push(chunk_)) {
-        chunk_.since = {};  // it goes on when it can
+        blocked_ = true;
         return false;
     }
     holding_ = false;

@@ -115,6 +115,8 @@ class Container {
 
     Chunk chunk_;                    // the one that is here; its memory is used again
     bool holding_ = false;           // chunk_ is a result that waits to be pushed
+    bool blocked_ = false;           // there was no room when a result was to be pushed last
+    TimePoint room_from_{};          // when there was room again after that; only with a pacer_
     bool streaming_ = false;         // the last chunk was there already: the next one may be, too
     bool waited_for_ = false;        // chunk_ was: nothing was there before it
 
