@@ -17,9 +17,22 @@ Result<BoardProfile> profile_of(const wire::BoardRow& row, const std::filesystem
     return load_board_profile(profiles, "computer");
 }
 
+// The number of the board whose front door is the first of those that are some board's.
+std::optional<std::size_t> board_at(const std::vector<Address>& doors, const wire::Status& status, const Cluster& cluster) {
+    for (const auto& door : doors)
+        for (const auto& row : status.boards) {
+            if (row.member.door() != door) continue;
+            const auto found = std::ranges::find(cluster.boards, row.member.name, &Board::name);
+            if (found == cluster.boards.end() || door.endpoint.is_on_this_machine()) return std::nullopt;
+            return static_cast<std::size_t>(found - cluster.boards.begin());
+        }
+    return std::nullopt;
+}
+
 }  // namespace
 
-Result<Cluster> running_boards(const wire::Status& status, const std::filesystem::path& profiles, const Fractions& fractions) {
+Result<Cluster> running_boards(const wire::Status& status, const std::vector<Address>& doors, const std::filesystem::path& profiles,
+                               const Fractions& fractions) {
     Cluster cluster;
     for (const auto& row : status.boards) {
         BoardSettings settings;
@@ -41,6 +54,7 @@ Result<Cluster> running_boards(const wire::Status& status, const std::filesystem
     const bool emulated = std::ranges::any_of(status.boards, [](const wire::BoardRow& row) {
         return std::ranges::any_of(row.state.devices, [](const auto& device) { return device.kind == "emulated"; });
     });
+    if (!emulated) cluster.coordinator = board_at(doors, status, cluster);
     cluster.client = emulated ? cluster.boards.front().way : way_at(usual_mbit, usual_us);
     return cluster;
 }

@@ -26,6 +26,7 @@ Pipeline places_of(const splitter::Cluster& cluster) {
     pipeline.places.push_back(std::move(client));
     pipeline.input_at = cluster.input_at.value_or(cluster.boards.size());
     pipeline.output_at = cluster.output_at.value_or(cluster.boards.size());
+    pipeline.coordinator = cluster.coordinator;
     return pipeline;
 }
 

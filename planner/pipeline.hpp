@@ -47,6 +47,7 @@ struct Pipeline {
     std::vector<Position> positions;
     std::uint64_t bytes_out = 0;  // of the result
     std::size_t input_at = 0, output_at = 0;
+    std::optional<std::size_t> coordinator;  // what goes from or to the client passes through this place
 
     std::uint64_t bytes_into(std::size_t position) const {
         return position < positions.size() ? positions[position].bytes_in : bytes_out;

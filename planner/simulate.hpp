@@ -2,7 +2,8 @@
 //
 // A chunk goes from one board to another like this: the sender's processor, its way out, the receiver's way in, the receiver's
 // processor; each serves one chunk at a time, in the order of requests. Bytes pass a way in as they come: it is taken for as
-// long as they take at its own rate, and until the last one has come. On one board a chunk is handed on in no time.
+// long as they take at its own rate, and until the last one has come. On one board a chunk is handed on in no time. What goes from or
+// to the client goes first to the board that coordinates, where there is one.
 // A fabric takes a chunk each interval and gives it back after the latency; it is loaded anew when it is empty, one
 // slot of a board after the other, while its processor and ways go on. A sender counts what is on its way to a seat, waits and is computed there, and sends no
 // more than the seat's room; before a turn begins, room for all of its batch is reserved at the next position (or, where

@@ -49,6 +49,10 @@ struct Cluster {
     std::vector<Board> boards;
     Way client;
     std::optional<std::size_t> input_at, output_at;  // none: the client
+    // The board that the client submits to, and that coordinates its run: what the client sends and gets passes through it. None: whoever
+    // it is, that costs nothing (emulated boards charge the client's own port). The planner's simulation counts it; the strategies of
+    // `fard split` don't.
+    std::optional<std::size_t> coordinator;
 };
 
 // How much of a fabric a design may take.

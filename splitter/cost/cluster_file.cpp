@@ -24,8 +24,9 @@ class Reader {
         if (auto r = reader.with("board", true, [&](const toml::node& node) { return boards(reader, node); }); !r)
             return fail(r.error());
         if (auto r = client(reader); !r) return fail(r.error());
-        if (auto r = end(reader, "input_at", cluster_.input_at); !r) return fail(r.error());
-        if (auto r = end(reader, "output_at", cluster_.output_at); !r) return fail(r.error());
+        if (auto r = board_named(reader, "input_at", "client", cluster_.input_at); !r) return fail(r.error());
+        if (auto r = board_named(reader, "output_at", "client", cluster_.output_at); !r) return fail(r.error());
+        if (auto r = board_named(reader, "coordinator", {}, cluster_.coordinator); !r) return fail(r.error());
         if (auto r = reader.nothing_else(); !r) return fail(r.error());
         return std::move(cluster_);
     }
@@ -91,14 +92,16 @@ class Reader {
         });
     }
 
-    Result<> end(TableReader& reader, const char* key, std::optional<std::size_t>& out) {
+    // The number of the board that a key names; none where it is left out, or says `nobody`.
+    Result<> board_named(TableReader& reader, const char* key, const std::string& nobody, std::optional<std::size_t>& out) {
         return reader.with(key, false, [&](const toml::node& node) -> Result<> {
             const auto name = node.value_exact<std::string>();
-            if (!name) return reader.wrong(node, fmt::format("'{}' must be a board's name, or 'client'", key));
-            if (*name == "client") return {};
+            if (!name) return reader.wrong(node, fmt::format("'{}' must be a board's name{}", key, nobody.empty() ? "" : ", or '" + nobody + "'"));
+            if (!nobody.empty() && *name == nobody) return {};
             out = index(*name);
             if (out) return {};
-            std::vector<std::string> names{"client"};
+            std::vector<std::string> names;
+            if (!nobody.empty()) names.push_back(nobody);
             for (const auto& board : cluster_.boards)
                 names.push_back(board.name);
             return reader.wrong(node, fmt::format("'{}': there is no board '{}'{}", key, *name, did_you_mean(*name, names)));

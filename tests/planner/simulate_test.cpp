@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "planner/bound.hpp"
 #include "tests/planner/pipelines.hpp"
 
 namespace fard {
@@ -114,6 +115,37 @@ TEST_CASE("what the client sends ahead is there when the window lets it go on; i
     const auto bound = simulated(slow, schedule, {.chunks = 33, .loaded = all_loaded(slow, schedule), .ahead_bytes = 4096});
     CHECK(*bound.steady_per_s() == doctest::Approx(0.5));
     CHECK(bound.busy.back().way_out == doctest::Approx(66));
+}
+
+TEST_CASE("what the client sends and gets passes through the board that coordinates, and takes its ways and its processor") {
+    auto pipeline = line_of(2, {1, 2});
+    const auto schedule = resident(pipeline);
+    const auto one = [&](std::uint64_t ahead) {
+        auto run = loaded_run(pipeline, schedule, 1);
+        run.ahead_bytes = ahead;
+        return simulated(pipeline, schedule, run);
+    };
+    const double in = 1.0, computed = 1.5 + 1.25 + 2.5, out = 0.5625;  // as where nobody is between
+    pipeline.coordinator = 0;
+    for (const std::uint64_t ahead : {0, 4096}) {
+        const auto first = one(ahead);  // the first position is on it
+        CHECK(first.wall_s() == in + computed + (0.125 + 64.0 / 1024 + 0.5 + 0.125) + out);
+        CHECK(first.busy[0].processor == 4 * 0.125);
+        CHECK(first.busy[0].way_in == 0.5 + 64.0 / 1024);
+    }
+    pipeline.coordinator = 1;
+    for (const std::uint64_t ahead : {0, 4096}) {
+        const auto last = one(ahead);
+        CHECK(last.wall_s() == in + 1.25 + computed + out);
+        CHECK(last.busy[1].way_in == 2 * 0.5);
+    }
+    pipeline.coordinator = 0;
+    pipeline.bytes_out = 512;
+    for (auto& position : pipeline.positions)
+        position.interval_s = position.latency_s = 0.125;
+    const auto many = simulated(pipeline, schedule, loaded_run(pipeline, schedule, 400));
+    CHECK(*many.steady_per_s() == doctest::Approx(1).epsilon(0.03));  // by one way in an input and a result for each
+    CHECK(limit_of(pipeline, many).what == "the network into b0");
 }
 
 TEST_CASE("positions take turns: load, a batch, and on") {

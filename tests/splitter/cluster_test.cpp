@@ -61,6 +61,8 @@ TEST_CASE("a cluster file of mixed boards") {
     REQUIRE(cluster.boards.size() == 2);
     CHECK(cluster.input_at == 0u);
     CHECK_FALSE(cluster.output_at);
+    CHECK_FALSE(cluster.coordinator);
+    CHECK(parse("coordinator = 'right'\n" + two).value().coordinator == 1u);
     CHECK(cluster.boards[1].slots == 2);
     CHECK(cluster.boards[1].whole.of[0] == 35'500);  // of one slot
     CHECK(cluster.boards[1].way.bytes_per_s == doctest::Approx(cluster.boards[0].way.bytes_per_s / 2));
@@ -80,6 +82,8 @@ TEST_CASE("what is wrong with a cluster file is said with its line") {
     complains("[[board]]\nname = 'client'\nprofile = 'zedboard'\n", "not 'client'");
     complains(two + "[[board]]\nname = 'left'\nprofile = 'zedboard'\n", "two boards 'left'");
     complains("input_at = 'lfet'\n" + two, "there is no board 'lfet' (did you mean left");
+    complains("coordinator = 'client'\n" + two, "there is no board 'client'");
+    complains("coordinator = 1\n" + two, "'coordinator' must be a board's name");
     complains(two + "[client]\nlatency_us = 3\n", "'mbit_per_s' is missing");
     complains(two + "[client]\nmbit_per_s = 0\n", "must be above 0");
     complains("color = 1\n" + two, "'color' is not a key here");
