@@ -15,9 +15,15 @@ class BoardPacer final : public Pacer {
     TimePoint charge_send(std::size_t bytes, TimePoint since) override;
     TimePoint charge_arrival(std::size_t bytes) override;
     TimePoint charge_receive(std::size_t bytes, TimePoint since) override;
+    void left(Duration after) override { late_ += after > tolerance_ ? 1 : 0; }
+
+    void tolerate(Duration lateness) { tolerance_ = lateness; }
+    std::uint64_t late() const { return late_; }  // chunks that left later than that
 
   private:
     BoardMemory memory_;
+    Duration tolerance_ = std::chrono::milliseconds(2);
+    std::uint64_t late_ = 0;
 };
 
 }  // namespace fard

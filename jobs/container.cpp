@@ -8,7 +8,6 @@
 #include <utility>
 
 #include "base/park.hpp"
-#include "jobs/board_pacer.hpp"
 #include "jobs/container_tools.hpp"
 #include "runtime/peer/codec.hpp"
 
@@ -25,7 +24,6 @@ constexpr std::uint64_t link_look_interval_ns = 50'000'000;
 // From a link's loss until the job ends itself. What tore the link may be the run's orderly end, or the end of the
 // neighbour, whose node manager knows more about the cause.
 constexpr std::uint64_t broken_grace_ns = 250'000'000;
-constexpr std::chrono::milliseconds late{2};  // a chunk that a paced link gives on so much after its time, as with devices
 
 // A job with keys makes its own, so that no secret ever travels. They end with it.
 Identity identity_of(std::uint8_t security) {
@@ -39,10 +37,6 @@ Identity identity_of(std::uint8_t security) {
 // What went wrong with the device or the machine may go well elsewhere; all else would go wrong there, too.
 bool of_the_device(Fault fault) {
     return fault == Fault::io || fault == Fault::timed_out || fault == Fault::unreachable;
-}
-
-bool is_late(TimePoint time) {
-    return time != TimePoint{} && std::chrono::steady_clock::now() > time + late;
 }
 
 JobConfig config_of(const wire::JobConfig& message) {
@@ -94,7 +88,7 @@ Result<> Container::live() {
 
 wire::JobStats Container::totals() const {
     auto totals = stats_;
-    totals.late = std::min(overslept_ + (conveyor_ ? conveyor_->late() : 0), totals.chunks);
+    totals.late = pacer_ ? std::min(pacer_->late(), totals.chunks) : 0;
     totals.reloads = conveyor_ ? conveyor_->reloads() : 0;
     return totals;
 }
@@ -266,7 +260,7 @@ Result<> Container::pump() {
         if (look_due_ || now_ - last_look_ >= look_interval_ns)
             if (auto looked = look_around(); !looked) return looked;
         if (draining_) return {};
-        if (pacer_) send_paid();
+        if (pacer_) outlet_.flush_paced();
         if (!holding_) {
             const auto taken = take();
             if (!taken) return fail(taken.error());
@@ -416,12 +410,6 @@ void Container::poll_watched(bool wants_input) {
         const timespec patience{.tv_sec = seconds.count(), .tv_nsec = static_cast<long>((left - seconds).count())};
         ::ppoll(polled_.data(), polled_.size(), &patience, nullptr);
     });
-    if (is_late(comes)) ++overslept_;
-}
-
-void Container::send_paid() {
-    if (is_late(outlet_.paced_until())) ++overslept_;
-    outlet_.flush_paced();
 }
 
 // About to be idle with less than half a window taken and not told. With replicas it is told at once, for whoever

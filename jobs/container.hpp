@@ -19,6 +19,7 @@
 #include <optional>
 #include <vector>
 
+#include "jobs/board_pacer.hpp"
 #include "jobs/control_channel.hpp"
 #include "jobs/conveyor.hpp"
 #include "jobs/interrupts.hpp"
@@ -88,7 +89,6 @@ class Container {
     void wait_for_credit();
     void watch(int fd);
     void poll_watched(bool wants_input);
-    void send_paid();
     wire::JobStats totals() const;
     template <typename Wait>
     void wait(Wait wait);  // wait() blocks until something is there, or a signal comes
@@ -103,7 +103,7 @@ class Container {
     std::optional<SocketFactory> sockets_;  // from JOB_CONFIG on
     JobConfig config_;
     LinkTerms in_, out_;
-    std::unique_ptr<Pacer> pacer_;  // of an emulated board
+    std::unique_ptr<BoardPacer> pacer_;  // of an emulated board
     Inlet inlet_;
     Outlet outlet_;
     Outlet::To to_ = Outlet::To::any;
@@ -139,7 +139,6 @@ class Container {
     std::vector<pollfd> polled_;  // memory for waits
 
     wire::JobStats stats_;
-    std::uint64_t overslept_ = 0;  // chunks that this machine gave on late after they were paid for
     std::vector<std::size_t> sizes_out_;  // bytes of each tensor of a result
     std::size_t chunk_bytes_out_ = 0;     // of all of them
     Nanoseconds now_ = 0;                 // CLOCK_MONOTONIC, as last read

@@ -13,7 +13,7 @@ Result<> Container::pump_device() {
         if (look_due_ || now_ - last_look_ >= look_interval_ns)
             if (auto looked = look_around(); !looked) return looked;
         if (draining_) return {};
-        if (pacer_) send_paid();
+        if (pacer_) outlet_.flush_paced();
         const auto moved = move_chunks();
         if (auto looked = look_at_device(); !looked) return looked;
         if (!moved) return fail(moved.error());
@@ -29,6 +29,7 @@ Result<> Container::look_at_device() {
         if (auto told = control_.tell(wire::JobDevice{static_cast<std::uint8_t>(news->state), news->why}); !told) return told;
     if (device_loaded_ || !conveyor_->loaded()) return {};
     device_loaded_ = true;
+    if (pacer_) pacer_->tolerate(conveyor_->tolerance());
     now_ = monotonic_ns();
     stats_.load_ns += now_ - load_began_;
     for (auto& chunk : inside_)

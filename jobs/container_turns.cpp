@@ -14,7 +14,7 @@ Result<> Container::pump_turns() {
         if (look_due_ || now_ - last_look_ >= look_interval_ns)
             if (auto looked = look_around(); !looked) return looked;
         if (draining_) return {};
-        if (pacer_) send_paid();
+        if (pacer_) outlet_.flush_paced();
         const auto gathered = gather();
         if (!gathered) return fail(gathered.error());
         const auto went = turn_.on() ? go_on() : Result<bool>(false);

@@ -36,7 +36,7 @@ class Conveyor {
     virtual std::optional<DeviceNews> news() = 0;     // what has changed, once each
     virtual int fd() const = 0;                       // as Device::ready_fd
     virtual std::uint64_t reloads() const = 0;        // as DeviceCounts
-    virtual std::uint64_t late() const = 0;
+    virtual Duration tolerance() const = 0;  // as Device::tolerance, once it is loaded
 };
 
 }  // namespace fard

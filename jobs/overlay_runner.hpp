@@ -45,7 +45,7 @@ class OverlayRunner final : public Conveyor {
     std::optional<DeviceNews> news() override { return std::exchange(news_, std::nullopt); }
     int fd() const override;
     std::uint64_t reloads() const override { return device_->counts().reloads; }
-    std::uint64_t late() const override { return device_->counts().late; }
+    Duration tolerance() const override { return device_->tolerance(); }
 
     const Manifest& manifest() const { return package_.manifest; }
 

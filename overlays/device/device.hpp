@@ -71,6 +71,7 @@ class Device {
     virtual void came_at(TimePoint) {}
     virtual TimePoint due_at() const { return {}; }
     virtual void taken_from(TimePoint) {}
+    virtual Duration tolerance() const { return std::chrono::milliseconds(2); }  // what comes later than that after it was due is late
 
     // The tag of the oldest chunk if it is done. Errors: refused (there is none), timed_out (its deadline has passed: the
     // device is stuck, and all its chunks are lost), failed.

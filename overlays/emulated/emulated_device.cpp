@@ -132,6 +132,7 @@ class EmulatedDevice final : public Device {
     void came_at(TimePoint time) override { came_at_ = time == TimePoint{} ? never : ns_of(time); }
     TimePoint due_at() const override { return TimePoint(std::chrono::nanoseconds(due_at_)); }
     void taken_from(TimePoint time) override { taken_from_ = ns_of(time); }
+    Duration tolerance() const override { return std::chrono::nanoseconds(std::max(least_late_ns, interval_ / 10)); }
 
     Result<std::optional<std::uint64_t>> complete() override {
         worker_.clear();
@@ -295,7 +296,7 @@ class EmulatedDevice final : public Device {
             std::ranges::copy(results[i], chunk.outputs[i].begin());
         }
         if (chunk.wrong && !chunk.outputs.front().empty()) chunk.outputs.front().front() ^= std::byte{1};
-        if (now > room_from_ + std::max(least_late_ns, interval_ / 10)) ++counts_.late;
+        if (now > room_from_ + tolerance().count()) ++counts_.late;
         return chunk.tag;
     }
 

@@ -172,9 +172,11 @@ bool LinkSender::send(Chunk& chunk) {
         impl_->flush_paced();
         return true;
     }
+    const auto since = chunk.since;
     const bool sent = impl_->push(chunk);
     impl_->data.recheck();
     if (!sent) return false;
+    if (impl_->pacer && since != TimePoint{}) impl_->pacer->left(std::chrono::steady_clock::now() - since);
     ++impl_->sent;
     return true;
 }
@@ -186,6 +188,7 @@ void LinkSender::Impl::flush_paced() {
             waiting.front().leaves = now + no_place_pause;
             break;
         }
+        pacer->left(now - waiting.front().leaves);
         waiting.pop_front();
     }
     data.recheck();

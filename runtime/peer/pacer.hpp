@@ -24,6 +24,8 @@ class Pacer {
     virtual TimePoint charge_arrival(std::size_t bytes) = 0;
     // Charges for taking it in hand from `since`, when it was in. Returns when that is done.
     virtual TimePoint charge_receive(std::size_t bytes, TimePoint since) = 0;
+    // A chunk has left so long after it was to: after what charge_send returned, or, on a link that is free, after it was there.
+    virtual void left(Duration) {}
 };
 
 // The earlier of two times; the epoch of the clock stands for none.

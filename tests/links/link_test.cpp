@@ -2,6 +2,7 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <map>
 
 #include "base/asio_loop.hpp"
@@ -461,7 +462,9 @@ struct TollGate final : Pacer {
         charges.push_back(bytes);
         return since + toll;
     }
+    void left(Duration after) override { late.push_back(after); }
     std::vector<std::size_t> sent, arrived, received;
+    std::vector<Duration> late;
     Duration toll = 2ms;
 
   private:
@@ -511,6 +514,8 @@ TEST_CASE("a chunk is charged once where it leaves and twice where it comes in, 
     CHECK(std::chrono::steady_clock::now() - start >= 18ms);
     for (const auto& charges : {link.here.sent, link.there.arrived, link.there.received})
         CHECK(charges == std::vector<std::size_t>(3, terms.chunk_bytes()));
+    CHECK(link.here.late.size() == 3);
+    CHECK(*std::ranges::min_element(link.here.late) >= Duration::zero());
     CHECK(link.here.arrived.empty());
     CHECK(link.there.sent.empty());
 }
@@ -522,7 +527,10 @@ TEST_CASE("between two ends of one board chunks are free; ends without a place a
     PacedLink inside(sockets, dir.place(), terms, 7, 7), outside(sockets, dir.place(), terms, 0, 0);
     for (auto* link : {&inside, &outside}) {
         auto chunk = chunk_of(0, terms);
+        chunk.since = std::chrono::steady_clock::now() - 5s;
         REQUIRE(link->sender.send(chunk));
+        CHECK(link->here.late.size() == 1);
+        CHECK(link->here.late.front() > 4s);
         CHECK(link->next().index == 0);
     }
     CHECK(inside.here.sent.empty());
