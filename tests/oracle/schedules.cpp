@@ -30,6 +30,7 @@ class Draw {
             drawn.pipeline.places.push_back(place(i));
         drawn.pipeline.input_at = upto(2) == 0 ? upto(boards) : boards;
         drawn.pipeline.output_at = upto(2) == 0 ? upto(boards) : boards;
+        if (upto(2) == 0) drawn.pipeline.coordinator = upto(boards - 1);
         const auto positions = 1 + upto(5);
         for (std::size_t i = 0; i < positions; ++i)
             drawn.pipeline.positions.push_back(position());
@@ -132,7 +133,8 @@ json json_of(const Drawn& drawn, const Simulated& done) {
     for (const auto& slot : drawn.schedule.turns)
         turns.push_back({{"board", slot.slot.board}, {"order", slot.order}});
     return {{"places", places}, {"positions", positions}, {"turns", turns}, {"bytes_out", drawn.pipeline.bytes_out},
-            {"input", drawn.pipeline.input_at}, {"output", drawn.pipeline.output_at}, {"chunks", drawn.run.chunks}, {"every", drawn.run.every_s},
+            {"input", drawn.pipeline.input_at}, {"output", drawn.pipeline.output_at},
+            {"coordinator", drawn.pipeline.coordinator ? json(*drawn.pipeline.coordinator) : json()}, {"chunks", drawn.run.chunks}, {"every", drawn.run.every_s},
             {"batch", drawn.schedule.batch}, {"window", drawn.schedule.window}, {"delivered", done.delivered_s}, {"reloads", done.reloads}};
 }
 

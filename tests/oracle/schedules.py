@@ -202,8 +202,11 @@ class World:
             yield self.gate
 
     def travel(self, p, s, to, chunk):
-        a, b, count = self.place(p, s), self.place(p + 1, to), self.bytes_to(p + 1, s)
-        if a != b:
+        first, last, count = self.place(p, s), self.place(p + 1, to), self.bytes_to(p + 1, s)
+        stops, client, via = [first, last], len(self.case["places"]) - 1, self.case["coordinator"]
+        if first != last and client in stops and via not in [None, *stops]:
+            stops.insert(1, via)
+        for a, b in zip(stops, stops[1:]) if first != last else ():
             (rate_a, late_a, chunk_a, byte_a, _), (rate_b, late_b, chunk_b, byte_b, _) = (self.case["places"][x] for x in (a, b))
             yield self.cpu[a].take(chunk_a + count * byte_a)
             end = self.out[a].take(count / rate_a)
@@ -211,7 +214,7 @@ class World:
             yield end - count / rate_a + late_a + late_b + ahead
             yield self.into[b].take(count / rate_b)
             yield self.cpu[b].take(chunk_b + count * byte_b)
-        else:
+        if first == last:
             yield 0.0
         self.arrive(p + 1, to, chunk, len(self.positions[p]["parts"]) or 1 if p >= 0 else 1)
 
