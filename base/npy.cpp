@@ -9,6 +9,7 @@
 #include <cstring>
 
 #include "base/npy_header.hpp"
+#include "base/read_file.hpp"
 
 namespace fard {
 namespace fs = std::filesystem;
@@ -99,32 +100,6 @@ std::span<const std::byte> bytes_of(const std::string& text) {
     return {reinterpret_cast<const std::byte*>(text.data()), text.size()};
 }
 
-Result<std::vector<std::byte>> read_file(const fs::path& file) {
-    const int fd = ::open(file.c_str(), O_RDONLY | O_CLOEXEC);
-    if (fd < 0 && (errno == ENOENT || errno == ENOTDIR))
-        return fail(Fault::not_found, "{} does not exist", file.string());
-    if (fd < 0)
-        return fail(errno == EACCES ? Fault::invalid_input : Fault::io, "cannot open {}: {}", file.string(),
-                    system_error());
-    std::vector<std::byte> bytes;
-    ssize_t count = 1;
-    while (count != 0) {
-        const auto filled = bytes.size();
-        struct stat status {};
-        const bool sized = filled == 0 && ::fstat(fd, &status) == 0 && S_ISREG(status.st_mode);
-        bytes.resize(filled + (sized ? static_cast<std::size_t>(status.st_size) + 1 : std::size_t{1} << 16));
-        do
-            count = ::read(fd, bytes.data() + filled, bytes.size() - filled);
-        while (count < 0 && errno == EINTR);
-        if (count < 0) break;
-        bytes.resize(filled + static_cast<std::size_t>(count));
-    }
-    const auto reason = system_error();
-    ::close(fd);
-    if (count < 0) return fail(Fault::io, "cannot read {}: {}", file.string(), reason);
-    return bytes;
-}
-
 }  // namespace
 
 Result<NpyArray> parse_npy(std::span<const std::byte> bytes, const std::string& where) {
@@ -140,9 +115,9 @@ Result<NpyArray> parse_npy(std::span<const std::byte> bytes, const std::string& 
 }
 
 Result<NpyArray> read_npy(const fs::path& file) {
-    const auto bytes = read_file(file);
+    const auto bytes = read_whole_file(file, ReadOptions{});
     if (!bytes) return fail(bytes.error());
-    return parse_npy(*bytes, file.string());
+    return parse_npy(bytes_of(*bytes), file.string());
 }
 
 Result<> write_npy(const fs::path& file, const NpyArray& array) {

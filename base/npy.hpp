@@ -31,7 +31,7 @@ struct NpyArray {
     std::size_t elements() const { return bytes.size() / bytes_of(type); }
 };
 
-// Errors: not_found, io; corrupt (no .npy file, cut short, more than the array behind it); unsupported
+// Errors: those of read_whole_file; corrupt (no .npy file, cut short, more than the array behind it); unsupported
 // (Fortran order, big-endian, objects and other types, a later format).
 Result<NpyArray> read_npy(const std::filesystem::path& file);
 Result<NpyArray> parse_npy(std::span<const std::byte> bytes, const std::string& where);

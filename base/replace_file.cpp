@@ -32,7 +32,7 @@ Result<> replace_file(const std::filesystem::path& file, std::string_view text, 
         return fail(Fault::io, "cannot {} {}: {}", what, file.string(), std::strerror(cause));
     };
     {
-        const OwnedFd fd(::open(fresh.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600));
+        const OwnedFd fd(::open(fresh.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600));
         if (fd.get() < 0) return failed("write");
         if (!write_all(fd.get(), text)) return failed("write");
         if (durability == Durability::on_disk && ::fsync(fd.get()) != 0) return failed("write");
