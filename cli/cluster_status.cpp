@@ -1,7 +1,10 @@
 #include "cli/cluster_status.hpp"
 
+#include <fmt/ranges.h>
+
 #include <algorithm>
 #include <chrono>
+#include <map>
 
 #include "cli/console.hpp"
 #include "client/client_identity.hpp"
@@ -43,6 +46,18 @@ Result<RunId> find_run(const wire::Status& status, const std::string& digits, bo
     if (found.empty())
         return fail(Fault::not_found, "no run {} is under way; `fard status` lists the runs", digits);
     return fail(Fault::invalid_input, "{} runs begin with {}; give more digits", found.size(), digits);
+}
+
+std::vector<std::string> shared_keys(const wire::Status& status) {
+    std::map<PublicKey, std::vector<std::string>> boards;
+    for (const auto& row : status.boards)
+        if (!row.member.key.empty())
+            boards[row.member.key].push_back(fmt::format("{} ({})", row.member.name, row.member.front_door));
+    std::vector<std::string> texts;
+    for (const auto& [key, holders] : boards)
+        if (holders.size() > 1)
+            texts.push_back(fmt::format("{} have the same key {}: a key directory was copied", fmt::join(holders, " and "), key.brief()));
+    return texts;
 }
 
 Result<wire::Status> cluster_status(const std::vector<Address>& doors) {

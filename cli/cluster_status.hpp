@@ -24,4 +24,7 @@ bool has_ended(const wire::RunState& run);
 // The run that the digits begin. Errors: invalid_input (no digits; several runs begin so), not_found.
 Result<RunId> find_run(const wire::Status& status, const std::string& digits, bool ended_too);
 
+// Boards that were given copies of one key directory: a sentence for each key.
+std::vector<std::string> shared_keys(const wire::Status& status);
+
 }  // namespace fard::cli

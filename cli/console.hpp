@@ -10,8 +10,9 @@
 
 namespace fard::cli {
 
-// Text for standard output and standard error. A text that cannot be written is no reason to end: what failed is
-// remembered for standard output, and standard error has nobody else to tell.
+// Text for standard output and standard error, with control characters shown: names in it are others'. A text that cannot be
+// written is no reason to end: what failed is remembered for standard output, and standard error has nobody else to tell; it
+// gets a second, and what it then does not take is lost.
 void put_out(std::string_view text);
 void put_err(std::string_view text);
 template <typename... Args>

@@ -14,7 +14,9 @@
 #include "cli/commands.hpp"
 #include "cli/console.hpp"
 #include "cli/report.hpp"
+#include "client/client_identity.hpp"
 #include "client/cluster_files.hpp"
+#include "client/door_check.hpp"
 #include "client/local_cluster.hpp"
 #include "client/locate.hpp"
 
@@ -30,6 +32,8 @@ constexpr std::size_t most_boards_in_pairs = 8;  // beyond, each board measures 
 constexpr const char* left = "it left";  // in order, as its node manager says at its end
 constexpr auto clocks_apart = 200ms;
 constexpr double slow_mbit_per_s = 50;
+constexpr const char* silent_remedy =
+    "start its fardd; open the port in its firewall; see that this is its address (front_door, advertise)";
 
 struct Row {
     std::string where;  // "here", a board, "zed1 -> zed2"
@@ -106,9 +110,7 @@ void look_at_board(Board& board, Rows& rows) {
     if (!checked) {
         rows.push_back({board.name,
                         {Level::fault, "answer", answer ? "it does not know CHECK" : answer.error().message,
-                         answer ? "run the same fard everywhere"
-                                : "start its fardd; open the port in its firewall; see that this is its address (front_door, "
-                                  "advertise)"}});
+                         answer ? "run the same fard everywhere" : silent_remedy}});
         return;
     }
     board.answers = true;
@@ -119,12 +121,12 @@ void look_at_board(Board& board, Rows& rows) {
 
 // ---- between them
 
-void look_at_discovery(std::vector<Board>& boards, Rows& rows) {
+void look_at_discovery(std::vector<Board>& boards, const wire::Status& status, Rows& rows) {
     for (auto& board : boards) {
         if (!board.answers) continue;
         const auto answer = ask_first({board.front_door}, wire::Query{}, check_limit);
-        if (const auto* status = answer ? answer->body.as<wire::Status>() : nullptr)
-            for (const auto& row : status->boards) {
+        if (const auto* theirs = answer ? answer->body.as<wire::Status>() : nullptr)
+            for (const auto& row : theirs->boards) {
                 board.knows.insert(row.member.door());
                 if (row.silent_ms > silent_too_long_ms)
                     rows.push_back({board.name,
@@ -151,6 +153,8 @@ void look_at_discovery(std::vector<Board>& boards, Rows& rows) {
                              "both ways"}});
         }
     }
+    for (const auto& shared : shared_keys(status))
+        rows.push_back({"here", {Level::warning, "keys", shared, "`fard join` with a ticket gives each board a key of its own"}});
     for (const auto& [name, count] : names)
         if (count > 1)
             rows.push_back({name, {Level::warning, "name", fmt::format("{} boards have it", count), "give each its own with --name"}});
@@ -181,19 +185,51 @@ void look_at_ways(const std::vector<Board>& boards, Rows& rows) {
     }
 }
 
+// Where nobody answers, each address that was tried, with its reason.
+void look_at_silence(const std::vector<Address>& doors, Rows& rows) {
+    const auto answers = ask_all(doors, wire::Query{}, check_limit);
+    for (std::size_t i = 0; i < doors.size(); ++i) {
+        const auto where = doors[i].endpoint.text();
+        if (answers[i]) {
+            rows.push_back({where, {Level::warning, "answer", "it answers now, and did not a moment ago", "run `fard doctor` again"}});
+            continue;
+        }
+        const bool silent = answers[i].error().fault == Fault::timed_out || answers[i].error().fault == Fault::unreachable;
+        rows.push_back({where, {Level::fault, "answer", silent ? why_silent(doors[i]) : answers[i].error().message, silent_remedy}});
+    }
+}
+
+// Nobody was found: what was looked at.
+void look_at_nothing(const Result<Whereabouts>& found, const LocateOptions& options, Rows& rows) {
+    const auto listed = listed_doors(options.directory);
+    const bool wanted = !options.node.empty() || !options.environment.empty();
+    const auto why = !found                ? found.error().message
+                     : !found->note.empty() ? found->note
+                                            : fmt::format("none is named (--node, FARD_NODE), {} lists none, and neither does {}",
+                                                          options.directory.string(),
+                                                          key_directory().empty() ? "a key directory" : (key_directory() / "nodes").string());
+    rows.push_back({"here",
+                    {wanted || !found || !found->note.empty() ? Level::fault : Level::warning, "cluster", why,
+                     "`fard up` starts one here; --node or FARD_NODE names a node of another"}});
+    if (!wanted) look_at_silence(listed, rows);
+}
+
 Result<> look_at_cluster(const Options& options, Rows& rows) {
-    auto found = locate(locate_options(options.text("node")));
+    const auto where = locate_options(options.text("node"));
+    const auto found = locate(where);
     if (!found && found.error().fault == Fault::invalid_input) return fail(found.error());
     if (!found || found->doors.empty()) {
-        const auto why = !found ? found.error().message : found->note.empty() ? "no cluster is up" : found->note;
-        const bool wanted = options.given("node") || std::getenv("FARD_NODE");
-        rows.push_back({"here",
-                        {wanted || !why.starts_with("no cluster") ? Level::fault : Level::warning, "cluster", why,
-                         "`fard up` starts one here; --node or FARD_NODE names a node of another"}});
+        look_at_nothing(found, where, rows);
         return {};
     }
     const auto status = cluster_status(found->doors);
-    if (!status) return fail(status.error());
+    if (!status) {
+        rows.push_back({"here", {Level::fault, "cluster", fmt::format("nobody answers at the {} addresses that {} lists", found->doors.size(),
+                                                                      (key_directory() / "nodes").string()),
+                                 "each address stands below, with its reason"}});
+        look_at_silence(found->doors, rows);
+        return {};
+    }
     std::vector<Board> boards;
     for (const auto& row : status->boards)
         boards.push_back({row.member.name, row.member.door(), false, {}});
@@ -202,7 +238,7 @@ Result<> look_at_cluster(const Options& options, Rows& rows) {
                                     lost.why == left ? "start it again if it should be there" : "look at its power, its cable and its log"}});
     for (auto& board : boards)
         look_at_board(board, rows);
-    look_at_discovery(boards, rows);
+    look_at_discovery(boards, *status, rows);
     if (!options.given("quick")) look_at_ways(boards, rows);
     return {};
 }

@@ -1,16 +1,14 @@
 // fard inspect MODEL.onnx: what fard reads from a model; fard inspect APP.toml: the stages that it becomes.
 #include <fmt/ranges.h>
 
-#include <cerrno>
-#include <cstring>
 #include <filesystem>
-#include <fstream>
 #include <nlohmann/json.hpp>
 #include <string_view>
 #include <unordered_set>
 
 #include "cli/commands.hpp"
 #include "cli/console.hpp"
+#include "cli/output_file.hpp"
 #include "cli/shapes.hpp"
 #include "cli/stages.hpp"
 #include "client/app_file.hpp"
@@ -99,14 +97,6 @@ json as_json(const model::Model& model) {
             {"macs", macs}};
 }
 
-Result<> write_file(const std::string& file, const std::string& text) {
-    std::ofstream stream(file, std::ios::binary);
-    if (!stream) return fail(Fault::invalid_input, "--dot {}: cannot be written: {}", file, std::strerror(errno));
-    stream << text << std::flush;
-    if (!stream) return fail(Fault::io, "--dot {}: cannot be written: {}", file, std::strerror(errno));
-    return {};
-}
-
 std::string borders(const char* title, const model::Graph& graph, const std::vector<model::TensorId>& ids) {
     std::string text;
     for (const auto id : ids) {
@@ -123,12 +113,8 @@ Result<> inspect_model(const Options& options) {
     if (!shapes) return fail(shapes.error());
     const auto model = model::Model::load(file, *shapes);
     if (!model) return fail(model.error());
-    if (options.given("dot")) {
-        std::error_code ignored;
-        if (std::filesystem::equivalent(options.text("dot"), file, ignored))
-            return fail(Fault::invalid_input, "--dot {}: that is the model; it would be replaced", file.string());
-        if (auto done = write_file(options.text("dot"), model::graphviz(model->graph())); !done) return done;
-    }
+    if (options.given("dot"))
+        if (auto done = write_text(options, "dot", model::graphviz(model->graph())); !done) return done;
     if (options.given("json")) {
         out("{}\n", as_json(*model).dump());
         return {};

@@ -3,6 +3,8 @@
 #include <pthread.h>
 #include <unistd.h>
 
+#include <system_error>
+
 #include "cli/console.hpp"
 
 namespace fard::cli {
@@ -16,7 +18,15 @@ Interruption::Interruption(std::function<void()> clean_up) {
     }
     sigaddset(&signals_, SIGUSR1);  // from the destructor
     pthread_sigmask(SIG_BLOCK, &signals_, &before_);
-    waiter_ = std::thread([signals = signals_, clean_up = std::move(clean_up)] {
+    try {
+        waiter_ = wait_for_signal(std::move(clean_up));
+    } catch (const std::system_error&) {  // no thread: then signals end the process as they do
+        pthread_sigmask(SIG_SETMASK, &before_, nullptr);
+    }
+}
+
+std::thread Interruption::wait_for_signal(std::function<void()> clean_up) const {
+    return std::thread([signals = signals_, clean_up = std::move(clean_up)] {
         int number = 0;
         while (sigwait(&signals, &number) != 0) {
         }
@@ -28,6 +38,7 @@ Interruption::Interruption(std::function<void()> clean_up) {
 }
 
 Interruption::~Interruption() {
+    if (!waiter_.joinable()) return;
     pthread_kill(waiter_.native_handle(), SIGUSR1);
     waiter_.join();
     pthread_sigmask(SIG_SETMASK, &before_, nullptr);

@@ -17,6 +17,8 @@ class Interruption {
     Interruption(const Interruption&) = delete;
 
   private:
+    std::thread wait_for_signal(std::function<void()> clean_up) const;  // throws where there are no threads
+
     sigset_t signals_, before_;
     std::thread waiter_;
 };

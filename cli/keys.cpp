@@ -1,8 +1,8 @@
 // fard keys: who may do what in a cluster with keys.
 #include <algorithm>
-#include <cstdio>
 
 #include "cli/commands.hpp"
+#include "cli/console.hpp"
 #include "cli/key_files.hpp"
 #include "client/client_identity.hpp"
 #include "client/locate.hpp"
@@ -63,7 +63,7 @@ Result<> make_new(const Options& options) {
     if (!directory) return fail(directory.error());
     const auto keys = KeyPair::make();
     if (auto written = keys.write(*directory / "key"); !written) return written;
-    fmt::print("{}\n", keys.public_key.hex);
+    out("{}\n", keys.public_key.hex);
     return {};
 }
 
@@ -71,7 +71,7 @@ Result<> list(const Options& options) {
     const auto keys = tell(options, {});
     if (!keys) return fail(keys.error());
     for (const auto& key : *keys)
-        fmt::print("{:<9}  {}  {}\n", key.revoked ? "revoked" : name_of(static_cast<Role>(key.role)), key.key.hex, key.name);
+        out("{:<9}  {}  {}\n", key.revoked ? "revoked" : name_of(static_cast<Role>(key.role)), key.key.hex, key.name);
     return {};
 }
 
@@ -131,7 +131,7 @@ Result<> revoke(const Options& options) {
     key->revoked = true;
     const auto told = tell(options, {*key}, key->key);
     if (!told) return fail(told.error());
-    fmt::print("revoked {} {}\n", key->key.hex, key->name);
+    out("revoked {} {}\n", key->key.hex, key->name);
     return {};
 }
 
@@ -157,8 +157,8 @@ Result<> rotate(const Options& options) {
     }
     std::filesystem::rename(next, *directory / "key", error);
     if (error) return fail(Fault::io, "cannot replace {}: {}", (*directory / "key").string(), error.message());
-    fmt::print(stderr, "restart what uses the old key, then revoke it:  fard keys revoke --key {}\n", old->public_key.hex);
-    fmt::print("{}\n", fresh.public_key.hex);
+    err("restart what uses the old key, then revoke it:  fard keys revoke --key {}\n", old->public_key.hex);
+    out("{}\n", fresh.public_key.hex);
     return {};
 }
 
@@ -174,7 +174,7 @@ Result<> ticket(const Options& options) {
     const auto keys = KeyPair::make();
     const auto answer = ask_first({status->door}, wire::Ticket{keys.public_key, static_cast<std::uint8_t>(*role)}, 5s);
     if (!answer) return fail(answer.error());
-    fmt::print("{}\n", JoinTicket{status->door, about->cluster, keys, *role}.text());
+    out("{}\n", JoinTicket{status->door, about->cluster, keys, *role}.text());
     return {};
 }
 

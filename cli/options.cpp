@@ -91,6 +91,22 @@ Result<std::chrono::milliseconds> Options::duration(const std::string& name, std
     return std::chrono::milliseconds(count * factor->second);
 }
 
+namespace {
+
+// Nearly always a variable of a script that is not set. An empty --node means what no --node means.
+Result<> check_not_empty(const CommandSpec& command, const Options& options) {
+    for (const auto& option : command.options)
+        for (const auto& value : options.texts(option.name))
+            if (value.empty() && !option.argument.empty() && option.name != "node")
+                return fail(Fault::invalid_input, "--{} is given an empty {}{}", option.name, option.argument, hint(command));
+    for (std::size_t i = 0; i < options.positionals(); ++i)
+        if (options.positional(i).empty())
+            return fail(Fault::invalid_input, "{} is empty{}", i < command.positional.size() ? command.positional[i] : "an argument", hint(command));
+    return {};
+}
+
+}  // namespace
+
 Result<Options> parse_options(const CommandSpec& command, const std::vector<std::string>& arguments) {
     const auto description = describe(command);
     po::parsed_options parsed(&description);
@@ -125,6 +141,7 @@ Result<Options> parse_options(const CommandSpec& command, const std::vector<std:
     for (const auto& option : command.options)
         if (!option.repeated && options.texts(option.name).size() > 1)
             return fail(Fault::invalid_input, "--{} is given twice{}", option.name, hint(command));
+    if (auto checked = check_not_empty(command, options); !checked) return fail(checked.error());
     const auto optional = static_cast<std::size_t>(!command.positional.empty() && command.positional.back().starts_with('['));
     if (options.positional_.size() + optional < command.positional.size())
         return fail(Fault::invalid_input, "{} is missing{}", command.positional[options.positional_.size()],

@@ -1,7 +1,6 @@
 // fard overlay: packages of accelerators.
 #include "cli/overlay.hpp"
 
-#include <charconv>
 #include <cstdlib>
 #include <nlohmann/json.hpp>
 
@@ -9,6 +8,7 @@
 #include "cli/console.hpp"
 #include "overlays/package/signature.hpp"
 #include "base/replace_file.hpp"
+#include "base/size.hpp"
 #include "base/suggest.hpp"
 
 namespace fard::cli {
@@ -30,23 +30,6 @@ Result<Package> package_named(const Options& options, const std::string& what) {
     auto found = library->find(what);
     if (found) library->touch(*found);
     return found;
-}
-
-Result<std::uint64_t> parse_bytes(const std::string& option, const std::string& text) {
-    std::uint64_t value = 0;
-    const char* end = text.data() + text.size();
-    const auto [stop, error] = std::from_chars(text.data(), end, value);
-    const std::string_view unit(stop, static_cast<std::size_t>(end - stop));
-    const std::uint64_t factor = unit.empty() ? 1 : unit == "K" ? 1000 : unit == "M" ? 1000'000 : unit == "G" ? 1000'000'000 : 0;
-    if (error != std::errc{} || factor == 0 || value > UINT64_MAX / factor)
-        return fail(Fault::invalid_input, "--{}: '{}' is no size (such as 500M or 2G)", option, text);
-    return value * factor;
-}
-
-std::string bytes_text(std::uint64_t bytes) {
-    if (bytes < 1000) return fmt::format("{} B", bytes);
-    if (bytes < 1000'000) return fmt::format("{:.1f} kB", static_cast<double>(bytes) / 1e3);
-    return fmt::format("{:.1f} MB", static_cast<double>(bytes) / 1e6);
 }
 
 namespace {
@@ -95,8 +78,8 @@ Result<> export_archive(const Options& options) {
 }
 
 Result<> gc(const Options& options) {
-    const auto keep = parse_bytes("keep", options.text("keep", "0"));
-    if (!keep) return fail(keep.error());
+    const auto keep = parse_size(options.text("keep", "0"));
+    if (!keep) return fail_in("--keep", keep.error());
     if (!options.given("keep")) return fail(Fault::invalid_input, "`fard overlay gc` needs --keep SIZE: what may stay (such as 500M)");
     const auto library = library_for(options);
     if (!library) return fail(library.error());

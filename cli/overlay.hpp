@@ -16,8 +16,6 @@ Result<std::string> argument(const Options& options, const std::string& what);
 Result<Package> package_named(const Options& options, const std::string& what);
 
 // --node etc.: how long, how much. "64M", "2G", "1000". Errors: invalid_input.
-Result<std::uint64_t> parse_bytes(const std::string& option, const std::string& text);
-std::string bytes_text(std::uint64_t bytes);  // "4.0 MB"
 
 Result<> info(const Options& options);
 Result<> verify(const Options& options);

@@ -4,6 +4,7 @@
 #include <fstream>
 #include <sstream>
 
+#include "base/size.hpp"
 #include "cli/console.hpp"
 #include "cli/overlay.hpp"
 #include "client/locate.hpp"

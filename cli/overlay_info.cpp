@@ -3,6 +3,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "base/size.hpp"
 #include "cli/console.hpp"
 #include "cli/overlay.hpp"
 #include "overlays/bitstream/gate.hpp"

@@ -1,6 +1,5 @@
 // fard plan APP.toml|MODEL.onnx: what a run would take, without running it.
 #include <algorithm>
-#include <fstream>
 #include <nlohmann/json.hpp>
 
 #include <fmt/ranges.h>
@@ -8,6 +7,7 @@
 #include "cli/commands.hpp"
 #include "cli/console.hpp"
 #include "cli/forecast.hpp"
+#include "cli/output_file.hpp"
 #include "cli/plan.hpp"
 #include "cli/planning.hpp"
 #include "cli/report.hpp"
@@ -155,7 +155,7 @@ Result<Asked> read_asked(const Options& options) {
     const auto shapes = read_shapes(options);
     if (!shapes) return fail(shapes.error());
     auto model = model::Model::load(model_file, *shapes);
-    if (!model) return fail(model.error());
+    if (!model) return asked.app ? fail_in(asked.app->at("file in [model]"), model.error()) : fail(model.error());
     Estimating estimating;
     auto description = read_network(options, *model, asked.boards.cluster, model_file.stem().string(), estimating);
     if (!description) return fail(description.error());
@@ -353,13 +353,10 @@ Result<> write_files(const Options& options, const Asked& asked, const planner::
                                           planned.simulated.wall_s(), planned.simulated.throughput_per_s(), chunks / planned.bound_s,
                                           planned.limit.what);
         const auto picture = planner::timeline_svg(planned.pipeline, planned.simulated, asked.network.name, subtitle);
-        if (auto r = write_svg(options.text("svg"), picture); !r) return r;
+        if (auto r = write_text(options, "svg", picture); !r) return r;
     }
     if (!options.given("schedule")) return {};
-    std::ofstream stream(options.text("schedule"), std::ios::binary);
-    stream << planner::text_of(planned.schedule) << std::flush;
-    if (!stream) return fail(Fault::invalid_input, "--schedule {}: cannot be written", options.text("schedule"));
-    return {};
+    return write_text(options, "schedule", planner::text_of(planned.schedule));
 }
 
 Result<> run(const Options& options) {

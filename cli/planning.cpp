@@ -1,15 +1,12 @@
 #include "cli/planning.hpp"
 
-#include <cerrno>
 #include <charconv>
 #include <cmath>
-#include <cstring>
-#include <fstream>
 
+#include "base/read_file.hpp"
 #include "cli/cluster_status.hpp"
 #include "cli/plan.hpp"
 #include "cli/running_boards.hpp"
-#include "overlays/package/files.hpp"
 
 namespace fard::cli {
 
@@ -32,7 +29,7 @@ Result<> read_reports(const Options& options, Estimating& estimating) {
     if (!options.given("folding"))
         return fail(Fault::invalid_input, "--report {}: its units are folded one way; give that folding, too (--folding)", files.front());
     for (const auto& file : files) {
-        const auto text = read_regular_file(file, most_folding_bytes);
+        const auto text = read_whole_file(file, {.most_bytes = most_folding_bytes, .pipes = true});
         if (!text) return fail_in("--report", text.error());
         if (auto r = add_report(estimating.report, *text, file); !r) return r;
         estimating.settings.report_name += (estimating.settings.report_name.empty() ? "" : ", ") + file;
@@ -123,7 +120,7 @@ Result<Description> read_network(const Options& options, const model::Model& mod
     describe_for(cluster, settings);
     if (options.given("folding")) {
         settings.folding_name = options.text("folding");
-        const auto text = read_regular_file(settings.folding_name, most_folding_bytes);
+        const auto text = read_whole_file(settings.folding_name, {.most_bytes = most_folding_bytes, .pipes = true});
         if (!text) return fail_in("--folding", text.error());
         auto read = parse_folding(*text, settings.folding_name);
         if (!read) return fail(read.error());
@@ -136,13 +133,6 @@ Result<Description> read_network(const Options& options, const model::Model& mod
     if (auto r = check_connected(*description); !r) return fail_in(name, r.error());
     if (description->network.name.empty()) description->network.name = name;
     return description;
-}
-
-Result<> write_svg(const std::string& file, const std::string& text) {
-    std::ofstream stream(file, std::ios::binary);
-    stream << text << std::flush;
-    if (!stream) return fail(Fault::invalid_input, "--svg {}: cannot be written: {}", file, std::strerror(errno));
-    return {};
 }
 
 }  // namespace fard::cli

@@ -42,6 +42,4 @@ struct Estimating {
 Result<splitter::Description> read_network(const Options& options, const model::Model& model, const splitter::Cluster& cluster,
                                            const std::string& name, Estimating& estimating);
 
-Result<> write_svg(const std::string& file, const std::string& text);
-
 }  // namespace fard::cli

@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "base/printable.hpp"
 #include "base/result.hpp"
+#include "base/size.hpp"
 
 namespace fard::cli {
 namespace {
@@ -119,16 +121,11 @@ std::string lateness_text(const RunSummary& summary) {
     return text;
 }
 
-std::string bytes_text(std::uint64_t bytes) {
-    const auto value = static_cast<double>(bytes);
-    if (bytes < 1000) return fmt::format("{} B", bytes);
-    if (bytes < 1'000'000) return fmt::format("{:.1f} kB", value / 1e3);
-    if (bytes < 1'000'000'000) return fmt::format("{:.1f} MB", value / 1e6);
-    return fmt::format("{:.1f} GB", value / 1e9);
-}
-
 std::string table_text(const std::vector<std::string>& head,
-                       const std::vector<std::vector<std::string>>& rows) {
+                       std::vector<std::vector<std::string>> rows) {
+    for (auto& row : rows)
+        for (auto& cell : row)
+            cell = printable_line(cell);
     std::vector<std::size_t> widths;
     std::vector<bool> right(head.size(), true);
     for (const auto& cell : head)

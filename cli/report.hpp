@@ -35,11 +35,9 @@ std::string summary_text(const RunSummary& summary, const std::optional<Expected
 
 // `rows` under `head`, columns aligned; numbers in the cells to the right.
 std::string table_text(const std::vector<std::string>& head,
-                       const std::vector<std::vector<std::string>>& rows);
+                       std::vector<std::vector<std::string>> rows);
 
 // Which emulated devices were late for more than 1 % of their chunks, so that the run's figures do not count; "" for none.
 std::string lateness_text(const RunSummary& summary);
-
-std::string bytes_text(std::uint64_t bytes);  // "150.5 kB"
 
 }  // namespace fard::cli

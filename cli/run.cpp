@@ -6,6 +6,7 @@
 #include "cli/commands.hpp"
 #include "cli/console.hpp"
 #include "cli/interruption.hpp"
+#include "cli/not_numbers.hpp"
 #include "cli/output_file.hpp"
 #include "cli/output_files.hpp"
 #include "cli/shapes.hpp"
@@ -72,7 +73,9 @@ class Feeder {
         : device_(device),
           manifest_(manifest),
           output_(output),
-          slots_(std::max<std::size_t>(device.depth(), 1)) {
+          slots_(std::max<std::size_t>(device.depth(), 1)),
+          wheres_(slots_.size()),
+          results_("result", manifest.outputs) {
         for (auto& slot : slots_)
             for (const auto& tensor : manifest_.outputs)
                 slot.emplace_back(tensor.wire_bytes());
@@ -81,14 +84,13 @@ class Feeder {
     Result<> feed(const Input& input) {
         if (submitted_ - completed_ == slots_.size())
             if (auto done = complete(); !done) return done;
-        std::vector<Bytes> inputs;
-        for (const auto& frame : input.tensors)
-            inputs.push_back(frame.bytes());
+        const auto inputs = bytes_of(input.tensors);
         std::vector<MutableBytes> outputs;
         for (auto& buffer : slots_[submitted_ % slots_.size()])
             outputs.emplace_back(buffer);
         if (auto sent = device_.submit(submitted_, inputs, outputs, Clock::now() + chunk_limit); !sent)
             return fail_in(input.where, sent.error());
+        wheres_[submitted_ % slots_.size()] = input.where;
         ++submitted_;
         return {};
     }
@@ -99,19 +101,25 @@ class Feeder {
         return {};
     }
 
+    std::string remark() const { return results_.remark(); }
+
   private:
     Result<> complete() {
         const auto tag = await_chunk(device_, Clock::now() + chunk_limit);
         if (!tag) return fail(tag.error());
         ++completed_;
         const auto& buffers = slots_[*tag % slots_.size()];
-        return output_.append({buffers.begin(), buffers.end()});
+        const std::vector<Bytes> bytes(buffers.begin(), buffers.end());
+        results_.look_at(wheres_[*tag % slots_.size()], bytes);
+        return output_.append(bytes);
     }
 
     Device& device_;
     const Manifest& manifest_;
     OutputFiles& output_;
     std::vector<std::vector<std::vector<std::byte>>> slots_;  // output buffers of the chunks in the device
+    std::vector<std::string> wheres_;                         // they came from
+    NotNumbers results_;
     std::uint64_t submitted_ = 0, completed_ = 0;
 };
 
@@ -128,18 +136,23 @@ Result<Figures> run_all(const Options& options, const Inputs& inputs, const Pack
     figures.load_s = seconds_since(loading);
     ProgressLine progress;
     Feeder feeder(**device, package.manifest, *output);
+    NotNumbers not_numbers("input", package.manifest.inputs);
     Clock::duration preparing{};  // decoding images is no part of the model's time
     const auto began = Clock::now();
     for (std::size_t i = 0; i < inputs.size(); ++i) {
         progress.show(fmt::format("{} of {}", i, inputs.size()));
         const auto before = Clock::now();
         const auto input = inputs.at(i);
+        if (input) not_numbers.look_at(input->where, bytes_of(input->tensors));
         preparing += Clock::now() - before;
         if (!input) return fail(input.error());
         if (auto fed = feeder.feed(*input); !fed) return fail(fed.error());
     }
     if (auto finished = feeder.finish(); !finished) return fail(finished.error());
     figures.wall_s = seconds_since(began) - std::chrono::duration<double>(preparing).count();
+    progress.wipe();
+    for (const auto& remark : {not_numbers.remark(), feeder.remark()})
+        if (!remark.empty()) note(remark);
     if (auto written = output->finish(); !written) return fail(written.error());
     return figures;
 }

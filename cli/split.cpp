@@ -5,6 +5,7 @@
 
 #include "cli/commands.hpp"
 #include "cli/console.hpp"
+#include "cli/output_file.hpp"
 #include "cli/plan.hpp"
 #include "cli/planning.hpp"
 #include "cli/shapes.hpp"
@@ -159,7 +160,7 @@ Result<> run(const Options& options) {
     if (!found) return fail(found.error());
     const auto& network = description->network;
     if (options.given("svg"))
-        if (auto r = write_svg(options.text("svg"), svg_of(network, boards->cluster, *found, network.name)); !r) return r;
+        if (auto r = write_text(options, "svg", svg_of(network, boards->cluster, *found, network.name)); !r) return r;
     const auto plan = plan_json(network, boards->cluster, *found, request->strategy);
     if (options.given("out"))
         if (auto r = write_stages(options, *model, *description, boards->cluster, *found, plan); !r) return r;

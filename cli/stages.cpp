@@ -2,6 +2,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "base/size.hpp"
 #include "cli/report.hpp"
 #include "model/model.hpp"
 #include "model/summary.hpp"
@@ -37,7 +38,7 @@ Result<std::vector<StageRow>> stage_rows(const AppFile& app) {
         return rows;
     }
     const auto network = model::Model::load(app.model->file);
-    if (!network) return fail(network.error());
+    if (!network) return fail_in(app.at("file in [model]"), network.error());
     const auto stages = model::cut(*network, app.model->cuts);
     if (!stages) return fail_in(app.file.string(), stages.error());
     for (std::size_t i = 0; i < stages->size(); ++i) {

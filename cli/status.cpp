@@ -203,9 +203,11 @@ std::string status_text(const wire::Status& status) {
     const auto count = status.boards.size();
     auto text = fmt::format("cluster {}, {} board{}\n\n", status.cluster, count, count == 1 ? "" : "s");
     if (status.insecure) text += "insecure: no keys; who reaches its addresses can read and control everything\n\n";
-    text += table_text({"board", "free slots", "overlays", "runs", "devices", "up", "front door"}, boards);
+    text += table_text({"board", "free slots", "overlays", "runs", "devices", "known for", "front door"}, boards);
     if (text.find(" (!)") != std::string::npos)
         text += "(!) several boards have this name; give each its own with --name\n";
+    for (const auto& shared : shared_keys(status))
+        text += shared + "; `fard join` with a ticket gives each one its own\n";
     text += unheard;
     text += fabrics_text(status);
     if (!runs.empty()) text += "\n" + table_text({"run", "app", "phase", "results", "owner", "age"}, runs) + more;

@@ -3,14 +3,14 @@
 #include <algorithm>
 #include <condition_variable>
 #include <cstdio>
-#include <fstream>
 #include <functional>
-#include <iterator>
 #include <mutex>
 #include <optional>
 #include <set>
 #include <tuple>
 
+#include "base/out_of_memory.hpp"
+#include "base/read_file.hpp"
 #include "cli/array_file.hpp"
 #include "cli/cluster_status.hpp"
 #include "cli/commands.hpp"
@@ -18,7 +18,6 @@
 #include "cli/cut_model.hpp"
 #include "cli/jobs_dirs.hpp"
 #include "cli/not_numbers.hpp"
-#include "cli/out_of_memory.hpp"
 #include "cli/output_file.hpp"
 #include "cli/output_files.hpp"
 #include "cli/planning.hpp"
@@ -34,6 +33,8 @@
 
 namespace fard::cli {
 namespace {
+
+constexpr std::size_t most_schedule_bytes = 1u << 20;
 
 CommandSpec spec() {
     std::vector<OptionSpec> table{
@@ -106,13 +107,9 @@ Result<> read_app(const Options& options, Request& request, ProgressLine& progre
 }
 
 Result<std::string> read_schedule(const std::filesystem::path& file) {
-    std::error_code error;
-    const auto bytes = std::filesystem::file_size(file, error);
-    if (error) return fail(Fault::not_found, "the schedule {} cannot be read: {}", file.string(), error.message());
-    if (bytes > (1u << 20)) return fail(Fault::invalid_input, "the schedule {} has {} bytes; 1 MiB at most", file.string(), bytes);
-    std::ifstream stream(file, std::ios::binary);
-    std::string text((std::istreambuf_iterator<char>(stream)), std::istreambuf_iterator<char>());
-    if (const auto schedule = planner::parse_schedule(text); !schedule) return fail_in(file.string(), schedule.error());
+    auto text = read_whole_file(file, {.most_bytes = most_schedule_bytes, .pipes = true});
+    if (!text) return fail_in("--schedule", text.error());
+    if (const auto schedule = planner::parse_schedule(*text); !schedule) return fail_in(file.string(), schedule.error());
     return text;
 }
 
@@ -121,7 +118,7 @@ Result<Request> read_request(const Options& options, ProgressLine& progress) {
     if (auto read = read_app(options, request, progress); !read) return fail(read.error());
     if (request.app.model && !request.app.model->labels.empty()) {
         auto labels = read_labels(request.app.model->labels);
-        if (!labels) return fail(labels.error());
+        if (!labels) return fail_in(request.app.at("labels in [model]"), labels.error());
         request.labels = std::move(*labels);
     }
     const auto top = options.number("top", request.labels.empty() ? 0 : 1, 1, 1000);
@@ -181,6 +178,14 @@ std::string shortened(std::string where) {
     return !error && here.size() > 1 && where.starts_with(here) ? where.substr(here.size()) : where;
 }
 
+// Labels that are for another network say what is wrong with full confidence.
+void look_at_labels(const Request& request, const PackedApp& packed) {
+    const auto labels = request.labels.size(), values = packed.outputs().front().elements();
+    if (labels == 0 || labels == values) return;
+    note(fmt::format("{}: {} names, and a result has {} values{}", request.app.at("labels in [model]"), labels, values,
+                     labels < values ? "; those without a name are shown by their number" : "; are they of another network?"));
+}
+
 Result<Feed> read_feed(const Request& request, const PackedApp& packed, ProgressLine& progress) {
     auto inputs = open_inputs(request.app, request.inputs, packed.inputs());
     if (!inputs) return fail(inputs.error());
@@ -188,12 +193,12 @@ Result<Feed> read_feed(const Request& request, const PackedApp& packed, Progress
     const auto own = std::min<std::uint64_t>(wanted, inputs->size());
     JobData data;
     Feed feed;
-    NotNumbers not_numbers(packed.inputs());
+    NotNumbers not_numbers("input", packed.inputs());
     for (std::size_t i = 0; i < own; ++i) {
         progress.show(fmt::format("preparing input {} of {}", i + 1, own));
         auto input = inputs->at(i);
         if (!input) return fail(input.error());
-        not_numbers.look_at(*input);
+        not_numbers.look_at(input->where, bytes_of(input->tensors));
         data.chunks.push_back(std::move(input->tensors));
         feed.names.push_back(shortened(std::move(input->where)));
         feed.widest = std::max(feed.widest, feed.names.back().size());
@@ -222,7 +227,8 @@ class Watcher {
           feed_(feed),
           output_(std::move(output)),
           progress_(progress),
-          give_up_(std::move(give_up)) {}
+          give_up_(std::move(give_up)),
+          not_numbers_("result", packed.outputs()) {}
 
     RunCallbacks callbacks() {
         return {.result = [this](std::uint64_t index,
@@ -247,6 +253,7 @@ class Watcher {
         return std::move(**outcome_);
     }
 
+    std::string remark() const { return not_numbers_.remark(); }
     const std::string& lines() const { return lines_; }
     const std::vector<Judged>& top() const { return top_; }
     std::size_t right() const { return right_; }
@@ -255,9 +262,8 @@ class Watcher {
   private:
     void result(std::uint64_t index, const std::vector<Frame>& tensors) {
         if (!taken_) return;
-        std::vector<std::span<const std::byte>> buffers;
-        for (const auto& tensor : tensors)
-            buffers.push_back(tensor.bytes());
+        const auto buffers = bytes_of(tensors);
+        not_numbers_.look_at(feed_.names[index % feed_.names.size()], buffers);
         taken_ = output_.append(buffers);
         if (taken_ && request_.top && (!request_.json || request_.top_in_json)) taken_ = judge(index, tensors.front());
         if (!taken_) give_up_();
@@ -288,6 +294,7 @@ class Watcher {
     OutputFiles output_;
     ProgressLine& progress_;
     std::function<void()> give_up_;  // called once, when a result cannot be taken: the rest is of no use
+    NotNumbers not_numbers_;
     std::string lines_;
     std::vector<Judged> top_;
     std::size_t right_ = 0, judged_ = 0;
@@ -369,6 +376,7 @@ Result<std::vector<BoardProfile>> profiles_of(const std::vector<Address>& doors)
 
 void print_outcome(const Request& request, const RunSummary& summary, const Watcher& watcher, const std::optional<Expected>& expected) {
     if (!summary.note.empty()) note(summary.note);
+    if (const auto remark = watcher.remark(); !remark.empty()) note(remark);
     if (request.json) {
         out("{}\n", summary_json(summary, request.top_in_json ? std::optional(watcher.top()) : std::nullopt, request.labels, expected));
         return;
@@ -398,6 +406,7 @@ Result<> submit(const Options& options) {
     for (const auto& remark : packed->notes)
         note(remark);
     request->directory.reset();
+    look_at_labels(*request, *packed);
     auto feed = read_feed(*request, *packed, progress);
     if (!feed) return fail(feed.error());
     request->planning.chunks = feed->data.chunks.size();

@@ -7,6 +7,7 @@
 #include "cli/commands.hpp"
 #include "cli/console.hpp"
 #include "cli/jobs_dirs.hpp"
+#include "client/client_identity.hpp"
 #include "client/cluster_files.hpp"
 #include "client/local_cluster.hpp"
 #include "overlays/emulated/board_memory.hpp"
@@ -63,6 +64,7 @@ Result<> up(const Options& options) {
     if (!fardd) return fail(fardd.error());
     wanted.fardd = std::move(*fardd);
 
+    if (auto room = check_client_room(); !room) return room;
     AsioLoop loop;
     SocketFactory sockets{Identity::local()};
     ProgressLine progress;

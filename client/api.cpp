@@ -372,6 +372,7 @@ Result<std::optional<Output>> Api::consume_output(const AppId& app, Limit wait) 
 // ---- connection
 
 Result<std::unique_ptr<Api>> Api::connect(ApiOptions options) {
+    if (auto room = check_client_room(); !room) return fail(room.error());
     auto identity = client_identity();
     if (!identity) return fail(identity.error());
     auto impl = std::make_unique<Impl>(std::move(*identity));

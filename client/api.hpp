@@ -79,7 +79,8 @@ class Api {
     using Limit = std::chrono::milliseconds;
     static constexpr Limit forever = Limit::max();
 
-    // Errors: unreachable (nobody answers, nothing is up), those of LocalCluster::start.
+    // Errors: unreachable (nobody answers, nothing is up), refused (this process may have too few descriptors or threads), those of
+    // LocalCluster::start.
     static Result<std::unique_ptr<Api>> connect(ApiOptions options = {});
     ~Api();  // close()
 

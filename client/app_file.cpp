@@ -4,9 +4,11 @@
 #include <limits>
 #include <set>
 
-#include "client/inputs_file.hpp"
+#include "base/printable.hpp"
+#include "base/read_file.hpp"
 #include "client/local_cluster.hpp"
 #include "client/toml_section.hpp"
+#include "overlays/package/toml_table.hpp"
 
 namespace fard {
 namespace {
@@ -28,11 +30,19 @@ struct Reading {
     }
 };
 
+// It is shown in tables and typed behind commands.
+void check_name(const TomlSection& section, const std::string& name) {
+    if (!name.empty() && !is_name(name))
+        section.complain("name", fmt::format("is '{}': no control characters, no '-' or '.' in front, no space at an end",
+                                             printable_line(name)));
+}
+
 void read_app(const Reading& reading, const toml::table& table) {
     const TomlSection section(table, "[app]", {"name", "description"}, reading.problems);
     reading.app.name = section.required_text("name");
     reading.app.description = section.text("description").value_or("");
     if (reading.app.name.size() > 128) section.complain("name", "is longer than 128 bytes");
+    check_name(section, reading.app.name);
 }
 
 void read_model(const Reading& reading, const toml::table& table) {
@@ -149,6 +159,7 @@ AppFile::Position read_position(const Reading& reading, const toml::table& table
                               reading.problems);
     AppFile::Position position;
     position.name = section.required_text("name");
+    check_name(section, position.name);
     position.job = section.text("job").value_or("stage");
     if (position.job.find('/') != std::string::npos) {  // a path, from the app file
         const auto program = reading.path(position.job);
@@ -243,7 +254,7 @@ Result<AppFile> parse_app_file(std::string_view text, const std::filesystem::pat
         return app;
     } catch (const toml::parse_error& error) {
         const auto& at = error.source().begin;
-        const std::string what(error.description());
+        const auto what = what_is_wrong(error);
         const bool single = what.find("'pipeline.position'") != std::string::npos ||
                             what.find("'input.tensor'") != std::string::npos;
         return fail(Fault::invalid_input, "{}:{}:{}: {}{}", file.string(), at.line, at.column, what,
@@ -263,14 +274,14 @@ Result<AppFile> read_app_file(const std::filesystem::path& file) {
     const bool there = std::filesystem::is_regular_file(file, ignored);
     if (there && extension == ".onnx") return wrong_kind("a model");
     if (there && extension == ".npy") return wrong_kind("an array");
-    auto text = read_whole_file(file, most_file_bytes);
+    auto text = read_whole_file(file, {.most_bytes = most_file_bytes, .pipes = true});
     if (!text) return fail(text.error());
     if (text->find('\0') != std::string::npos) return wrong_kind("no text");
     return parse_app_file(*text, file);
 }
 
 Result<std::vector<std::string>> read_labels(const std::filesystem::path& file) {
-    const auto text = read_whole_file(file, most_file_bytes);
+    const auto text = read_whole_file(file, {.most_bytes = most_file_bytes, .pipes = true});
     if (!text) return fail(text.error());
     std::vector<std::string> labels;
     for (std::size_t at = 0; at < text->size();) {

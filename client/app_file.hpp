@@ -73,6 +73,9 @@ struct AppFile {
         std::uint32_t slots = 0;   // for each board; 0: the profile's or the device's own
     } cluster;
 
+    // Where it says something, for people: `what` is "file in [model]".
+    std::string at(std::string_view what) const { return fmt::format("{}: {}", file.string(), what); }
+
     std::size_t jobs() const {  // positions with their replicas and parts
         std::size_t count = 0;
         for (const auto& position : positions)

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstdlib>
 
+#include "base/room.hpp"
 #include "runtime/peer/known_nodes.hpp"
 
 namespace fard {
@@ -36,6 +37,13 @@ Result<Identity> client_identity() {
     if (!keys) return fail(keys.error());
     hide_memory();
     return Identity::keyed(std::move(*keys), nullptr);
+}
+
+// A loop, a context of libzmq, and some sockets with what watches them; the threads of both.
+Result<> check_client_room() {
+    constexpr std::size_t descriptors = 32, threads = 4;
+    if (auto room = check_descriptors(descriptors); !room) return room;
+    return check_threads(threads);
 }
 
 void remember_nodes(const fs::path& directory, const std::vector<Address>& living) {

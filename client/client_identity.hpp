@@ -30,4 +30,8 @@ void remember_nodes(const std::filesystem::path& directory, const std::vector<Ad
 // The same address with the key that the directory knows for it, where it has none.
 Address with_known_key(Address address, const std::filesystem::path& directory);
 
+// Whether this process may have the descriptors and threads that a client takes, before anything is made that needs them. Errors:
+// refused, with the limit and what helps.
+Result<> check_client_room();
+
 }  // namespace fard

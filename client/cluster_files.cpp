@@ -45,7 +45,7 @@ bool is_of_a_cluster(const fs::directory_entry& entry) {
 
 // The process that a lock file names, if somebody holds its lock; 0 where it names none.
 std::optional<pid_t> holder_of(const fs::path& file) {
-    const int fd = open(file.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    const int fd = open(file.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
     if (fd < 0) return std::nullopt;
     const bool held = flock(fd, LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK;
     close(fd);

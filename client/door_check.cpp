@@ -92,8 +92,8 @@ std::string why_silent_listener(Listener listener, const PublicKey& known) {
         return fmt::format("a node manager with keys is there, and {} does not know its key; `fard join` gets it",
                            (key_directory() / "nodes").string());
     return fmt::format("a node manager with keys is there, but not with the key {} that is known here, or it does not (any "
-                       "more) know ours: a key was rotated or revoked, a ticket was used (it is good once, for ten minutes), "
-                       "or it is stopped; with a new ticket `fard join` makes a new key",
+                       "more) know ours: a key was rotated, a ticket is long out of date, or it is stopped; with a new ticket `fard join` "
+                       "makes a new key",
                        known.brief());
 }
 

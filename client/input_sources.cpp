@@ -1,10 +1,15 @@
 #include "client/input_sources.hpp"
 
-#include <algorithm>
-#include <cassert>
-#include <fstream>
+#include <unistd.h>
 
-#include "client/inputs_file.hpp"
+#include <algorithm>
+#include <array>
+#include <cassert>
+#include <cerrno>
+#include <cstring>
+
+#include "base/read_file.hpp"
+
 
 namespace fard {
 namespace {
@@ -20,6 +25,12 @@ std::span<const std::byte> as_bytes(std::string_view text) {
     return {reinterpret_cast<const std::byte*>(text.data()), text.size()};
 }
 
+Result<RawInput> photo(std::string_view bytes, const std::string& where) {
+    auto image = decode_image(bytes, where);
+    if (!image) return fail(image.error());
+    return RawInput{where, std::move(*image), true, std::nullopt};
+}
+
 class ImageSource final : public InputSource {
   public:
     explicit ImageSource(std::filesystem::path file) : file_(std::move(file)) {}
@@ -27,13 +38,23 @@ class ImageSource final : public InputSource {
     Result<RawInput> at(std::size_t) const override {
         const auto bytes = read_whole_file(file_, most_image_bytes);
         if (!bytes) return fail(bytes.error());
-        auto image = decode_image(*bytes, file_.string());
-        if (!image) return fail(image.error());
-        return RawInput{file_.string(), std::move(*image), true, std::nullopt};
+        return photo(*bytes, file_.string());
     }
 
   private:
     std::filesystem::path file_;
+};
+
+// One that came out of a pipe, which cannot be read again.
+class KeptImageSource final : public InputSource {
+  public:
+    KeptImageSource(std::string bytes, std::string where) : bytes_(std::move(bytes)), where_(std::move(where)) {}
+    std::size_t size() const override { return 1; }
+    Result<RawInput> at(std::size_t) const override { return photo(bytes_, where_); }
+
+  private:
+    std::string bytes_;
+    std::string where_;
 };
 
 class CifarSource final : public InputSource {
@@ -85,16 +106,13 @@ Source open_npy(const std::filesystem::path& file) {
     return open_array(std::move(*array), file.string());
 }
 
-Source open_binary(const std::filesystem::path& file) {
-    auto bytes = read_whole_file(file, most_binary_bytes);
-    if (!bytes) return fail(bytes.error());
-    const std::string where = file.string();
+Source open_binary(std::string bytes, const std::string& where) {
     // A CIFAR-10 file may begin like IDX; it can hardly be as long as an IDX header says.
-    auto idx = parse_idx(*bytes, where);
-    if (idx) return std::make_unique<IdxSource>(std::move(*bytes), std::move(*idx), where);
-    if (looks_like_cifar10(*bytes)) return std::make_unique<CifarSource>(std::move(*bytes), where);
-    if (looks_like_idx(*bytes)) return fail(idx.error());
-    if (bytes->starts_with("\x1f\x8b"))
+    auto idx = parse_idx(bytes, where);
+    if (idx) return std::make_unique<IdxSource>(std::move(bytes), std::move(*idx), where);
+    if (looks_like_cifar10(bytes)) return std::make_unique<CifarSource>(std::move(bytes), where);
+    if (looks_like_idx(bytes)) return fail(idx.error());
+    if (bytes.starts_with("\x1f\x8b"))
         return fail(Fault::invalid_input, "{}: is compressed; unpack it first", where);
     return fail(Fault::invalid_input,
                 "{}: no kind of input that fard knows: PNG, JPEG, PPM, .npy, CIFAR-10 binary (records of {} "
@@ -102,16 +120,33 @@ Source open_binary(const std::filesystem::path& file) {
                 where, cifar10_record_bytes);
 }
 
+constexpr std::string_view npy_magic = "\x93NUMPY";
+
+// What comes out of a pipe comes once.
+Source open_pipe(const OwnedFd& pipe, const std::filesystem::path& file) {
+    auto bytes = read_rest(pipe, file.string(), {.most_bytes = most_binary_bytes});
+    if (!bytes) return fail(bytes.error());
+    if (looks_like_image(*bytes)) return std::make_unique<KeptImageSource>(std::move(*bytes), file.string());
+    if (!bytes->starts_with(npy_magic)) return open_binary(std::move(*bytes), file.string());
+    auto array = parse_npy(std::as_bytes(std::span(*bytes)), file.string());
+    if (!array) return fail(array.error());
+    return open_array(std::move(*array), file.string());
+}
+
 Source open_file(const std::filesystem::path& file) {
-    std::ifstream in(file, std::ios::binary);
-    if (!in) return fail(Fault::io, "{}: cannot be opened", file.string());
-    char head[16] = {};
-    in.read(head, sizeof head);
-    const std::string_view start(head, static_cast<std::size_t>(in.gcount()));
+    const auto fd = open_to_read(file, {.pipes = true});
+    if (!fd) return fail(fd.error());
+    std::array<char, 16> head{};
+    const auto count = ::pread(fd->get(), head.data(), head.size(), 0);
+    if (count < 0 && errno == ESPIPE) return open_pipe(*fd, file);
+    if (count < 0) return fail(Fault::io, "{}: cannot be read: {}", file.string(), std::strerror(errno));
+    const std::string_view start(head.data(), static_cast<std::size_t>(count));
     if (start.empty()) return fail(Fault::invalid_input, "{}: is empty", file.string());
     if (looks_like_image(start)) return std::make_unique<ImageSource>(file);
-    if (start.starts_with("\x93NUMPY")) return open_npy(file);
-    return open_binary(file);
+    if (start.starts_with(npy_magic)) return open_npy(file);
+    auto bytes = read_whole_file(file, most_binary_bytes);
+    if (!bytes) return fail(bytes.error());
+    return open_binary(std::move(*bytes), file.string());
 }
 
 Result<std::vector<std::filesystem::path>> images_in(const std::filesystem::path& directory) {

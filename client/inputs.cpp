@@ -326,8 +326,11 @@ Result<Inputs> open_inputs(const AppFile& app, const std::vector<std::filesystem
                            std::vector<TensorDesc> tensors) {
     if (!given.empty()) return Inputs::open(given, app.input, std::move(tensors));
     if (app.input.random_chunks) return Inputs::random(std::move(tensors), app.input.random_chunks);
-    if (!app.input.default_data.empty())
-        return Inputs::open({app.input.default_data}, app.input, std::move(tensors));
+    if (!app.input.default_data.empty()) {
+        auto inputs = Inputs::open({app.input.default_data}, app.input, std::move(tensors));
+        if (!inputs) return fail_in(app.at("default in [input]"), inputs.error());
+        return inputs;
+    }
     return fail(Fault::invalid_input, "{}: names no default data in [input]; give some with --input",
                 app.file.string());
 }

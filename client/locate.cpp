@@ -42,10 +42,11 @@ Result<NodeAnswer> ask_first(const std::vector<Address>& doors, const wire::Body
 
 std::vector<Result<wire::Body>> ask_all(const std::vector<Address>& doors, const wire::Body& body,
                                         Duration deadline) {
-    AsioLoop loop;
-    std::vector<Result<wire::Body>> answers(doors.size(), fail(Fault::unreachable, "was not asked"));
-    auto identity = client_identity();
+    const auto room = check_client_room();
+    auto identity = room ? client_identity() : fail(room.error());
     if (!identity) return std::vector<Result<wire::Body>>(doors.size(), fail(identity.error()));
+    std::vector<Result<wire::Body>> answers(doors.size(), fail(Fault::unreachable, "was not asked"));
+    AsioLoop loop;
     SocketFactory sockets(std::move(*identity));
     std::vector<std::unique_ptr<Visitor>> visitors;
     auto missing = doors.size();
@@ -67,6 +68,11 @@ std::vector<Result<wire::Body>> ask_all(const std::vector<Address>& doors, const
 }
 
 namespace {
+
+template <typename Answer>
+bool is_silent(const Result<Answer>& answer) {
+    return !answer && (answer.error().fault == Fault::timed_out || answer.error().fault == Fault::unreachable);
+}
 
 // One question to several node managers, until one of them answers.
 class FirstAnswer {
@@ -119,9 +125,7 @@ class FirstAnswer {
     void take(const Address& door, Result<wire::Body> answer) {
         --missing_;
         if (answer && !found_) found_ = NodeAnswer{door, std::move(*answer)};
-        const bool silent =
-            !answer && (answer.error().fault == Fault::timed_out || answer.error().fault == Fault::unreachable);
-        if (!answer && !silent) refusal_ = answer.error();
+        if (!answer && !is_silent(answer)) refusal_ = answer.error();
         if (!found_) ask_next();
         if (found_ || missing_ == 0) loop_.stop();
     }
@@ -142,6 +146,7 @@ class FirstAnswer {
 
 Result<NodeAnswer> ask_first_as(Identity identity, const std::vector<Address>& doors, const wire::Body& body,
                                 Duration deadline) {
+    if (auto room = check_client_room(); !room) return fail(room.error());
     return FirstAnswer(std::move(identity), doors, body, deadline).run();
 }
 
@@ -168,7 +173,8 @@ Result<Whereabouts> locate(const LocateOptions& options) {
         return Whereabouts{{}, checked.error().message + "; it is not used"};
     auto answer = ask_first(doors, wire::Query{}, options.local_limit);
     const bool lives = !answer && (!living_boards(options.directory).empty() || stranger_in(options.directory));
-    if (lives) answer = ask_first(doors, wire::Query{}, options.living_limit);  // it is slow, not gone
+    if (lives && is_silent(answer)) answer = ask_first(doors, wire::Query{}, options.living_limit);  // it is slow, not gone
+    if (!answer && !is_silent(answer)) return fail(answer.error());
     if (!answer)
         return Whereabouts{
             {},

@@ -6,7 +6,7 @@
 
 #include <memory>
 
-#include "client/inputs_file.hpp"
+#include "base/read_file.hpp"
 
 namespace fard {
 namespace {
@@ -81,7 +81,7 @@ Result<std::map<std::string, NpyArray>> parse_npz(std::string_view bytes, const 
 }
 
 Result<std::map<std::string, NpyArray>> read_npz(const std::filesystem::path& file) {
-    const auto bytes = read_whole_file(file, most_bytes);
+    const auto bytes = read_whole_file(file, {.most_bytes = most_bytes, .pipes = true});
     if (!bytes) return fail(bytes.error());
     return parse_npz(*bytes, file.string());
 }
@@ -95,7 +95,7 @@ Result<> write_npz(const std::filesystem::path& file,
     if (archive_write_open_filename(writer.get(), part.c_str()) != ARCHIVE_OK)
         return fail(Fault::io, "{}: cannot be written: {}", file.string(), reason(writer.get()));
     for (const auto& [name, array] : arrays) {
-        const auto bytes = read_whole_file(array, SIZE_MAX);
+        const auto bytes = read_whole_file(array, UINT64_MAX);
         if (!bytes) return fail(bytes.error());
         if (auto done = append_member(writer.get(), name, *bytes); !done)
             return fail_in(file.string(), done.error());

@@ -161,7 +161,7 @@ Result<> use_package(const AppFile::Position& from, const model::Stage& stage, w
 
 Result<> pack_stages(const AppFile& app, const std::vector<BoardProfile>& profiles, PackedApp& packed) {
     const auto network = model::Model::load(app.model->file);
-    if (!network) return fail(network.error());
+    if (!network) return fail_in(app.at("file in [model]"), network.error());
     auto stages = model::cut(*network, app.model->cuts);
     if (!stages) return fail_in(app.file.string(), stages.error());
     for (std::size_t i = 0; i < stages->size(); ++i) {
@@ -186,7 +186,7 @@ Result<std::vector<BoardProfile>> own_profiles(const AppFile& app) {
     const auto directory = find_board_profiles();
     if (!directory) return fail(directory.error());
     auto profile = load_board_profile(*directory, app.cluster.profile);
-    if (!profile) return fail_in(app.file.string() + ", [cluster] profile", profile.error());
+    if (!profile) return fail_in(app.at("profile in [cluster]"), profile.error());
     if (app.cluster.slots > 0 && profile->fabric) profile->fabric->slots.value = app.cluster.slots;
     profiles.push_back(std::move(*profile));
     return profiles;

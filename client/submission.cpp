@@ -71,6 +71,7 @@ void Submission::knock_at(const Address& door) {
     if (!std::exchange(first_, false)) ++attempt_;
     chunks_.next_attempt();
     connected_ = false;
+    absences_ = 0;
     if (terms_.app.batch == 0) terms_.app.batch = state_.batch;  // it took turns, and goes on so without waiting for more slots
     state_ = {};
     door_name_ = door.endpoint.text();
@@ -86,6 +87,7 @@ void Submission::knock_at(const Address& door) {
     links_ = std::move(*links);
     door_->on_message(guarded([this](const wire::Body& body) { message(body); }));
     door_->on_disconnect(guarded([this] { disconnected(); }));
+    door_->on_absence(guarded([this] { absent(); }));
 
     wire::Submit submit{run_, attempt_, ticket_, terms_.app, chunks_.remaining()};
     submit.owner = terms_.owner;
@@ -112,6 +114,9 @@ void Submission::refused(const Error& why) {
 
 void Submission::admitted(const wire::Admitted& admitted) {
     ticket_ = admitted.ticket;
+    ++coordinators_;
+    if (in_vain_++ == 0) in_vain_since_ = loop_.now();
+    farewell_.clear();
     refusal_.reset();
     route_.taken(admitted.members);
     state_.phase = "admitted";
@@ -177,6 +182,7 @@ void Submission::take(Chunk chunk) {
     if (phase_ != Phase::feeding && phase_ != Phase::finishing) return;
     const auto index = chunk.index;
     if (!chunks_.result(std::move(chunk))) return;
+    in_vain_ = 0;
     times_.arrived(index, loop_.now());
     while (auto result = chunks_.next_result())
         if (events_.result) events_.result(std::move(*result));
@@ -222,6 +228,10 @@ void Submission::run_state(const wire::RunState& state) {
     if (state.phase == "done" && complete) {
         end(summary(""));
     } else if (state.phase == "done" || state.phase == "lost") {
+        if (state.phase == "lost") {
+            farewell_ = why.message;
+            farewell_at_ = loop_.now();
+        }
         lost(state.phase == "lost" ? why.message
                                    : fmt::format("said that the run is done while {} results are missing",
                                                  chunks_.remaining()));
@@ -252,6 +262,8 @@ void Submission::disconnected() {
     const auto since = loop_.now();
     door_->ask(wire::Query{}, terms_.timing.broken, guarded([this](const Result<wire::Body>& answer) {
                    if (answer) heard();
+                   // It is there, and lets us in no more.
+                   if (!answer && answer.error().fault == Fault::refused) end(fail(answer.error()));
                }));
     broken_ = loop_.call_at(since + terms_.timing.broken, [this, since] {
         broken_ = 0;
@@ -259,7 +271,22 @@ void Submission::disconnected() {
     });
 }
 
-void Submission::lost(const std::string& why) {
+// Where nobody listens, nobody takes the run: others may. Once is no sign of it: so many may knock that one finds no room.
+void Submission::absent() {
+    constexpr int sure = 3;
+    if (phase_ == Phase::knocking && ++absences_ >= sure) lost("nobody listens there", true);
+}
+
+// The coordinator said that it was stopped, and so were all the others.
+bool Submission::was_taken_down() const {
+    return !farewell_.empty() && route_.all_absent() && loop_.now() - farewell_at_ >= terms_.timing.taken_down;
+}
+
+bool Submission::goes_round() const {
+    return in_vain_ >= terms_.timing.takings_in_vain && loop_.now() - in_vain_since_ >= terms_.timing.in_vain;
+}
+
+void Submission::lost(const std::string& why, bool absent) {
     earlier_replays_ += state_.replays;
     earlier_duplicates_ += state_.duplicates;
     earlier_reloads_ += state_.reloads;
@@ -269,7 +296,11 @@ void Submission::lost(const std::string& why) {
     if (chunks_.remaining() == 0 && chunks_.size() > 0)
         return end(
             summary("every result is here, but its coordinator was lost before the end of the run: " + why));
-    route_.lost(why, loop_.now());
+    route_.lost(why, loop_.now(), absent);
+    if (goes_round())
+        return end(fail(Fault::failed, "{} coordinators took the run without a new result; the last one, at {}: {}", in_vain_, door_name_, why));
+    if (was_taken_down())
+        return end(fail(Fault::unreachable, "the cluster was taken down: {}, and nobody listens any more at {}", farewell_, route_.doors_text()));
     if (refusal_ && route_.round_over()) return end(fail(*refusal_));
     knock();
 }
@@ -314,6 +345,11 @@ void Submission::end(Result<RunSummary> outcome) {
     for (auto* timer : {&tick_, &again_, &broken_})
         loop_.cancel(std::exchange(*timer, 0));
     leave();
+    const bool some = chunks_.results() > 0 && chunks_.remaining() > 0;
+    if (!outcome && some && outcome.error().fault != Fault::timed_out) {
+        auto& message = outcome.error().message;  // a job's last words have lines
+        message += fmt::format("{}{} of {} results had come", message.find('\n') == std::string::npos ? "; " : "\n", chunks_.results(), chunks_.size());
+    }
     if (events_.ended) events_.ended(std::move(outcome));
 }
 
@@ -335,7 +371,7 @@ RunSummary Submission::summary(const std::string& note) const {
     summary.reloads = earlier_reloads_ + state_.reloads;
     summary.batch = state_.batch;
     summary.turns = state_.turns;
-    summary.attempts = attempt_ + 1;
+    summary.attempts = std::max(1u, coordinators_);
     summary.note = note;
     return summary;
 }

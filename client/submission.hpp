@@ -38,6 +38,10 @@ struct SubmissionTiming {
     Duration offer = std::chrono::seconds(20);           // one piece of a package is taken by then
     Duration finish = std::chrono::seconds(15);          // jobs are reaped by then once every result is here
     Duration cancel = std::chrono::seconds(5);
+    // A run that coordinators take again and again ends, if nothing came of it so often and for so long.
+    std::uint32_t takings_in_vain = 12;
+    Duration in_vain = std::chrono::seconds(15);
+    Duration taken_down = std::chrono::seconds(3);  // from a farewell on nobody listens anywhere: they do not come back
     SubmissionRoute::Options route;
 };
 
@@ -97,9 +101,12 @@ class Submission {
     void message(const wire::Body& body);
     void run_state(const wire::RunState& state);
     void disconnected();
+    void absent();
     void link_broke(const Error& why);
     bool connect();  // to where chunks go, once the coordinator has bound it
-    void lost(const std::string& why);
+    void lost(const std::string& why, bool absent = false);
+    bool was_taken_down() const;
+    bool goes_round() const;
     void refused(const Error& why);
     void tick();
     void heard() { heard_ = loop_.now(); }
@@ -123,12 +130,16 @@ class Submission {
 
     Phase phase_ = Phase::knocking;
     std::uint32_t attempt_ = 0;
+    std::uint32_t coordinators_ = 0;  // that took the run
+    std::uint32_t in_vain_ = 0;       // of these, since the last result
+    TimePoint in_vain_since_;
     bool first_ = true;  // no attempt was made yet
     std::uint64_t ticket_ = 0;
     std::unique_ptr<Door> door_;
     std::string door_name_;
     std::unique_ptr<ClientLinks> links_;
     bool connected_ = false;  // in this attempt
+    int absences_ = 0;        // in this attempt: nobody listened at the door
     std::unique_ptr<PackageOffer> offer_;
     std::set<std::string> offers_refused_;  // doors whose node managers could not take the packages
     bool found_corrupt_ = false;            // one of them was offered whole, and was not what its id says there
@@ -137,6 +148,8 @@ class Submission {
                   earlier_reloads_ = 0;  // of lost coordinators
     std::optional<Error> refusal_;       // of the last node manager that was asked
     Error why_cancelled_;
+    std::string farewell_;  // of the last coordinator, where it said one
+    TimePoint farewell_at_;
     TimePoint heard_;
     TimePoint next_tick_;
     Loop::TimerId tick_ = 0, again_ = 0, broken_ = 0;

@@ -4,6 +4,7 @@
 #include <optional>
 #include <utility>
 
+#include "base/room.hpp"
 #include "client/client_pacer.hpp"
 #include "runtime/peer/front_door.hpp"
 
@@ -13,6 +14,8 @@ using namespace std::chrono_literals;
 
 namespace {
 
+// Of a run, at its client: four sockets, what watches each, and their connections.
+constexpr std::size_t descriptors_of_links = 20;
 constexpr auto stalled_interval = 5ms;  // between two looks whether a socket takes chunks again
 constexpr Duration shortest_pace = 20us;  // so that a clock that is a little ahead is not asked again and again
 
@@ -29,6 +32,7 @@ class VisitorDoor final : public Door {
     void on_disconnect(std::function<void()> handler) override {
         visitor_->on_disconnect(std::move(handler));
     }
+    void on_absence(std::function<void()> handler) override { visitor_->on_absence(std::move(handler)); }
 
   private:
     std::unique_ptr<Visitor> visitor_;
@@ -172,6 +176,7 @@ class SocketWorld final : public SubmissionWorld {
 
     Result<std::unique_ptr<ClientLinks>> links(const ClientLinksTerms& terms,
                                                ClientLinks::Events events) override {
+        if (auto room = check_descriptors(descriptors_of_links); !room) return fail(room.error());
         return std::make_unique<SocketLinks>(loop_, sockets_, pacer_, terms, std::move(events));
     }
 

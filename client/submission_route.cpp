@@ -34,14 +34,28 @@ void SubmissionRoute::taken(const std::vector<wire::Member>& listed) {
     members(listed);
 }
 
-void SubmissionRoute::lost(const std::string& why, TimePoint now) {
+bool SubmissionRoute::all_absent() const {
+    return std::ranges::all_of(doors_, [&](const Address& door) {
+        return std::ranges::any_of(tried_, [&](const Tried& tried) { return tried.door == door && tried.absent; });
+    });
+}
+
+std::string SubmissionRoute::doors_text() const {
+    std::string text;
+    for (const auto& door : doors_)
+        text += (text.empty() ? "" : ", ") + door.endpoint.text();
+    return text;
+}
+
+void SubmissionRoute::lost(const std::string& why, TimePoint now, bool absent) {
     const auto same =
         std::find_if(tried_.begin(), tried_.end(), [&](const Tried& t) { return t.door == current_; });
     if (std::exchange(held_, false)) since_ = now;
     if (same != tried_.end()) {
         same->why = why;
+        same->absent = absent;
     } else {
-        tried_.push_back({current_, why});
+        tried_.push_back({current_, why, absent});
     }
 }
 

@@ -35,7 +35,11 @@ class SubmissionRoute {
     // What came of the door that next() gave last: it took the run ...
     void taken(const std::vector<wire::Member>& members);
     // ... or it did not answer, or its node manager was lost later.
-    void lost(const std::string& why, TimePoint now);
+    void lost(const std::string& why, TimePoint now, bool absent = false);  // absent: nobody listens there
+
+    // Nobody listened at any of the doors when it was last tried, since the run was last taken.
+    bool all_absent() const;
+    std::string doors_text() const;
 
     // Everybody who is known has been tried since the run was last taken.
     bool round_over() const { return untried_.empty(); }
@@ -47,6 +51,7 @@ class SubmissionRoute {
     struct Tried {
         Address door;
         std::string why;
+        bool absent = false;
     };
     std::vector<Address> doors_;  // the known ones, in the order of trial
     Address current_;

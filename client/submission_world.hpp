@@ -21,6 +21,7 @@ class Door {
     virtual void tell(const wire::Body& body) = 0;
     virtual void on_message(std::function<void(const wire::Body&)> handler) = 0;
     virtual void on_disconnect(std::function<void()> handler) = 0;
+    virtual void on_absence(std::function<void()> handler) = 0;  // nobody listens there; it is tried again
 };
 
 // The client's two links of one attempt at a run.

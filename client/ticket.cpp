@@ -1,19 +1,14 @@
 #include "client/ticket.hpp"
 
-#include <algorithm>
 #include <sstream>
+
+#include "base/printable.hpp"
 
 namespace fard {
 
 namespace {
 constexpr const char* heading = "fard-ticket-2";
 }  // namespace
-
-bool is_cluster_id(const std::string& text) {
-    return !text.empty() && text.size() <= 64 && std::ranges::all_of(text, [](char c) {
-        return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '-' || c == '_' || c == '.';
-    });
-}
 
 std::string JoinTicket::text() const {
     return fmt::format("{} {} {} {} {}", heading, door.text(), cluster, name_of(role), keys.secret_hex());
@@ -26,7 +21,7 @@ Result<JoinTicket> JoinTicket::parse(const std::string& line) {
     auto address = Address::parse(door);
     auto keys = KeyPair::from_hex(secret);
     const auto role = role_of_name(role_name);
-    if (head != heading || !address || address->key.empty() || !is_cluster_id(cluster) || !role || !keys)
+    if (head != heading || !address || address->key.empty() || !is_short_name(cluster) || !role || !keys)
         return fail(Fault::invalid_input, "this is not a ticket; `fard init` and `fard keys ticket` print one line that is");
     return JoinTicket{std::move(*address), cluster, std::move(*keys), *role};
 }

@@ -9,9 +9,6 @@
 
 namespace fard {
 
-// At most 64 letters, digits, '.', '-' and '_': what may stand in a ticket and a configuration file.
-bool is_cluster_id(const std::string& text);
-
 struct JoinTicket {
     Address door;         // of the node manager that issued it
     std::string cluster;  // id

@@ -6,29 +6,12 @@
 #include <sstream>
 #include <tuple>
 
+#include "base/size.hpp"
 #include "base/suggest.hpp"
+#include "overlays/package/toml_table.hpp"
 
 namespace fard {
 namespace {
-
-std::string_view kind_of(const toml::node& node) {
-    switch (node.type()) {
-        case toml::node_type::table:
-            return "a table";
-        case toml::node_type::array:
-            return "an array";
-        case toml::node_type::string:
-            return "a string";
-        case toml::node_type::integer:
-            return "an integer";
-        case toml::node_type::floating_point:
-            return "a float";
-        case toml::node_type::boolean:
-            return "a boolean";
-        default:
-            return "a date or time";
-    }
-}
 
 // Splits "8 MiB" into 8 and "MiB"; false unless a whole number and a unit are all there is.
 bool split_unit(std::string_view text, std::uint64_t& count, std::string_view& unit) {
@@ -231,22 +214,17 @@ std::map<std::string, std::string> TomlSection::settings(std::string_view key) c
 std::optional<std::uint64_t> TomlSection::bytes(std::string_view key) const {
     const auto* node = table_.get(key);
     if (!node) return std::nullopt;
-    std::uint64_t count = 0;
-    std::string_view unit = "B";
+    std::optional<std::uint64_t> size;
     if (const auto* value = node->as_integer()) {
-        count = static_cast<std::uint64_t>(std::max<std::int64_t>(value->get(), 0));
-    } else if (const auto* size = node->as_string()) {
-        if (!split_unit(size->get(), count, unit)) unit = "";
+        size = static_cast<std::uint64_t>(std::max<std::int64_t>(value->get(), 0));
+    } else if (const auto* text = node->as_string()) {
+        if (const auto parsed = parse_size(text->get())) size = *parsed;
     } else {
         wrong_type(*node, key, "a size like \"8 MiB\"");
         return std::nullopt;
     }
-    const std::map<std::string_view, std::uint64_t> units = {
-        {"B", 1}, {"KiB", 1u << 10}, {"MiB", 1u << 20}, {"GiB", 1u << 30}};
-    const auto factor = units.find(unit);
-    const auto size = factor == units.end() ? std::nullopt : times(count, factor->second);
     if (size && *size > 0) return size;
-    complain(key, "must be a size above zero, in B, KiB, MiB or GiB, like \"8 MiB\"");
+    complain(key, fmt::format("must be a size above zero, in {}, like \"8 MiB\"", size_units));
     return std::nullopt;
 }
 

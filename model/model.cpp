@@ -1,8 +1,8 @@
 #include "model/model.hpp"
 
 #include <algorithm>
-#include <fstream>
 
+#include "base/read_file.hpp"
 #include "base/suggest.hpp"
 #include "model/build.hpp"
 #include "model/exactness.hpp"
@@ -19,16 +19,6 @@ std::vector<TensorDesc> wire_descs(const Graph& graph, const std::vector<TensorI
     for (const auto id : ids)
         descs.push_back(wire_desc(graph[id]));
     return descs;
-}
-
-Result<std::string> read_file(const std::filesystem::path& file) {
-    std::error_code error;
-    const auto size = std::filesystem::file_size(file, error);
-    std::ifstream stream(file, std::ios::binary);
-    std::string bytes(error ? 0 : size, '\0');
-    if (!error) stream.read(bytes.data(), static_cast<std::streamsize>(size));
-    if (error || !stream) return fail(Fault::io, "{}: cannot be read", file.string());
-    return bytes;
 }
 
 Result<> give_shapes(RawGraph& raw, const InputShapes& shapes) {
@@ -60,11 +50,7 @@ Model::Model(std::shared_ptr<const Implementation> implementation)
 
 Result<Model> Model::load(const std::filesystem::path& file, const InputShapes& shapes) {
     std::error_code error;
-    if (!std::filesystem::exists(file, error))
-        return fail(Fault::not_found, "{}: no such file", file.string());
-    if (!std::filesystem::is_regular_file(file, error))
-        return fail(Fault::invalid_input, "{}: not a file", file.string());
-    const auto bytes = read_file(file);
+    const auto bytes = read_whole_file(file, ReadOptions{});
     if (!bytes) return fail(bytes.error());
     return parse_in(*bytes, file.string(), std::filesystem::absolute(file, error).parent_path(), shapes);
 }

@@ -16,6 +16,9 @@ Result<> guarded(const std::function<Result<>()>& work) {
         return work();
     } catch (const std::bad_alloc&) {
         return fail(Fault::io, "found no memory");
+    } catch (const std::system_error& error) {
+        const bool no_thread = error.code() == std::errc::resource_unavailable_try_again;
+        return fail(Fault::failed, "{}{}", error.what(), no_thread ? " (threads, processes or memory are limited: ulimit -u, ulimit -v)" : "");
     } catch (const std::exception& error) {
         return fail(Fault::failed, "{}", error.what());
     }

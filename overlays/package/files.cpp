@@ -10,63 +10,20 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
-#include <functional>
 
+#include "base/read_file.hpp"
 #include "overlays/package/package.hpp"
 
 namespace fard {
 namespace fs = std::filesystem;
 namespace {
 
-class Descriptor {
-  public:
-    explicit Descriptor(int fd) : fd_(fd) {}
-    ~Descriptor() {
-        if (fd_ >= 0) ::close(fd_);
-    }
-    Descriptor(const Descriptor&) = delete;
-    Descriptor& operator=(const Descriptor&) = delete;
-    int get() const { return fd_; }
-
-  private:
-    int fd_;
-};
-
 std::string system_error() {
     return std::strerror(errno);
 }
 
-// Feeds a regular file's bytes to `take`, block by block.
-Result<> for_each_block(const fs::path& file, std::uint64_t max_bytes,
-                        const std::function<void(std::span<const unsigned char>)>& take) {
-    const Descriptor fd(::open(file.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
-    if (fd.get() < 0) {
-        if (errno == ENOENT || errno == ENOTDIR)
-            return fail(Fault::not_found, "{} does not exist", file.string());
-        if (errno == ELOOP) return fail(Fault::invalid_input, "{} is a link, not a file", file.string());
-        return fail(Fault::io, "cannot open {}: {}", file.string(), system_error());
-    }
-    struct stat status {};
-    if (::fstat(fd.get(), &status) != 0)
-        return fail(Fault::io, "cannot inspect {}: {}", file.string(), system_error());
-    if (!S_ISREG(status.st_mode))
-        return fail(Fault::invalid_input, "{} is not a regular file", file.string());
-    std::vector<unsigned char> block(std::size_t{1} << 18);
-    std::uint64_t total = 0;
-    for (;;) {
-        const auto count = ::read(fd.get(), block.data(), block.size());
-        if (count < 0 && errno == EINTR) continue;
-        if (count < 0) return fail(Fault::io, "cannot read {}: {}", file.string(), system_error());
-        if (count == 0) return {};
-        total += static_cast<std::uint64_t>(count);
-        if (total > max_bytes)
-            return fail(Fault::invalid_input, "{} is larger than {} bytes", file.string(), max_bytes);
-        take({block.data(), static_cast<std::size_t>(count)});
-    }
-}
-
 Result<> write_file(const fs::path& file, std::string_view bytes) {
-    const Descriptor fd(::open(file.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644));
+    const OwnedFd fd(::open(file.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644));
     if (fd.get() < 0) return fail(Fault::io, "cannot create {}: {}", file.string(), system_error());
     while (!bytes.empty()) {
         const auto count = ::write(fd.get(), bytes.data(), bytes.size());
@@ -100,19 +57,12 @@ bool is_package_file_name(std::string_view name) {
 }
 
 Result<std::string> read_regular_file(const fs::path& file, std::uint64_t max_bytes) {
-    std::string bytes;
-    auto read = for_each_block(file, max_bytes, [&](std::span<const unsigned char> block) {
-        bytes.append(reinterpret_cast<const char*>(block.data()), block.size());
-    });
-    if (!read) return fail(read.error());
-    return bytes;
+    return read_whole_file(file, {.most_bytes = max_bytes, .links = false});
 }
 
 Result<std::string> sha256_of_file(const fs::path& file) {
     Sha256 sum;
-    auto read = for_each_block(file, UINT64_MAX, [&](std::span<const unsigned char> block) {
-        sum.update({reinterpret_cast<const char*>(block.data()), block.size()});
-    });
+    auto read = read_blocks(file, {.links = false}, [&](std::string_view block) { sum.update(block); });
     if (!read) return fail(read.error());
     return sum.hex();
 }

@@ -8,9 +8,16 @@
 #include <string_view>
 #include <vector>
 
+#include "base/printable.hpp"
 #include "base/result.hpp"
 
 namespace fard {
+
+std::string_view kind_of(const toml::node& node);  // "a string"
+std::string what_stands_there(const toml::node& node);  // the same, or a number itself; "an array with an integer"
+
+// What is wrong with a text that is no TOML, and what was meant, nearly always.
+std::string what_is_wrong(const toml::parse_error& error);
 
 // toml++ throws; this is its fence. Errors: invalid_input, with the line.
 Result<toml::table> parse_toml(std::string_view text, const std::string& where);
@@ -58,7 +65,5 @@ class TableReader {
     std::string where_;
     std::vector<std::string> known_;
 };
-
-bool is_printable(std::string_view text);
 
 }  // namespace fard

@@ -19,11 +19,20 @@ void pause() {
 
 Team::Team(std::size_t members, std::function<void(std::size_t index)> work)
     : members_(members), work_(std::move(work)) {
-    for (std::size_t i = 1; i < members; ++i)
-        threads_.emplace_back([this, i] { serve(i); });
+    try {
+        for (std::size_t i = 1; i < members; ++i)
+            threads_.emplace_back([this, i] { serve(i); });
+    } catch (...) {
+        end();  // else the threads that have started would be waited for, for ever
+        throw;
+    }
 }
 
 Team::~Team() {
+    end();
+}
+
+void Team::end() {
     ends_ = true;
     ++round_;
     round_.notify_all();

@@ -14,7 +14,7 @@ namespace fard::soft {
 
 class Team {
   public:
-    // Starts `members` - 1 threads. `work` is called by all of them and must not throw.
+    // Starts `members` - 1 threads; throws std::system_error where there are no more. `work` is called by all of them and must not throw.
     Team(std::size_t members, std::function<void(std::size_t index)> work);
     ~Team();  // ends the threads; not during run
     Team(const Team&) = delete;
@@ -29,6 +29,7 @@ class Team {
 
   private:
     void serve(std::size_t index);
+    void end();
 
     const std::size_t members_;
     const std::function<void(std::size_t)> work_;

@@ -1,12 +1,16 @@
 // The configuration file. toml++ is fenced here.
 #include <toml++/toml.h>
 
+#include "base/read_file.hpp"
 #include "base/suggest.hpp"
+#include "overlays/package/toml_table.hpp"
 #include "runtime/node_manager/config_keys.hpp"
 
 namespace fard {
 
 namespace {
+
+constexpr std::size_t most_bytes = 1u << 20;
 
 std::string at(const std::filesystem::path& file, const toml::node& node) {
     return fmt::format("{}:{}", file.string(), node.source().begin.line);
@@ -59,7 +63,7 @@ Result<std::vector<Setting>> read_table(const toml::table& table, const std::fil
                         did_you_mean(name, config_key_names()));
         Setting setting{name, {}, at(file, node) + ": " + name};
         if (!take(node, known->kind, setting.values))
-            return fail(Fault::invalid_input, "{}: expected {}", setting.where, expected(known->kind));
+            return fail(Fault::invalid_input, "{}: expected {}, not {}", setting.where, expected(known->kind), what_stands_there(node));
         settings.push_back(std::move(setting));
     }
     return settings;
@@ -68,14 +72,15 @@ Result<std::vector<Setting>> read_table(const toml::table& table, const std::fil
 }  // namespace
 
 Result<std::vector<Setting>> read_config_file(const std::filesystem::path& file) {
-    std::error_code ignored;
-    if (!std::filesystem::is_regular_file(file, ignored))
+    const auto text = read_whole_file(file, {.most_bytes = most_bytes, .pipes = true});
+    if (!text && text.error().fault == Fault::not_found)
         return fail(Fault::not_found, "there is no configuration file {}", file.string());
+    if (!text) return fail_in("the configuration file", text.error());
     try {
-        return read_table(toml::parse_file(file.string()), file);
+        return read_table(toml::parse(*text, file.string()), file);
     } catch (const toml::parse_error& error) {
         return fail(Fault::invalid_input, "{}:{}: {}", file.string(), error.source().begin.line,
-                    error.description());
+                    what_is_wrong(error));
     }
 }
 

@@ -4,6 +4,8 @@
 #include <charconv>
 #include <map>
 
+#include "base/printable.hpp"
+#include "base/size.hpp"
 #include "overlays/bitstream/part.hpp"
 #include "overlays/package/signature.hpp"
 
@@ -14,12 +16,8 @@ namespace {
 using Kind = ConfigKey::Kind;
 
 Result<> set_name(std::string& into, const std::string& value) {
-    const bool fine = !value.empty() && value.size() <= 64 && std::ranges::all_of(value, [](char c) {
-        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' ||
-               c == '_' || c == '-';
-    });
-    if (!fine)
-        return fail(Fault::invalid_input, "'{}' is not a name (1 to 64 letters, digits, '.', '_' and '-')",
+    if (!is_short_name(value))
+        return fail(Fault::invalid_input, "'{}' is not a name (1 to 64 letters, digits, '.', '_' and '-'; neither '-' nor '.' in front)",
                     value);
     into = value;
     return {};
@@ -73,22 +71,12 @@ Result<> set_absolute(std::filesystem::path& into, const std::string& value) {
     return {};
 }
 
-// "4GiB", "500 MB", "1048576".
 Result<> set_size(std::uint64_t& into, const std::string& value) {
-    static constexpr std::pair<const char*, std::uint64_t> units[] = {
-        {"", 1},          {"B", 1},          {"kB", 1'000},    {"MB", 1'000'000},        {"GB", 1'000'000'000},
-        {"KiB", 1 << 10}, {"MiB", 1 << 20}, {"GiB", 1 << 30}, {"TB", 1'000'000'000'000}};
-    std::uint64_t number = 0;
-    const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), number);
-    std::string unit(end, value.data() + value.size());
-    unit.erase(0, unit.find_first_not_of(' ') == std::string::npos ? unit.size() : unit.find_first_not_of(' '));
-    for (const auto& [name, bytes] : units) {
-        if (error != std::errc() || unit != name) continue;
-        if (number == 0 || number > (std::uint64_t{1} << 62) / bytes) break;
-        into = number * bytes;
-        return {};
-    }
-    return fail(Fault::invalid_input, "'{}' is not a size (a whole number and B, kB, MB, GB, TB, KiB, MiB or GiB)", value);
+    const auto size = parse_size(value);
+    if (!size) return fail(size.error());
+    if (*size == 0) return fail(Fault::invalid_input, "'{}' keeps nothing; give a size above zero, like 4GiB", value);
+    into = *size;
+    return {};
 }
 
 Result<> set_ports(Config& config, const std::string& value) {

@@ -137,6 +137,11 @@ void Coordinator::board_lost(const PeerId& board, const std::string& why) {
         run->board_lost(board, why);
 }
 
+void Coordinator::say_farewell(const std::string& why) {
+    for (auto& [id, run] : runs_)
+        run->say_farewell(why);
+}
+
 void Coordinator::clients_revoked(const std::vector<PublicKey>& keys) {
     for (auto& [id, run] : runs_)
         if (std::ranges::find(keys, surroundings_.key_of(run->client())) != keys.end())

@@ -45,6 +45,8 @@ class Coordinator {
     wire::Body job_lost(const PeerId& board, const wire::JobLost& lost);
 
     void board_lost(const PeerId& board, const std::string& why);
+    // This node manager ends in order: its clients are told `why`, and go on elsewhere at once.
+    void say_farewell(const std::string& why);
     void clients_revoked(const std::vector<PublicKey>& keys);  // ends their runs
 
     // The runs that are under way, then the last ones that ended (kept for 60 s, at most 100).

@@ -8,6 +8,7 @@
 #include <mutex>
 
 #include "base/line_writer.hpp"
+#include "base/printable.hpp"
 
 namespace fard {
 
@@ -18,7 +19,7 @@ class WriterSink final : public spdlog::sinks::base_sink<std::mutex> {
     void sink_it_(const spdlog::details::log_msg& message) override {
         spdlog::memory_buf_t line;
         formatter_->format(message, line);
-        writer_.write({line.data(), line.size()});
+        writer_.write(printable_text({line.data(), line.size()}));  // names of others are in it
     }
     void flush_() override {}
 

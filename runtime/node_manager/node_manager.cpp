@@ -12,6 +12,7 @@
 
 #include "base/alarm.hpp"
 #include "base/lifetime.hpp"
+#include "base/room.hpp"
 #include "runtime/node_manager/checkup.hpp"
 #include "runtime/node_manager/cluster_view.hpp"
 #include "runtime/node_manager/coordinator.hpp"
@@ -303,6 +304,7 @@ NodeManager::Impl::~Impl() {
     if (nodes_alarm.is_set()) keep_nodes();
     loop.unwatch(parent_watch);
     if (parent_fd >= 0) ::close(parent_fd);
+    if (coordinator) coordinator->say_farewell(fmt::format("board {} was stopped", config.name));
     coordinator.reset();
     if (board) spdlog::info("board {} stops; {} jobs are killed", config.name, board->jobs());
 }
@@ -372,7 +374,8 @@ void NodeManager::Impl::published(const PeerId& peer, const wire::BoardState& ne
     view->heard(peer, news);
 }
 
-// Two boards of one name work, but people cannot tell them apart.
+// Two boards of one name work, but people cannot tell them apart. Two with one key are one to whoever revokes it; the same board
+// that has come back before its end was noticed is at the same address.
 void NodeManager::Impl::joined(const wire::Member& member) {
     if (!view) return;
     view->joined(member.peer, loop.now());
@@ -380,6 +383,11 @@ void NodeManager::Impl::joined(const wire::Member& member) {
         if (other.peer != member.peer && other.name == member.name)
             log.warn({}, "mesh", "two boards are called '{}': {} and {}; give one of them another --name", member.name,
                      other.front_door, member.front_door);
+    for (const auto& other : mesh->members())
+        if (!member.key.empty() && other.key == member.key && other.front_door != member.front_door)
+            log.warn({}, "keys", "board '{}' at {} and board '{}' at {} have the same key {}: a key directory was copied; `fard join` with a "
+                     "ticket gives the second one a key of its own", other.name, other.front_door, member.name, member.front_door,
+                     member.key.brief());
 }
 
 void NodeManager::Impl::lost(const wire::Member& member, const std::string& why) {
@@ -419,9 +427,11 @@ wire::Body NodeManager::Impl::allow(const wire::Allowed& allowed) {
 std::vector<WrittenAddress> NodeManager::Impl::kept_nodes() const {
     std::vector<WrittenAddress> nodes;
     if (config.keys.empty()) return nodes;
+    const auto bound = door->endpoint();
+    const auto reached = config.advertise.empty() ? Result<Endpoint>(bound) : Endpoint::tcp(config.advertise, bound.port());
     for (const auto& address : known_nodes(config.keys)) {
         auto node = WrittenAddress::parse(address.text());
-        const bool own = address.key == sockets.identity().key();
+        const bool own = address.key == sockets.identity().key() && reached && address.endpoint == *reached;  // else it is a copy's
         if (node && !own && std::ranges::find(config.seeds, *node) == config.seeds.end())
             nodes.push_back(std::move(*node));
     }
@@ -449,7 +459,7 @@ wire::Body NodeManager::Impl::take_in(const PeerId& visitor, const wire::Join& j
     const auto& ring = sockets.identity().ring();
     if (!ring) return refused({Fault::unsupported, "this cluster has no keys"});
     if (!is_public_key(join.key.hex)) return refused({Fault::invalid_input, "JOIN without a key"});
-    const auto role = ring->use_ticket(door->key_of(visitor));
+    const auto role = ring->use_ticket(door->key_of(visitor), join.key);
     if (!role) return refused(role.error());
     const wire::AllowedKey key{join.key, static_cast<std::uint8_t>(*role), join.board, false};
     if (const auto taken = mesh->allow({key}); !taken) return refused(taken.error());
@@ -490,6 +500,14 @@ Result<Identity> identity_of(const Config& config) {
 }
 
 }  // namespace
+
+// Sockets with what wakes them, three workers, two contexts of libzmq, the heartbeat, who asks for keys, who writes the log; and
+// some for what comes: names to resolve, jobs to start, visitors.
+Result<> NodeManager::check_room() {
+    constexpr std::size_t descriptors = 96, threads = 16;
+    if (auto room = check_descriptors(descriptors); !room) return room;
+    return check_threads(threads);
+}
 
 Result<std::unique_ptr<NodeManager>> NodeManager::start(Loop& loop, const Config& config,
                                                         std::function<void()> stop) {

@@ -21,6 +21,10 @@ namespace fard {
 // Lives on one loop, which outlives it.
 class NodeManager {
   public:
+    // Whether this process may have the descriptors and threads that one takes, before anything is made that needs them.
+    // Errors: refused, with the limit and what helps.
+    static Result<> check_room();
+
     // Takes the state directory, finds its devices, binds, says that it is ready, and joins the mesh in the
     // background. `stop` is called from the loop when a client or the end of the parent process asks for it.
     // Errors: those of StateDir::take and Socket::bind; invalid_input (ready_fd is not open).

@@ -4,17 +4,11 @@
 
 #include <algorithm>
 
+#include "base/size.hpp"
+
 namespace fard {
 
 namespace fs = std::filesystem;
-
-namespace {
-
-std::string mib_of(std::uint64_t bytes) {
-    return fmt::format("{:.1f} MiB", static_cast<double>(bytes) / (1 << 20));
-}
-
-}  // namespace
 
 // ---- at the start
 
@@ -278,7 +272,7 @@ Result<> OverlayStore::make_room(const std::string& id, std::uint64_t bytes) {
             return fail(Fault::refused,
                         "no room for package {} ({}): this board keeps at most {} on its disk, in at most {} "
                         "packages, and runs hold or await {}; free some space, raise store_limit, or end some runs",
-                        id, mib_of(bytes), mib_of(limits_.bytes), limits_.packages, mib_of(bytes_ + coming - bytes));
+                        id, bytes_text(bytes), bytes_text(limits_.bytes), limits_.packages, bytes_text(bytes_ + coming - bytes));
     return {};
 }
 

@@ -150,10 +150,11 @@ bool Run::place_now() {
     }
     if (!placeless_since_) placeless_since_ = now;
     if (waited) {
-        end(Phase::failed, placed.error());
+        const auto away = lost_board_.empty() ? "" : lost_board_ + ", and has not come back within 10 s: ";
+        end(Phase::failed, {placed.error().fault, away + placed.error().message});
         return false;
     }
-    waiting_for_ = "slots: " + placed.error().message;
+    waiting_for_ = fmt::format("slots: {}{}{}", lost_board_, lost_board_.empty() ? "" : ": ", placed.error().message);
     place_alarm_.set(places_interval, [this] { place(); });
     return false;
 }
@@ -367,6 +368,7 @@ wire::Body Run::job_lost(const PeerId& board, const wire::JobLost& lost) {
 void Run::board_lost(const PeerId& board, const std::string& why) {
     if (over()) return;
     reserver_->forget(board);
+    if (!plan_.positions_on(board).empty()) lost_board_ = fmt::format("board {} was lost ({})", plan_.board_name(board), why);
     const auto positions = plan_.positions_on(board);
     if (positions.empty() || phase_ == Phase::draining || complete()) return;
     rewire(positions, board, "the board was lost: " + why);
@@ -485,6 +487,14 @@ void Run::watch_client() {
 void Run::client_alive(const PeerId& client) {
     client_ = client;  // it may have come back over a new connection
     client_heard_ = around_.loop.now();
+}
+
+void Run::say_farewell(const std::string& why) {
+    if (over()) return;
+    ending_ = true;
+    outcome_ = Phase::lost;
+    why_ = {Fault::unreachable, why};
+    tell();
 }
 
 void Run::tick() {

@@ -71,6 +71,7 @@ class Run {
     void cancel(const std::string& why, Reply reply);
     const PeerId& client() const { return client_; }
     void client_alive(const PeerId& client);
+    void say_farewell(const std::string& why);  // the last that its client hears of it; the run is destroyed after it
 
     wire::Body grant(const PeerId& board, const wire::Grant& grant);
     wire::Body wounded(const PeerId& board, const wire::Wounded& wounded);
@@ -138,6 +139,7 @@ class Run {
     Phase outcome_ = Phase::done;
     Error why_;
     std::string waiting_for_;
+    std::string lost_board_;  // the last one that it had a place on, and why; "" for none
     Epoch epoch_;
     wire::Admitted admitted_;
 

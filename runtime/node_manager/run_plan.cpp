@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <set>
 
+#include "base/printable.hpp"
 #include "runtime/peer/channel_join.hpp"
 
 namespace fard {
@@ -52,6 +53,9 @@ Result<> RunPlan::check(const wire::Submit& submit) {
     const auto& app = submit.app;
     if (submit.run.empty() || app.positions.empty())
         return fail(Fault::invalid_input, "a submission needs a run id and at least one position");
+    const bool shown = is_printable(app.name) && is_printable(submit.owner) &&
+                       std::ranges::all_of(app.positions, [](const auto& position) { return is_printable(position.name); });
+    if (!shown) return fail(Fault::invalid_input, "the names of an app, its positions and its owner hold no control characters");
     for (const auto& position : app.positions) {
         if (position.replicas == 0 || position.replicas > 64)
             return fail(Fault::invalid_input, "position '{}' has {} replicas; 1 to 64 are possible",

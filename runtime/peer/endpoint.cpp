@@ -47,7 +47,7 @@ std::optional<std::uint16_t> port_of(std::string_view digits) {
     return static_cast<std::uint16_t>(number);
 }
 
-bool is_printable(std::string_view text) {
+bool is_one_word(std::string_view text) {
     return std::ranges::all_of(text, [](char c) { return static_cast<unsigned char>(c) > 0x20 && c != 0x7f; });
 }
 
@@ -97,7 +97,7 @@ Result<Endpoint> Endpoint::parse(std::string_view text) {
         return fail(Fault::invalid_input, "{} bytes that are not an endpoint", text.size());
     if (text.starts_with(ipc_scheme)) return ipc(std::string(text.substr(ipc_scheme.size())));
     const auto colon = text.rfind(':');
-    if (!text.starts_with(tcp_scheme) || colon <= tcp_scheme.size() || !is_printable(text)) return wrong(text);
+    if (!text.starts_with(tcp_scheme) || colon <= tcp_scheme.size() || !is_one_word(text)) return wrong(text);
     const auto host = text.substr(tcp_scheme.size(), colon - tcp_scheme.size());
     const bool brackets = host.front() == '[';
     if (brackets != (host.find(':') != std::string_view::npos) || brackets != (host.back() == ']')) return wrong(text);

@@ -9,6 +9,7 @@
 #include "runtime/peer/messages_board.hpp"
 #include "runtime/peer/messages_client.hpp"
 #include "runtime/peer/messages_mesh.hpp"
+#include "runtime/peer/monitor.hpp"
 
 namespace fard {
 namespace {
@@ -103,6 +104,7 @@ std::string holder_of(Role role) {
 // Messages that wait for one visitor, each way. The largest that come in numbers are pieces of packages (128 KiB), so
 // that a visitor which reads nothing holds 8 MiB; what finds no place is asked for again.
 constexpr int most_queued = 64;
+constexpr Duration farewell = std::chrono::milliseconds(100);  // for what is said last of all
 
 struct FrontDoor::Impl : std::enable_shared_from_this<FrontDoor::Impl> {
     Impl(Loop& the_loop, Socket the_socket, const PeerId& the_self, std::shared_ptr<KeyRing> the_ring)
@@ -206,6 +208,7 @@ Result<std::unique_ptr<FrontDoor>> FrontDoor::open(Loop& loop, SocketFactory& so
                                                    const Endpoint& endpoint) {
     auto socket = sockets.make(SocketKind::router, {.high_water_mark = most_queued});
     if (!socket) return fail(std::move(socket).error());
+    set_linger(*socket, farewell);
     auto bound = socket->bind(endpoint, {.roles = everybody, .keys = {}});
     if (!bound) return fail_in("front door", bound.error());
     auto impl = std::make_shared<Impl>(loop, std::move(*socket), self, sockets.identity().ring());

@@ -51,6 +51,7 @@ class Visitor {
     void tell(const wire::Body& body);                                // wants no answer
     void on_message(std::function<void(const wire::Body&)> handler);  // what the node manager sends unasked
     void on_disconnect(std::function<void()> handler);                // the connection broke (socket monitor)
+    void on_absence(std::function<void()> handler);                   // nobody listens there; it is tried again
     const Endpoint& endpoint() const;
     std::uint64_t lamport() const;  // the latest time that the node manager's messages carried
 

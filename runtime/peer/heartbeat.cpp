@@ -222,6 +222,10 @@ struct Heartbeat::Impl {
                 if (!liveness.refused(peer)) return;
                 liveness.remove(peer);
                 return end_of({peer, "its process has ended", true, false});
+            case ConnectionMonitor::Event::accepted:  // of what is bound
+            case ConnectionMonitor::Event::revoked:   // it has nothing more to do with us, and says so to the mesh
+            case ConnectionMonitor::Event::otherwise:
+                return;
         }
     }
 

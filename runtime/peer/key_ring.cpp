@@ -1,10 +1,11 @@
 #include "runtime/peer/key_ring.hpp"
 
-
+#include <algorithm>
 #include <ctime>
-#include <fstream>
 #include <sstream>
 
+#include "base/printable.hpp"
+#include "base/read_file.hpp"
 #include "base/replace_file.hpp"
 #include "runtime/peer/mixing.hpp"
 
@@ -12,16 +13,16 @@ namespace fard {
 namespace {
 
 constexpr std::size_t most_keys = 4096;
+constexpr std::size_t most_file_bytes = 4u << 20;
 constexpr std::size_t longest_name = 64;
+constexpr std::uint64_t ticket_memory_s = 24 * 3600;  // after its end: who comes too late with it is told so
 
 std::uint64_t now_s() {
     return static_cast<std::uint64_t>(std::time(nullptr));
 }
 
 bool is_key_name(const std::string& name) {
-    for (const char c : name)
-        if (static_cast<unsigned char>(c) <= 0x20 || c == 0x7f) return false;
-    return !name.empty() && name.size() <= longest_name;
+    return is_name(name) && name.size() <= longest_name && name.find(' ') == std::string::npos;
 }
 
 std::string line_of(const wire::AllowedKey& key) {
@@ -53,7 +54,7 @@ const char* name_of(Role role) {
 
 Result<> check_key_name(const std::string& name) {
     if (is_key_name(name)) return {};
-    return fail(Fault::invalid_input, "the name of a key is 1 to {} characters without spaces; '{}' is not (--name)", longest_name,
+    return fail(Fault::invalid_input, "the name of a key is 1 to {} characters without spaces, and neither '-' nor '.' in front; '{}' is not (--name)", longest_name,
                 name);
 }
 
@@ -69,12 +70,30 @@ Result<std::shared_ptr<KeyRing>> KeyRing::open(const std::filesystem::path& file
     return ring;
 }
 
-// Lines of "ROLE KEY NAME", "revoked KEY NAME" and "ticket KEY ROLE EXPIRES".
+namespace {
+
+std::string ago(std::uint64_t seconds) {
+    return seconds < 120 ? fmt::format("{} s ago", seconds) : seconds < 7200 ? fmt::format("{} min ago", seconds / 60) : fmt::format("{} h ago", seconds / 3600);
+}
+
+}  // namespace
+
+bool KeyRing::Ticket::is_remembered(std::uint64_t now) const {
+    return expires + ticket_memory_s > now;
+}
+
+std::string KeyRing::ticket_line(const PublicKey& key, const Ticket& ticket) {
+    if (ticket.used_by.empty()) return fmt::format("ticket {} {} {}\n", key.hex, name_of(ticket.role), ticket.expires);
+    return fmt::format("used {} {} {} {} {}\n", key.hex, name_of(ticket.role), ticket.expires, ticket.used_by.hex, ticket.used);
+}
+
+// Lines of "ROLE KEY NAME", "revoked KEY NAME", "ticket KEY ROLE EXPIRES" and "used KEY ROLE EXPIRES BY WHEN".
 Result<> KeyRing::load() {
-    std::error_code error;
-    if (file_.empty() || !std::filesystem::exists(file_, error)) return {};
-    std::ifstream file(file_);
-    if (!file) return fail(Fault::io, "cannot read {}", file_.string());
+    if (file_.empty()) return {};
+    const auto text = read_whole_file(file_, most_file_bytes);
+    if (!text && text.error().fault == Fault::not_found) return {};
+    if (!text) return fail(text.error());
+    std::istringstream file(*text);
     std::size_t number = 0;
     for (std::string line; std::getline(file, line);) {
         ++number;
@@ -83,11 +102,12 @@ Result<> KeyRing::load() {
         std::string kind, key, name;
         words >> kind >> key >> name;
         const auto role = role_of_name(kind);
-        if (!is_public_key(key) || (!role && kind != "revoked" && kind != "ticket"))
+        const bool is_ticket = kind == "ticket" || kind == "used";
+        if (!is_public_key(key) || (!role && kind != "revoked" && !is_ticket))
             return fail(Fault::corrupt, "{}:{}: expected 'node|user|read-only|revoked KEY NAME'", file_.string(), number);
-        if (kind == "ticket") {
-            Ticket ticket{role_of_name(name).value_or(Role::none), 0};
-            words >> ticket.expires;
+        if (is_ticket) {
+            Ticket ticket{.role = role_of_name(name).value_or(Role::none)};
+            words >> ticket.expires >> ticket.used_by.hex >> ticket.used;
             tickets_[{key}] = ticket;
         } else {
             put({{key}, static_cast<std::uint8_t>(role.value_or(Role::none)), name, kind == "revoked"});
@@ -117,7 +137,7 @@ Result<> KeyRing::save() {
     for (const auto& [id, key] : keys_)
         text += line_of(key);
     for (const auto& [id, ticket] : tickets_)
-        if (ticket.expires > now_s()) text += fmt::format("ticket {} {} {}\n", id.hex, name_of(ticket.role), ticket.expires);
+        if (ticket.is_remembered(now_s())) text += ticket_line(id, ticket);
     if (auto written = replace_file(file_, text, Durability::on_disk); !written) return written;
     unsaved_ = false;
     return {};
@@ -128,7 +148,7 @@ Role KeyRing::role_of(const PublicKey& key) const {
     if (const auto found = keys_.find(key); found != keys_.end())
         return found->second.revoked ? Role::none : static_cast<Role>(found->second.role);
     const auto ticket = tickets_.find(key);
-    return ticket != tickets_.end() && ticket->second.expires > now_s() ? Role::joining : Role::none;
+    return ticket != tickets_.end() && ticket->second.is_remembered(now_s()) ? Role::joining : Role::none;
 }
 
 std::string KeyRing::owner_of(const PublicKey& key) const {
@@ -177,23 +197,33 @@ Result<> KeyRing::keep() {
 
 Result<> KeyRing::add_ticket(const PublicKey& key, Role role, std::chrono::seconds lifetime) {
     const std::lock_guard lock(mutex_);
-    tickets_[key] = {role, now_s() + static_cast<std::uint64_t>(lifetime.count())};
+    std::erase_if(tickets_, [now = now_s()](const auto& known) { return !known.second.is_remembered(now); });
+    tickets_[key] = {.role = role, .expires = now_s() + static_cast<std::uint64_t>(lifetime.count())};
     auto saved = save();
     if (!saved) tickets_.erase(key);
     return saved;
 }
 
-Result<Role> KeyRing::use_ticket(const PublicKey& key) {
+Result<Role> KeyRing::use_ticket(const PublicKey& key, const PublicKey& newcomer) {
     const std::lock_guard lock(mutex_);
-    auto ticket = tickets_.extract(key);
-    if (ticket.empty() || ticket.mapped().expires <= now_s() || ticket.mapped().role == Role::none)
-        return fail(Fault::refused, "the ticket has run out or was used");
-    const auto role = ticket.mapped().role;
+    const auto found = tickets_.find(key);
+    const auto now = now_s();
+    if (found == tickets_.end() || found->second.role == Role::none) return fail(Fault::refused, "there is no such ticket here");
+    auto& ticket = found->second;
+    if (ticket.used_by == newcomer) return ticket.role;
+    if (!ticket.used_by.empty())
+        return fail(Fault::refused, "this ticket was used {}, by the key {}; a ticket lets one newcomer in, ask for another (`fard keys ticket` "
+                                    "on a board)", ago(now - std::min(now, ticket.used)), ticket.used_by.brief());
+    if (ticket.expires <= now)
+        return fail(Fault::refused, "this ticket expired {}; it was good for ten minutes, ask for another (`fard keys ticket` on a board)",
+                    ago(now - ticket.expires));
+    ticket.used_by = newcomer;
+    ticket.used = now;
     if (auto saved = save(); !saved) {
-        tickets_.insert(std::move(ticket));
+        ticket.used_by = {};
         return fail(saved.error().fault, "{}; the ticket is still good", saved.error().message);
     }
-    return role;
+    return ticket.role;
 }
 
 bool KeyRing::is_open() const {

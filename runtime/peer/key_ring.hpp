@@ -61,8 +61,9 @@ class KeyRing {
 
     // A ticket: `key` may say JOIN until then, once, to become `role`. Kept by this board alone. Errors: io, and there is none.
     Result<> add_ticket(const PublicKey& key, Role role, std::chrono::seconds lifetime);
-    // The role that the ticket is for; it is used up. Errors: refused, there is no such ticket (any more); io, it is still good.
-    Result<Role> use_ticket(const PublicKey& key);
+    // The role that the ticket is for; it is used up, and good for this newcomer alone, who may not have heard the answer. Errors:
+    // refused, it was used or has expired, which is known for a day; io, it is still good.
+    Result<Role> use_ticket(const PublicKey& key, const PublicKey& newcomer);
 
     // Until open() nobody is admitted: a board that was away first learns what was revoked meanwhile.
     bool is_open() const;
@@ -73,7 +74,11 @@ class KeyRing {
     struct Ticket {
         Role role = Role::none;
         std::uint64_t expires = 0;  // seconds of the real-time clock, because it outlives a restart
+        PublicKey used_by = {};     // empty: it was not used
+        std::uint64_t used = 0;     // when
+        bool is_remembered(std::uint64_t now) const;
     };
+    static std::string ticket_line(const PublicKey& key, const Ticket& ticket);
     Result<> load();
     Result<> save();  // with the mutex held
     void put(const wire::AllowedKey& key);

@@ -11,6 +11,8 @@
 #include <cstring>
 #include <new>
 
+#include "base/read_file.hpp"
+
 namespace fard {
 namespace {
 
@@ -37,23 +39,15 @@ PublicKey public_of(const unsigned char* secret) {
     return {hex_of(bytes.data(), bytes.size())};
 }
 
-Result<> check_private(int fd, const std::filesystem::path& file) {
+Result<> check_private(const OwnedFd& fd, const std::filesystem::path& file) {
     struct stat status {};
-    if (::fstat(fd, &status) != 0) return fail(Fault::io, "cannot look at {}: {}", file.string(), std::strerror(errno));
+    if (::fstat(fd.get(), &status) != 0) return fail(Fault::io, "cannot look at {}: {}", file.string(), std::strerror(errno));
     if (status.st_uid != ::geteuid())
         return fail(Fault::refused, "{} belongs to user {}; what is secret is its owner's alone", file.string(), status.st_uid);
     if ((status.st_mode & 077) != 0)
         return fail(Fault::refused, "{} can be read by others (mode {:o}); chmod 600 it; if others have read it, get a new one",
                     file.string(), status.st_mode & 07777);
     return {};
-}
-
-Result<int> open_to_read(const std::filesystem::path& file) {
-    const int fd = ::open(file.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-    if (fd < 0)
-        return fail(errno == ENOENT ? Fault::not_found : Fault::io, "cannot read {}: {}", file.string(),
-                    std::strerror(errno));
-    return fd;
 }
 
 }  // namespace
@@ -94,13 +88,11 @@ std::string KeyPair::secret_hex() const {
 }
 
 Result<KeyPair> KeyPair::read(const std::filesystem::path& file) {
-    auto fd = open_to_read(file);
+    const auto fd = open_to_read(file, {.links = false});
     if (!fd) return fail(fd.error());
+    if (auto checked = check_private(*fd, file); !checked) return fail(checked.error());
     std::array<char, 256> text{};
-    const auto checked = check_private(*fd, file);
-    const auto size = checked ? ::read(*fd, text.data(), text.size()) : 0;
-    ::close(*fd);
-    if (!checked) return fail(checked.error());
+    const auto size = ::read(fd->get(), text.data(), text.size());
     auto line = std::string_view(text.data(), size < 0 ? 0 : static_cast<std::size_t>(size));
     if (line.ends_with('\n')) line.remove_suffix(1);
     auto pair = line.starts_with(heading) ? from_hex(line.substr(heading.size()))
@@ -110,11 +102,14 @@ Result<KeyPair> KeyPair::read(const std::filesystem::path& file) {
     return pair;
 }
 
+Error key_is_there(const std::filesystem::path& file) {
+    return {Fault::refused, fmt::format("{} is there already, and is not replaced: move the directory away to begin anew, or give another "
+                                        "with --dir or FARD_KEYS", file.string())};
+}
+
 Result<> KeyPair::write(const std::filesystem::path& file) const {
     const int fd = ::open(file.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-    if (fd < 0 && errno == EEXIST)
-        return fail(Fault::refused, "{} is there already, and is not replaced: move the directory away to begin anew, or give another with "
-                                    "--dir or FARD_KEYS", file.string());
+    if (fd < 0 && errno == EEXIST) return fail(key_is_there(file));
     if (fd < 0) return fail(Fault::io, "cannot write {}: {}", file.string(), std::strerror(errno));
     auto line = std::string(heading) + secret_hex() + "\n";
     const bool written = ::write(fd, line.data(), line.size()) == static_cast<ssize_t>(line.size()) && ::fsync(fd) == 0;
@@ -145,12 +140,11 @@ bool belongs_to(const PeerId& peer, const PublicKey& key) {
     return key.empty() || peer.hex.starts_with(fingerprint(key));
 }
 
-Result<> check_private(const std::filesystem::path& file) {
-    auto fd = open_to_read(file);
+Result<std::string> read_private_file(const std::filesystem::path& file) {
+    const auto fd = open_to_read(file, {.pipes = true});
     if (!fd) return fail(fd.error());
-    auto checked = check_private(*fd, file);
-    ::close(*fd);
-    return checked;
+    if (auto checked = check_private(*fd, file); !checked) return fail(checked.error());
+    return read_rest(*fd, file.string(), {.most_bytes = 4096});
 }
 
 void hide_memory() {

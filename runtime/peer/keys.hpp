@@ -44,13 +44,16 @@ struct KeyPair {
     Result<> write(const std::filesystem::path& file) const;  // errors: refused (there is one already), io
 };
 
+Error key_is_there(const std::filesystem::path& file);  // a key that is not replaced
+
 // A peer's id follows from its key: its first half is the key's fingerprint, the second is drawn at each start, because
 // a restarted board is another peer. Without a key all of it is drawn.
 PeerId draw_peer_id(const PublicKey& key);
 bool belongs_to(const PeerId& peer, const PublicKey& key);  // true for any peer where there is no key
 
-// Whether only the user who runs this process can read the file. Errors: not_found, refused, io.
-Result<> check_private(const std::filesystem::path& file);
+// A text that only the user who runs this process can read, of a file or a pipe. Errors: refused (others can), those of
+// read_file.hpp.
+Result<std::string> read_private_file(const std::filesystem::path& file);
 
 // From now on this process leaves no core dump and cannot be looked into by other processes of its user.
 void hide_memory();

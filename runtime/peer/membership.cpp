@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <array>
 
+#include "base/printable.hpp"
+
 namespace fard {
 namespace {
 
@@ -25,7 +27,7 @@ constexpr unsigned state_part = 1, overlays_part = 2;
 
 bool complete(const wire::Member& member) {
     return !member.peer.empty() && !member.front_door.empty() && !member.publisher.empty() &&
-           !member.heartbeat.empty();
+           !member.heartbeat.empty() && is_printable(member.name);
 }
 
 // Where it says to be reached must be a place for us as well: a board that others reach over a network takes nobody who
@@ -130,7 +132,7 @@ Result<Membership::Changes> Membership::hello(const wire::Hello& hello, TimePoin
                     self().name, self().front_door, wire::protocol_version, hello.protocol);
     }
     const auto& record = hello.record;
-    if (!complete(record.member)) return fail(Fault::invalid_input, "HELLO without an id or an endpoint");
+    if (!complete(record.member)) return fail(Fault::invalid_input, "HELLO without an id or an endpoint, or with a name that cannot be shown");
     if (!is_within_reach(record.member, self()))
         return fail(Fault::refused,
                     "board {} at {} cannot reach board {} at {}, {}, {}; give it addresses that other machines reach",

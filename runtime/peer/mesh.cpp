@@ -369,7 +369,11 @@ void Mesh::Impl::knock(const Address& front_door) {
 // A seed's silence is told once it is no coincidence, and its end.
 void Mesh::Impl::unanswered(const Endpoint& front_door, const Error& why) {
     spdlog::debug("mesh: {}", why.message);
-    if (seeds.contains(front_door) && ++failures[front_door] == failures_to_tell)
+    if (!seeds.contains(front_door)) return;
+    const auto times = ++failures[front_door];
+    const bool certain = why.fault == Fault::unreachable;  // who listens there has keys and we have none, or the other way round
+    if (times == 1 && certain) spdlog::warn("mesh: seed {}: {}; it is tried again", front_door, why.message);
+    if (times == failures_to_tell && !certain)
         spdlog::warn("mesh: seed {} does not answer; is a node manager running there? It is tried again", front_door);
 }
 

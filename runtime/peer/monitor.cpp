@@ -7,6 +7,8 @@
 #include <optional>
 #include <utility>
 
+#include "runtime/peer/zap.hpp"
+
 namespace fard {
 namespace {
 
@@ -18,13 +20,22 @@ void set(Socket& socket, int option, int value) {
     zmq_setsockopt(socket.native(), option, &value, sizeof value);
 }
 
-constexpr int wanted =
-    ZMQ_EVENT_ACCEPTED | ZMQ_EVENT_HANDSHAKE_SUCCEEDED | ZMQ_EVENT_DISCONNECTED | ZMQ_EVENT_CLOSED;
+constexpr int wanted = ZMQ_EVENT_ACCEPTED | ZMQ_EVENT_HANDSHAKE_SUCCEEDED | ZMQ_EVENT_DISCONNECTED | ZMQ_EVENT_CLOSED |
+                       ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL | ZMQ_EVENT_HANDSHAKE_FAILED_AUTH;
+
+struct RawEvent {
+    std::uint16_t event = 0;
+    std::uint32_t value = 0;
+};
 
 // libzmq closes the descriptor of each attempt to connect that fails; a broken connection it reports as
 // disconnected.
-std::optional<ConnectionEvent> meaning_of(std::uint16_t event) {
-    switch (event) {
+std::optional<ConnectionEvent> meaning_of(const RawEvent& raw) {
+    switch (raw.event) {
+        case ZMQ_EVENT_HANDSHAKE_FAILED_AUTH:
+            return raw.value == revoked_status ? std::optional(ConnectionEvent::revoked) : std::nullopt;
+        case ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL:
+            return raw.value == ZMQ_PROTOCOL_ERROR_ZMTP_MECHANISM_MISMATCH ? std::optional(ConnectionEvent::otherwise) : std::nullopt;
         case ZMQ_EVENT_ACCEPTED:
             return ConnectionEvent::accepted;
         case ZMQ_EVENT_HANDSHAKE_SUCCEEDED:
@@ -43,8 +54,8 @@ tl::unexpected<Error> cannot_watch() {
 }
 
 // An event is two frames: 16 bits of event and 32 of value, then the endpoint.
-std::optional<std::uint16_t> take_event(void* pair) {
-    std::uint16_t event = 0;
+std::optional<RawEvent> take_event(void* pair) {
+    RawEvent event;
     for (bool first = true;; first = false) {
         zmq_msg_t frame;
         zmq_msg_init(&frame);
@@ -54,8 +65,11 @@ std::optional<std::uint16_t> take_event(void* pair) {
             if (again) continue;
             return std::nullopt;
         }
-        if (first && zmq_msg_size(&frame) >= sizeof event)
-            std::memcpy(&event, zmq_msg_data(&frame), sizeof event);
+        if (first && zmq_msg_size(&frame) >= sizeof event.event + sizeof event.value) {
+            const auto* bytes = static_cast<const char*>(zmq_msg_data(&frame));
+            std::memcpy(&event.event, bytes, sizeof event.event);
+            std::memcpy(&event.value, bytes + sizeof event.event, sizeof event.value);
+        }
         const bool more = zmq_msg_more(&frame) != 0;
         zmq_msg_close(&frame);
         if (!more) return event;
@@ -124,9 +138,7 @@ struct ConnectionMonitor::Impl : std::enable_shared_from_this<ConnectionMonitor:
         while (log) {
             const auto event = log->next();
             if (!event) return;
-            if (*event == ConnectionEvent::connected) handler(Event::connected);
-            if (*event == ConnectionEvent::disconnected) handler(Event::disconnected);
-            if (*event == ConnectionEvent::refused) handler(Event::refused);
+            handler(*event);
         }
     }
 

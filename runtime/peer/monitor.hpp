@@ -17,6 +17,8 @@ enum class ConnectionEvent {
     disconnected,  // a connection broke: the other process ended, closed it, or the network said so; also of one
                    // whose handshake failed
     refused,       // an attempt to connect (again) failed: nobody listens there
+    revoked,       // the other side does not let our key in any more; it is not tried again
+    otherwise,     // the other side has keys and we have none, or the other way round; it is not tried again
 };
 
 // What has happened to a socket's connections, for who looks now and then. One for each socket; goes before the
@@ -40,7 +42,7 @@ class ConnectionLog {
 // Watches one connecting socket. Lives on the socket's loop; goes before the socket.
 class ConnectionMonitor {
   public:
-    enum class Event { connected, disconnected, refused };  // as of ConnectionEvent
+    using Event = ConnectionEvent;
     using Handler = std::function<void(Event)>;
 
     static Result<std::unique_ptr<ConnectionMonitor>> watch(Loop& loop, SocketFactory& sockets,

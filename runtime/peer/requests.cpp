@@ -3,6 +3,7 @@
 #include <atomic>
 #include <deque>
 #include <map>
+#include <optional>
 #include <unordered_map>
 #include <vector>
 
@@ -251,6 +252,7 @@ struct Requests::Impl : std::enable_shared_from_this<Requests::Impl> {
     std::deque<Remembered> remembered;  // oldest first
     std::size_t held_bytes = 0;
     std::uint64_t clock = 0;
+    std::optional<Error> barred;
     Counters counters;
 };
 
@@ -260,13 +262,15 @@ Requests::Requests(Loop& loop, PeerId self, Send send)
 Requests::~Requests() {
     for (auto& [request, question] : impl_->questions)
         impl_->loop.cancel(question.timer);
+    impl_->questions.clear();  // whoever is ending them all calls no more of them
 }
 
 void Requests::ask(const PeerId& to, wire::Body body, Duration deadline, Answer answer) {
     const auto now = impl_->loop.now();
-    if (auto fits = wire::check_size(body); !fits) {
+    auto possible = impl_->barred ? Result<>(fail(*impl_->barred)) : wire::check_size(body);
+    if (!possible) {
         impl_->loop.call_at(now,
-                            [keep = std::weak_ptr(impl_), answer = std::move(answer), why = std::move(fits)] {
+                            [keep = std::weak_ptr(impl_), answer = std::move(answer), why = std::move(possible)] {
                                 if (keep.lock()) answer(fail(why.error()));
                             });
         return;
@@ -317,6 +321,13 @@ void Requests::receive_unknown(const wire::Envelope& envelope, const Error& why)
     if (!question.to.empty() && question.to != envelope.from) return;
     keep->end(found, fail(Fault::unsupported, "{} answered {} with a {}: it is of a newer fard", keep->called(question.to),
                           wire::name_of(*question.body), why.message));
+}
+
+void Requests::bar(Error why) {
+    const auto keep = impl_;  // a callback may destroy this object
+    keep->barred = why;
+    while (!keep->questions.empty())
+        keep->end(keep->questions.begin(), fail(why));
 }
 
 void Requests::forget(const PeerId& peer, const std::string& why) {

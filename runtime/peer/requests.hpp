@@ -55,6 +55,9 @@ class Requests final : public Courier {
     // at once.
     void reconnected();
 
+    // There is no way any more to the one peer at the other end: every pending question, and each that follows, ends with `why`.
+    void bar(Error why);
+
     // Ends every pending question to a peer that is gone with `unreachable`.
     void forget(const PeerId& peer, const std::string& why);
 

@@ -18,7 +18,7 @@ namespace {
 
 constexpr std::size_t most_waiting = 64;
 
-bool is_name(std::string_view host) {
+bool is_host_name(std::string_view host) {
     return !host.empty() && host.size() <= 253 && std::ranges::all_of(host, [](char c) {
         return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '-' || c == '.' || c == '_';
     });
@@ -100,7 +100,7 @@ Result<WrittenAddress> WrittenAddress::parse(const std::string& whole) {
         if (!endpoint->is_connectable()) return wrong();
         written.endpoint_ = std::move(*endpoint);
         written.text_ = written.endpoint_.text();
-    } else if (!is_name(written.host_) || written.host_.find_first_not_of("0123456789.") == std::string::npos) {
+    } else if (!is_host_name(written.host_) || written.host_.find_first_not_of("0123456789.") == std::string::npos) {
         return wrong();
     }
     return written;

@@ -19,6 +19,8 @@
 #include <new>
 #include <utility>
 
+#include "base/room.hpp"
+
 namespace fard {
 
 static_assert(sizeof(zmq_msg_t) == 64 && alignof(zmq_msg_t) <= 8);
@@ -567,11 +569,11 @@ Result<Socket> SocketFactory::make(SocketKind kind, SocketOptions options) {
     if (options.high_water_mark < 1)
         return fail(Fault::invalid_input, "a socket's high-water mark must be at least 1, not {}",
                     options.high_water_mark);
+    // What wakes the socket and its watch, its connection, and what the context begins with.
+    constexpr std::size_t descriptors_of_a_socket = 10;
+    if (auto room = check_descriptors(descriptors_of_a_socket); !room) return fail_in("cannot make a socket", room.error());
     void* made = zmq_socket(impl_->context, native_kind(kind));
-    if (made == nullptr) {
-        const char* hint = zmq_errno() == EMFILE ? "; raise the limit of open files (ulimit -n)" : "";
-        return fail(Fault::io, "cannot make a socket: {}{}", zmq_strerror(zmq_errno()), hint);
-    }
+    if (made == nullptr) return fail(Fault::io, "cannot make a socket: {}", zmq_strerror(zmq_errno()));
     const int linger = 0, immediate = options.immediate ? 1 : 0, mark = options.high_water_mark;
     // libzmq keeps who proved a key as a message of each connection's queue, which is never read out: a mark of one would
     // let nothing through.

@@ -8,8 +8,8 @@ namespace fard {
 using namespace std::chrono_literals;
 
 struct Visitor::Impl : std::enable_shared_from_this<Visitor::Impl> {
-    Impl(Loop& the_loop, Socket the_socket, const PeerId& self, Endpoint the_endpoint)
-        : loop(the_loop), socket(std::move(the_socket)), endpoint(std::move(the_endpoint)) {
+    Impl(Loop& the_loop, Socket the_socket, const PeerId& self, Endpoint the_endpoint, PublicKey the_own_key)
+        : loop(the_loop), socket(std::move(the_socket)), endpoint(std::move(the_endpoint)), own_key(std::move(the_own_key)) {
         requests.emplace(loop, self,
                          [this](const PeerId&, const wire::Envelope& envelope, const wire::Body& body) {
                              Message message;
@@ -42,11 +42,29 @@ struct Visitor::Impl : std::enable_shared_from_this<Visitor::Impl> {
 
     void on_event(ConnectionMonitor::Event event) {
         const auto keep = shared_from_this();  // a handler may destroy the visitor
-        if (event == ConnectionMonitor::Event::connected && std::exchange(broken, false))
-            return requests->reconnected();
-        if (event != ConnectionMonitor::Event::disconnected) return;
-        broken = true;
-        if (const auto handler = disconnect_handler) (*handler)();
+        switch (event) {
+            case ConnectionEvent::connected:
+                if (std::exchange(broken, false)) requests->reconnected();
+                return;
+            case ConnectionEvent::disconnected:
+                broken = true;
+                if (const auto handler = disconnect_handler) (*handler)();
+                return;
+            case ConnectionEvent::refused:
+                if (const auto handler = absence_handler) (*handler)();
+                return;
+            case ConnectionEvent::revoked:
+                return requests->bar({Fault::refused, fmt::format("the node manager at {} says that the key {} was revoked, and a revoked "
+                                                                  "key stays so; with a new ticket `fard join` makes a new one",
+                                                                  endpoint, own_key.brief())});
+            case ConnectionEvent::otherwise:
+                return requests->bar({Fault::unreachable, own_key.empty()
+                                          ? fmt::format("the node manager at {} is of a cluster with keys, and here there are none; `fard join` gets some", endpoint)
+                                          : fmt::format("the node manager at {} has no keys (--insecure), and here there are some; "
+                                                        "FARD_KEYS=none does without them", endpoint)});
+            case ConnectionEvent::accepted:
+                return;
+        }
     }
 
     void close() {
@@ -59,11 +77,12 @@ struct Visitor::Impl : std::enable_shared_from_this<Visitor::Impl> {
     Loop& loop;
     Socket socket;
     Endpoint endpoint;
+    PublicKey own_key;  // empty without keys
     std::unique_ptr<Socket::Watch> watch;
     std::unique_ptr<ConnectionMonitor> monitor;
     std::optional<Requests> requests;
     std::shared_ptr<const std::function<void(const wire::Body&)>> message_handler;
-    std::shared_ptr<const std::function<void()>> disconnect_handler;
+    std::shared_ptr<const std::function<void()>> disconnect_handler, absence_handler;
     DropLog drops{"visitor"};
     bool broken = false;  // the connection was up and is not
     bool closed = false;
@@ -74,7 +93,7 @@ Result<std::unique_ptr<Visitor>> Visitor::knock(Loop& loop, SocketFactory& socke
     auto socket = sockets.make(SocketKind::dealer);
     if (!socket) return fail(std::move(socket).error());
     set_reconnect(*socket, 10ms, 200ms);
-    auto impl = std::make_shared<Impl>(loop, std::move(*socket), self, address.endpoint);
+    auto impl = std::make_shared<Impl>(loop, std::move(*socket), self, address.endpoint, sockets.identity().key());
     auto monitor = ConnectionMonitor::watch(
         loop, sockets, impl->socket,
         [raw = impl.get()](ConnectionMonitor::Event event) { raw->on_event(event); });
@@ -105,6 +124,9 @@ void Visitor::on_message(std::function<void(const wire::Body&)> handler) {
 }
 void Visitor::on_disconnect(std::function<void()> handler) {
     impl_->disconnect_handler = std::make_shared<const std::function<void()>>(std::move(handler));
+}
+void Visitor::on_absence(std::function<void()> handler) {
+    impl_->absence_handler = std::make_shared<const std::function<void()>>(std::move(handler));
 }
 const Endpoint& Visitor::endpoint() const {
     return impl_->endpoint;

@@ -72,11 +72,13 @@ struct ZapHandler::Impl {
 
     // 300 leaves the other side without a word: it may come back, and learns nothing.
     void answer(const Question& question, bool yes) {
-        send(router, {question.route, "", "1.0", question.request, yes ? "200" : "300", "", yes ? question.key.hex : "", ""});
+        const bool revoked = !yes && ring && ring->is_revoked(question.key);
+        const auto status = yes ? "200" : revoked ? std::to_string(revoked_status) : "300";
+        send(router, {question.route, "", "1.0", question.request, status, "", yes ? question.key.hex : "", ""});
         if (yes || !report || Clock::now() < next_report) return;
         next_report = Clock::now() + report_interval;
-        report(fmt::format("refused a connection from {} with {}", question.address,
-                           question.key.empty() ? "no key" : "the unknown key " + question.key.brief()));
+        report(fmt::format("refused a connection from {} with {}{}", question.address,
+                           question.key.empty() ? "no key" : revoked ? "the revoked key " : "the unknown key ", question.key.brief()));
     }
 
     void take(std::vector<std::string> frames) {

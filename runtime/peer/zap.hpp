@@ -20,8 +20,12 @@ struct Admission {
     bool undecided = false;          // who knocks waits until Socket::admit says whom
 };
 
-// One thread for all sockets of a libzmq context. Thread-safe. Everybody else is left without an answer, and told to
-// `report`, at most once a second. Messages of who is let in carry the key as their user id.
+// What is said to who holds a key that was revoked: ZAP's "authentication failure", which ends its handshake with an ERROR.
+inline constexpr std::uint32_t revoked_status = 400;
+
+// One thread for all sockets of a libzmq context. Thread-safe. Who proves a key that was revoked is told so and no more;
+// everybody else is left without an answer. Both are told to `report`, at most once a second. Messages of who is let in carry
+// the key as their user id.
 class ZapHandler {
   public:
     using Report = std::function<void(const std::string&)>;

@@ -2,8 +2,8 @@
 #include <algorithm>
 #include <map>
 
+#include "base/read_file.hpp"
 #include "base/suggest.hpp"
-#include "overlays/package/files.hpp"
 #include "overlays/package/toml_table.hpp"
 #include "splitter/cost/cluster.hpp"
 
@@ -138,7 +138,7 @@ Result<Cluster> parse_cluster(std::string_view toml, const std::string& where, c
 }
 
 Result<Cluster> read_cluster(const fs::path& file, const fs::path& profiles, const Fractions& fractions) {
-    const auto text = read_regular_file(file, max_file_bytes);
+    const auto text = read_whole_file(file, {.most_bytes = max_file_bytes, .pipes = true});
     if (!text) return fail(text.error());
     const auto in_directory = [&](const std::string& name) { return load_board_profile(profiles, name); };
     return parse_cluster(*text, file.string(), in_directory, fractions);

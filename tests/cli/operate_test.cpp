@@ -217,7 +217,7 @@ TEST_CASE("mistakes get the answer that helps") {
              {{"submit", whole, "--output", "-"}, "standard output"},
              {{"submit", whole, "--output", "/tmp/a.npy", "--prepared", "/tmp/a.npy"}, "the file of --output"},
              {{"run", model, "--input", "x.npy", "--output", "x.npy"}, "that is an input"},
-             {{"inspect", model, "--dot", model}, "that is the model"},
+             {{"inspect", model, "--dot", model}, "it would be replaced"},
              {{"inspect", model, "--dot", "/nope/x.dot"}, "No such file or directory"},
              {{"submit", with_cut("nonsense_name")}, "`fard inspect` lists where it can be cut"},
              {{"submit", files.write("one.toml", "[app]\nname = \"x\"\n[pipeline.position]\nname = \"a\"\n").string()}, "two brackets"},

@@ -67,6 +67,8 @@ TEST_CASE("what is wrong with a command line is said, with what was meant") {
              {{"a", "--count"}, "--count"},
              {{"a", "--count", "1", "--count", "2"}, "--count is given twice"},
              {{"a", "--json=yes"}, "json"},
+             {{"a", "--input", ""}, "--input is given an empty PATH"},
+             {{""}, "FILE is empty"},
          }) {
         const auto options = parse_options(sample(), wrong.arguments);
         REQUIRE_MESSAGE(!options, wrong.part);
@@ -135,7 +137,7 @@ TEST_CASE("times have units; a number alone counts seconds") {
     CHECK(read("500 ms").value() == 500ms);
     CHECK(read("2min").value() == 2min);
     CHECK(read("1h").value() == 1h);
-    for (const auto* wrong : {"", "s", "0", "0ms", "5 parsecs", "1.5s", "-1s", "61min", "99999999999999999999s"}) {
+    for (const auto* wrong : {"s", "0", "0ms", "5 parsecs", "1.5s", "-1s", "61min", "99999999999999999999s"}) {
         const auto time = read(wrong);
         REQUIRE_MESSAGE(!time, wrong);
         CHECK(time.error().fault == Fault::invalid_input);
@@ -198,6 +200,13 @@ TEST_CASE("a status has people's names in it") {
     for (const auto* part : {"cluster lab, 3 boards", "zed1 (!)", "zed2  ", "zed3", "lost", "silent for 1.0 s", "61 s ago",
                              "3 min", "5/40", "ann@desk", "on front zed1, back zed1 zed2", "one; two"})
         CHECK_MESSAGE(text.find(part) != std::string::npos, part << "\n" << text);
+    CHECK_MESSAGE(text.find("known for") != std::string::npos, text);
+    CHECK_MESSAGE(text.find(" have the same key ") == std::string::npos, text);
+    status.boards[0].member.key = status.boards[1].member.key = {std::string(64, 'a')};
+    status.runs[0].app = "a\x1b[2J\nb";
+    const auto odd = status_text(status);
+    CHECK_MESSAGE(odd.find(" have the same key aaaaaaaaaaaa") != std::string::npos, odd);
+    CHECK_MESSAGE(odd.find("a\\x1b[2J\\nb") != std::string::npos, odd);
     CHECK(age_text(119'999) == "119 s");
     CHECK(age_text(3 * 86'400'000ull) == "3 d");
 }

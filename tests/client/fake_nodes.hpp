@@ -28,6 +28,8 @@ inline std::string node_at(const Address& door) {
 
 // One node manager and what it should do.
 struct FakeNode {
+    bool absent = false;           // nobody listens at its door
+    std::optional<Error> bars;     // every question, from now on: it lets this client in no more
     bool answers = true;           // false: a stopped process or a dead socket: says nothing, takes nothing
     std::optional<Error> refusal;  // of SUBMIT
     std::optional<Error> offer_refusal;
@@ -73,7 +75,7 @@ class FakeNodes final : public SubmissionWorld {
     std::map<std::string, FakeNode> nodes;
     struct Visit {
         std::function<void(const wire::Body&)> message;
-        std::function<void()> disconnect;
+        std::function<void()> disconnect, absence;
         bool open = true;
     };
     std::map<std::string, std::shared_ptr<Visit>> visits;  // the last one at each door
@@ -103,6 +105,10 @@ class FakeDoor final : public Door {
         };
         nodes_.loop.call_after(deadline, [reply] { reply(fail(Fault::timed_out, "no answer")); });
         nodes_.loop.call_after(1ms, [this, &node, reply, body = std::move(body), visit = visit_] {
+            for (int i = 0; node.absent && i < 3; ++i)
+                if (visit->open) visit->absence();
+            if (node.absent) return;
+            if (visit->open && node.bars) return reply(fail(*node.bars));
             if (visit->open && node.answers) serve(node, body, reply);
         });
     }
@@ -113,6 +119,7 @@ class FakeDoor final : public Door {
         visit_->message = std::move(handler);
     }
     void on_disconnect(std::function<void()> handler) override { visit_->disconnect = std::move(handler); }
+    void on_absence(std::function<void()> handler) override { visit_->absence = std::move(handler); }
 
   private:
     void serve(FakeNode& node, const wire::Body& body, const std::function<void(Result<wire::Body>)>& reply) {

@@ -336,7 +336,8 @@ TEST_CASE("a failed run ends with the coordinator's fault and reason") {
     scene.nodes.tell("a", state);
     scene.loop.run_for(10ms);
     CHECK(scene.error().fault == Fault::failed);
-    CHECK(scene.error().message == "position 1 on board b2: signal 11 (SIGSEGV)");
+    CHECK(scene.error().message.starts_with("position 1 on board b2: signal 11 (SIGSEGV); "));
+    CHECK(scene.error().message.ends_with(" of 500 results had come"));
     CHECK(scene.nodes["b"].submits.empty());
 }
 
@@ -394,4 +395,70 @@ TEST_CASE("chunks are sent once the run has its places, not before") {
     CHECK(scene.nodes.nodes.at("a").chunks.empty());
     scene.loop.run_for(2s);
     CHECK(scene.every_result_once_in_order());
+}
+
+TEST_CASE("a cluster that is taken down in order: said within some seconds, with what had come") {
+    Scene scene(300);
+    scene.start();
+    scene.loop.run_for(200ms);
+    for (const auto* door : {"a", "b", "c"})
+        scene.nodes[door].absent = true;
+    scene.nodes["a"].reason = "board a was stopped";
+    scene.nodes.tell("a", scene.nodes.state("a", "lost"));
+    const auto then = scene.loop.now();
+    scene.loop.run_for(60s);
+    CHECK(scene.ended_at - then < 4s);
+    CHECK(scene.error().fault == Fault::unreachable);
+    const auto& message = scene.error().message;
+    CHECK_MESSAGE(message.starts_with("the cluster was taken down: board a was stopped, and nobody listens any more at "), message);
+    CHECK_MESSAGE(message.ends_with(" of 300 results had come"), message);
+}
+
+TEST_CASE("a board that is stopped while another one is there, or comes back, ends no run") {
+    for (const bool returns : {false, true}) {
+        Scene scene(300);
+        scene.start();
+        scene.loop.run_for(200ms);
+        scene.nodes["a"].reason = "board a was stopped";
+        scene.nodes["a"].absent = true;
+        scene.nodes["b"].absent = scene.nodes["c"].absent = returns;
+        scene.nodes.tell("a", scene.nodes.state("a", "lost"));
+        if (returns) scene.loop.call_after(1s, [&] { scene.nodes["a"].absent = false; });
+        scene.loop.run_for(60s);
+        CHECK(scene.every_result_once_in_order());
+        CHECK(scene.summary().attempts == 2);
+    }
+}
+
+TEST_CASE("a client whose key was revoked in the middle of its run hears that, and does not go round") {
+    Scene scene(300);
+    scene.start();
+    scene.loop.run_for(200ms);
+    for (const auto* door : {"a", "b", "c"})
+        scene.nodes[door].bars = Error{Fault::refused, "the key 12 was revoked"};
+    scene.nodes.break_connection("a");
+    const auto then = scene.loop.now();
+    scene.loop.run_for(60s);
+    CHECK(scene.ended_at - then < 1s);
+    CHECK(scene.error().fault == Fault::refused);
+    CHECK_MESSAGE(scene.error().message.starts_with("the key 12 was revoked; "), scene.error().message);
+}
+
+TEST_CASE("a run that is taken again and again without a result ends, and says what was the last") {
+    Scene scene(20);
+    for (const auto* door : {"a", "b", "c"}) {
+        scene.nodes[door].has_places = false;
+        scene.nodes[door].reason = "a link to the client was lost";
+    }
+    scene.start();
+    for (int i = 0; i < 300 && !scene.ended; ++i) {
+        scene.loop.run_for(200ms);
+        for (auto& [door, visit] : scene.nodes.visits)
+            if (visit->open) scene.nodes.tell(door, scene.nodes.state(door, "lost"));
+    }
+    const auto& message = scene.error().message;
+    CHECK_MESSAGE(message.find(" coordinators took the run without a new result; the last one, at ") != std::string::npos, message);
+    CHECK_MESSAGE(message.ends_with(": a link to the client was lost"), message);
+    CHECK(scene.ended_at - scene.began > 14s);
+    CHECK(scene.ended_at - scene.began < 30s);
 }

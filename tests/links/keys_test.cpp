@@ -134,7 +134,8 @@ TEST_CASE("a revocation holds where it cannot be written, and is written once it
     CHECK(ring->merge({entry(ann, Role::user, true)}).revoked == std::vector{ann});
     CHECK(ring->role_of(ann) == Role::none);
     CHECK(ring->keep().error().fault == Fault::io);
-    CHECK(ring->use_ticket(ticket).error().fault == Fault::io);
+    const auto newcomer = KeyPair::make().public_key;
+    CHECK(ring->use_ticket(ticket, newcomer).error().fault == Fault::io);
     CHECK(ring->role_of(ticket) == Role::joining);
     CHECK_FALSE(ring->add_ticket(KeyPair::make().public_key, Role::user, 60s));
 
@@ -142,27 +143,42 @@ TEST_CASE("a revocation holds where it cannot be written, and is written once it
     CHECK_FALSE(KeyRing::open(place / "allowed").value()->is_revoked(ann));
     REQUIRE(ring->keep());
     CHECK(KeyRing::open(place / "allowed").value()->is_revoked(ann));
-    CHECK(ring->use_ticket(ticket) == Role::node);
-    CHECK(ring->use_ticket(ticket).error().fault == Fault::refused);
+    CHECK(ring->use_ticket(ticket, newcomer) == Role::node);
+    CHECK(ring->use_ticket(ticket, KeyPair::make().public_key).error().fault == Fault::refused);
 }
 
 TEST_CASE("a key's name has no spaces and an end") {
     CHECK(check_key_name("zed-1"));
-    for (const auto& name : {std::string(), std::string("zed 1"), std::string("zed\n1"), std::string(65, 'z')})
+    for (const auto& name : {std::string(), std::string("zed 1"), std::string("zed\n1"), std::string("zed\x1b[2J"), std::string(".."), std::string("-x"),
+                             std::string(65, 'z')})
         CHECK(check_key_name(name).error().fault == Fault::invalid_input);
 }
 
-TEST_CASE("a ticket is good once") {
-    auto ring = ring_of({});
-    const auto key = KeyPair::make().public_key, late = KeyPair::make().public_key;
-    REQUIRE(ring->add_ticket(key, Role::node, 600s));
-    REQUIRE(ring->add_ticket(late, Role::node, 0s));
-    CHECK(ring->role_of(key) == Role::joining);
-    CHECK(ring->role_of(late) == Role::none);
-    CHECK_FALSE(ring->use_ticket(late));
-    CHECK(ring->use_ticket(key) == Role::node);
-    CHECK_FALSE(ring->use_ticket(key));
-    CHECK(ring->role_of(key) == Role::none);
+TEST_CASE("a ticket is good for one newcomer, who may ask again; others learn that it was used, or has expired, for a day") {
+    ScratchDir dir;
+    const auto file = dir.path() / "allowed";
+    const auto key = KeyPair::make().public_key, late = KeyPair::make().public_key, old = KeyPair::make().public_key;
+    const auto ann = KeyPair::make().public_key, bob = KeyPair::make().public_key;
+    {
+        auto ring = KeyRing::open(file).value();
+        REQUIRE(ring->add_ticket(old, Role::node, -25h));
+        CHECK(ring->role_of(old) == Role::none);
+        REQUIRE(ring->add_ticket(key, Role::node, 600s));
+        REQUIRE(ring->add_ticket(late, Role::node, -60s));
+        CHECK(ring->role_of(key) == Role::joining);
+        CHECK(ring->use_ticket(key, ann) == Role::node);
+    }
+    auto ring = KeyRing::open(file).value();  // it is kept
+    CHECK(ring->use_ticket(key, ann) == Role::node);
+    const auto used = ring->use_ticket(key, bob), expired = ring->use_ticket(late, bob), unknown = ring->use_ticket(old, bob);
+    for (const auto& [refused, part] : {std::pair{&used, "was used 0 s ago, by the key " + ann.brief()}, {&expired, std::string("expired 60 s ago")},
+                                        {&unknown, std::string("no such ticket")}}) {
+        CHECK(refused->error().fault == Fault::refused);
+        CHECK_MESSAGE(refused->error().message.find(part) != std::string::npos, refused->error().message);
+    }
+    CHECK(ring->role_of(key) == Role::joining);  // to hear it
+    CHECK(ring->role_of(late) == Role::joining);
+    CHECK(ring->keys().empty());
 }
 
 TEST_CASE("who has a key that is known comes in, and is known by it; others get no answer") {

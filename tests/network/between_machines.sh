@@ -191,7 +191,7 @@ says() { # says TEXT COMMAND...: the command fails, and its error has the text
 slips() {
     local node=10.91.0.1:7000 key
     keyed_pair a
-    says "a ticket was used" on c "$fard" join --name c --front-door tcp://10.91.0.3:7000 <"$work/ticket"
+    says "this ticket was used" on c "$fard" join --name c --front-door tcp://10.91.0.3:7000 <"$work/ticket"
     says "\`fard join\` gets some" on d timeout 9 "$fard" status --node $node
     join c node --name b --front-door tcp://10.91.0.3:7000
     start c --config "$work/c/.config/fard/keys/fardd.toml"

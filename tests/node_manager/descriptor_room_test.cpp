@@ -21,6 +21,6 @@ TEST_CASE("what would take the last descriptors is refused, with what helps") {
     CHECK(little);
     REQUIRE_FALSE(much);
     CHECK(much.error().fault == Fault::refused);
-    CHECK(much.error().message.find("65 descriptors are left") != std::string::npos);
+    CHECK(much.error().message.find("only 65 descriptors (open files) of ") != std::string::npos);
     CHECK(much.error().message.find("LimitNOFILE") != std::string::npos);
 }

@@ -254,3 +254,40 @@ TEST_CASE("what a key may not ask is said in words, with whose key may") {
     CHECK(ask(node, wire::Allowed{}) == "done");
     CHECK(ask(node, wire::Submit{}) == "done");
 }
+
+TEST_CASE("who is not let in for good hears so at once: a revoked key, none where there are some, some where there are none") {
+    const auto board = KeyPair::make(), ann = KeyPair::make(), stranger = KeyPair::make();
+    const auto ring = KeyRing::open({}).value();
+    ring->merge({{ann.public_key, static_cast<std::uint8_t>(Role::user), "ann", true}});
+    AsioLoop loop;
+    SocketFactory ours(Identity::keyed(board, ring)), open(Identity::insecure());
+    const auto anywhere = Endpoint::parse("tcp://127.0.0.1:0").value();
+    const auto keyed = FrontDoor::open(loop, ours, PeerId{random_hex(16)}, anywhere).value();
+    const auto insecure = FrontDoor::open(loop, open, PeerId{random_hex(16)}, anywhere).value();
+    const auto ask = [&](Identity identity, const Address& door, Duration deadline) {
+        SocketFactory theirs(std::move(identity));
+        const auto visitor = Visitor::knock(loop, theirs, PeerId{random_hex(16)}, door).value();
+        std::vector<Error> errors;
+        const auto take = [&](const Result<wire::Body>& came) { errors.push_back(came.error()); };
+        visitor->ask(wire::Query{}, deadline, take);
+        visitor->ask(wire::Check{}, deadline, take);
+        REQUIRE(run_until(loop, [&] { return errors.size() == 2; }, 40s));
+        visitor->ask(wire::Query{}, deadline, take);  // and whatever is asked later
+        REQUIRE(run_until(loop, [&] { return errors.size() == 3; }, 40s));
+        if (errors[0].fault != Fault::timed_out) CHECK(errors[2].message == errors[0].message);
+        return errors[0];
+    };
+    const Address with_key{keyed->endpoint(), board.public_key};
+
+    const auto revoked = ask(Identity::keyed(ann, nullptr), with_key, 30s);
+    CHECK(revoked.fault == Fault::refused);
+    CHECK_MESSAGE(revoked.message.find("says that the key " + ann.public_key.brief() + " was revoked") != std::string::npos, revoked.message);
+    const auto none = ask(Identity::local(), {keyed->endpoint(), {}}, 30s);
+    CHECK(none.fault == Fault::unreachable);
+    CHECK_MESSAGE(none.message.find("is of a cluster with keys, and here there are none") != std::string::npos, none.message);
+    const auto some = ask(Identity::keyed(ann, nullptr), {insecure->endpoint(), board.public_key}, 30s);
+    CHECK(some.fault == Fault::unreachable);
+    CHECK_MESSAGE(some.message.find("has no keys (--insecure)") != std::string::npos, some.message);
+    // A key that nobody knows is told nothing.
+    CHECK(ask(Identity::keyed(stranger, nullptr), with_key, 300ms).fault == Fault::timed_out);
+}

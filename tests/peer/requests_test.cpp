@@ -205,6 +205,21 @@ TEST_CASE("a peer that is gone ends its questions at once") {
           "peer bbbbbbbb is gone (its process ended): no answer to QUERY (asked 2 times in 0.06 s)");
 }
 
+TEST_CASE("where there is no way any more, what is asked ends with that, then and later") {
+    Pair pair;
+    pair.network.kill(bob);
+    pair.ask(wire::Query{}, 5s);
+    pair.ask(wire::Check{}, 5s);
+    pair.world.run_for(60ms);
+    pair.network.peer(alice).requests().bar({Fault::refused, "it is barred"});
+    CHECK(pair.answers == 2);
+    pair.ask(wire::Query{}, 5s);
+    CHECK(pair.answers == 2);  // not from within ask
+    pair.world.run_for(1ms);
+    CHECK(pair.answers == 3);
+    CHECK(pair.outcome->error().message == "it is barred");
+}
+
 TEST_CASE("answers from somebody else, or to nothing, are late") {
     Pair pair;
     pair.auto_answer = false;

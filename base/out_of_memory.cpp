@@ -1,11 +1,11 @@
-#include "cli/out_of_memory.hpp"
+#include "base/out_of_memory.hpp"
 
 #include <unistd.h>
 
 #include <cstring>
 #include <new>
 
-namespace fard::cli {
+namespace fard {
 
 namespace {
 const char* last_words = "";
@@ -19,4 +19,4 @@ void end_when_out_of_memory(const char* words) {
     });
 }
 
-}  // namespace fard::cli
+}  // namespace fard
