@@ -135,6 +135,25 @@ Result<Asked> read_app(const Options& options, Asked asked) {
     return asked;
 }
 
+// What boards hold of the app's positions before it begins. Their overlays are called APP.POSITION.
+void note_loaded(Asked& asked) {
+    const auto& boards = asked.boards.cluster.boards;
+    for (std::size_t i = 0; i < boards.size(); ++i) {
+        if (boards[i].loaded.empty()) continue;
+        std::optional<std::size_t> held;
+        for (std::size_t position = 0; asked.app && position < asked.app->positions.size(); ++position)
+            if (boards[i].loaded == asked.app->name + "." + asked.app->positions[position].name) held = position;
+        if (!held) {
+            asked.notes.push_back(fmt::format("'{}' is no position's overlay, so that '{}' is loaded anew", boards[i].loaded, boards[i].name));
+            continue;
+        }
+        auto& loaded = asked.wish.run.loaded;
+        loaded.resize(boards.size());
+        loaded[i].resize(boards[i].slots);
+        loaded[i].front() = held;
+    }
+}
+
 Result<Asked> read_asked(const Options& options) {
     const fs::path file = options.positional(0);
     Asked asked;
@@ -169,6 +188,7 @@ Result<Asked> read_asked(const Options& options) {
     auto wish = read_wish(options, asked.app);
     if (!wish) return fail(wish.error());
     asked.wish = std::move(*wish);
+    note_loaded(asked);
     return asked;
 }
 

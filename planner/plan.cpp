@@ -5,6 +5,7 @@
 
 #include "planner/everything.hpp"
 #include "splitter/report/explain.hpp"
+#include "splitter/search/space.hpp"
 
 namespace fard::planner {
 namespace {
@@ -71,6 +72,20 @@ Planned planned_of(const Cluster& cluster, Plan stages, std::vector<StageCost> c
     for (std::size_t i = 0; i < cluster.boards.size(); ++i)
         planned.schedule.boards[i] = cluster.boards[i].name;
     return planned;
+}
+
+// Boards that nothing but what they hold tells apart change places, so that who holds a stage already gets it.
+void prefer_loaded(const Cluster& cluster, const Run& run, Plan& plan) {
+    const Space space(cluster);
+    for (std::size_t holder = 0; holder < run.loaded.size(); ++holder) {
+        if (run.loaded[holder].empty() || !run.loaded[holder].front()) continue;
+        const auto& wanted = plan.stages[*run.loaded[holder].front()].boards;
+        if (wanted.size() != 1 || wanted.front() == holder || space.kind_of[wanted.front()] != space.kind_of[holder]) continue;
+        const auto other = wanted.front();
+        for (auto& stage : plan.stages)
+            for (auto& board : stage.boards)
+                board = board == other ? holder : board == holder ? other : board;
+    }
 }
 
 // More slots of the same fabric for a stage; the emptiest board first.
@@ -229,9 +244,11 @@ Result<Planned> plan_stages(const Network& network, const Cluster& cluster, cons
     if (!cost) return fail(cost.error());
     auto pipeline = pipeline_of(network, cluster, stages, cost->stages);
     if (resident) {
-        auto arranged = arrange_seated(pipeline, seats_of(stages), wish);
+        auto seated = stages;
+        prefer_loaded(cluster, wish.run, seated);
+        auto arranged = arrange_seated(pipeline, seats_of(seated), wish);
         if (!arranged) return fail(arranged.error());
-        return planned_of(cluster, stages, cost->stages, std::move(pipeline), std::move(*arranged));
+        return planned_of(cluster, std::move(seated), cost->stages, std::move(pipeline), std::move(*arranged));
     }
     auto arranged = arrange(pipeline, allowed_for(cluster, many, stages), wish, never);
     if (!arranged) return fail(arranged.error());

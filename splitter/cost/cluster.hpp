@@ -29,6 +29,7 @@ struct Board {
     std::string profile;  // boards of one profile and number of slots have the same fabric
     std::string part;
     std::size_t slots = 1;
+    std::string loaded;  // the overlay that its first slot holds already; "": none
     Resources whole;   // of one slot
     Resources usable;  // of one slot: whole times the fraction that a design may take
     double clock_hz = 0;

@@ -61,6 +61,7 @@ class Reader {
         if (!read) return parent.wrong(node, read.error().message);
         auto made = board_of(*read, name, settings, fractions_);
         if (!made) return parent.wrong(node, made.error().message);
+        made->loaded = std::move(loaded);
         cluster_.boards.push_back(std::move(*made));
         return {};
     }

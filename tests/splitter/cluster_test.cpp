@@ -27,7 +27,7 @@ void complains(const std::string& text, const std::string& about) {
 }
 
 const std::string two =
-    "[[board]]\nname = 'left'\nprofile = 'zedboard'\n[[board]]\nname = 'right'\nprofile = 'ultra96'\nmbit_per_s = 50\nslots = 2\n";
+    "[[board]]\nname = 'left'\nprofile = 'zedboard'\n[[board]]\nname = 'right'\nprofile = 'ultra96'\nmbit_per_s = 50\nslots = 2\nloaded = 'app.first'\n";
 
 }  // namespace
 
@@ -64,6 +64,8 @@ TEST_CASE("a cluster file of mixed boards") {
     CHECK_FALSE(cluster.coordinator);
     CHECK(parse("coordinator = 'right'\n" + two).value().coordinator == 1u);
     CHECK(cluster.boards[1].slots == 2);
+    CHECK(cluster.boards[1].loaded == "app.first");
+    CHECK(cluster.boards[0].loaded.empty());
     CHECK(cluster.boards[1].whole.of[0] == 35'500);  // of one slot
     CHECK(cluster.boards[1].way.bytes_per_s == doctest::Approx(cluster.boards[0].way.bytes_per_s / 2));
     CHECK(cluster.client.bytes_per_s == doctest::Approx(10 * cluster.boards[0].way.bytes_per_s));
