@@ -8,11 +8,13 @@
 #include <string>
 #include <vector>
 
+#include "overlays/package/resource_names.hpp"
+
 namespace fard::splitter {
 
 // What a fabric has and a layer takes, in the order of `resource_names`.
 struct Resources {
-    static constexpr std::size_t kinds = 5;
+    static constexpr std::size_t kinds = resource_names.size();
     std::array<std::int64_t, kinds> of{};
 
     Resources& operator+=(const Resources& other) {
@@ -34,8 +36,7 @@ struct Resources {
     friend Resources operator-(Resources a, const Resources& b) { return a -= b; }
     friend bool operator==(const Resources&, const Resources&) = default;
 };
-inline constexpr std::array<const char*, Resources::kinds> resource_names = {"lut", "ff", "bram18", "uram",
-                                                                             "dsp"};
+using fard::resource_names;
 
 // One way of building a layer in a fabric.
 struct Folding {

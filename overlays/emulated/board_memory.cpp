@@ -11,6 +11,8 @@
 #include <cstring>
 #include <new>
 
+#include "overlays/package/resource_names.hpp"
+
 namespace fard {
 namespace {
 
@@ -68,9 +70,8 @@ Result<BoardFigures> figures_of(const BoardProfile& profile) {
     figures.slots = static_cast<std::uint32_t>(profile.fabric->slots.value);
     put_text(figures.part, profile.part.value);
     put_text(figures.title, profile.title);
-    constexpr std::array names = {"lut", "ff", "bram18", "uram", "dsp"};
-    for (std::size_t i = 0; i < names.size(); ++i)
-        figures.resources[i] = profile.resources.at(names[i]).value / profile.fabric->slots.value;
+    for (std::size_t i = 0; i < resource_names.size(); ++i)
+        figures.resources[i] = profile.resources.at(resource_names[i]).value / profile.fabric->slots.value;
     figures.host_ns_per_chunk = std::llround(profile.host->us_per_chunk.value * 1e3);
     figures.host_ns_per_byte = profile.host->ns_per_byte.value;
     figures.way_ns_per_byte = 8e3 / (profile.network->mbit_per_s.value * ethernet_payload);

@@ -9,6 +9,7 @@
 #include <limits>
 
 #include "overlays/emulated/stage_worker.hpp"
+#include "overlays/package/resource_names.hpp"
 #include "overlays/soft/soft_device.hpp"
 
 namespace fard {
@@ -17,7 +18,6 @@ namespace {
 constexpr std::int64_t never = std::numeric_limits<std::int64_t>::max();
 constexpr std::int64_t least_late_ns = 2'000'000;
 constexpr std::size_t most_in_flight = 64;
-constexpr std::array resource_names = {"lut", "ff", "bram18", "uram", "dsp"};
 
 std::int64_t ns_of(TimePoint time) {
     return std::chrono::duration_cast<std::chrono::nanoseconds>(time.time_since_epoch()).count();

@@ -5,12 +5,12 @@
 #include <set>
 
 #include "overlays/bitstream/part.hpp"
+#include "overlays/package/resource_names.hpp"
 #include "overlays/package/toml_string.hpp"
 
 namespace fard {
 namespace {
 
-constexpr std::array resource_names = {"lut", "ff", "bram18", "uram", "dsp"};
 constexpr std::int64_t max_elements = std::int64_t{1} << 31;
 constexpr std::size_t most_units = 4096;
 constexpr std::size_t most_blocks = 256;

@@ -7,6 +7,7 @@
 
 #include "base/suggest.hpp"
 #include "overlays/package/files.hpp"
+#include "overlays/package/resource_names.hpp"
 #include "overlays/package/toml_table.hpp"
 
 namespace fard {
@@ -15,7 +16,6 @@ namespace {
 
 constexpr std::int64_t format_number = 1;
 constexpr std::uint64_t max_profile_bytes = 1 << 20;
-constexpr std::array resource_names = {"lut", "ff", "bram18", "uram", "dsp"};
 constexpr std::array source_kinds = {"measured: ", "paper: ", "FINN: ", "data sheet: ", "fitted: "};
 
 Result<> read_value(TableReader& reader, std::string& out) {

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <map>
 
+#include "splitter/finn/folding.hpp"
+
 namespace fard::splitter {
 namespace {
 
@@ -12,13 +14,6 @@ using model::FinnUnit;
 constexpr std::int64_t widest_word = 144;     // bits of weights that a matrix unit reads for each PE
 constexpr std::int64_t most_parallel = 8192;  // products at once
 constexpr std::size_t of_same_cycles = 4;     // options that are kept for one number of cycles
-
-std::vector<std::int64_t> divisors(std::int64_t number) {
-    std::vector<std::int64_t> all;
-    for (std::int64_t d = 1; d <= number; ++d)
-        if (number % d == 0) all.push_back(d);
-    return all;
-}
 
 bool multiplies(const FinnUnit& unit) { return unit.kind == FinnKind::mvau || unit.kind == FinnKind::vvau; }
 
@@ -53,7 +48,7 @@ class Maker {
     void with_matrix(std::size_t main) {
         const auto& unit = units_[main];
         const auto limits = foldable(unit, layer_);
-        const auto rows = divisors(limits.pe), columns = divisors(limits.simd);
+        const auto rows = finn::divisors(limits.pe), columns = finn::divisors(limits.simd);
         for (const auto pe : rows)
             for (const auto simd : columns) {
                 if (pe * simd > most_parallel || simd * unit.weights.bits() > widest_word) continue;
@@ -116,7 +111,7 @@ class Maker {
         if (known != kept_up_.end()) return known->second;
         const auto limits = foldable(unit, layer_);
         UnitFolding folding;
-        for (const auto divisor : divisors(std::max(limits.pe, limits.simd))) {
+        for (const auto divisor : finn::divisors(std::max(limits.pe, limits.simd))) {
             (limits.simd > 1 ? folding.simd : folding.pe) = divisor;
             if (cost(i, folding).cycles <= target) break;
         }
@@ -154,7 +149,7 @@ class Maker {
         std::vector<std::int64_t> targets;
         for (std::size_t i = 0; i < units_.size(); ++i) {
             const auto limits = foldable(units_[i], layer_);
-            for (const auto divisor : divisors(std::max(limits.pe, limits.simd))) {
+            for (const auto divisor : finn::divisors(std::max(limits.pe, limits.simd))) {
                 UnitFolding folding;
                 (limits.simd > 1 ? folding.simd : folding.pe) = divisor;
                 targets.push_back(cost(i, folding).cycles);

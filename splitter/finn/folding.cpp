@@ -5,17 +5,6 @@
 namespace fard::finn {
 namespace {
 
-std::vector<std::int64_t> divisors(std::int64_t number) {
-    std::vector<std::int64_t> small, large;
-    for (std::int64_t d = 1; d * d <= number; ++d) {
-        if (number % d != 0) continue;
-        small.push_back(d);
-        if (d != number / d) large.push_back(number / d);
-    }
-    small.insert(small.end(), large.rbegin(), large.rend());
-    return small;
-}
-
 class Folder {
   public:
     Folder(std::vector<FoldingNode>& nodes, const FoldingTarget& target) : nodes_(nodes), target_(target) {}
@@ -100,6 +89,17 @@ class Folder {
 };
 
 }  // namespace
+
+std::vector<std::int64_t> divisors(std::int64_t number) {
+    std::vector<std::int64_t> small, large;
+    for (std::int64_t d = 1; d * d <= number; ++d) {
+        if (number % d != 0) continue;
+        small.push_back(d);
+        if (d != number / d) large.push_back(number / d);
+    }
+    small.insert(small.end(), large.rbegin(), large.rend());
+    return small;
+}
 
 std::int64_t set_folding(std::vector<FoldingNode>& nodes, const FoldingTarget& target) {
     const auto slowest = Folder(nodes, target).fold();

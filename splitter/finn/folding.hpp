@@ -10,6 +10,8 @@
 
 namespace fard::finn {
 
+std::vector<std::int64_t> divisors(std::int64_t number);  // ascending
+
 // One unit of a network. Units stand in the network's order, producers before what reads them.
 struct FoldingNode {
     Unit unit;

@@ -3,23 +3,18 @@
 #include <algorithm>
 #include <limits>
 
+#include "splitter/search/space.hpp"
+
 namespace fard::splitter {
 namespace {
 
 constexpr double most_steps = 1e9;
 constexpr double rounding = 1 + 1e-9;
 
-bool alike(const Board& a, const Board& b) {
-    return a.macs_per_s == b.macs_per_s && a.host_s_per_chunk == b.host_s_per_chunk && a.host_s_per_byte == b.host_s_per_byte &&
-           a.way.bytes_per_s == b.way.bytes_per_s;
-}
-
 // One stage on each board, with no fabric to fill.
 bool applies(const Cluster& cluster, const Plan& plan) {
-    const auto& boards = cluster.boards;
-    if (plan.stages.size() != boards.size() || cluster.input_at || cluster.output_at) return false;
-    if (std::ranges::any_of(boards, [&](const Board& board) { return board.slots != 1 || !alike(board, boards.front()); }))
-        return false;
+    const Space space(cluster);
+    if (plan.stages.size() != cluster.boards.size() || space.kinds.size() != 1 || space.any_tracked) return false;
     return std::ranges::all_of(plan.stages, [](const PlannedStage& stage) { return stage.on_processor && stage.boards.size() == 1; });
 }
 
