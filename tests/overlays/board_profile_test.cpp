@@ -40,7 +40,7 @@ TEST_CASE("every profile that comes with fard is whole") {
         REQUIRE_MESSAGE(profile, (profile ? "" : profile.error().message));
         CHECK(profile->resources.size() == 5);
         if (profile->fabric)
-            CHECK(profile->resources.at("lut").value > 50'000);
+            CHECK((profile->resources.at("lut").value > 50'000 && profile->reload));
         else
             CHECK((profile->resources.at("lut").value == 0 && profile->cpu && profile->cpu->mmac_per_s));
         ++count;
