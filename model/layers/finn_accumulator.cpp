@@ -21,8 +21,14 @@ std::vector<SignedSums> sums_of_outputs(const Graph& graph, const Layer& layer) 
     std::vector<SignedSums> sums(outputs);
     const bool rows = node.op == Op::conv || (node.op == Op::gemm && node.as<GemmAttributes>().transpose_b);
     const auto depth = values.size() / outputs;
-    for (std::size_t i = 0; i < values.size(); ++i)
-        sums[rows ? i / depth : i % outputs].add(values[i]);
+    if (rows) {
+        for (std::size_t output = 0; output < outputs; ++output)
+            sums[output] = signed_sums(std::span(values).subspan(output * depth, depth));
+        return sums;
+    }
+    for (std::size_t row = 0; row < depth; ++row)
+        for (std::size_t output = 0; output < outputs; ++output)
+            sums[output].add(values[row * outputs + output]);
     return sums;
 }
 
@@ -40,8 +46,9 @@ DataType type_of_counts(const Layer& layer) {
 DataType finn_accumulator(const Graph& graph, const Layer& layer, DataType inputs) {
     if (counts_bits(layer, inputs)) return type_of_counts(layer);
     Range range;
+    const auto input = range_of(inputs);
     for (const auto& sums : sums_of_outputs(graph, layer))
-        range = join(range, weighted_sum(range_of(inputs), sums));
+        range = join(range, weighted_sum(input, sums));
     return signed_that_holds(range);
 }
 

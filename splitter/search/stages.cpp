@@ -27,45 +27,6 @@ bool not_worse(const Resources& a, const Resources& b) {
     return a.fits(b);
 }
 
-// Depth first over the options of each layer, the least first, with what the rest takes at least.
-template <typename OptionList>
-class Chooser {
-  public:
-    Chooser(const OptionList& layers, const Resources& budget, int steps)
-        : layers_(layers), budget_(budget), steps_(steps), chosen_(layers.size()) {
-        rest_.resize(layers.size() + 1);
-        for (auto i = layers.size(); i-- > 0;) {
-            Resources least = layers[i].front().need;
-            for (const auto& option : layers[i])
-                for (std::size_t k = 0; k < Resources::kinds; ++k)
-                    least.of[k] = std::min(least.of[k], option.need.of[k]);
-            rest_[i] = rest_[i + 1] + least;
-        }
-    }
-    bool run() { return place(0, {}); }
-    bool gave_up() const { return steps_ <= 0; }
-    const std::vector<std::size_t>& chosen() const { return chosen_; }  // options of each layer
-
-  private:
-    bool place(std::size_t layer, const Resources& before) {
-        if (layer == layers_.size()) return true;
-        if (--steps_ <= 0) return false;
-        for (std::size_t i = 0; i < layers_[layer].size(); ++i) {
-            const auto sum = before + layers_[layer][i].need;
-            if (!(sum + rest_[layer + 1]).fits(budget_)) continue;
-            chosen_[layer] = i;
-            if (place(layer + 1, sum)) return true;
-        }
-        return false;
-    }
-
-    const OptionList& layers_;
-    Resources budget_;
-    int steps_;
-    std::vector<std::size_t> chosen_;
-    std::vector<Resources> rest_;
-};
-
 }  // namespace
 
 StageSolver::StageSolver(const Network& network, const Resources& budget)
@@ -103,7 +64,6 @@ std::vector<std::int64_t> StageSolver::limits(std::size_t first, std::size_t end
 }
 
 void StageSolver::limit_to(std::int64_t limit) {
-    limit_ = limit;
     auto known = known_.find(limit);
     if (known == known_.end()) {
         if (known_.size() >= remembered_limits) known_.clear();
@@ -117,6 +77,8 @@ StageSolver::Limited StageSolver::limited(std::int64_t limit) const {
     const auto layers = options_.size();
     now.blocked.assign(layers + 1, 0);
     now.least.assign(layers + 1, {});
+    now.needs.resize(layers);
+    now.places.resize(layers);
     now.pick.assign(weightings, std::vector<std::size_t>(layers));
     now.picked.assign(weightings, std::vector<Resources>(layers + 1));
     for (std::size_t layer = 0; layer < layers; ++layer) {
@@ -137,6 +99,7 @@ StageSolver::Limited StageSolver::limited(std::int64_t limit) const {
                     now.pick[w][layer] = i;
                 }
         }
+        list_within(limit, layer, now);
         now.blocked[layer + 1] = now.blocked[layer] + (any ? 0 : 1);
         now.least[layer + 1] = any ? now.least[layer] + least : now.least[layer];
         for (std::size_t w = 0; w < weightings; ++w)
@@ -144,6 +107,21 @@ StageSolver::Limited StageSolver::limited(std::int64_t limit) const {
                 any ? now.picked[w][layer] + options[now.pick[w][layer]].need : now.picked[w][layer];
     }
     return now;
+}
+
+// The lightest first, without those that another is not heavier than in anything.
+void StageSolver::list_within(std::int64_t limit, std::size_t layer, Limited& now) const {
+    const auto& options = options_[layer];
+    std::vector<std::size_t> order;
+    for (std::size_t i = 0; i < options.size(); ++i)
+        if (options[i].cycles <= limit) order.push_back(i);
+    std::ranges::stable_sort(order, {}, [&](std::size_t i) { return options[i].weights[0]; });
+    auto& needs = now.needs[layer];
+    for (const auto i : order) {
+        if (std::ranges::any_of(needs, [&](const Resources& other) { return not_worse(other, options[i].need); })) continue;
+        needs.push_back(options[i].need);
+        now.places[layer].push_back(i);
+    }
 }
 
 std::optional<std::size_t> StageSolver::picked_fit(std::size_t first, std::size_t end) const {
@@ -156,38 +134,23 @@ bool StageSolver::least_fits(std::size_t first, std::size_t end) const {
     return now_->blocked[end] == now_->blocked[first] && (now_->least[end] - now_->least[first]).fits(budget_);
 }
 
-StageSolver::Answer StageSolver::fits(std::size_t first, std::size_t end, std::vector<std::size_t>* chosen) {
-    if (!least_fits(first, end)) return Answer::no;
+Fit StageSolver::fits(std::size_t first, std::size_t end, std::vector<std::size_t>* chosen) {
+    if (!least_fits(first, end)) return Fit::no;
     if (const auto w = picked_fit(first, end)) {
         if (chosen)
             for (auto layer = first; layer < end; ++layer)
                 chosen->push_back(now_->pick[*w][layer]);
-        return Answer::yes;
+        return Fit::yes;
     }
-    std::vector<std::vector<Option>> layers;
-    std::vector<std::vector<std::size_t>> places;
-    for (auto layer = first; layer < end; ++layer) {
-        auto& list = layers.emplace_back();
-        auto& place = places.emplace_back();
-        std::vector<std::size_t> order(options_[layer].size());
-        for (std::size_t i = 0; i < order.size(); ++i)
-            order[i] = i;
-        std::ranges::sort(order, {}, [&](std::size_t i) { return options_[layer][i].weights[0]; });
-        for (const auto i : order) {
-            if (options_[layer][i].cycles > limit_) continue;
-            const bool dominated = std::ranges::any_of(
-                list, [&](const Option& other) { return not_worse(other.need, options_[layer][i].need); });
-            if (dominated) continue;
-            list.push_back(options_[layer][i]);
-            place.push_back(i);
-        }
-    }
-    Chooser chooser(layers, budget_, steps_of_fit);
-    if (!chooser.run()) return chooser.gave_up() ? Answer::unknown : Answer::no;
-    if (chosen)
-        for (std::size_t i = 0; i < places.size(); ++i)
-            chosen->push_back(places[i][chooser.chosen()[i]]);
-    return Answer::yes;
+    Needs needs;
+    for (auto layer = first; layer < end; ++layer)
+        needs.emplace_back(now_->needs[layer]);
+    std::vector<std::size_t> places;
+    const auto answer = choose(needs, budget_, steps_of_fit, places);
+    if (answer == Fit::yes && chosen)
+        for (auto layer = first; layer < end; ++layer)
+            chosen->push_back(now_->places[layer][places[layer - first]]);
+    return answer;
 }
 
 // The farther a stage begins, the farther it reaches: two pointers.
@@ -202,14 +165,14 @@ StageSolver::Reach StageSolver::reach(std::int64_t limit) {
         const auto first = cuts[begin].layers;
         sure = std::max(sure, begin);
         // What could not be decided from an earlier begin may be easy from this one.
-        while (sure < possible && fits(first, cuts[sure + 1].layers, nullptr) == Answer::yes)
+        while (sure < possible && fits(first, cuts[sure + 1].layers, nullptr) == Fit::yes)
             ++sure;
         possible = std::max(possible, sure);
         while (possible + 1 < cuts.size()) {
             const auto answer = fits(first, cuts[possible + 1].layers, nullptr);
-            if (answer == Answer::no) break;
+            if (answer == Fit::no) break;
             ++possible;
-            if (answer == Answer::yes) sure = possible;
+            if (answer == Fit::yes) sure = possible;
         }
         result.surely[begin] = sure;
         result.possibly[begin] = possible;
@@ -221,7 +184,7 @@ std::optional<StageSolver::Solution> StageSolver::fit(std::size_t begin, std::si
     limit_to(limit);
     const auto first = network_.cuts[begin].layers, last = network_.cuts[end].layers;
     std::vector<std::size_t> chosen;
-    if (fits(first, last, &chosen) != Answer::yes) return std::nullopt;
+    if (fits(first, last, &chosen) != Fit::yes) return std::nullopt;
     return solution_of(first, chosen);
 }
 

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "splitter/network.hpp"
+#include "splitter/search/choose.hpp"
 
 namespace fard::splitter {
 
@@ -58,6 +59,8 @@ class StageSolver {
         std::vector<Resources> least;                // the least of each resource for itself
         std::vector<std::vector<std::size_t>> pick;  // by weighting, by layer: an option
         std::vector<std::vector<Resources>> picked;  // by weighting: sums of those
+        std::vector<std::vector<Resources>> needs;   // by layer: what its options take, without those of no use, and which they are
+        std::vector<std::vector<std::size_t>> places;
     };
 
     // Limits of cycles from few to many, each with how far stages reach within it.
@@ -81,11 +84,11 @@ class StageSolver {
 
     void limit_to(std::int64_t limit);
     Limited limited(std::int64_t limit) const;
+    void list_within(std::int64_t limit, std::size_t layer, Limited& now) const;
     std::vector<std::int64_t> limits(std::size_t first, std::size_t end) const;  // of cycles, worth trying
     std::optional<std::size_t> picked_fit(std::size_t first, std::size_t end) const;  // a weighting that fits
     bool least_fits(std::size_t first, std::size_t end) const;
-    enum class Answer { yes, no, unknown };
-    Answer fits(std::size_t first, std::size_t end, std::vector<std::size_t>* options);
+    Fit fits(std::size_t first, std::size_t end, std::vector<std::size_t>* options);
 
     const Network& network_;
     Resources budget_;
@@ -93,7 +96,6 @@ class StageSolver {
     std::vector<double> leads_;  // over the layers before
     std::vector<Rung> ladder_;
     std::map<std::int64_t, Limited> known_;     // by limit
-    std::int64_t limit_ = 0;
     const Limited* now_ = nullptr;
 };
 

@@ -214,7 +214,7 @@ std::optional<StageSolver::Solution> StageSolver::fastest(std::size_t begin, std
         if (best && images(first, last) * static_cast<double>(rung.least) >= best->latency) break;
         limit_to(rung.limit);
         std::vector<std::size_t> chosen;
-        if (fits(first, last, &chosen) == Answer::yes) {
+        if (fits(first, last, &chosen) == Fit::yes) {
             spend_on_fill(first, rung.limit, chosen);
             auto found = solution_of(first, chosen);
             if (!best || found.latency < best->latency) best = std::move(found);

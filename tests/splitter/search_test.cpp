@@ -5,7 +5,10 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdlib>
+#include <functional>
+#include <random>
 
+#include "splitter/search/choose.hpp"
 #include "tests/splitter/exhaustive.hpp"
 #include "tests/splitter/random_problems.hpp"
 
@@ -45,6 +48,42 @@ TEST_CASE("throughput and latency are what exhaustive search finds") {
     }
     MESSAGE(feasible << " of " << problems() << " problems have a plan; " << plans << " plans were tried");
     CHECK(feasible * 3 > problems());
+}
+
+TEST_CASE("options are chosen where they fit, and refused where none do") {
+    std::mt19937 random(3);
+    const auto upto = [&](std::int64_t most) { return static_cast<std::int64_t>(random() % static_cast<std::uint64_t>(most + 1)); };
+    std::size_t fit = 0, decided = 0;
+    constexpr std::size_t tries = 2000;
+    for (std::size_t i = 0; i < tries; ++i) {
+        const Resources budget{{1000, 2000, 30, 0, 40}};
+        std::vector<std::vector<Resources>> options(1 + random() % 6);
+        for (auto& layer : options)
+            for (std::size_t n = 0; n <= random() % 4; ++n)
+                layer.push_back({{upto(500), upto(900), upto(14), 0, upto(20)}});
+        bool any = false;
+        const std::function<void(std::size_t, Resources)> try_all = [&](std::size_t layer, const Resources& sum) {
+            if (layer == options.size()) any |= sum.fits(budget);
+            else
+                for (const auto& need : options[layer])
+                    try_all(layer + 1, sum + need);
+        };
+        try_all(0, {});
+        const Needs needs(options.begin(), options.end());
+        std::vector<std::size_t> chosen;
+        REQUIRE(choose(needs, budget, 100'000, chosen) == (any ? Fit::yes : Fit::no));
+        fit += any;
+        if (any) {
+            Resources sum;
+            for (std::size_t layer = 0; layer < options.size(); ++layer)
+                sum += options[layer][chosen[layer]];
+            CHECK(sum.fits(budget));
+        }
+        decided += choose(needs, budget, 1, chosen) != Fit::unknown;  // without a search
+    }
+    CHECK(fit * 10 > tries);
+    CHECK(fit * 10 < 9 * tries);
+    CHECK(decided * 10 > tries * 8);
 }
 
 TEST_CASE("no strategy is better than throughput, or shorter than latency") {
