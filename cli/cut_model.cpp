@@ -10,6 +10,7 @@
 #include "model/model.hpp"
 #include "splitter/emit/emit.hpp"
 #include "splitter/estimates/parts.hpp"
+#include "splitter/report/picture.hpp"
 #include "splitter/search/even.hpp"
 #include "splitter/search/with_parts.hpp"
 
@@ -185,7 +186,8 @@ Result<CutModel> cut_model(const Options& options) {
     }
     std::error_code error;
     const Emission emission{app_name(task->file.stem().string()), fs::canonical(task->file, error),
-                            plan_json(task->description.network, task->cluster, *found, task->strategy)};
+                            plan_json(task->description.network, task->cluster, *found, task->strategy),
+                            svg_of(task->description.network, task->cluster, *found, app_name(task->file.stem().string())), {}};
     const auto notes = emit(out, task->model, task->description, task->cluster, *found, emission);
     if (!notes) return fail(notes.error());
     cut.notes = notes_on(*task, *found);

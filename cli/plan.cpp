@@ -64,7 +64,7 @@ Certificate certificate_of(const Found& found, Strategy strategy) {
     return {1 / found.bound_s, 1 - found.bound_s / value};
 }
 
-std::string plan_json(const Network& network, const Cluster& cluster, const Found& found, Strategy strategy) {
+std::string plan_json(const Network& network, const Cluster& cluster, const Found& found, Strategy strategy, const Turns* turns) {
     auto stages = json::array();
     for (std::size_t i = 0; i < found.plan.stages.size(); ++i) {
         const auto& stage = found.plan.stages[i];
@@ -87,14 +87,16 @@ std::string plan_json(const Network& network, const Cluster& cluster, const Foun
                           {"parts", stage.parts}});
     }
     const auto certificate = certificate_of(found, strategy);
-    const json plan{{"strategy", name_of(strategy)},
-                    {"stages", std::move(stages)},
-                    {"throughput_per_s", 1 / found.cost.period_s},
-                    {"latency_ms", found.cost.latency_s * 1e3},
-                    {"energy_j", found.cost.energy_j ? json(*found.cost.energy_j) : json()},
-                    {"bottleneck", bottleneck_of(network, cluster, found).what},
-                    {"bound", certificate.bound},
-                    {"gap", certificate.gap}};
+    json plan{{"strategy", name_of(strategy)},
+              {"stages", std::move(stages)},
+              {"throughput_per_s", 1 / found.cost.period_s},
+              {"latency_ms", found.cost.latency_s * 1e3},
+              {"energy_j", found.cost.energy_j ? json(*found.cost.energy_j) : json()},
+              {"bottleneck", turns ? turns->bottleneck : bottleneck_of(network, cluster, found).what},
+              {"bound", certificate.bound},
+              {"gap", certificate.gap}};
+    if (turns)
+        plan["turns"] = {{"batch", turns->batch}, {"images", turns->images}, {"wall_s", turns->wall_s}, {"reloads", turns->reloads}};
     return plan.dump();
 }
 

@@ -35,8 +35,16 @@ std::vector<std::string> layers_of(const splitter::Network& network, const split
 
 double share(std::int64_t part, std::int64_t whole);  // 0 of nothing
 
-// As docs/cli.md lists it.
-std::string plan_json(const splitter::Network& network, const splitter::Cluster& cluster,
-                      const splitter::Found& found, splitter::Strategy strategy);
+// Where stages outnumber slots: how they take turns.
+struct Turns {
+    std::size_t images = 0, batch = 0, reloads = 0;
+    double wall_s = 0;
+    std::string bottleneck;  // what is busiest, with how much
+    std::string orders;      // the stages of a round, by board
+};
+
+// As docs/cli.md lists it. `turns`: none where each stage has a slot of its own.
+std::string plan_json(const splitter::Network& network, const splitter::Cluster& cluster, const splitter::Found& found,
+                      splitter::Strategy strategy, const Turns* turns = nullptr);
 
 }  // namespace fard::cli

@@ -16,7 +16,9 @@
 #include "client/batch.hpp"
 #include "planner/plan.hpp"
 #include "planner/timeline.hpp"
+#include "splitter/estimates/parts.hpp"
 #include "splitter/report/explain.hpp"
+#include "splitter/search/with_parts.hpp"
 
 namespace fard::cli {
 namespace {
@@ -135,14 +137,16 @@ Result<Asked> read_app(const Options& options, Asked asked) {
     return asked;
 }
 
-// What boards hold of the app's positions before it begins. Their overlays are called APP.POSITION.
+// What boards hold of the app's positions before it begins. Their overlays are called APP.POSITION, or as the app names them.
 void note_loaded(Asked& asked) {
     const auto& boards = asked.boards.cluster.boards;
     for (std::size_t i = 0; i < boards.size(); ++i) {
         if (boards[i].loaded.empty()) continue;
         std::optional<std::size_t> held;
-        for (std::size_t position = 0; asked.app && position < asked.app->positions.size(); ++position)
-            if (boards[i].loaded == asked.app->name + "." + asked.app->positions[position].name) held = position;
+        for (std::size_t number = 0; asked.app && number < asked.app->positions.size(); ++number) {
+            const auto& position = asked.app->positions[number];
+            if (boards[i].loaded == (position.overlay.empty() ? asked.app->name + "." + position.name : position.overlay)) held = number;
+        }
         if (!held) {
             asked.notes.push_back(fmt::format("'{}' is no position's overlay, so that '{}' is loaded anew", boards[i].loaded, boards[i].name));
             continue;
@@ -179,6 +183,10 @@ Result<Asked> read_asked(const Options& options) {
     auto description = read_network(options, *model, asked.boards.cluster, model_file.stem().string(), estimating);
     if (!description) return fail(description.error());
     asked.description = std::move(*description);
+    const auto strategy = strategy_of(options.text("strategy"));
+    if (!asked.app && (!strategy || uses_parts(*strategy)))
+        offer_where_too_large(asked.description.network, asked.boards.cluster,
+                              [&](std::size_t layer) { return offer_parts(asked.description, estimating.settings, layer); });
     asked.network = asked.description.network;
     if (asked.app) {
         auto network = cut_by_app(asked.description, *asked.app);
@@ -284,6 +292,9 @@ Result<planner::Planned> make_plan(const Options& options, Asked& asked) {
         if (!again) return fail(again.error());
         planned->simulated = std::move(*again);
     }
+    if (!planned->schedule.turns.empty())
+        for (auto& unknown : unknown_reloads(asked.boards.cluster))
+            asked.notes.push_back(std::move(unknown));
     const auto batch = asked.wish.batch;
     if (batch && *batch > planned->schedule.batch && !planned->schedule.turns.empty())
         asked.notes.push_back(fmt::format("a batch of {} instead of {}: the window and the input hold no more", planned->schedule.batch, *batch));

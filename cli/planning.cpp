@@ -2,6 +2,7 @@
 
 #include <charconv>
 #include <cmath>
+#include <set>
 
 #include "base/read_file.hpp"
 #include "cli/cluster_status.hpp"
@@ -133,6 +134,16 @@ Result<Description> read_network(const Options& options, const model::Model& mod
     if (auto r = check_connected(*description); !r) return fail_in(name, r.error());
     if (description->network.name.empty()) description->network.name = name;
     return description;
+}
+
+std::vector<std::string> unknown_reloads(const Cluster& cluster) {
+    std::set<std::string> profiles;
+    for (const auto& board : cluster.boards)
+        if (!board.reload_s && board.whole != Resources{}) profiles.insert(board.profile);
+    std::vector<std::string> notes;
+    for (const auto& profile : profiles)
+        notes.push_back(fmt::format("the profile '{}' has no [reload]: turns are planned as if loading took no time", profile));
+    return notes;
 }
 
 }  // namespace fard::cli

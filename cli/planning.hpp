@@ -42,4 +42,7 @@ struct Estimating {
 Result<splitter::Description> read_network(const Options& options, const model::Model& model, const splitter::Cluster& cluster,
                                            const std::string& name, Estimating& estimating);
 
+// What people should know of turns on these boards: profiles that say nothing of a reload, which is then taken for none.
+std::vector<std::string> unknown_reloads(const splitter::Cluster& cluster);
+
 }  // namespace fard::cli

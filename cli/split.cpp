@@ -9,6 +9,7 @@
 #include "cli/plan.hpp"
 #include "cli/planning.hpp"
 #include "cli/shapes.hpp"
+#include "cli/split_turns.hpp"
 #include "splitter/emit/emit.hpp"
 #include "splitter/estimates/parts.hpp"
 #include "splitter/report/explain.hpp"
@@ -31,6 +32,8 @@ CommandSpec spec() {
                     {"svg", "FILE", "write the plan as a drawing"},
                     {"json", "", "print one JSON object"},
                     shape_option()});
+    const auto turns = turn_options();
+    options.insert(options.end(), turns.begin(), turns.end());
     return {"split", "find the best cut of a model for given boards", {"MODEL.onnx"}, std::move(options)};
 }
 
@@ -57,24 +60,56 @@ Result<Request> read_request(const Options& options) {
 }
 
 // Where nobody says how many boards there are: the fewest with which the strategy finds a plan, or as many as the stages are.
-Result<Found> find(Description& description, const Estimating& estimating, Boards& boards, const Request& request) {
+Result<Found> find_counting(Network& network, Cluster& cluster, const Request& request, const OfferParts& offer) {
+    const auto most = cluster;
+    if (uses_parts(request.strategy)) offer_where_too_large(network, cluster, offer);
+    const auto count = request.stages ? request.stages : fewest_slots(network, cluster);
+    auto found = Result<Found>();
+    for (auto n = count.value_or(most_boards); n <= most_boards; ++n) {
+        cluster.boards.assign(most.boards.begin(), most.boards.begin() + static_cast<std::ptrdiff_t>(n));
+        found = search_with_parts(network, cluster, request, offer);
+        if (found || found.error().fault != Fault::refused || request.stages) break;
+    }
+    return found;
+}
+
+// A plan, with its picture; `turns` where stages outnumber slots.
+struct Answer {
+    Found found;
+    std::optional<InTurns> turns;
+    std::string picture;
+};
+
+std::size_t slots_of(const Cluster& cluster) {
+    std::size_t slots = 0;
+    for (const auto& board : cluster.boards)
+        slots += board.slots;
+    return slots;
+}
+
+// Strategies that look for the best take turns where boards that were counted by who asks hold too few stages.
+Result<Answer> find(Description& description, const Estimating& estimating, Boards& boards, const Request& request, const TurnWish& wish) {
+    auto& network = description.network;
     auto& cluster = boards.cluster;
     const auto offer = [&](std::size_t layer) { return offer_parts(description, estimating.settings, layer); };
-    auto found = Result<Found>();
-    if (boards.counted) {
-        const auto most = cluster;
-        if (uses_parts(request.strategy)) offer_where_too_large(description.network, cluster, offer);
-        const auto count = request.stages ? request.stages : fewest_slots(description.network, cluster);
-        for (auto n = count.value_or(most_boards); n <= most_boards; ++n) {
-            cluster.boards.assign(most.boards.begin(), most.boards.begin() + static_cast<std::ptrdiff_t>(n));
-            found = search_with_parts(description.network, cluster, request, offer);
-            if (found || found.error().fault != Fault::refused || request.stages) break;
-        }
-    } else {
-        found = search_with_parts(description.network, cluster, request, offer);
+    const bool may_turn = !boards.counted && uses_parts(request.strategy);
+    const bool too_many = may_turn && request.stages && *request.stages > slots_of(cluster) && *request.stages < network.cuts.size();
+    Result<Found> found = fail(Fault::refused, "no plan fits");
+    if (boards.counted) found = find_counting(network, cluster, request, offer);
+    else if (!too_many) found = search_with_parts(network, cluster, request, offer);
+    if (found) {
+        auto picture = svg_of(network, cluster, *found, network.name);
+        return Answer{std::move(*found), {}, std::move(picture)};
     }
-    if (!found) return tl::unexpected(explained(found.error(), description, cluster, boards.others));
-    return found;
+    if (!may_turn || found.error().fault != Fault::refused) return tl::unexpected(explained(found.error(), description, cluster, boards.others));
+    offer_where_too_large(network, cluster, offer);
+    auto turned = best_in_turns(network, cluster, request, wish);
+    if (!turned) return tl::unexpected(explained(turned.error(), description, cluster, boards.others));
+    for (auto& unknown : unknown_reloads(cluster))
+        description.notes.push_back(std::move(unknown));
+    auto plan = turned->found;
+    auto picture = turned->picture;
+    return Answer{std::move(plan), std::move(*turned), std::move(picture)};
 }
 
 Result<> demand_parts(const Options& options, const Estimating& estimating, Description& description) {
@@ -114,15 +149,20 @@ std::string table_of(const Network& network, const Cluster& cluster, const Found
     return text;
 }
 
-std::string text_of(const Description& description, const Cluster& cluster, const Found& found, Strategy strategy) {
-    const auto& network = description.network;
+std::string figures_of(const Network& network, const Cluster& cluster, const Found& found, Strategy strategy) {
     const auto bottleneck = bottleneck_of(network, cluster, found);
     const auto certificate = certificate_of(found, strategy);
-    auto text = table_of(network, cluster, found);
-    text += fmt::format("\nthroughput   {:.4g}/s\nlatency      {:.4g} ms\nbottleneck   {}\nrelief       {}\n", 1 / found.cost.period_s,
+    auto text = fmt::format("\nthroughput   {:.4g}/s\nlatency      {:.4g} ms\nbottleneck   {}\nrelief       {}\n", 1 / found.cost.period_s,
                         found.cost.latency_s * 1e3, bottleneck.what, bottleneck.relief);
     text += fmt::format("bound        {:.4g} {} ({}); gap {:.2f} %\n", certificate.bound, strategy == Strategy::latency ? "ms" : "/s",
                         certificate.gap < 1e-6 ? "nothing is better" : "nothing is better than this", certificate.gap * 100);
+    return text;
+}
+
+std::string text_of(const Description& description, const Cluster& cluster, const Answer& answer, Strategy strategy) {
+    const auto& found = answer.found;
+    auto text = table_of(description.network, cluster, found);
+    text += answer.turns ? text_of(*answer.turns, strategy) : figures_of(description.network, cluster, found, strategy);
     if (found.cost.energy_j) text += fmt::format("energy       {:.4g} mJ for each chunk, of all boards\n", *found.cost.energy_j * 1e3);
     for (const auto& note : description.notes)
         text += fmt::format("note         {}\n", note);
@@ -130,11 +170,12 @@ std::string text_of(const Description& description, const Cluster& cluster, cons
 }
 
 Result<> write_stages(const Options& options, const model::Model& model, Description& description, const Cluster& cluster,
-                      const Found& found, const std::string& plan) {
+                      const Answer& answer, const std::string& plan) {
     const fs::path file = options.positional(0), directory = options.text("out");
     std::error_code error;
-    const Emission emission{app_name(file.stem().string()), fs::canonical(file, error), plan};
-    const auto notes = emit(directory, model, description, cluster, found, emission);
+    Emission emission{app_name(file.stem().string()), fs::canonical(file, error), plan, answer.picture, {}};
+    if (answer.turns) emission.batch = answer.turns->turns.batch;
+    const auto notes = emit(directory, model, description, cluster, answer.found, emission);
     if (!notes) return fail(notes.error());
     for (const auto& note : *notes)
         description.notes.push_back(note);
@@ -146,6 +187,8 @@ Result<> write_stages(const Options& options, const model::Model& model, Descrip
 Result<> run(const Options& options) {
     const auto request = read_request(options);
     if (!request) return fail(request.error());
+    const auto turns = read_turns(options, request->strategy);
+    if (!turns) return fail(turns.error());
     auto boards = read_boards(options);
     if (!boards) return fail(boards.error());
     const auto model = read_model(options);
@@ -156,18 +199,17 @@ Result<> run(const Options& options) {
     if (auto r = demand_parts(options, estimating, *description); !r) return fail(r.error());
     if (options.given("parts") && !uses_parts(request->strategy))
         return fail(Fault::invalid_input, "--parts goes with --strategy throughput or latency; {} makes none", name_of(request->strategy));
-    const auto found = find(*description, estimating, *boards, *request);
-    if (!found) return fail(found.error());
-    const auto& network = description->network;
+    const auto answer = find(*description, estimating, *boards, *request, *turns);
+    if (!answer) return fail(answer.error());
     if (options.given("svg"))
-        if (auto r = write_text(options, "svg", svg_of(network, boards->cluster, *found, network.name)); !r) return r;
-    const auto plan = plan_json(network, boards->cluster, *found, request->strategy);
+        if (auto r = write_text(options, "svg", answer->picture); !r) return r;
+    const auto plan = plan_json(description->network, boards->cluster, answer->found, request->strategy, answer->turns ? &answer->turns->turns : nullptr);
     if (options.given("out"))
-        if (auto r = write_stages(options, *model, *description, boards->cluster, *found, plan); !r) return r;
+        if (auto r = write_stages(options, *model, *description, boards->cluster, *answer, plan); !r) return r;
     if (options.given("json"))
         out("{}\n", plan);
     else
-        put_out(text_of(*description, boards->cluster, *found, request->strategy));
+        put_out(text_of(*description, boards->cluster, *answer, request->strategy));
     return {};
 }
 

@@ -4,13 +4,14 @@
 #include <limits>
 #include <map>
 #include <numeric>
+#include <random>
 #include <set>
 
 namespace fard::planner {
 namespace {
 
 constexpr std::size_t few = 8;  // chunks
-constexpr std::size_t most_seatings = 20'000, most_orders = 400;
+constexpr std::size_t most_seatings = 20'000, drawn_seatings = 2'000, most_orders = 400;
 constexpr double never = std::numeric_limits<double>::infinity();
 
 std::size_t chunks_in(std::uint64_t budget, std::uint64_t bytes) {
@@ -115,8 +116,10 @@ class Arranger {
     Arranger(const Pipeline& pipeline, const std::vector<std::vector<Seat>>& allowed, const Wish& wish, double better_than)
         : pipeline_(pipeline), allowed_(allowed), wish_(wish), best_s_(better_than) {}
 
-    Result<std::optional<Arranged>> run() {
-        seat(0, {});
+    Result<std::optional<Arranged>> run(bool* all_tried) {
+        seat({});
+        seated_all_ = complete_;
+        if (!seated_all_) draw_seatings();
         if (seatings_.empty()) return fail(Fault::refused, "no slot holds position {}", first_without());
         std::vector<Candidate> candidates;
         for (std::size_t i = 0; i < seatings_.size(); ++i)
@@ -133,6 +136,7 @@ class Arranger {
             if (auto r = measure(candidate); !r) return fail(r.error());
         }
         if (auto r = reorder(); !r) return fail(r.error());
+        if (all_tried) *all_tried &= complete_;
         if (!best_) {
             if (wish_.latency_s && least_latency_s_ < never)
                 return fail(Fault::refused, "no batch and window keep {:.4g} ms for each chunk; the least found is {:.4g} ms",
@@ -152,7 +156,7 @@ class Arranger {
 
     std::size_t first_without() const {
         for (std::size_t i = 0; i < allowed_.size(); ++i)
-            if (allowed_[i].empty()) return i;
+            if (allowed_[i].size() < seats_of(i)) return i;
         return 0;
     }
 
@@ -172,21 +176,33 @@ class Arranger {
                one.host_s_per_byte == other.host_s_per_byte && one.reload_s == other.reload_s && one.slots == other.slots;
     }
 
+    std::size_t seats_of(std::size_t position) const { return std::max<std::size_t>(1, pipeline_.positions[position].parts.size()); }
+
     // All seatings, but for boards that nothing tells apart.
-    void seat(std::size_t position, Seating now) {
+    void seat(Seating now) {
         if (seatings_.size() >= most_seatings) {
             complete_ = false;
             return;
         }
-        if (position == allowed_.size()) {
+        if (now.size() == allowed_.size()) {
             seatings_.push_back(std::move(now));
             return;
         }
+        now.emplace_back();
+        seat_last(now, 0);
+    }
+
+    // The last position of these on slots behind `from`: one, or one for each part.
+    void seat_last(const Seating& now, std::size_t from) {
+        const auto position = now.size() - 1;
+        if (now.back().size() == seats_of(position)) return seat(now);
         std::set<std::size_t> used;
         for (const auto& seats : now)
-            used.insert(seats.front().board);
+            for (const auto& seat : seats)
+                used.insert(seat.board);
         std::vector<std::size_t> fresh;  // boards that were tried in the place of others like them
-        for (const auto& choice : allowed_[position]) {
+        for (auto number = from; number < allowed_[position].size(); ++number) {
+            const auto& choice = allowed_[position][number];
             if (!used.contains(choice.board)) {
                 const bool tried = std::ranges::any_of(fresh, [&](std::size_t other) {
                     return other != choice.board && alike(other, choice.board) && same_allowed(other, choice.board);
@@ -195,8 +211,32 @@ class Arranger {
                 fresh.push_back(choice.board);
             }
             auto next = now;
-            next.push_back({choice});
-            seat(position + 1, std::move(next));
+            next.back().push_back(choice);
+            seat_last(next, number + 1);
+        }
+    }
+
+    // Some of too many: each position on the slots that the fewest have, of these on any.
+    void draw_seatings() {
+        seatings_.clear();
+        std::mt19937 random(1);
+        std::set<std::vector<std::size_t>> known;
+        for (std::size_t i = 0; i < drawn_seatings; ++i) {
+            Seating seating;
+            std::map<std::pair<std::size_t, std::size_t>, std::size_t> taken;
+            std::vector<std::size_t> word;
+            for (std::size_t position = 0; position < allowed_.size(); ++position) {
+                auto seats = allowed_[position];
+                std::ranges::shuffle(seats, random);
+                std::ranges::stable_sort(seats, {}, [&](const Seat& seat) { return taken[{seat.board, seat.slot}]; });
+                seats.resize(seats_of(position));
+                for (const auto& seat : seats) {
+                    ++taken[{seat.board, seat.slot}];
+                    word.insert(word.end(), {seat.board, seat.slot});
+                }
+                seating.push_back(std::move(seats));
+            }
+            if (known.insert(std::move(word)).second) seatings_.push_back(std::move(seating));
         }
     }
 
@@ -235,7 +275,21 @@ class Arranger {
                 const auto smaller = wish_.batch ? sizes[i] : i + 1 < sizes.size() ? sizes[i + 1] : 1;
                 least = std::min(least, wall_bound_s(pipeline_, seating, {smaller, sizes[i], wish_.batch && !orders_are_tried(sizes[i])}, wish_.run));
             }
-        return complete_ ? least : 0;
+        return seated_all_ ? least : least_work();
+    }
+
+    // Of all slots together, and of one position.
+    double least_work() const {
+        std::set<std::pair<std::size_t, std::size_t>> slots;
+        double sum = 0, longest = 0;
+        for (std::size_t i = 0; i < allowed_.size(); ++i) {
+            for (const auto& seat : allowed_[i])
+                slots.emplace(seat.board, seat.slot);
+            const auto work = static_cast<double>(wish_.run.chunks) * pipeline_.positions[i].interval_s;
+            sum += work * static_cast<double>(seats_of(i));
+            longest = std::max(longest, work);
+        }
+        return std::max(longest, sum / static_cast<double>(slots.size()));
     }
 
     std::vector<std::size_t> windows(std::size_t batch) const {
@@ -301,6 +355,7 @@ class Arranger {
             }
             if (auto r = try_one(other); !r) return fail(r.error());
         }
+        if (tried_ >= wish_.tries) complete_ = false;
         return {};
     }
 
@@ -334,7 +389,7 @@ class Arranger {
     std::vector<FewTurns> few_turns_;
     std::optional<Arranged> best_;
     std::size_t tried_ = 0;
-    bool complete_ = true;
+    bool seated_all_ = true, complete_ = true;  // all seatings are known; nothing that might be better was left out
 };
 
 }  // namespace
@@ -345,8 +400,8 @@ std::size_t tries_for(std::size_t chunks, std::size_t positions) {
 }
 
 Result<std::optional<Arranged>> arrange(const Pipeline& pipeline, const std::vector<std::vector<Seat>>& allowed, const Wish& wish,
-                                        double better_than) {
-    return Arranger(pipeline, allowed, wish, better_than).run();
+                                        double better_than, bool* all_tried) {
+    return Arranger(pipeline, allowed, wish, better_than).run(all_tried);
 }
 
 Result<Arranged> arrange_seated(const Pipeline& pipeline, const Seating& seating, const Wish& wish) {

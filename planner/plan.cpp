@@ -15,11 +15,24 @@ using namespace splitter;
 constexpr double never = std::numeric_limits<double>::infinity();
 // So many plans are all tried, with the batch that is asked for or with each that might be the best.
 constexpr std::size_t few_plans = 20'000, few_with_batches = 1'000;
+// Stages for each slot, at most: as many as it takes of the second only where the first do not do.
+constexpr std::size_t usual_rounds = 4, most_rounds = 16;
+
+bool has_parts(const Network& network) {
+    return std::ranges::any_of(network.layers, [](const Layer& layer) { return !layer.parts.empty(); });
+}
 
 std::size_t slots_of(const Cluster& cluster) {
     std::size_t slots = 0;
     for (const auto& board : cluster.boards)
         slots += board.slots;
+    return slots;
+}
+
+std::size_t slots_of(const Plan& plan) {
+    std::size_t slots = 0;
+    for (const auto& stage : plan.stages)
+        slots += stage.parts > 1 ? stage.parts : 1;
     return slots;
 }
 
@@ -88,6 +101,22 @@ void prefer_loaded(const Cluster& cluster, const Run& run, Plan& plan) {
     }
 }
 
+// A stage takes the slot of its board that holds it already.
+void stay_where_loaded(const Run& run, Seating& seating) {
+    for (std::size_t board = 0; board < run.loaded.size(); ++board)
+        for (std::size_t slot = 0; slot < run.loaded[board].size(); ++slot) {
+            const auto held = run.loaded[board][slot];
+            if (!held) continue;
+            auto& seats = seating[*held];
+            const auto mine = std::ranges::find(seats, board, &Seat::board);
+            if (mine == seats.end() || std::ranges::find(seats, Seat{board, slot}) != seats.end()) continue;
+            for (auto& others : seating)
+                for (auto& seat : others)
+                    if (seat == Seat{board, slot}) seat.slot = mine->slot;
+            mine->slot = slot;
+        }
+}
+
 // More slots of the same fabric for a stage; the emptiest board first.
 Result<> add_replicas(const Cluster& cluster, PlannedStage& stage, std::size_t replicas, std::vector<std::size_t>& taken) {
     const auto wanted = cluster.boards[stage.boards.front()];
@@ -109,7 +138,7 @@ class Search {
         : network_(network), cluster_(cluster), question_(question), wish_(wish), slots_(slots_of(cluster)) {}
 
     Result<Planned> run() {
-        if (!question_.stages || *question_.stages <= slots_)
+        if (!question_.only_turns && (!question_.stages || *question_.stages <= slots_))
             if (auto r = resident(); !r) return fail(r.error());
         if (!best_)
             if (auto r = by_turns(); !r) return fail(r.error());
@@ -148,36 +177,42 @@ class Search {
     }
 
     Result<> by_turns() {
-        if (!question_.strategy)
+        if (!question_.strategy && !has_parts(network_))
             if (const auto plans = every_plan(network_, cluster_, question_.stages, wish_.batch ? few_plans : few_with_batches))
                 return try_all(*plans);
-        const auto fewest = fewest_slots(network_, repeated(cluster_, question_.rounds));
+        auto fewest = in_fewest_slots(network_, repeated(cluster_, usual_rounds));
+        if (!fewest) fewest = in_fewest_slots(network_, repeated(cluster_, most_rounds));
         if (!fewest) {
             note({Fault::refused, "no plan fits"});
             return {};
         }
-        for (std::size_t copies = 1; copies <= question_.rounds; ++copies) {
+        const auto first = (slots_of(*fewest) + slots_ - 1) / slots_;
+        const auto last = question_.stages ? (*question_.stages + slots_ - 1) / slots_ : std::max(first, usual_rounds);
+        for (auto copies = first; copies <= last; ++copies) {
             const auto many = repeated(cluster_, copies);
             const auto most = std::min(copies * slots_, network_.cuts.size() - 1);
-            const auto least = std::max((copies - 1) * slots_ + 1, *fewest);
+            const auto least = copies == first ? fewest->stages.size() : (copies - 1) * slots_ + 1;
             for (auto stages = question_.stages.value_or(least); stages <= most; ++stages) {
                 for (const auto strategy : strategies())
-                    if (auto r = propose(many, {strategy, stages}); !r) return r;
+                    if (auto r = propose(many, {strategy, stages, false}); !r) return r;
                 if (question_.stages) break;
             }
-            if (best_) break;  // a round more is a reload more of every slot
+            if (best_ && copies > first) break;  // a round more is a reload more of every slot: two are seldom worth it
         }
+        if (!best_) note({Fault::refused, "no plan fits"});
         return {};
     }
 
     Result<> try_all(const std::vector<Plan>& plans) {
         if (plans.empty()) note({Fault::refused, "no plan fits"});
+        all_tried_ = true;
         for (const auto& plan : plans) {
             const auto many = repeated(cluster_, plan.stages.size());
             const auto cost = evaluate(network_, many, plan);
             if (!cost) return fail(cost.error());
             if (auto r = arrange_in_turns(many, plan, cost->stages); !r) return r;
         }
+        if (best_) best_->everything = all_tried_;
         return {};
     }
 
@@ -195,7 +230,7 @@ class Search {
     Result<> arrange_in_turns(const Cluster& many, const Plan& plan, const std::vector<StageCost>& costs) {
         auto pipeline = pipeline_of(network_, cluster_, plan, costs);
         const auto better_than = best_ ? best_->simulated.wall_s() : never;
-        auto arranged = arrange(pipeline, allowed_for(cluster_, many, plan), wish_, better_than);
+        auto arranged = arrange(pipeline, allowed_for(cluster_, many, plan), wish_, better_than, &all_tried_);
         if (!arranged) {
             if (arranged.error().fault != Fault::refused) return fail(arranged.error());
             note(arranged.error());
@@ -215,6 +250,7 @@ class Search {
     const Wish& wish_;
     std::size_t slots_;
     std::optional<Planned> best_;
+    bool all_tried_ = false;
     Error error_{Fault::refused, ""};
 };
 
@@ -246,7 +282,9 @@ Result<Planned> plan_stages(const Network& network, const Cluster& cluster, cons
     if (resident) {
         auto seated = stages;
         prefer_loaded(cluster, wish.run, seated);
-        auto arranged = arrange_seated(pipeline, seats_of(seated), wish);
+        auto seats = seats_of(seated);
+        stay_where_loaded(wish.run, seats);
+        auto arranged = arrange_seated(pipeline, seats, wish);
         if (!arranged) return fail(arranged.error());
         return planned_of(cluster, std::move(seated), cost->stages, std::move(pipeline), std::move(*arranged));
     }

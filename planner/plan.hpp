@@ -18,6 +18,7 @@ struct Planned {
     Limit limit;
     std::optional<double> energy_j;
     double bound_s = 0;  // of the wall, by these stages, wherever they sit and however they take turns
+    bool everything = false;  // every cut, folding, seat and cyclic order was tried: no plan in turns with such batches is better
 };
 
 // Seats for stages that are given: on their boards where these have slots for all, else in turns, wherever is best. Errors: refused
@@ -31,11 +32,12 @@ Result<Planned> plan_cuts(const splitter::Network& network, const splitter::Clus
                           const Wish& wish);
 
 // The best of all that the splitter's strategies propose, of as many stages as slots hold, or, where they hold too few, of up to
-// `rounds` stages for each slot. Errors: refused (nothing fits; no batch keeps the latency), invalid_input.
+// 16 stages for each slot. What the network offers in parallel parts may be made so. Errors: refused (nothing fits; no batch keeps
+// the latency), invalid_input.
 struct Question {
     std::optional<std::size_t> stages;  // exactly so many
     std::optional<splitter::Strategy> strategy;  // only by this
-    std::size_t rounds = 4;
+    bool only_turns = false;                     // it is known that not every stage can have a slot of its own
 };
 Result<Planned> plan_network(const splitter::Network& network, const splitter::Cluster& cluster, const Question& question,
                              const Wish& wish);

@@ -75,7 +75,7 @@ def main():
     print("| layers | strategy | least, median, most seconds | certified gap: median, worst |\n|---|---|---|---|")
     for (strategy, size), rows in sorted(found.items(), key=lambda item: (item[0][1], item[0][0])):
         gaps, times = sorted(row[0] for row in rows), sorted(row[1] for row in rows)
-        print(f"| {size:,} | `{strategy}` | {times[0]:.1f}, {statistics.median(times):.1f}, {times[-1]:.1f} | "
+        print(f"| {size:,} | `{strategy}` | {times[0]:.2g}, {statistics.median(times):.2g}, {times[-1]:.2g} | "
               f"{statistics.median(gaps):.1f} %, {gaps[-1]:.1f} % |")
     pathlib.Path(sys.argv[1]).write_text(draw(found), encoding="utf-8")
 

@@ -14,12 +14,13 @@
 #include "overlays/package/package.hpp"
 #include "overlays/package/toml_string.hpp"
 #include "splitter/emit/stage_hardware.hpp"
-#include "splitter/report/picture.hpp"
 
 namespace fard::splitter {
 namespace {
 
 namespace fs = std::filesystem;
+
+constexpr std::uint64_t usual_window = 8 << 20, widest_window = 64 << 20;  // bytes
 
 // A directory beside the one that is wanted, until it is complete.
 class Workshop {
@@ -86,8 +87,7 @@ class Emitter {
             if (auto r = stage(workshop, i, (*stages)[i]); !r) return fail(r.error());
         if (auto r = workshop.write(emission_.name + ".toml", app()); !r) return fail(r.error());
         if (auto r = workshop.write("plan.json", emission_.json + "\n"); !r) return fail(r.error());
-        const auto picture = svg_of(description_.network, cluster_, found_, emission_.name);
-        if (auto r = workshop.write("plan.svg", picture); !r) return fail(r.error());
+        if (auto r = workshop.write("plan.svg", emission_.picture); !r) return fail(r.error());
         if (auto r = workshop.finish(); !r) return fail(r.error());
         return std::move(notes_);
     }
@@ -151,6 +151,13 @@ class Emitter {
         return workshop.write(fs::path(directory) / "folding.json", folding_json(named_foldings(units, planned_units(description_, found_.plan.stages[number]), description_.finn.flow)));
     }
 
+    // A window that holds two batches, so that the next one comes while one is computed.
+    std::string pipeline(std::size_t batch) const {
+        const auto& cuts = description_.network.cuts;
+        const auto bytes = 2 * batch * std::max(cuts.front().bytes, cuts.back().bytes);
+        return fmt::format("\n[pipeline]\nbatch = {}\nwindow = \"{} B\"\n", batch, std::clamp<std::uint64_t>(bytes, usual_window, widest_window));
+    }
+
     std::string app() const {
         std::string text = fmt::format("# Written by fard. Where it runs on CPUs it computes the same as on boards.\n[app]\nname = {}\n"
                                        "description = {}\n\n[model]\nfile = {}\n",
@@ -165,6 +172,7 @@ class Emitter {
             cut_list.push_back(names.size() == 1 ? names.front() : fmt::format("[{}]", fmt::join(names, ", ")));
         }
         if (!cut_list.empty()) text += fmt::format("cuts = [{}]\n", fmt::join(cut_list, ", "));
+        if (emission_.batch) text += pipeline(*emission_.batch);
         std::size_t jobs = 0;
         for (std::size_t i = 0; i < found_.plan.stages.size(); ++i) {
             const auto& stage = found_.plan.stages[i];

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -15,6 +16,8 @@ struct Emission {
     std::string name;                  // of the app
     std::filesystem::path model_file;  // the app names it by its absolute path
     std::string json;                  // of the plan, as printed
+    std::string picture;               // of the plan, SVG
+    std::optional<std::size_t> batch;  // images of a turn, where stages outnumber slots
 };
 
 // Writes the directory `out`: NAME.toml for `fard submit`, plan.json, plan.svg, and for each stage stage-N/ with

@@ -188,13 +188,20 @@ Bottleneck bottleneck_of(const Network& network, const Cluster& cluster, const F
     return result;
 }
 
-std::optional<std::size_t> fewest_slots(const Network& network, const Cluster& cluster) {
+std::optional<Plan> in_fewest_slots(const Network& network, const Cluster& cluster) {
     Problem problem(network, cluster);
     Question question;
     question.parts = true;
-    const auto answer = search_labels(problem, question);
-    if (!answer.plan) return std::nullopt;
-    return static_cast<std::size_t>(answer.value);
+    return search_labels(problem, question).plan;
+}
+
+std::optional<std::size_t> fewest_slots(const Network& network, const Cluster& cluster) {
+    const auto plan = in_fewest_slots(network, cluster);
+    if (!plan) return std::nullopt;
+    std::size_t slots = 0;
+    for (const auto& stage : plan->stages)
+        slots += stage.boards.size();
+    return slots;
 }
 
 std::vector<std::string> why_nothing_fits(const Network& network, const Cluster& cluster, const std::vector<Board>& others) {
@@ -236,7 +243,7 @@ std::vector<std::string> why_nothing_fits(const Network& network, const Cluster&
                                  over.empty() ? std::string() : " take " + over + " in all, and so", there,
                                  there == 1 ? "" : "s",
                                  slots ? fmt::format("{} slots of such boards{}", *slots,
-                                                     rounds ? fmt::format(", or turns on these: {:.3g}/s or more in batches of {} (fard plan)", *rounds, usual_batch) : "")
+                                                     rounds ? fmt::format(", or turns on these: {:.3g}/s or more in batches of {} (fard plan, fard split --strategy throughput)", *rounds, usual_batch) : "")
                                        : fmt::format("other boards ({} of these do not do either: some layers between two cuts "
                                                      "fit none together)", enough)));
     return causes;

@@ -21,7 +21,8 @@ Bottleneck bottleneck_of(const Network& network, const Cluster& cluster, const F
 // how many more boards. `others`: boards of further profiles that might. One line for each cause.
 std::vector<std::string> why_nothing_fits(const Network& network, const Cluster& cluster, const std::vector<Board>& others);
 
-// The fewest slots of such boards that hold the network; none up to `most`.
+// The plan that takes the fewest slots of such boards, one for each stage or part, and how many these are. None: they hold no plan.
+std::optional<Plan> in_fewest_slots(const Network& network, const Cluster& cluster);
 std::optional<std::size_t> fewest_slots(const Network& network, const Cluster& cluster);
 
 }  // namespace fard::splitter

@@ -49,7 +49,7 @@ std::vector<PartedStage> parted_stages(const Network& network, const Resources& 
 }
 
 Problem::Problem(const Network& the_network, const Cluster& the_cluster)
-    : network(the_network), cluster(the_cluster), space(the_cluster) {
+    : network(the_network), cluster(the_cluster), space(the_cluster), most_replicas(space.slots) {
     for (const auto board : space.fabrics)
         solvers.emplace_back(network, cluster.boards[board].usable);
     const bool offered = std::ranges::any_of(network.layers, [](const Layer& layer) { return !layer.parts.empty(); });

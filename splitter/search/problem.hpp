@@ -31,6 +31,7 @@ class Problem {
     std::vector<StageSolver> solvers;  // by fabric
     std::vector<std::vector<PartedStage>> parted;  // by fabric
     std::vector<std::vector<std::size_t>> part_counts;  // by cut: in how many parts what lies behind it is offered
+    std::size_t most_replicas = 1;     // of a stage: as many as there are slots, unless that is changed
     bool on_processors = false;        // some layer has no folding, so stages may go to processors
 
     std::int64_t macs(std::size_t begin, std::size_t end) const { return macs_[end] - macs_[begin]; }  // between cuts

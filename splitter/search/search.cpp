@@ -106,6 +106,7 @@ std::optional<Plan> by_cuts(Problem& problem, Question::Least least, std::option
     if (!plan) return std::nullopt;
     const auto network = at_cuts_of(problem.network, *plan);
     Problem between(network, problem.cluster);
+    between.most_replicas = problem.most_replicas;
     auto known = *plan;
     for (std::size_t i = 0; i < known.stages.size(); ++i) {
         known.stages[i].begin = i;
@@ -185,6 +186,7 @@ Result<Found> search(const Network& network, const Cluster& cluster, const Reque
     if (auto r = check_network(network); !r) return fail(r.error());
     if (cluster.boards.empty()) return fail(Fault::invalid_input, "there are no boards to plan for");
     Problem problem(network, cluster);
+    if (!request.replicas) problem.most_replicas = 1;
     if (request.stages && (*request.stages < 1 || *request.stages > network.cuts.size() - 1))
         return fail(Fault::invalid_input, "{} stages of a network that can be cut into 1 to {}", *request.stages,
                     network.cuts.size() - 1);

@@ -26,6 +26,7 @@ struct Request {
     Strategy strategy = Strategy::throughput;
     std::optional<std::size_t> stages;  // exactly so many; none: occupancy, throughput and latency as many as is best,
                                         // traffic and balance one for each slot
+    bool replicas = true;               // a stage may be on several slots
 };
 
 // `bound` is of the same kind as what the strategy makes small (latency: seconds of one chunk; all others: the period): no

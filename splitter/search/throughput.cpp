@@ -62,11 +62,13 @@ class Halving {
     // A plan that keeps a period; whether it is sure that there is none.
     std::optional<Plan> plan_for(double period_s, bool& none) {
         none = false;
-        if (!few_ && !stages_ && !problem_.space.any_tracked && lattice_.can_find()) return lattice_.find(period_s);
+        if (!few_ && !stages_ && problem_.most_replicas > 1 && !problem_.space.any_tracked && lattice_.can_find()) return lattice_.find(period_s);
         Question question;
         question.period_s = period_s;
         question.stages = stages_;
-        question.replicas = problem_.space.slots;
+        question.replicas = problem_.most_replicas;
+        if (stages_ && *stages_ <= problem_.space.slots)  // the other stages need a slot each
+            question.replicas = std::min(question.replicas, problem_.space.slots - *stages_ + 1);
         question.parts = true;
         question.labels = labels_;
         auto answer = search_labels(problem_, question);

@@ -65,26 +65,40 @@ TEST_CASE("an app is planned with its own cuts, on its own cluster or on another
 
 TEST_CASE("what boards hold already is not loaded again, and goes where it is") {
     const World world;
-    const auto plan = [&](const std::string& a, const std::string& b) {
-        const auto board = [](const std::string& name, const std::string& loaded) {
-            return "[[board]]\nname = '" + name + "'\nprofile = 'pynq-z1'\n" + (loaded.empty() ? "" : "loaded = '" + loaded + "'\n");
-        };
-        const auto file = world.files().write("cluster.toml", board("a", a) + board("b", b));
-        return world.fard({"plan", app(), "--cluster", file.string(), "--chunks", "20", "--json"});
+    const auto board = [](const std::string& name, const std::string& loaded) {
+        return "[[board]]\nname = '" + name + "'\nprofile = 'pynq-z1'\n" + (loaded.empty() ? "" : "loaded = '" + loaded + "'\n");
     };
-    const auto cold = plan("", "").json(), half = plan("", "two_stage_bnn.first").json();
-    const auto warm = plan("two_stage_bnn.second", "two_stage_bnn.first").json();
-    CHECK(cold["reloads"] == 2);
-    CHECK(half["reloads"] == 1);
-    CHECK(warm["reloads"] == 0);
-    CHECK(half["stages"][0]["board"] == "b");
-    CHECK(warm["stages"][0]["board"] == "b");
-    CHECK(warm["wall_s"].get<double>() < half["wall_s"].get<double>());
-    CHECK(half["wall_s"].get<double>() <= cold["wall_s"].get<double>());
-    CHECK(warm["bound"].get<double>() >= warm["throughput_per_s"].get<double>() * (1 - 1e-9));
-    const auto foreign = world.fard({"plan", app(), "--cluster",
-                                     world.files().write("c.toml", "[[board]]\nname = 'a'\nprofile = 'pynq-z1'\nslots = 1\nloaded = 'other'\n").string()});
-    CHECK_MESSAGE(has(foreign.out, "'other' is no position's overlay"), foreign.out << foreign.err);
+    for (const bool packed : {true, false}) {  // by the figures of the packages, or by estimates
+        CAPTURE(packed);
+        const auto plan_on = [&](const std::string& cluster) {
+            std::vector<std::string> command{"plan", app(), "--cluster", world.files().write("cluster.toml", cluster).string(), "--chunks", "20"};
+            if (!packed) command.insert(command.end(), {"--estimates", "mended"});
+            return command;
+        };
+        const auto plan = [&](const std::string& cluster) {
+            auto command = plan_on(cluster);
+            command.push_back("--json");
+            return world.fard(command).json();
+        };
+        const auto cold = plan(board("a", "") + board("b", "")), half = plan(board("a", "") + board("b", "two_stage_bnn.first"));
+        const auto warm = plan(board("a", "two_stage_bnn.second") + board("b", "two_stage_bnn.first"));
+        CHECK(cold["reloads"] == 2);
+        CHECK(half["reloads"] == 1);
+        CHECK(warm["reloads"] == 0);
+        CHECK(half["stages"][0]["board"] == "b");
+        CHECK(warm["stages"][0]["board"] == "b");
+        CHECK(warm["wall_s"].get<double>() < half["wall_s"].get<double>());
+        CHECK(half["wall_s"].get<double>() <= cold["wall_s"].get<double>());
+        CHECK(warm["bound"].get<double>() >= warm["throughput_per_s"].get<double>() * (1 - 1e-9));
+        // Two slots of one board: each stage stays in the one that holds it.
+        const auto both = plan("[[board]]\nname = 'a'\nprofile = 'zcu102'\nmbit_per_s = 1000\nslots = 2\nloaded = 'two_stage_bnn.second'\n");
+        CHECK(both["reloads"] == 1);
+        // One slot for both, in turns.
+        CHECK(plan(board("a", "two_stage_bnn.first"))["reloads"] == 1);
+        CHECK(plan(board("a", "two_stage_bnn.second"))["reloads"] == 2);
+        const auto foreign = world.fard(plan_on(board("a", "other")));
+        CHECK_MESSAGE(has(foreign.out, "'other' is no position's overlay"), foreign.out << foreign.err);
+    }
 }
 
 TEST_CASE("what cannot be planned is said, with what to do") {

@@ -85,6 +85,28 @@ TEST_CASE("a layer in parts is planned, written and run, with the results of the
     }
 }
 
+TEST_CASE("depthwise layers in parts, beside others, give the results of the whole network") {
+    const World world;
+    const auto app = (source_root() / "apps/mobilenet_six_stage.toml").string();
+    const auto model = (source_root() / "apps/mobilenet_six_stage/mobilenet_v1_w4a4.onnx").string();
+    const auto at = [&](const std::string& name) { return (world.files().path() / name).string(); };
+    const auto once = world.fard({"submit", app, "--chunks", "2", "--prepared", at("in.npy"), "--output", at("whole.npy")});
+    REQUIRE_MESSAGE(once.exit_code == 0, once.err);
+    int number = 0;
+    for (const auto& demands : std::vector<std::vector<std::string>>{{"Conv_1=4", "Conv_4=2"}, {"Conv_9=8"}, {"Conv_21=2", "MatMul_0=5"}}) {
+        CAPTURE(demands);
+        const auto out = at("out" + std::to_string(number++));
+        std::vector<std::string> command{model, "--board", "zcu102", "--boards", "10", "--strategy", "latency", "--out", out};
+        for (const auto& demand : demands)
+            command.insert(command.end(), {"--parts", demand});
+        const auto plan = plan_of(world, command);
+        CHECK(widest(plan)["parts"] > 1);
+        const auto submitted = world.fard({"submit", (fs::path(out) / "mobilenet_v1_w4a4.toml").string(), "--input", at("in.npy"), "--output", at("parts.npy")});
+        REQUIRE_MESSAGE(submitted.exit_code == 0, submitted.err);
+        CHECK(read_file(at("parts.npy")) == read_file(at("whole.npy")));
+    }
+}
+
 TEST_CASE("MobileNetV1 W4A4 at FINN's fractions: what passes a Zedboard alone is made in parts") {
     const World world;
     const auto model = network(world, "mobilenet_v1_w4a4_pixels");

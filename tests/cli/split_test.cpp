@@ -88,6 +88,49 @@ TEST_CASE("split takes as many boards as it needs, a cluster file, and an exact 
     CHECK(mixed.json()["stages"][0]["board"] == "b");
 }
 
+TEST_CASE("boards that hold too few stages take turns, by the planner's plan") {
+    const World world;
+    const auto turned = [&](std::vector<std::string> more) {
+        more.insert(more.begin(), {"split", cnv(), "--board", "pynq-z1", "--json"});
+        const auto outcome = world.fard(more);
+        REQUIRE_MESSAGE(outcome.exit_code == 0, outcome.err);
+        return outcome.json();
+    };
+    const auto json = turned({"--boards", "1", "--stages", "3"});
+    CHECK(json["stages"].size() == 3);
+    CHECK(json["turns"]["batch"] == 64);
+    CHECK(json["turns"]["images"] == 64);
+    CHECK(json["turns"]["reloads"] == 3);
+    CHECK(json["bound"].get<double>() >= json["throughput_per_s"].get<double>() * (1 - 1e-9));
+    CHECK_FALSE(json["bottleneck"].get<std::string>().empty());
+    const auto plan = world.fard({"plan", cnv(), "--board", "pynq-z1", "--boards", "1", "--stages", "3", "--batch", "64", "--json"}).json();
+    CHECK(json["throughput_per_s"].get<double>() == doctest::Approx(plan["throughput_per_s"].get<double>()));
+    const auto one = turned({"--boards", "1", "--stages", "2", "--strategy", "latency", "--batch", "1"});
+    CHECK(one["turns"]["images"] == 1);
+    CHECK(one["latency_ms"].get<double>() == doctest::Approx(one["turns"]["wall_s"].get<double>() * 1e3));
+    CHECK(one["bound"].get<double>() <= one["latency_ms"].get<double>() * (1 + 1e-9));
+    const auto few = turned({"--boards", "1", "--fraction", "0.4", "--batch", "16", "--chunks", "32"});  // two boards of such would hold it
+    CHECK(few["stages"].size() >= 2);
+    CHECK(few["turns"]["batch"] == 16);
+    CHECK_FALSE(turned({"--boards", "2"}).contains("turns"));
+}
+
+TEST_CASE("what split writes for turns runs, and says the batch") {
+    const World world;
+    const auto images = (source_root() / "apps/two_stage_bnn/images").string(), out = (world.files().path() / "out").string();
+    const auto whole = (world.files().path() / "whole.npy").string(), result = (world.files().path() / "result.npy").string();
+    const auto split = world.fard({"split", cnv(), "--board", "pynq-z1", "--boards", "1", "--stages", "3", "--batch", "8", "--out", out});
+    REQUIRE_MESSAGE(split.exit_code == 0, split.err);
+    for (const auto* part : {"in turns", "64 images in batches of 8", "pynq-z1-0: 0, 1, 2", "bound", "relief"})
+        CHECK_MESSAGE(has(split.out, part), part << " is not in: " << split.out);
+    CHECK(has(read_file(fs::path(out) / "cnv_w2a2.toml"), "batch = 8"));
+    CHECK(has(read_file(fs::path(out) / "plan.svg"), "stage2 load"));
+    REQUIRE(world.fard({"run", cnv(), "--input", images, "--output", whole}).exit_code == 0);
+    const auto submitted = world.fard({"submit", (fs::path(out) / "cnv_w2a2.toml").string(), "--input", images, "--output", result});
+    REQUIRE_MESSAGE(submitted.exit_code == 0, submitted.err);
+    CHECK(read_file(result) == read_file(whole));
+}
+
 TEST_CASE("split answers mistakes with what to do") {
     const World world;
     const auto& files = world.files();
@@ -112,7 +155,10 @@ TEST_CASE("split answers mistakes with what to do") {
              {{"split", cnv(), "--board", "zedboard", "--fraction", "1.5"}, "at most 1"},
              {{"split", cnv(), "--board", "zedboard", "--estimates", "mine"}, "finn or mended"},
              {{"split", cnv(), "--board", "zedboard", "--boards", "40", "--stages", "30"}, "can be cut into"},
-             {{"split", cnv(), "--board", "zedboard", "--boards", "2", "--stages", "3"}, "give more boards"},
+             {{"split", cnv(), "--board", "zedboard", "--boards", "2", "--stages", "3", "--strategy", "balance"}, "give more boards"},
+             {{"split", cnv(), "--board", "zedboard", "--boards", "2", "--stages", "3", "--batch", "0"}, "--batch"},
+             {{"split", cnv(), "--board", "zedboard", "--boards", "2", "--stages", "3", "--chunks", "-1"}, "--chunks"},
+             {{"split", cnv(), "--board", "zedboard", "--boards", "1", "--fraction", "0.4", "--strategy", "balance"}, "or turns on these"},
              {{"split", cnv(), "--board", "zedboard", "--boards", "1", "--fraction", "0.15"}, "what would do"},
              {{"split", cnv(), "--board", "zedboard", "--folding", "/nope.json"}, "/nope.json"},
              {{"split", cnv(), "--board", "zedboard", "--folding", cnv()}, "not a JSON file"},

@@ -46,8 +46,10 @@ double least_wall(const Pipeline& pipeline, const Wish& wish, std::size_t batch)
         std::vector<std::vector<std::size_t>> on(boards);
         auto rest = number;
         for (std::size_t i = 0; i < positions; ++i, rest /= boards) {
-            schedule.positions.push_back({{{rest % boards, 0}}, 100, Staging::next});
-            on[rest % boards].push_back(i);
+            auto& seats = schedule.positions.emplace_back(Placed{{{rest % boards, 0}}, 100, Staging::next}).seats;
+            if (!pipeline.positions[i].parts.empty()) seats = {{0, 0}, {1, 0}};
+            for (const auto& seat : seats)
+                on[seat.board].push_back(i);
         }
         for (std::size_t board = 0; board < boards; ++board)
             schedule.boards.push_back("b");
@@ -97,6 +99,32 @@ TEST_CASE("the planner finds what the enumeration of all seats, batches and orde
     }
 }
 
+TEST_CASE("a position in parts takes turns on a slot for each") {
+    for (const double longest : {1.0, 6.0}) {
+        auto pipeline = line_of(2, {1, longest, 2});
+        for (auto& place : pipeline.places)
+            place.reload_s = 3;
+        pipeline.positions[1].parts = {pipeline.bytes_into(2) / 2, pipeline.bytes_into(2) / 2};
+        Wish wish;
+        wish.run.chunks = 4;
+        wish.window = 100;
+        wish.batch = 4;
+        bool all_tried = true;
+        const auto found = arrange(pipeline, everywhere(pipeline), wish, std::numeric_limits<double>::infinity(), &all_tried);
+        REQUIRE(found);
+        REQUIRE(*found);
+        CHECK(all_tried);
+        const auto& seats = (*found)->schedule.positions[1].seats;
+        REQUIRE(seats.size() == 2);
+        CHECK(seats[0].board != seats[1].board);
+        CHECK((*found)->simulated.wall_s() == doctest::Approx(least_wall(pipeline, wish, 4)));
+        CHECK((*found)->bound_s <= (*found)->simulated.wall_s() * (1 + 1e-9));
+    }
+    auto pipeline = line_of(1, {1, 1});
+    pipeline.positions[1].parts = {1, 1};
+    CHECK_FALSE(arrange(pipeline, everywhere(pipeline), {}, 1e9));  // one slot for two parts
+}
+
 TEST_CASE("six positions on three boards, all at once: loads are hidden behind the other boards' work") {
     const auto pipeline = line_of(3, {1, 1, 1, 1, 1, 1});
     Wish wish;
@@ -106,6 +134,19 @@ TEST_CASE("six positions on three boards, all at once: loads are hidden behind t
     CHECK(best.simulated.wall_s() < 8 + 128 + 8 + 10);
     CHECK(best.bound_s > 8 + 128 + 8);
     CHECK(best.simulated.reloads == 6);
+}
+
+TEST_CASE("of more seatings than can be looked at some are drawn, with a bound that holds for all") {
+    const auto pipeline = line_of(3, std::vector<double>(12, 1.0));
+    Wish wish;
+    wish.run.chunks = 64;
+    wish.batch = 64;
+    bool all_tried = true;
+    const auto best = arrange(pipeline, everywhere(pipeline), wish, 1e9, &all_tried).value().value();
+    CHECK_FALSE(all_tried);
+    CHECK(best.bound_s >= 12 * 64 / 3);
+    CHECK(best.bound_s <= best.simulated.wall_s());
+    CHECK(best.simulated.wall_s() < 1.6 * best.bound_s);
 }
 
 TEST_CASE("a latency that is asked for is kept, or the least is said") {

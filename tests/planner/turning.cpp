@@ -4,6 +4,7 @@
 
 #include <cmath>
 
+#include "planner/least.hpp"
 #include "planner/plan.hpp"
 #include "splitter/report/explain.hpp"
 #include "tests/planner/every_schedule.hpp"
@@ -34,6 +35,9 @@ Turning compare_turning(std::uint32_t seed, std::size_t images, bool orders) {
     result.found_s = found->simulated.wall_s();
     if (std::abs(result.found_s - result.least_s) > 1e-9 * result.least_s)
         result.wrong = fmt::format("{:.9g} s found, {:.9g} s is the least", result.found_s, result.least_s);
+    if (!found->everything) result.wrong = "the planner does not know that it tried everything";
+    if (const auto bound = planner::least_wall_s(network, cluster, images, images); bound > result.least_s * (1 + 1e-9))
+        result.wrong = fmt::format("{:.9g} s is the least, below the bound of {:.9g} s", result.least_s, bound);
     return result;
 }
 

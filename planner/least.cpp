@@ -1,0 +1,160 @@
+#include "planner/least.hpp"
+
+#include <algorithm>
+#include <limits>
+
+#include "splitter/search/problem.hpp"
+
+namespace fard::planner {
+namespace {
+
+using namespace splitter;
+
+constexpr double never = std::numeric_limits<double>::infinity();
+constexpr std::size_t most_rungs = 64;
+
+// Stages whose slowest layer takes at least `cycles` and at most those of the next rung: how far they reach, by the cut before them.
+struct Rung {
+    std::int64_t cycles = 0;
+    std::vector<std::size_t> reach;
+};
+
+class Least {
+  public:
+    Least(const Network& network, const Cluster& cluster, std::size_t chunks, bool one_batch)
+        : network_(network), cluster_(cluster), problem_(network, cluster), chunks_(static_cast<double>(chunks)), one_batch_(one_batch) {
+        for (std::size_t fabric = 0; fabric < problem_.solvers.size(); ++fabric) {
+            rungs_.push_back(rungs_of(fabric));
+            reload_s_.push_back(reload_of(fabric));
+        }
+        for (const auto& board : cluster.boards)
+            processor_ = std::max(processor_, problem_.on_processors ? board.macs_per_s : 0);
+        least_reload_s_ = processor_ > 0 ? 0 : *std::ranges::min_element(reload_s_);
+    }
+
+    double value(std::size_t stages) const {
+        const auto seats = std::max<std::size_t>(stages, fewest_seats());
+        const auto loads = static_cast<double>(seats) * least_reload_s_;
+        const auto work = std::max(of_all_slots(true), of_all_slots(false) + loads / static_cast<double>(places()));
+        return std::max({work, of_one_slot(), of_client(), of_turns(seats)});
+    }
+
+  private:
+    std::vector<Rung> rungs_of(std::size_t fabric) {
+        std::vector<std::int64_t> cycles;
+        for (const auto& layer : network_.layers)
+            for (const auto& folding : layer.foldings)
+                cycles.push_back(folding.cycles);
+        std::ranges::sort(cycles);
+        cycles.erase(std::unique(cycles.begin(), cycles.end()), cycles.end());
+        std::vector<Rung> rungs;
+        const auto count = std::min(cycles.size(), most_rungs);
+        for (std::size_t i = 0; i < count; ++i) {
+            const auto first = i * cycles.size() / count, end = (i + 1) * cycles.size() / count;
+            rungs.push_back({cycles[first], problem_.solvers[fabric].reach(cycles[end - 1]).possibly});
+        }
+        return rungs;
+    }
+
+    double reload_of(std::size_t fabric) const {
+        double least = never;
+        for (const auto& board : cluster_.boards)
+            if (same_fabric(board, cluster_.boards[problem_.space.fabrics[fabric]])) least = std::min(least, board.reload_s.value_or(0));
+        return least;
+    }
+
+    double stage_s(std::size_t fabric, std::int64_t cycles, bool loads = true) const {
+        return chunks_ * static_cast<double>(cycles) / problem_.clock(fabric) + (loads ? reload_s_[fabric] : 0);
+    }
+    double processor_s(std::size_t begin, std::size_t end) const {
+        return processor_ > 0 ? chunks_ * static_cast<double>(problem_.macs(begin, end)) / processor_ : never;
+    }
+
+    // From the last cut to the first: the work of all slots behind it. The less lies behind a cut the less work it is, so that a
+    // stage goes as far as it reaches.
+    double of_all_slots(bool loads) const {
+        const auto cuts = network_.cuts.size();
+        std::vector<double> rest(cuts, 0);
+        for (auto cut = cuts - 1; cut-- > 0;) {
+            auto best = never;
+            for (std::size_t fabric = 0; fabric < rungs_.size(); ++fabric) {
+                for (const auto& rung : rungs_[fabric])
+                    if (rung.reach[cut] > cut) best = std::min(best, stage_s(fabric, rung.cycles, loads) + rest[rung.reach[cut]]);
+                for (const auto& part : problem_.parted[fabric])
+                    if (part.cut == cut) best = std::min(best, static_cast<double>(part.parts) * stage_s(fabric, part.cycles, loads) + rest[cut + 1]);
+            }
+            for (auto end = cut + 1; processor_ > 0 && end < cuts; ++end)
+                best = std::min(best, processor_s(cut, end) + rest[end]);
+            rest[cut] = std::max(best, rest[cut + 1]);
+        }
+        return rest[0] / static_cast<double>(places());
+    }
+
+    // A processor computes beside its board's fabrics.
+    std::size_t places() const { return problem_.space.slots + (problem_.on_processors ? cluster_.boards.size() : 0); }
+
+    // For each stage or part, however few.
+    std::size_t fewest_seats() const {
+        const auto cuts = network_.cuts.size();
+        std::vector<std::size_t> rest(cuts, 0);
+        for (auto cut = cuts - 1; cut-- > 0;) {
+            auto best = processor_ > 0 ? std::size_t{1} : cuts * most_parts;
+            for (std::size_t fabric = 0; fabric < rungs_.size(); ++fabric) {
+                for (const auto& rung : rungs_[fabric])
+                    if (rung.reach[cut] > cut) best = std::min(best, 1 + rest[rung.reach[cut]]);
+                for (const auto& part : problem_.parted[fabric])
+                    if (part.cut == cut) best = std::min(best, part.parts + rest[cut + 1]);
+            }
+            rest[cut] = std::max(best, rest[cut + 1]);
+        }
+        return rest[0];
+    }
+
+    // Some slot has at least its share of the seats, and two. Where there is one batch all chunks have come before the second is loaded.
+    double of_turns(std::size_t seats) const {
+        const auto slots = problem_.space.slots;
+        const auto most = static_cast<double>(std::max<std::size_t>(2, (seats + slots - 1) / slots));
+        const auto come = one_batch_ && !cluster_.input_at ? chunks_ * wire_s(cluster_.client, network_.cuts.front().bytes) : 0;
+        return std::max(most * least_reload_s_, come + (most - 1) * least_reload_s_);
+    }
+
+    double of_one_slot() const {
+        double worst = 0;
+        for (std::size_t cut = 0; cut + 1 < network_.cuts.size(); ++cut) {
+            auto least = processor_s(cut, cut + 1);
+            for (std::size_t fabric = 0; fabric < rungs_.size(); ++fabric) {
+                const auto fits = std::ranges::find_if(rungs_[fabric], [&](const Rung& rung) { return rung.reach[cut] > cut; });
+                if (fits != rungs_[fabric].end()) least = std::min(least, stage_s(fabric, fits->cycles));
+                for (const auto& part : problem_.parted[fabric])
+                    if (part.cut == cut) least = std::min(least, stage_s(fabric, part.cycles));
+            }
+            worst = std::max(worst, least);
+        }
+        return worst;
+    }
+
+    double of_client() const {
+        double worst = 0;
+        if (!cluster_.input_at) worst = std::max(worst, wire_s(cluster_.client, network_.cuts.front().bytes));
+        if (!cluster_.output_at) worst = std::max(worst, wire_s(cluster_.client, network_.cuts.back().bytes));
+        return chunks_ * worst;
+    }
+
+    const Network& network_;
+    const Cluster& cluster_;
+    Problem problem_;
+    double chunks_;
+    bool one_batch_;
+    std::vector<std::vector<Rung>> rungs_;  // by fabric
+    std::vector<double> reload_s_;          // by fabric
+    double least_reload_s_ = 0;
+    double processor_ = 0;                  // products in a second, of the fastest; 0: no stage is for one
+};
+
+}  // namespace
+
+double least_wall_s(const Network& network, const Cluster& cluster, std::size_t chunks, std::size_t batch, std::optional<std::size_t> stages) {
+    return Least(network, cluster, chunks, batch >= chunks).value(stages.value_or(0));
+}
+
+}  // namespace fard::planner
