@@ -88,7 +88,7 @@ std::string text_of(const InTurns& in_turns, Strategy strategy) {
                         wall_s, in_turns.found.cost.latency_s * 1e3, bottleneck);
     text += "relief       as many slots as there are stages, or larger batches (--batch, --chunks)\n";
     return text + fmt::format("bound        {:.4g} {} ({}); gap {:.2f} %\n", certificate.bound, strategy == Strategy::latency ? "ms" : "/s",
-                              certificate.gap < proven ? "every plan in such batches was tried: none is better" : "nothing is better than this",
+                              certificate.gap < proven ? "all cuts, seats and orders were tried" : "nothing is better than this",
                               certificate.gap * 100);
 }
 
