@@ -77,6 +77,21 @@ TEST_CASE("a chunk that comes in by a free way has come when its last byte has, 
     CHECK(in <= std::chrono::steady_clock::now() + 50us);
 }
 
+TEST_CASE("chunks that leave later than is tolerated are counted: 2 ms, or what the device says") {
+    const auto memory = BoardMemory::make(profile(), {}).value();
+    BoardPacer pacer(BoardMemory::attach(memory.fd()).value());
+    pacer.left(-1s);
+    pacer.left(2ms);
+    CHECK(pacer.late() == 0);
+    pacer.left(2ms + 1ns);
+    CHECK(pacer.late() == 1);
+    pacer.tolerate(10ms);
+    pacer.left(10ms);
+    CHECK(pacer.late() == 1);
+    pacer.left(11ms);
+    CHECK(pacer.late() == 2);
+}
+
 TEST_CASE("two boards share nothing") {
     const auto memory = BoardMemory::make(profile(), {}).value(), another = BoardMemory::make(profile(), {}).value();
     BoardPacer one(BoardMemory::attach(memory.fd()).value()), other(BoardMemory::attach(another.fd()).value());
