@@ -141,6 +141,7 @@ bool Run::place_now() {
     const auto placed = plan_.place(first || waited || plan_.shared_before() || !plan_.ruled_out().empty());
     if (placed) {
         placeless_since_.reset();
+        lost_board_.clear();
         return true;
     }
     // Every board is there, and yet there is no place: what no device takes, none ever will.

@@ -139,7 +139,7 @@ class Run {
     Phase outcome_ = Phase::done;
     Error why_;
     std::string waiting_for_;
-    std::string lost_board_;  // the last one that it had a place on, and why; "" for none
+    std::string lost_board_;  // the last one that it had a place on, and why, until it is placed again; "" for none
     Epoch epoch_;
     wire::Admitted admitted_;
 

@@ -404,7 +404,7 @@ TEST_CASE("a lost board's jobs go elsewhere; with too few slots left the run wai
     bench.coordinator.board_lost({"c"}, "killed");
     bench.live(5s);
     CHECK(bench.phase() == "admitted");
-    CHECK(bench.reason().find("slots: app 'app' needs 3 device slots at once") == 0);
+    CHECK(bench.reason().find("slots: board c was lost (killed): app 'app' needs 3 device slots at once") == 0);
     bench.live(6s);
     CHECK(bench.phase() == "failed");
     CHECK(bench.reason().find("needs 3 device slots at once, the cluster has 2") != std::string::npos);
