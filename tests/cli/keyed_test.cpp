@@ -107,7 +107,7 @@ TEST_CASE("a ticket that was used or has expired is told so at once, and to its 
     const auto late = bob.run("mkdir -m 700 $keys; exec $fard join --front-door tcp://127.0.0.1:9 --name zed2 <<< '" +
                               expired.substr(0, expired.find('\n')) + "'");
     CHECK(late.exit_code == 1);
-    CHECK_MESSAGE(has(late.err, "this ticket expired 6"), late.err);
+    CHECK_MESSAGE(has(late.err, "this ticket expired "), late.err);
     const auto line = ticket(a);
     REQUIRE(ann.run(join(line)).exit_code == 0);
     const auto second = cay.run(join(line));
@@ -182,11 +182,10 @@ TEST_CASE("two boards with copies of one key directory are told apart, by both a
     auto second = b.board("--keys $keys --front-door " + free_address());
     REQUIRE(a.sees(2));
     for (const auto* place : {&a, &b}) {
-        const auto status = place->run("exec $fard status");
-        CHECK_MESSAGE(has(status.out, " have the same key "), status.out);
-        CHECK_MESSAGE(has(place->run("exec $fard logs").out, "a key directory was copied"), "logs");
+        CHECK(eventually([&] { return has(place->run("exec $fard status").out, " have the same key "); }, 20s));
+        CHECK(eventually([&] { return has(place->run("exec $fard logs").out, "a key directory was copied"); }, 20s));
     }
-    CHECK_MESSAGE(has(a.run("exec $fard doctor --quick").out, "a key directory was copied"), "doctor");
+    CHECK(eventually([&] { return has(a.run("exec $fard doctor --quick").out, "a key directory was copied"); }, 20s));
     for (auto* board : {&first, &second}) {
         board->signal(SIGTERM);
         const auto ended = board->wait(20s);
@@ -205,11 +204,10 @@ TEST_CASE("who has no keys is told at once that a cluster has some: a person, an
     CHECK(status.exit_code == 3);
     CHECK_MESSAGE(has(status.err, "a node manager with keys is there"), status.err);
     const auto door = free_address();
-    auto open = none.start("exec $fardd --insecure --name open --state-dir $dir/open --front-door " + door + " --seed " + address);
-    CHECK(eventually([&] { return none.run("FARD_KEYS=none exec $fard status --node " + door).exit_code == 0; }, 20s));
+    auto open = none.start("exec $fardd --insecure --name open --state-dir $dir/open --front-door " + door + " --seed " + address + " 2> $dir/open.log");
+    CHECK(eventually([&] { return has(read_file(world.files().path() / "open.log"), "is of a cluster with keys"); }, 20s));
     open.signal(SIGTERM);
-    const auto said = open.wait(20s);
-    CHECK_MESSAGE(has(said.err, "is of a cluster with keys"), said.err);
+    CHECK(open.wait(20s).exit_code == 0);
 }
 
 TEST_CASE("a cluster that is taken down in the middle of a run: said, with what had come") {
