@@ -10,19 +10,15 @@
 
 namespace fard {
 
-namespace {
-
-bool write_all(int fd, std::string_view text) {
-    while (!text.empty()) {
-        const auto count = ::write(fd, text.data(), text.size());
+bool write_all(int fd, std::string_view bytes) {
+    while (!bytes.empty()) {
+        const auto count = ::write(fd, bytes.data(), bytes.size());
         if (count < 0 && errno == EINTR) continue;
         if (count <= 0) return false;
-        text.remove_prefix(static_cast<std::size_t>(count));
+        bytes.remove_prefix(static_cast<std::size_t>(count));
     }
     return true;
 }
-
-}  // namespace
 
 Result<> replace_file(const std::filesystem::path& file, std::string_view text, Durability durability) {
     const auto fresh = file.string() + ".new";

@@ -1,12 +1,12 @@
 #include "cli/output_file.hpp"
 
 #include <fcntl.h>
-#include <unistd.h>
 
 #include <cerrno>
 #include <cstring>
 
 #include "base/owned_fd.hpp"
+#include "base/replace_file.hpp"
 
 namespace fard::cli {
 namespace {
@@ -59,12 +59,7 @@ Result<> write_text(const Options& options, const std::string& option, std::stri
         return fail(Fault::invalid_input, "--{} {}: cannot be written: {}", option, file,
                     errno == ENXIO ? "it is a pipe that nobody reads, or a socket" : std::strerror(errno));
     ::fcntl(fd.get(), F_SETFL, 0);  // who reads a pipe may take its time
-    while (!text.empty()) {
-        const auto count = ::write(fd.get(), text.data(), text.size());
-        if (count < 0 && errno == EINTR) continue;
-        if (count < 0) return fail(Fault::io, "--{} {}: cannot be written: {}", option, file, std::strerror(errno));
-        text.remove_prefix(static_cast<std::size_t>(count));
-    }
+    if (!write_all(fd.get(), text)) return fail(Fault::io, "--{} {}: cannot be written: {}", option, file, std::strerror(errno));
     return {};
 }
 

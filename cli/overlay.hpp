@@ -15,8 +15,6 @@ Result<std::string> argument(const Options& options, const std::string& what);
 // A package of the library, or a package's directory. Errors: those of Library::find.
 Result<Package> package_named(const Options& options, const std::string& what);
 
-// --node etc.: how long, how much. "64M", "2G", "1000". Errors: invalid_input.
-
 Result<> info(const Options& options);
 Result<> verify(const Options& options);
 Result<> import(const Options& options);

@@ -12,6 +12,7 @@
 #include <cstring>
 
 #include "base/read_file.hpp"
+#include "base/replace_file.hpp"
 #include "overlays/package/package.hpp"
 
 namespace fard {
@@ -25,12 +26,7 @@ std::string system_error() {
 Result<> write_file(const fs::path& file, std::string_view bytes) {
     const OwnedFd fd(::open(file.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644));
     if (fd.get() < 0) return fail(Fault::io, "cannot create {}: {}", file.string(), system_error());
-    while (!bytes.empty()) {
-        const auto count = ::write(fd.get(), bytes.data(), bytes.size());
-        if (count < 0 && errno == EINTR) continue;
-        if (count < 0) return fail(Fault::io, "cannot write {}: {}", file.string(), system_error());
-        bytes.remove_prefix(static_cast<std::size_t>(count));
-    }
+    if (!write_all(fd.get(), bytes)) return fail(Fault::io, "cannot write {}: {}", file.string(), system_error());
     return {};
 }
 

@@ -10,6 +10,7 @@
 #include <thread>
 
 #include "base/owned_fd.hpp"
+#include "base/replace_file.hpp"
 #include "overlays/zynq/host.hpp"
 #include "overlays/zynq/mapping.hpp"
 
@@ -120,11 +121,7 @@ class LinuxHost final : public Host {
     static Sys<> put_bytes(const Path& file, std::string_view bytes) {
         const OwnedFd fd(::open(file.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0644));
         if (fd.get() < 0) return last_error();
-        while (!bytes.empty()) {
-            const auto count = ::write(fd.get(), bytes.data(), bytes.size());
-            if (count < 0 && errno != EINTR) return last_error();
-            if (count > 0) bytes.remove_prefix(static_cast<std::size_t>(count));
-        }
+        if (!write_all(fd.get(), bytes)) return last_error();
         return {};
     }
 };
