@@ -80,13 +80,6 @@ struct Answer {
     std::string picture;
 };
 
-std::size_t slots_of(const Cluster& cluster) {
-    std::size_t slots = 0;
-    for (const auto& board : cluster.boards)
-        slots += board.slots;
-    return slots;
-}
-
 // Strategies that look for the best take turns where boards that were counted by who asks hold too few stages.
 Result<Answer> find(Description& description, const Estimating& estimating, Boards& boards, const Request& request, const TurnWish& wish) {
     auto& network = description.network;

@@ -22,13 +22,6 @@ bool has_parts(const Network& network) {
     return std::ranges::any_of(network.layers, [](const Layer& layer) { return !layer.parts.empty(); });
 }
 
-std::size_t slots_of(const Cluster& cluster) {
-    std::size_t slots = 0;
-    for (const auto& board : cluster.boards)
-        slots += board.slots;
-    return slots;
-}
-
 std::size_t slots_of(const Plan& plan) {
     std::size_t slots = 0;
     for (const auto& stage : plan.stages)

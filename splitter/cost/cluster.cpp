@@ -97,6 +97,13 @@ Result<Cluster> cluster_of(const BoardProfile& profile, std::size_t count, const
     return cluster;
 }
 
+std::size_t slots_of(const Cluster& cluster) {
+    std::size_t slots = 0;
+    for (const auto& board : cluster.boards)
+        slots += board.slots;
+    return slots;
+}
+
 bool same_fabric(const Board& a, const Board& b) {
     return a.profile == b.profile && a.usable == b.usable && a.clock_hz == b.clock_hz;
 }

@@ -82,6 +82,8 @@ Result<Cluster> read_cluster(const std::filesystem::path& file, const std::files
 Result<Cluster> parse_cluster(std::string_view toml, const std::string& where, const FindProfile& profiles,
                               const Fractions& fractions);
 
+std::size_t slots_of(const Cluster& cluster);  // of all its boards
+
 // Boards that the same stage can be built for once.
 bool same_fabric(const Board& a, const Board& b);
 

@@ -143,9 +143,7 @@ std::vector<std::string> inseparable(const Network& network, const Cluster& clus
 // What stages on so many slots give on these boards in rounds, in images per second.
 std::optional<double> by_rounds(const Network& network, const Cluster& cluster, std::size_t wanted) {
     auto many = cluster;
-    std::size_t slots = 0;
-    for (const auto& board : cluster.boards)
-        slots += board.slots;
+    const auto slots = slots_of(cluster);
     for (auto there = slots; there < wanted; there += slots)
         many.boards.insert(many.boards.end(), cluster.boards.begin(), cluster.boards.end());
     auto found = Result<Found>();
