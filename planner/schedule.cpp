@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cstdint>
+#include <limits>
 #include <optional>
 
 namespace fard::planner {
@@ -9,7 +11,8 @@ namespace {
 
 constexpr std::string_view first_line = "fard-schedule 1";
 constexpr std::size_t max_bytes = 1 << 20, max_boards = 4096, max_positions = 4096, max_seats = 4096, max_order = 65'536;
-constexpr std::size_t max_slots = 64, max_chunks = std::size_t{1} << 40;
+constexpr std::size_t max_slots = 64;
+constexpr auto max_chunks = static_cast<std::size_t>(std::min<std::uint64_t>(std::uint64_t{1} << 40, std::numeric_limits<std::size_t>::max()));
 
 std::string word_of(const Seat& seat) { return fmt::format("{}.{}", seat.board, seat.slot); }
 

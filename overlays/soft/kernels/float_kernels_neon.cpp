@@ -1,7 +1,7 @@
 // 32-bit NEON has no doubles, and takes the plain loops for these; nor has it a fused multiplication.
-#include <arm_neon.h>
+#include "overlays/soft/kernels/neon.hpp"
 
-#define FARD_FLOATS
+#define FARD_FLOATS FARD_NEON
 #include "overlays/soft/kernels/float_loops.hpp"
 #include "overlays/soft/kernels/single_loops.hpp"
 
