@@ -1,6 +1,7 @@
 #include "base/process.hpp"
 
 #include <fcntl.h>
+#include <sched.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -36,6 +37,11 @@ int raise_descriptor_limit(int most) {
         if (::setrlimit(RLIMIT_NOFILE, &limit) != 0) limit.rlim_cur = before;
     }
     return static_cast<int>(std::min<rlim_t>(limit.rlim_cur, 1'000'000));
+}
+
+bool run_before_others() {
+    const sched_param lowest{.sched_priority = 1};
+    return ::sched_setscheduler(0, SCHED_FIFO | SCHED_RESET_ON_FORK, &lowest) == 0;
 }
 
 int descriptors_left() {

@@ -25,6 +25,11 @@ void prepare_process();
 // through all descriptors, and nobody here needs that many). Returns the limit that holds now.
 int raise_descriptor_limit(int most = 65536);
 
+// From now on this thread runs before all ordinary ones as soon as it wakes; threads and processes that it starts are ordinary.
+// For one that keeps times and computes nothing. False: the system does not permit it (it does to root, with CAP_SYS_NICE, and
+// up to RLIMIT_RTPRIO).
+bool run_before_others();
+
 // About how many descriptors this process can still open; makes one for a moment to find out.
 int descriptors_left();
 

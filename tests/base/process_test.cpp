@@ -1,5 +1,6 @@
 #include <doctest/doctest.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -10,6 +11,7 @@
 #include <csignal>
 #include <cstdlib>
 #include <string>
+#include <thread>
 
 #include "base/health.hpp"
 #include "base/line_writer.hpp"
@@ -178,4 +180,20 @@ TEST_CASE("a machine is looked over, and what is wrong has a remedy") {
     CHECK(room.text.find("MiB left in /") != std::string::npos);
     CHECK((room.level == Finding::Level::fine) == room.remedy.empty());
     CHECK(check_memory().text.find("available") != std::string::npos);
+}
+
+TEST_CASE("a thread that goes before others makes ordinary threads and processes, and goes on as it was where it must not") {
+    CHECK(in_a_child([] {
+              if (!run_before_others()) return 0;
+              if (::sched_getscheduler(0) != (SCHED_FIFO | SCHED_RESET_ON_FORK)) return 1;
+              int of_thread = -1;
+              std::thread([&] { of_thread = ::sched_getscheduler(0); }).join();
+              if (of_thread != SCHED_OTHER) return 2;
+              return in_a_child([] { return ::sched_getscheduler(0); }) == SCHED_OTHER ? 0 : 3;
+          }) == 0);
+    CHECK(in_a_child([] {
+              const rlimit none{0, 0};
+              if (::setrlimit(RLIMIT_RTPRIO, &none) != 0 || ::setuid(65534) != 0) return 0;
+              return !run_before_others() && ::sched_getscheduler(0) == SCHED_OTHER ? 0 : 1;
+          }) == 0);
 }

@@ -2,12 +2,15 @@
 #include "jobs/container.hpp"
 
 #include <doctest/doctest.h>
+#include <sched.h>
 #include <sys/wait.h>
 
 #include <cstdlib>
 #include <functional>
 #include <set>
+#include <thread>
 
+#include "base/process.hpp"
 #include "overlays/emulated/board_memory.hpp"
 #include "runtime/peer/codec.hpp"
 #include "tests/jobs/driven_job.hpp"
@@ -27,6 +30,12 @@ std::filesystem::path program(const std::string& name) {
 
 constexpr std::uint64_t link_bytes = 64 * 1024;
 
+bool may_go_before_others() {
+    bool may = false;
+    std::thread([&] { may = run_before_others(); }).join();
+    return may;
+}
+
 LinkTerms terms_of(const wire::JobConfig& config, const std::vector<TensorDesc>& tensors) {
     return {.run = config.job.run,
             .epoch = config.job.epoch,
@@ -40,14 +49,14 @@ LinkTerms terms_of(const wire::JobConfig& config, const std::vector<TensorDesc>&
 struct Bench {
     explicit Bench(const std::string& name, std::map<std::string, std::string> params = {},
                    std::uint32_t senders = 1, std::uint32_t receivers = 1, const std::map<int, int>& descriptors = {},
-                   const std::function<void(wire::JobSpec&)>& change = {})
+                   const std::function<void(wire::JobConfig&)>& change = {})
         : config(copy_config(1, 3, {bytes_tensor("x", 1000)}, "ipc", dir.path, link_bytes)),
           job(DrivenJob::start(program(name), descriptors).value()) {
         if (descriptors.contains(job_board_fd)) config.descriptors = job_has_board;
         config.spec.spec.params = std::move(params);
         config.spec.senders = senders;
         config.spec.receivers = receivers;
-        if (change) change(config.spec);
+        if (change) change(config);
         terms = terms_of(config, config.spec.spec.inputs);
         REQUIRE(job.tell(config));
     }
@@ -141,11 +150,15 @@ TEST_CASE("the jobs of an emulated board keep chunks back for its processor, whi
     profile.reload.emplace() = {{1, ""}, {1, ""}, {1, ""}};
     const auto board = BoardMemory::make(profile, {}).value();
     const std::map<int, int> descriptors{{job_board_fd, board.fd()}};
-    Bench one("copy", {}, 1, 1, descriptors), other("copy", {}, 1, 1, descriptors);
+    Bench one("copy", {}, 1, 1, descriptors, [](wire::JobConfig& config) { config.device_kind = "emulated"; });
+    Bench other("copy", {}, 1, 1, descriptors);
     for (auto* bench : {&one, &other}) {
         bench->wire();
         CHECK(bench->place == board.figures().place);
     }
+    // The fabric computes on a thread of its own; on the board's CPU the job's thread does.
+    CHECK(::sched_getscheduler(one.job.pid()) == (may_go_before_others() ? SCHED_FIFO | SCHED_RESET_ON_FORK : SCHED_OTHER));
+    CHECK(::sched_getscheduler(other.job.pid()) == SCHED_OTHER);
     const auto start = std::chrono::steady_clock::now();
     for (auto* bench : {&one, &other})
         for (std::uint64_t index = 0; index < 3; ++index)
@@ -369,9 +382,9 @@ wire::JobReady hear_ready(Bench& bench, const std::function<bool(const wire::Job
 
 TEST_CASE("a job that takes turns takes chunks in as far as it has room, and computes in its turns only") {
     constexpr std::uint64_t room = 200;
-    Bench bench("copy", {}, 1, 1, {}, [](wire::JobSpec& spec) {
-        spec.turns = true;
-        spec.room = room;
+    Bench bench("copy", {}, 1, 1, {}, [](wire::JobConfig& config) {
+        config.spec.turns = true;
+        config.spec.room = room;
     });
     bench.wire();
     REQUIRE(bench.terms.lead() < 150);
@@ -402,10 +415,10 @@ TEST_CASE("a job that takes turns takes chunks in as far as it has room, and com
 }
 
 TEST_CASE("a turn computes nothing until all its results have room behind it") {
-    Bench bench("copy", {}, 1, 1, {}, [](wire::JobSpec& spec) {
-        spec.turns = true;
-        spec.room = 300;
-        spec.reserves = 120;  // more than the link behind it holds
+    Bench bench("copy", {}, 1, 1, {}, [](wire::JobConfig& config) {
+        config.spec.turns = true;
+        config.spec.room = 300;
+        config.spec.reserves = 120;  // more than the link behind it holds
     });
     bench.wire();
     for (std::uint64_t index = 0; index < 120; ++index)

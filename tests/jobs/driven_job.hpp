@@ -45,6 +45,7 @@ class DrivenJob {
     int wait();  // for its end; the status of waitpid
     void kill(int signal);
     void hang_up() { control_.reset(); }  // as if the node manager were gone
+    pid_t pid() const { return pid_; }
     const JobPage& page() const { return *page_; }
 
   private:
