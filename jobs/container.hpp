@@ -53,6 +53,7 @@ class Container {
 
     Result<> pump_device();  // while chunks are in a device, or it loads
     Result<> look_at_device();
+    bool device_has_work() const;
     Result<bool> move_chunks();
     Result<bool> take_result();
     Result<bool> take_input();

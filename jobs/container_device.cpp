@@ -95,6 +95,10 @@ Result<> Container::enter(Chunk chunk) {
     return {};
 }
 
+bool Container::device_has_work() const {
+    return !device_loaded_ || !inside_.empty();
+}
+
 // The chunk that the node manager's chunk_timeout counts; a device that loads has its own limit.
 void Container::show_oldest() {
     if (inside_.empty() || !device_loaded_) return page_.busy_since_ns.store(0, std::memory_order_relaxed);
@@ -102,9 +106,10 @@ void Container::show_oldest() {
     page_.busy_since_ns.store(std::max(inside_.front().started, last_result_), std::memory_order_release);
 }
 
+// Nobody takes a result while one is held, or asks a device that has no chunk: its descriptor would stay readable.
 void Container::wait_for_device() {
     polled_.clear();
-    watch(conveyor_->fd());
+    if (!holding_ && device_has_work()) watch(conveyor_->fd());
     const bool wants_input = inside_.size() < conveyor_->depth();
     if (wants_input || pacer_) inlet_.waits_for([this](int fd) { watch(fd); });
     if (holding_) outlet_.waits_for([this](int fd) { watch(fd); });

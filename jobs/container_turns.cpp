@@ -117,7 +117,7 @@ bool Container::send_results() {
 void Container::wait_for_turn() {
     if (uncredited_ && inside_.empty()) flush_credits();  // somebody may wait for room for a whole batch
     polled_.clear();
-    if (turn_.on() && conveyor_ && conveyor_->fd() >= 0) watch(conveyor_->fd());
+    if (turn_.on() && conveyor_ && conveyor_->fd() >= 0 && device_has_work()) watch(conveyor_->fd());
     inlet_.waits_for([this](int fd) { watch(fd); });
     if (!outbox_.empty()) outlet_.waits_for([this](int fd) { watch(fd); });
     if (outbox_.empty() && !inbox_.empty()) outlet_.waits_for_credit([this](int fd) { watch(fd); });

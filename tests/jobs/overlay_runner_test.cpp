@@ -4,45 +4,14 @@
 #include <doctest/doctest.h>
 #include <poll.h>
 
-#include <cstdlib>
-
-#include "model/model.hpp"
 #include "overlays/emulated/board_memory.hpp"
+#include "tests/jobs/small_stage.hpp"
 #include "tests/links/link_world.hpp"
 
 using namespace fard;
 using namespace fard::testing;
 
 namespace {
-
-BoardProfile quick_board() {
-    BoardProfile profile;
-    profile.name = profile.title = "quick";
-    profile.part.value = "xc7z020clg484-1";
-    for (const char* name : {"lut", "ff", "bram18", "uram", "dsp"})
-        profile.resources[name].value = 1000;
-    profile.fabric.emplace().slots.value = 1;
-    profile.fabric->clock_mhz.value = 100;
-    profile.host.emplace();
-    profile.network.emplace().mbit_per_s.value = 100;
-    profile.reload.emplace() = {{1, ""}, {100, ""}, {100'000, ""}};  // 2 ms
-    return profile;
-}
-
-// The fully connected layers of CnvW2A2 at a millisecond each.
-Package classifier(const std::filesystem::path& dir, const std::string& name = "classifier") {
-    const char* const root = std::getenv("FARD_SOURCE_ROOT");
-    const auto network = model::Model::load(std::filesystem::path(root ? root : ".") / "apps/two_stage_bnn/cnv_w2a2.onnx").value();
-    const auto stages = model::cut(network, {{"Threshold_conv_5"}}).value();
-    Manifest manifest;
-    manifest.name = name;
-    manifest.inputs = stages.at(1).inputs;
-    manifest.outputs = stages.at(1).outputs;
-    auto& build = manifest.hardware.emplace_back();
-    build.clock_mhz = 100;
-    build.latency_cycles = build.interval_cycles = 100'000;
-    return Package::write(dir, manifest, {{"stage.onnx", stages.at(1).onnx}}).value();
-}
 
 struct Rig {
     explicit Rig(const std::string& fault)

@@ -1,36 +1,22 @@
 // The generic stage job in its own process, on a stage of a network that is ours.
 #include <doctest/doctest.h>
 #include <sys/wait.h>
+#include <time.h>
 
-#include <cstdlib>
 #include <random>
+#include <thread>
 
-#include "model/model.hpp"
 #include "overlays/device/device.hpp"
+#include "overlays/emulated/board_memory.hpp"
 #include "overlays/package/package.hpp"
 #include "tests/jobs/driven_job.hpp"
+#include "tests/jobs/small_stage.hpp"
 #include "tests/links/link_world.hpp"
 
 using namespace fard;
 using namespace fard::testing;
 
 namespace {
-
-std::filesystem::path under(const char* variable, const char* path) {
-    const char* const root = std::getenv(variable);
-    return std::filesystem::path(root != nullptr ? root : ".") / path;
-}
-
-// The fully connected layers of CnvW2A2.
-Package classifier(const std::filesystem::path& dir) {
-    const auto network =
-        model::Model::load(under("FARD_SOURCE_ROOT", "apps/two_stage_bnn/cnv_w2a2.onnx")).value();
-    const auto stages = model::cut(network, {{"Threshold_conv_5"}}).value();
-    const auto& stage = stages.at(1);
-    Manifest manifest{
-        .name = "classifier", .inputs = stage.inputs, .outputs = stage.outputs, .layers = stage.layers};
-    return Package::write(dir, manifest, {{"stage.onnx", stage.onnx}}).value();
-}
 
 Chunk random_chunk(std::uint64_t index, const std::vector<TensorDesc>& tensors) {
     std::mt19937 random(static_cast<unsigned>(index));
@@ -102,6 +88,61 @@ TEST_CASE("a stage job computes what the reference computes, and says how long l
     REQUIRE(job.tell(wire::JobDrain{}));
     CHECK(job.hear<wire::JobDrained>().value().stats.load_ns > 0);
     CHECK(job.wait() == 0);
+}
+
+namespace {
+
+std::chrono::nanoseconds processor_time_of(pid_t process) {
+    clockid_t clock{};
+    timespec time{};
+    REQUIRE(::clock_getcpuclockid(process, &clock) == 0);
+    REQUIRE(::clock_gettime(clock, &time) == 0);
+    return std::chrono::seconds(time.tv_sec) + std::chrono::nanoseconds(time.tv_nsec);
+}
+
+}  // namespace
+
+TEST_CASE("a stage job whose results nobody takes waits without a processor, though its device has more") {
+    LinkDir dir;
+    SocketFactory sockets{Identity::local()};
+    const auto package = classifier(dir.path / "package");
+    const auto board = BoardMemory::make(quick_board(), {}).value();
+    auto config = stage_config(package, dir);
+    config.device_kind = "emulated";
+    config.spec.device = "fabric0";
+    config.descriptors = job_has_device;
+    config.link_bytes = 4 * terms_of(config, package.manifest.inputs).chunk_bytes();  // one that is held, and three in the device
+    auto job = DrivenJob::start(under("FARD_BUILD_ROOT", "jobs/stage"), {{job_device_fd, board.fd()}}).value();
+    REQUIRE(job.tell(config));
+    const auto up = job.hear<wire::JobUp>().value();
+    auto sink = LinkReceiver::bind(sockets, dir.place(), terms_of(config, package.manifest.outputs)).value();
+    REQUIRE(job.tell(wire::JobConnect{{sink.endpoint()}, {}}));
+    auto source = LinkSender::connect(sockets, up.links.at(0), terms_of(config, package.manifest.inputs), "coordinator").value();
+    until({source.fd()}, [&] { return source.open(); });
+    REQUIRE(job.hear<wire::JobLinked>(std::chrono::seconds(60)));
+    until({sink.fd()}, [&] {
+        REQUIRE_FALSE(sink.receive().value());
+        return sink.opened();
+    });
+    const auto window = terms_of(config, package.manifest.outputs).window();
+    const auto total = window + 4;  // those that the link holds, one that the job holds, and what the device takes
+    for (std::uint64_t index = 0; index < total; ++index) {
+        auto chunk = random_chunk(index, package.manifest.inputs);
+        until({source.blocked_fd()}, [&] { return source.send(chunk); });
+    }
+    while (job.page().chunks < window)
+        std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    std::this_thread::sleep_for(std::chrono::milliseconds(200));
+    const auto before = processor_time_of(job.pid());
+    std::this_thread::sleep_for(std::chrono::milliseconds(500));
+    CHECK(processor_time_of(job.pid()) - before < std::chrono::milliseconds(50));
+    for (std::uint64_t index = 0; index < total; ++index) {
+        std::optional<Chunk> result;
+        until({sink.fd()}, [&] { return (result = sink.receive().value()).has_value(); });
+        CHECK(result->index == index);
+        sink.taken();
+        sink.flush_credit();
+    }
 }
 
 TEST_CASE("a stage job refuses an overlay that is damaged, is none, or is not its position's") {
