@@ -186,11 +186,27 @@ Bottleneck bottleneck_of(const Network& network, const Cluster& cluster, const F
     return result;
 }
 
+// A slot is as good as any other of its kind here, whichever board it is of: each as a board of its own, so that the search need
+// not tell boards apart.
 std::optional<Plan> in_fewest_slots(const Network& network, const Cluster& cluster) {
-    Problem problem(network, cluster);
+    Cluster slots;
+    slots.client = cluster.client;
+    std::vector<std::size_t> owners;
+    for (std::size_t i = 0; i < cluster.boards.size(); ++i)
+        for (std::size_t slot = 0; slot < cluster.boards[i].slots; ++slot) {
+            slots.boards.push_back(cluster.boards[i]);
+            slots.boards.back().slots = 1;
+            owners.push_back(i);
+        }
+    Problem problem(network, slots);
     Question question;
     question.parts = true;
-    return search_labels(problem, question).plan;
+    auto plan = search_labels(problem, question).plan;
+    if (!plan) return std::nullopt;
+    for (auto& stage : plan->stages)
+        for (auto& board : stage.boards)
+            board = owners[board];
+    return plan;
 }
 
 std::optional<std::size_t> fewest_slots(const Network& network, const Cluster& cluster) {
