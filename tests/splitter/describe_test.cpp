@@ -219,6 +219,25 @@ TEST_CASE("what does not fit is explained with the layer, the resource and what 
     CHECK(more.front().find("what would do") != std::string::npos);
 }
 
+TEST_CASE("the fewest slots are as many on boards of two as on boards of one") {
+    const auto description = describe(cnv(), {}).value();
+    const auto single = boards("zedboard", 24, Fractions::all(0.3));
+    const auto fewest = in_fewest_slots(description.network, single);
+    REQUIRE(fewest);
+    auto twos = single;
+    twos.boards.resize(12);
+    for (auto& board : twos.boards)
+        board.slots = 2;
+    const auto shared = in_fewest_slots(description.network, twos);
+    REQUIRE(shared);
+    CHECK(fewest_slots(description.network, twos) == fewest_slots(description.network, single));
+    CHECK(shared->stages.size() == fewest->stages.size());
+    std::vector<std::size_t> used(twos.boards.size());
+    for (const auto& stage : shared->stages)
+        for (const auto board : stage.boards)
+            CHECK(++used.at(board) <= 2);
+}
+
 TEST_CASE("a plan has a bottleneck, a remedy and a drawing") {
     const auto model = cnv();
     const auto description = describe(model, {}).value();
