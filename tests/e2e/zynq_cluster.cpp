@@ -4,50 +4,25 @@
 #include <signal.h>
 
 #include <algorithm>
-#include <cstdlib>
 #include <stdexcept>
 
 #include "client/app_file.hpp"
 #include "model/model.hpp"
-#include "overlays/device/device.hpp"
 #include "tests/finn/made_deployment.hpp"
+#include "tests/zynq/package_design.hpp"
 
 namespace fard::e2e {
 
 using namespace std::chrono_literals;
 using nlohmann::json;
-using test::FakeDesign;
 using test::MadeDeployment;
 using test::MadeStream;
 using test::TreeBoard;
 
 namespace {
 
-// On a thread where nobody catches anything.
-template <typename T>
-void must(const Result<T>& done) {
-    if (!done) std::abort();
-}
-
 void require(bool fine, const std::string& what) {
     if (!fine) throw std::runtime_error(what);
-}
-
-// A stage on the CPU, on the thread that first asks for it: fast, and right to the last bit.
-std::function<FakeDesign::Wire(const FakeDesign::Wire&)> computed(Package package) {
-    return [package = std::move(package), device = std::shared_ptr<Device>()](const FakeDesign::Wire& in) mutable {
-        if (!device) {
-            device = open_device({"soft", "cpu0"}).value();
-            must(load_now(*device, package, TimePoint::max()));
-        }
-        FakeDesign::Wire out;
-        for (const auto& tensor : package.manifest.outputs) out.emplace_back(tensor.wire_bytes());
-        const std::vector<Bytes> inputs(in.begin(), in.end());
-        const std::vector<MutableBytes> outputs(out.begin(), out.end());
-        must(device->submit(0, inputs, outputs, TimePoint::max()));
-        must(await_chunk(*device, TimePoint::max()));
-        return out;
-    };
 }
 
 bool is_helper(pid_t process) {
@@ -64,7 +39,7 @@ MadeStream stream_of(const TensorDesc& tensor) {
 
 // ---- the app
 
-BuiltApp::BuiltApp(const World& world, const std::string& name, const std::string& part) : name_(name) {
+BuiltApp::BuiltApp(const World& world, const std::string& name, const BuiltFor& board) : name_(name) {
     const auto apps = (source_root() / "apps").string() + "/";
     const auto app = read_app_file(apps + name + ".toml").value();
     model_ = app.model->file;
@@ -74,7 +49,7 @@ BuiltApp::BuiltApp(const World& world, const std::string& name, const std::strin
         for (std::size_t at = 0; (at = text.find(directory, at)) != std::string::npos;) text.replace(at, 1, "\"" + apps);
     std::size_t at = 0;
     for (std::size_t i = 0; i < stages.size(); ++i) {
-        import(world, i, stages[i].onnx, stages[i].inputs, stages[i].outputs, part);
+        import(world, i, stages[i].onnx, stages[i].inputs, stages[i].outputs, board);
         const std::string header = "[[pipeline.position]]\n";
         at = text.find(header, at) + header.size();
         text.insert(at, fmt::format("overlay = \"{}\"\n", packages_.back().dir.string()));
@@ -83,13 +58,15 @@ BuiltApp::BuiltApp(const World& world, const std::string& name, const std::strin
 }
 
 void BuiltApp::import(const World& world, std::size_t number, const std::string& onnx, const std::vector<TensorDesc>& inputs,
-                      const std::vector<TensorDesc>& outputs, const std::string& part) {
+                      const std::vector<TensorDesc>& outputs, const BuiltFor& board) {
     const auto name = fmt::format("{}-{}", name_, number);
     MadeDeployment made;
     for (const auto& tensor : inputs) made.inputs.push_back(stream_of(tensor));
     for (const auto& tensor : outputs) made.outputs.push_back(stream_of(tensor));
-    made.package = part;
-    made.bitstream.part = "7z020" + part;
+    made.package = board.package;
+    made.first_address = board.first_address;
+    made.bitstream.part = "7z020" + board.package;
+    made.bitstream.frame_words = board.frame_words;
     made.bitstream.fill = static_cast<std::uint32_t>(number) + 1;
     for (const auto& [path, content] : made.files()) world.files().write(name + "/" + path, content);
     const auto file = world.files().write(name + ".onnx", onnx);
@@ -109,8 +86,7 @@ fs::path BuiltApp::verified(const World& world) const {
 TreeBoard::Designs BuiltApp::designs() const {
     TreeBoard::Designs designs;
     for (const auto& package : packages_)
-        designs[test::firmware_name_of(package)] = test::design_of_build(package.manifest.hardware.front(), package.manifest.inputs,
-                                                                         package.manifest.outputs, computed(package));
+        designs[test::firmware_name_of(package)] = test::design_of_package(package);
     return designs;
 }
 

@@ -8,10 +8,17 @@
 
 namespace fard::e2e {
 
+// For which board FINN has built a stage.
+struct BuiltFor {
+    std::string package = "clg484";
+    std::uint64_t first_address = 0x40000000;  // of its registers
+    std::size_t frame_words = 256;             // of its bitstream
+};
+
 // An app whose stages FINN has built: its file, and the packages.
 class BuiltApp {
   public:
-    BuiltApp(const World& world, const std::string& name, const std::string& part = "clg484");
+    BuiltApp(const World& world, const std::string& name, const BuiltFor& board = {});
 
     // The same app with every result held against the CPU's.
     fs::path verified(const World& world) const;
@@ -23,7 +30,7 @@ class BuiltApp {
 
   private:
     void import(const World& world, std::size_t number, const std::string& onnx, const std::vector<TensorDesc>& inputs,
-                const std::vector<TensorDesc>& outputs, const std::string& part);
+                const std::vector<TensorDesc>& outputs, const BuiltFor& board);
 
     std::string name_;
     fs::path model_, file_;

@@ -129,7 +129,7 @@ TEST_CASE("a Zynq board's faults that stay: the run ends with the reason, and no
 
 TEST_CASE("what the gate refuses is never programmed, unless the board accepts that part") {
     World world;
-    const BuiltApp app(world, "two_stage_bnn", "clg400");
+    const BuiltApp app(world, "two_stage_bnn", {.package = "clg400"});
     {
         ZynqCluster cluster(world, app, 2);
         const auto ran = cluster.submit(app.file(), 4, "gate");

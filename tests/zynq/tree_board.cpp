@@ -95,8 +95,14 @@ std::span<std::byte> TreeBoard::map(const fs::path& file, std::uint64_t bytes) {
     return {static_cast<std::byte*>(at), bytes};
 }
 
-volatile std::uint32_t* TreeBoard::registers(std::uint64_t address) const {
-    return reinterpret_cast<volatile std::uint32_t*>(blocks_.at(address).data());
+std::byte* TreeBoard::at(std::uint64_t address, std::size_t bytes) const {
+    const auto inside = [&](std::uint64_t begin, std::span<std::byte> span) {
+        return address >= begin && bytes <= span.size() && address - begin <= span.size() - bytes;
+    };
+    if (inside(memory_address, memory_)) return memory_.data() + (address - memory_address);
+    for (const auto& [begin, block] : blocks_)
+        if (inside(begin, block)) return block.data() + (address - begin);
+    throw std::runtime_error("tree board: a DMA reaches outside of the memory that it was given");
 }
 
 void TreeBoard::say_state(const std::string& state) const {
@@ -107,18 +113,13 @@ void TreeBoard::say_state(const std::string& state) const {
 
 // As the fabric comes out of programming.
 void TreeBoard::reset() {
-    for (const auto& [address, block] : blocks_) *registers(address) = 0x4;
+    for (const auto& [address, block] : blocks_) fabric_.rest(address);
 }
 
 const FakeDesign* TreeBoard::design() const {
     auto found = designs_.find(text("sys/class/fpga_manager/fpga0/firmware"));
     if (found == designs_.end()) found = designs_.find("");
     return found == designs_.end() ? nullptr : &found->second;
-}
-
-bool TreeBoard::all_started(const FakeDesign& design) const {
-    const auto started = [&](const FakeStream& stream) { return (registers(stream.address)[0] & 1) != 0; };
-    return std::ranges::all_of(design.inputs, started) && std::ranges::all_of(design.outputs, started);
 }
 
 // A file comes into the firmware directory before the driver is told of it, which is when the fabric is reset.
@@ -134,7 +135,7 @@ void TreeBoard::take_news() {
         say_state(fails ? failing_state.load() : "operating");
         wedged_ = false;
         reset();
-        if (busy > 0 && busy-- > 0) *registers(blocks_.rbegin()->first) = 0x1;
+        if (busy > 0 && busy-- > 0) *fabric_.registers(blocks_.rbegin()->first) = 0x1;
         const std::lock_guard lock(mutex_);
         programmed_.push_back(name);
     }
@@ -147,11 +148,18 @@ void TreeBoard::serve() {
         ::ppoll(&wait, 1, &patience, nullptr);
         take_news();
         const auto* now = wedged_ ? nullptr : design();
-        if (!now || !all_started(*now)) continue;
+        if (!now || !fabric_.all_started(*now)) continue;
         call_on_batch();
         if (wedges > 0 && wedges-- > 0) wedged_ = true;
         else run_batch(*now);
     }
+}
+
+void TreeBoard::run_batch(const FakeDesign& design) {
+    fabric_.run_batch(design, [&](FakeDesign::Wire& out) {
+        ++chunks;
+        if (wrong > 0 && wrong-- > 0) out.front().front() ^= std::byte{1};
+    });
 }
 
 void TreeBoard::on_batch(int n, std::function<void()> action) {
@@ -168,30 +176,6 @@ void TreeBoard::call_on_batch() {
         action = std::exchange(on_batch_, nullptr);
     }
     action();
-}
-
-void TreeBoard::run_batch(const FakeDesign& design) {
-    std::atomic_thread_fence(std::memory_order_seq_cst);
-    const auto place = [&](const FakeStream& stream, std::uint32_t i) {
-        const auto* words = registers(stream.address);
-        const auto address = std::uint64_t{words[5]} << 32 | words[4];
-        const auto size = stream.packing.packed_bytes();
-        return memory_.subspan(address - memory_address + i * size, size);
-    };
-    const auto batch = registers(design.inputs[0].address)[7];
-    for (std::uint32_t i = 0; i < batch; ++i, ++chunks) {
-        FakeDesign::Wire in;
-        for (const auto& stream : design.inputs) {
-            in.emplace_back(stream.packing.wire_bytes());
-            stream.packing.unpack(place(stream, i), in.back());
-        }
-        auto out = design.compute(in);
-        if (wrong > 0 && wrong-- > 0) out.front().front() ^= std::byte{1};
-        for (std::size_t o = 0; o < out.size(); ++o) design.outputs[o].packing.pack(out[o], place(design.outputs[o], i));
-    }
-    std::atomic_thread_fence(std::memory_order_seq_cst);
-    for (const auto* streams : {&design.inputs, &design.outputs})
-        for (const auto& stream : *streams) registers(stream.address)[0] = 0xe;
 }
 
 std::string firmware_name_of(const Package& package) {

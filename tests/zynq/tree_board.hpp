@@ -14,7 +14,7 @@
 #include "base/owned_fd.hpp"
 #include "overlays/package/package.hpp"
 #include "overlays/zynq/fabric_setup.hpp"
-#include "tests/zynq/fake_fabric.hpp"
+#include "tests/zynq/mapped_fabric.hpp"
 
 namespace fard::test {
 
@@ -57,13 +57,13 @@ class TreeBoard {
     void reset();
     void run_batch(const FakeDesign& design);
     const FakeDesign* design() const;
-    volatile std::uint32_t* registers(std::uint64_t address) const;
-    bool all_started(const FakeDesign& design) const;
+    std::byte* at(std::uint64_t address, std::size_t bytes) const;
 
     std::filesystem::path root_;
     Designs designs_;
     std::span<std::byte> memory_;
     std::map<std::uint64_t, std::span<std::byte>> blocks_;  // by address
+    MappedFabric fabric_{[this](std::uint64_t address, std::size_t bytes) { return at(address, bytes); }};
     OwnedFd news_;                                          // of the firmware directory
     bool wedged_ = false;
     mutable std::mutex mutex_;  // of the next ones
