@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <map>
 
 #include "splitter/search/slot_prices.hpp"
@@ -26,6 +27,7 @@ struct Label {
     std::size_t parts = 1;             // of the last stage
     std::size_t merge = 1;             // parts of the stage before the last one
     std::size_t fan = 1;               // parts of the stage that comes next: the last one sends each a chunk
+    double paid = 0, rest = 0;         // at the prices of slots: for those used; what is still to come behind the last stage
     // How it came about.
     std::size_t from_cut = 0, from_label = 0, placement = nobody;
     bool on_processor = false;
@@ -38,7 +40,8 @@ class Search {
           question_(question),
           cuts_(problem.network.cuts),
           kinds_(problem.space.kinds),
-          labels_(cuts_.size()) {
+          labels_(cuts_.size()),
+          worst_(cuts_.size(), std::numeric_limits<double>::infinity()) {
         in_parts_ = question.parts && problem.has_parts();
         const auto most = std::max({std::size_t{1}, question.replicas, in_parts_ ? most_parts : 1});
         placements_ = placements(problem.space, most, most_placements, answer_.complete);
@@ -48,6 +51,8 @@ class Search {
         }
         bounded_ = std::isfinite(question.period_s);
         if (!bounded_) loads_ = 0;
+        for (std::size_t kind = 0; question.prices && kind < kinds_.size(); ++kind)
+            all_paid_ += question.prices->price_s(kind) * static_cast<double>(kinds_[kind].capacity);
     }
 
     Answer run() {
@@ -84,13 +89,12 @@ class Search {
         if (in_parts_ && placement.replicas > 1) extend_in_parts(cut, number, p);
         if (placement.replicas > question_.replicas || label.fan != 1) return;
         const auto farthest = reach(placement.fabric, placement.replicas).surely[cut];
-        auto next = arrive(cut, number, p, 1);
-        if (!next) return;
+        if (!arrive(cut, number, p, 1)) return;
         for (auto end = cut + 1; end <= farthest; ++end)
-            stage(cut, end, *next, p, false);
+            stage(cut, end, p, false);
         if (!problem_.on_processors) return;
         for (auto end = cut + 1; end < cuts_.size(); ++end)
-            if (!stage(cut, end, *next, p, true)) break;
+            if (!stage(cut, end, p, true)) break;
     }
 
     // One part on each slot of the placement.
@@ -100,29 +104,28 @@ class Search {
         if ((cut != 0 && fan != parts) || std::ranges::find(problem_.part_counts[cut], parts) == problem_.part_counts[cut].end()) return;
         const auto limit = problem_.limit(placement.fabric, 1, question_.period_s);
         if (!problem_.part_within(placement.fabric, cut, parts, limit)) return;
-        if (auto next = arrive(cut, number, p, parts)) stage(cut, cut + 1, *next, p, false);
+        if (arrive(cut, number, p, parts)) stage(cut, cut + 1, p, false);
     }
 
-    // The label with the chunk handed to a placement, and the placement's slots taken. None: too slow.
-    std::optional<Label> arrive(std::size_t cut, std::size_t number, std::size_t p, std::size_t parts) {
+    // `arrived_`: the label with the chunk handed to a placement, and the placement's slots taken. False: too slow.
+    bool arrive(std::size_t cut, std::size_t number, std::size_t p, std::size_t parts) {
         const auto& placement = placements_[p];
         const auto& label = labels_[cut][number];
-        Label next = label;
+        auto& next = arrived_;
+        next = label;
         next.from_cut = cut;
         next.from_label = number;
         next.parts = parts;
         next.merge = label.parts;
+        next.placement = p;
+        next.last = question_.least == Least::latency || matters(placement) ? p : nobody;
         ++next.stages;
         next.slots += placement.replicas;
         for (std::size_t kind = 0; kind < kinds_.size(); ++kind)
             next.used[kind] = static_cast<std::uint16_t>(next.used[kind] + placement.slots[kind]);
-        if (cut == 0) {
-            if (!hand_on(next, source(problem_.cluster.input_at), {&placement, parts}, cut)) return std::nullopt;
-        } else if (!hand_on(next, {&placements_[label.placement], label.parts}, {&placement, parts}, cut)) {
-            return std::nullopt;
-        }
-        next.placement = p;
-        return next;
+        if (question_.prices) next.paid = paid(next);
+        if (cut == 0) return hand_on(next, source(problem_.cluster.input_at), {&placement, parts}, cut);
+        return hand_on(next, {&placements_[label.placement], label.parts}, {&placement, parts}, cut);
     }
 
     // Who hands on or takes: replicas or parts.
@@ -206,66 +209,63 @@ class Search {
         return static_cast<double>(party.parts) - (kind != nobody && kinds_[kind].tracked ? own : 0);
     }
 
-    // Adds the stage between two cuts. False: no longer one can be added either.
-    bool stage(std::size_t begin, std::size_t end, const Label& arrived, std::size_t p, bool on_processor) {
+    // Adds the stage between two cuts to `arrived_`. False: no longer one can be added either.
+    bool stage(std::size_t begin, std::size_t end, std::size_t p, bool on_processor) {
         const auto& placement = placements_[p];
-        const auto replicas = static_cast<double>(placement.replicas);
-        const auto& first = problem_.cluster.boards[problem_.space.fabrics[placement.fabric]];
         double work = 0;
         if (on_processor) {
+            const auto& first = problem_.cluster.boards[problem_.space.fabrics[placement.fabric]];
             if (!(first.macs_per_s > 0)) return false;
             work = static_cast<double>(problem_.macs(begin, end)) / first.macs_per_s;
-            if (work / replicas > question_.period_s * slack && !problem_.space.any_tracked) return false;
+            if (work / static_cast<double>(placement.replicas) > question_.period_s * slack && !problem_.space.any_tracked) return false;
         }
-        Label label = arrived;
+        auto& label = arrived_;
         label.on_processor = on_processor;
         label.fan = 1;
-        if (!add_value(label, placement, begin, end, work)) return true;
-        send_on(label, p, begin, end, work);
+        label.rest = question_.prices && end + 1 < cuts_.size() ? rest_of(placement, end) : 0;
+        const auto value = value_with(placement, begin, end, work);
+        if (!value) return true;
+        send_on(*value, p, begin, end, work);
         if (in_parts_ && end + 1 < cuts_.size())
             for (const auto fan : problem_.part_counts[end]) {
                 label.fan = fan;
-                send_on(label, p, begin, end, work);
+                send_on(*value, p, begin, end, work);
             }
         return true;
     }
 
-    // Keeps the label if its boards can send to as many as come next.
-    void send_on(Label label, std::size_t p, std::size_t begin, std::size_t end, double work) {
+    // Keeps the label with such a value if its boards can send to as many as come next.
+    void send_on(double value, std::size_t p, std::size_t begin, std::size_t end, double work) {
+        if (end + 1 < cuts_.size() && refused(end, value)) return;
         const auto& placement = placements_[p];
+        auto& label = sent_;
+        label = arrived_;
+        label.value = value;
         if (bounded_ && !bear(label, placement, begin, end, work)) return;
         if (end + 1 == cuts_.size() && !hand_on(label, {&placement, label.parts}, source(problem_.cluster.output_at), end)) return;
-        if (question_.least == Least::latency || matters(placement)) label.last = p;
         label.promise = label.value;
         if (question_.prices && end + 1 < cuts_.size()) {
-            if (hopeless(label, placement, end)) return;
-            label.promise = promise_of(label, placement, end);
+            if (label.parts == 1 && hopeless(label.value)) return;
+            label.promise = promise(label.value);
         }
-        keep(end, std::move(label));
+        keep(end, label);
     }
 
-    // The best that may come of it, at the prices of slots; parts hand on for less than any of their kinds.
-    double promise_of(const Label& label, const Placement& placement, std::size_t cut) const {
+    // The best that may come of `arrived_` with such a value behind its stage, at the prices of slots.
+    double promise(double value) const { return value + arrived_.paid + arrived_.rest; }
+    bool hopeless(double value) const { return promise(value) - all_paid_ >= question_.known_s; }
+    // What is still to come; parts hand on for less than any of their kinds.
+    double rest_of(const Placement& placement, std::size_t cut) const {
         double rest = std::numeric_limits<double>::infinity();
         for (std::size_t kind = 0; kind < kinds_.size(); ++kind)
             if (placement.slots[kind] > 0) rest = std::min(rest, question_.prices->rest_s(cut, kind));
-        double paid = 0;
-        for (std::size_t kind = 0; kind < kinds_.size(); ++kind)
-            paid += question_.prices->price_s(kind) * label.used[kind];
-        return label.value + paid + rest;
+        return rest;
     }
-    bool hopeless(const Label& label, const Placement& placement, std::size_t cut) const {
-        if (label.parts > 1) return false;
+    double paid(const Label& label) const {
         double all = 0;
         for (std::size_t kind = 0; kind < kinds_.size(); ++kind)
-            all += question_.prices->price_s(kind) * static_cast<double>(kinds_[kind].capacity);
-        return promise_of(label, placement, cut) - all >= question_.known_s;
-    }
-    // The same before it is known what a stage takes.
-    bool stage_is_hopeless(const Label& arrived, const Placement& placement, std::size_t begin, std::size_t end) const {
-        auto label = arrived;
-        label.value += question_.prices->stage_s(placement.fabric, begin, end);
-        return hopeless(label, placement, end);
+            all += question_.prices->price_s(kind) * label.used[kind];
+        return all;
     }
 
     // Whether what comes behind depends on where the stage is.
@@ -298,37 +298,41 @@ class Search {
         return true;
     }
 
-    bool add_value(Label& label, const Placement& placement, std::size_t begin, std::size_t end, double work) {
+    // The value of `arrived_` with a stage; none: nothing fits, or nothing comes of it.
+    std::optional<double> value_with(const Placement& placement, std::size_t begin, std::size_t end, double work) {
+        const auto& label = arrived_;
         auto& solver = problem_.solvers[placement.fabric];
         switch (question_.least) {
-            case Least::slots: label.value = static_cast<double>(label.slots); break;
-            case Least::bytes: break;
-            case Least::share:
-                label.value = std::max(label.value, label.on_processor ? 0 : solver.least_share(begin, end));
-                break;
-            case Least::worst: label.value = std::max(label.value, question_.of_stage(begin, end)); break;
-            case Least::latency:
-                if (label.on_processor) {
-                    label.value += work;
-                    break;
-                }
-                if (label.parts > 1) {
-                    const auto* part = problem_.fastest_part(placement.fabric, begin, label.parts);
-                    label.value += part->latency / problem_.clock(placement.fabric);
-                    break;
-                }
-                if (question_.prices && end + 1 < cuts_.size() && stage_is_hopeless(label, placement, begin, end)) return false;
-                const auto& fastest = problem_.fastest(placement.fabric, begin, end, answer_.complete);
-                if (!fastest) return false;
-                label.value += fastest->latency / problem_.clock(placement.fabric);
-                break;
+            case Least::slots: return static_cast<double>(label.slots);
+            case Least::bytes: return label.value;
+            case Least::share: return std::max(label.value, label.on_processor ? 0 : solver.least_share(begin, end));
+            case Least::worst: return std::max(label.value, question_.of_stage(begin, end));
+            case Least::latency: break;
         }
+        if (label.on_processor) return label.value + work;
+        if (label.parts > 1) return label.value + problem_.fastest_part(placement.fabric, begin, label.parts)->latency / problem_.clock(placement.fabric);
+        if (question_.prices && end + 1 < cuts_.size())
+            if (const auto least = label.value + question_.prices->stage_s(placement.fabric, begin, end); hopeless(least) || refused(end, least))
+                return std::nullopt;
+        const auto& fastest = problem_.fastest(placement.fabric, begin, end, answer_.complete);
+        if (!fastest) return std::nullopt;
+        return label.value + fastest->latency / problem_.clock(placement.fabric);
+    }
+
+    // Whether `arrived_` would not be kept, were its value no more than this.
+    bool refused(std::size_t cut, double value) {
+        if (bounded_) return false;
+        auto& there = labels_[cut];
+        if (std::ranges::any_of(there, [&](const Label& other) { return covers(other, value, arrived_); })) return true;
+        if (promise(value) <= worst_[cut]) return false;
+        answer_.complete = false;
         return true;
     }
 
     // Not worse in anything that counts for the rest.
-    bool covers(const Label& a, const Label& b) const {
-        if (a.value > b.value || a.last != b.last || a.parts != b.parts || a.fan != b.fan) return false;
+    bool covers(const Label& a, const Label& b) const { return covers(a, b.value, b); }
+    bool covers(const Label& a, double value, const Label& b) const {
+        if (a.value > value || a.last != b.last || a.parts != b.parts || a.fan != b.fan) return false;
         if (question_.stages && a.stages != b.stages) return false;
         for (std::size_t i = 0; i < a.used.size(); ++i)
             if (a.used[i] > b.used[i]) return false;
@@ -338,14 +342,20 @@ class Search {
     }
 
     // Labels of a later cut may go: nothing refers to them yet.
-    void keep(std::size_t cut, Label label) {
+    void keep(std::size_t cut, const Label& label) {
         auto& there = labels_[cut];
         if (std::ranges::any_of(there, [&](const Label& other) { return covers(other, label); })) return;
         std::erase_if(there, [&](const Label& other) { return covers(label, other); });
-        there.push_back(std::move(label));
-        if (there.size() <= question_.labels) return;
-        answer_.complete = false;
-        there.erase(std::ranges::max_element(there, {}, [](const Label& l) { return std::pair(l.promise, l.slots); }));
+        there.push_back(label);
+        if (there.size() < question_.labels) return;
+        if (there.size() > question_.labels) {
+            answer_.complete = false;
+            there.erase(least_promising(there));
+        }
+        worst_[cut] = least_promising(there)->promise;
+    }
+    static std::vector<Label>::iterator least_promising(std::vector<Label>& labels) {
+        return std::ranges::max_element(labels, {}, [](const Label& l) { return std::pair(l.promise, l.slots); });
     }
 
     void pick() {
@@ -397,6 +407,9 @@ class Search {
     Placement end_;
     std::map<std::pair<std::size_t, std::size_t>, StageSolver::Reach> reach_;  // by fabric and replicas
     std::vector<std::vector<Label>> labels_;                                  // by cut
+    std::vector<double> worst_;                                               // by cut, once it is full: the least promising label
+    double all_paid_ = 0;                                                     // at the prices of slots, for all there are
+    Label arrived_, sent_;                                                    // in the making
     Answer answer_;
 };
 

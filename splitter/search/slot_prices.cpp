@@ -16,12 +16,10 @@ SlotPrices::SlotPrices(Problem& problem)
     : problem_(problem), kinds_(problem.space.kinds.size()), cuts_(problem.network.cuts.size()), prices_(kinds_, 0) {
     stages_.resize(problem.solvers.size());
     for (std::size_t fabric = 0; fabric < stages_.size(); ++fabric) {
-        auto& solver = problem.solvers[fabric];
-        const auto reach = solver.reach(std::numeric_limits<std::int64_t>::max() / 2);
         for (std::size_t begin = 0; begin < cuts_; ++begin) {
-            auto& from = stages_[fabric].emplace_back();
-            for (auto end = begin + 1; end <= reach.possibly[begin]; ++end)
-                from.push_back(solver.latency_bound(begin, end) / problem.clock(fabric));
+            auto& from = stages_[fabric].emplace_back(problem.solvers[fabric].latency_bounds(begin));
+            for (auto& cycles : from)
+                cycles /= problem.clock(fabric);
         }
     }
     tables_.rest.resize(cuts_ * kinds_);
@@ -65,14 +63,15 @@ void SlotPrices::begin_stages(const std::vector<double>& prices, std::size_t cut
     for (std::size_t kind = 0; kind < kinds_; ++kind) {
         const auto fabric = problem_.space.kinds[kind].fabric;
         const auto& from = stages_[fabric][cut];
+        const auto* rest = &tables_.rest[kind * cuts_ + cut + 1];
         double best = infinite;
         Step step{0, static_cast<std::uint16_t>(kind)};
         for (std::size_t i = 0; i < from.size(); ++i)
-            if (const auto all = from[i] + tables_.rest[(cut + 1 + i) * kinds_ + kind]; all < best)
+            if (const auto all = from[i] + rest[i]; all < best)
                 best = all, step.end = static_cast<std::uint32_t>(cut + 1 + i);
         const auto rate = problem_.space.board(problem_.cluster, kind).macs_per_s;
         for (auto end = cut + 1; problem_.on_processors && rate > 0 && end < cuts_; ++end)
-            if (const auto all = static_cast<double>(problem_.macs(cut, end)) / rate + tables_.rest[end * kinds_ + kind]; all < best)
+            if (const auto all = static_cast<double>(problem_.macs(cut, end)) / rate + rest[end - cut - 1]; all < best)
                 best = all, step.end = static_cast<std::uint32_t>(end);
         tables_.begun[cut * kinds_ + kind] = best + prices[kind];
         tables_.steps[cut * kinds_ + kind] = step;
@@ -111,7 +110,7 @@ void SlotPrices::end_stages(std::size_t cut) {
         }
         if (problem_.space.any_tracked) least_way = 0;
         if (const auto all = least_way + tables_.begun_in_parts[cut]; all < best) best = all, next = kinds_;
-        (of_parts ? tables_.rest_of_parts[cut] : tables_.rest[cut * kinds_ + from]) = best;
+        (of_parts ? tables_.rest_of_parts[cut] : tables_.rest[from * cuts_ + cut]) = best;
         (of_parts ? tables_.next_of_parts[cut] : tables_.next[cut * kinds_ + from]) = static_cast<std::uint16_t>(next);
     }
 }
@@ -121,7 +120,7 @@ double SlotPrices::pass(const std::vector<double>& prices) {
     const auto kind_at = [&](std::optional<std::size_t> board) { return board ? problem_.space.kind_of[*board] : kinds_; };
     const auto source = kind_at(cluster.input_at), sink = kind_at(cluster.output_at);
     for (std::size_t kind = 0; kind < kinds_; ++kind)
-        tables_.rest[(cuts_ - 1) * kinds_ + kind] = way_s(cuts_ - 1, kind, sink);
+        tables_.rest[kind * cuts_ + cuts_ - 1] = way_s(cuts_ - 1, kind, sink);
     tables_.rest_of_parts[cuts_ - 1] = merge_s(cuts_ - 1, sink);
     for (auto cut = cuts_ - 1; cut-- > 0;) {
         begin_stages(prices, cut);

@@ -19,7 +19,7 @@ class SlotPrices {
 
     // The least that is still to come for a chunk that a stage on this kind has computed up to a cut, its slots' prices
     // included; and those prices.
-    double rest_s(std::size_t cut, std::size_t kind) const { return rest_[cut * kinds_ + kind]; }
+    double rest_s(std::size_t cut, std::size_t kind) const { return rest_[kind * cuts_ + cut]; }
     double price_s(std::size_t kind) const { return prices_[kind]; }
     // Of a stage between two cuts; infinite where none fits.
     double stage_s(std::size_t fabric, std::size_t begin, std::size_t end) const;
@@ -31,7 +31,8 @@ class SlotPrices {
         bool parts = false;
     };
     struct Tables {  // by cut and kind
-        std::vector<double> rest, begun;  // behind a stage that ended there; before one that begins there
+        std::vector<double> rest;         // behind a stage that ended there; by kind, then by cut
+        std::vector<double> begun;        // before one that begins there
         std::vector<Step> steps;          // of the stage that begins there
         std::vector<std::uint16_t> next;  // the kind of the stage behind one that ended there; kinds_: parts
         std::vector<double> rest_of_parts, begun_in_parts;  // by cut

@@ -2,16 +2,17 @@
 
 #include <algorithm>
 #include <limits>
+#include <numeric>
 #include <set>
 
 namespace fard::splitter {
 namespace {
 
-constexpr std::size_t weightings = 1 + Resources::kinds;  // all resources alike, and each of them first
 constexpr int steps_of_fit = 2000;
 constexpr std::size_t remembered_limits = 64;
 
 // How much of the budget an option takes: by all resources, or by one of them above all.
+template <std::size_t weightings>
 std::array<double, weightings> weights_of(const Resources& need, const Resources& all) {
     std::array<double, weightings> weights{};
     for (std::size_t i = 0; i < Resources::kinds; ++i) {
@@ -27,39 +28,80 @@ bool not_worse(const Resources& a, const Resources& b) {
     return a.fits(b);
 }
 
+void lower(Resources& least, const Resources& need) {
+    for (std::size_t k = 0; k < Resources::kinds; ++k)
+        least.of[k] = std::min(least.of[k], need.of[k]);
+}
+
 }  // namespace
 
 StageSolver::StageSolver(const Network& network, const Resources& budget)
-    : network_(network), budget_(budget - network.stage), options_(network.layers.size()) {
+    : network_(network), budget_(budget - network.stage), options_(network.layers.size()), within_(network.layers.size()) {
     leads_.push_back(0);
-    for (const auto& layer : network.layers)
-        leads_.push_back(leads_.back() + layer.lead);
+    fills_before_.push_back(0);
     for (std::size_t layer = 0; layer < network.layers.size(); ++layer) {
         const auto& foldings = network.layers[layer].foldings;
         auto& options = options_[layer];
         for (std::size_t i = 0; i < foldings.size(); ++i)
             if (foldings[i].need.fits(budget_)) options.push_back({i, foldings[i].need, foldings[i].cycles, foldings[i].fill,
-                                                                weights_of(foldings[i].need, budget_)});
-        std::vector<Option> kept;
-        for (std::size_t i = 0; i < options.size(); ++i) {
-            const bool dominated = std::ranges::any_of(options, [&](const Option& other) {
-                const bool as_good = not_worse(other.need, options[i].need) && other.cycles <= options[i].cycles &&
-                                     other.fill <= options[i].fill;
-                const bool same = other.need == options[i].need && other.cycles == options[i].cycles &&
-                                  other.fill == options[i].fill;
-                return as_good && (!same || other.number < options[i].number);
-            });
-            if (!dominated) kept.push_back(options[i]);
-        }
-        options = std::move(kept);
+                                                                weights_of<weightings>(foldings[i].need, budget_)});
+        drop_dominated(layer);
+        sort_by_cycles(layer);
+        leads_.push_back(leads_.back() + network.layers[layer].lead);
+        if (std::ranges::any_of(options, [](const Option& option) { return option.fill > 0; })) with_fill_.push_back(layer);
+        fills_before_.push_back(with_fill_.size());
     }
 }
 
-std::vector<std::int64_t> StageSolver::limits(std::size_t first, std::size_t end) const {
+void StageSolver::drop_dominated(std::size_t layer) {
+    auto& options = options_[layer];
+    std::vector<Option> kept;
+    for (std::size_t i = 0; i < options.size(); ++i) {
+        const bool dominated = std::ranges::any_of(options, [&](const Option& other) {
+            const bool as_good = not_worse(other.need, options[i].need) && other.cycles <= options[i].cycles &&
+                                 other.fill <= options[i].fill;
+            const bool same = other.need == options[i].need && other.cycles == options[i].cycles &&
+                              other.fill == options[i].fill;
+            return as_good && (!same || other.number < options[i].number);
+        });
+        if (!dominated) kept.push_back(options[i]);
+    }
+    options = std::move(kept);
+}
+
+void StageSolver::sort_by_cycles(std::size_t layer) {
+    const auto& options = options_[layer];
+    std::vector<std::size_t> order(options.size());
+    std::iota(order.begin(), order.end(), 0);
+    std::ranges::stable_sort(order, {}, [&](std::size_t i) { return options[i].cycles; });
+    auto& all = within_[layer];
+    for (const auto i : order) {
+        const auto& option = options[i];
+        const auto shares = shares_of(option.need);
+        if (all.empty()) {
+            all.push_back({.cycles = option.cycles, .fill = option.fill, .least = option.need, .share = shares});
+            all.back().pick.fill(i);
+            continue;
+        }
+        if (all.back().cycles != option.cycles) all.push_back(all.back());
+        auto& now = all.back();
+        now.cycles = option.cycles;
+        now.fill = std::min(now.fill, option.fill);
+        lower(now.least, option.need);
+        for (std::size_t w = 0; w < price_weightings; ++w)
+            now.share[w] = std::min(now.share[w], shares[w]);
+        for (std::size_t w = 0; w < weightings; ++w) {
+            const auto heavy = option.weights[w], least = options[now.pick[w]].weights[w];
+            if (heavy < least || (heavy == least && i < now.pick[w])) now.pick[w] = i;
+        }
+    }
+}
+
+std::vector<std::int64_t> StageSolver::limits() const {
     std::set<std::int64_t> all;
-    for (auto layer = first; layer < end; ++layer)
-        for (const auto& option : options_[layer])
-            all.insert(option.cycles);
+    for (const auto& layer : within_)
+        for (const auto& within : layer)
+            all.insert(within.cycles);
     return {all.begin(), all.end()};
 }
 
@@ -72,55 +114,41 @@ void StageSolver::limit_to(std::int64_t limit) {
     now_ = &known->second;
 }
 
-StageSolver::Limited StageSolver::limited(std::int64_t limit) const {
+StageSolver::Limited StageSolver::limited(std::int64_t limit) {
     Limited now;
     const auto layers = options_.size();
+    now.layers.resize(layers);
     now.blocked.assign(layers + 1, 0);
     now.least.assign(layers + 1, {});
-    now.needs.resize(layers);
-    now.places.resize(layers);
-    now.pick.assign(weightings, std::vector<std::size_t>(layers));
-    now.picked.assign(weightings, std::vector<Resources>(layers + 1));
+    for (auto& picked : now.picked)
+        picked.assign(layers + 1, {});
     for (std::size_t layer = 0; layer < layers; ++layer) {
-        const auto& options = options_[layer];
-        Resources least;
-        least.of.fill(std::numeric_limits<std::int64_t>::max());
-        std::array<double, weightings> lightest;
-        lightest.fill(std::numeric_limits<double>::infinity());
-        bool any = false;
-        for (std::size_t i = 0; i < options.size(); ++i) {
-            if (options[i].cycles > limit) continue;
-            any = true;
-            for (std::size_t k = 0; k < Resources::kinds; ++k)
-                least.of[k] = std::min(least.of[k], options[i].need.of[k]);
-            for (std::size_t w = 0; w < weightings; ++w)
-                if (const auto heavy = options[i].weights[w]; heavy < lightest[w]) {
-                    lightest[w] = heavy;
-                    now.pick[w][layer] = i;
-                }
+        auto& all = within_[layer];
+        const auto beyond = std::ranges::upper_bound(all, limit, {}, &Within::cycles);
+        auto* within = beyond == all.begin() ? nullptr : &*(beyond - 1);
+        now.layers[layer] = within;
+        now.blocked[layer + 1] = now.blocked[layer] + (within ? 0 : 1);
+        now.least[layer + 1] = within ? now.least[layer] + within->least : now.least[layer];
+        for (std::size_t w = 0; w < weightings; ++w) {
+            auto& picked = now.picked[w];
+            picked[layer + 1] = within ? picked[layer] + options_[layer][within->pick[w]].need : picked[layer];
         }
-        list_within(limit, layer, now);
-        now.blocked[layer + 1] = now.blocked[layer] + (any ? 0 : 1);
-        now.least[layer + 1] = any ? now.least[layer] + least : now.least[layer];
-        for (std::size_t w = 0; w < weightings; ++w)
-            now.picked[w][layer + 1] =
-                any ? now.picked[w][layer] + options[now.pick[w][layer]].need : now.picked[w][layer];
     }
     return now;
 }
 
 // The lightest first, without those that another is not heavier than in anything.
-void StageSolver::list_within(std::int64_t limit, std::size_t layer, Limited& now) const {
+void StageSolver::list(std::size_t layer, Within& within) const {
+    if (!within.needs.empty()) return;
     const auto& options = options_[layer];
     std::vector<std::size_t> order;
     for (std::size_t i = 0; i < options.size(); ++i)
-        if (options[i].cycles <= limit) order.push_back(i);
+        if (options[i].cycles <= within.cycles) order.push_back(i);
     std::ranges::stable_sort(order, {}, [&](std::size_t i) { return options[i].weights[0]; });
-    auto& needs = now.needs[layer];
     for (const auto i : order) {
-        if (std::ranges::any_of(needs, [&](const Resources& other) { return not_worse(other, options[i].need); })) continue;
-        needs.push_back(options[i].need);
-        now.places[layer].push_back(i);
+        if (std::ranges::any_of(within.needs, [&](const Resources& other) { return not_worse(other, options[i].need); })) continue;
+        within.needs.push_back(options[i].need);
+        within.places.push_back(i);
     }
 }
 
@@ -139,17 +167,19 @@ Fit StageSolver::fits(std::size_t first, std::size_t end, std::vector<std::size_
     if (const auto w = picked_fit(first, end)) {
         if (chosen)
             for (auto layer = first; layer < end; ++layer)
-                chosen->push_back(now_->pick[*w][layer]);
+                chosen->push_back(now_->layers[layer]->pick[*w]);
         return Fit::yes;
     }
     Needs needs;
-    for (auto layer = first; layer < end; ++layer)
-        needs.emplace_back(now_->needs[layer]);
+    for (auto layer = first; layer < end; ++layer) {
+        list(layer, *now_->layers[layer]);
+        needs.emplace_back(now_->layers[layer]->needs);
+    }
     std::vector<std::size_t> places;
     const auto answer = choose(needs, budget_, steps_of_fit, places);
     if (answer == Fit::yes && chosen)
         for (auto layer = first; layer < end; ++layer)
-            chosen->push_back(now_->places[layer][places[layer - first]]);
+            chosen->push_back(now_->layers[layer]->places[places[layer - first]]);
     return answer;
 }
 

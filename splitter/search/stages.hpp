@@ -17,6 +17,7 @@ namespace fard::splitter {
 class StageSolver {
   public:
     StageSolver(const Network& network, const Resources& budget);
+    StageSolver(StageSolver&&) = default;
 
     struct Solution {
         std::vector<std::size_t> foldings;  // of each layer, as the network numbers them
@@ -37,8 +38,8 @@ class StageSolver {
     // The same with the smallest latency, about. `exact` becomes false where the search for it was given up after `steps`.
     std::optional<Solution> fastest(std::size_t begin, std::size_t end, int steps, bool& exact);
 
-    // A latency in cycles that no stage there can go below; infinite where none fits.
-    double latency_bound(std::size_t begin, std::size_t end);
+    // By the cuts behind `begin`: a latency in cycles that no stage from there to it can go below; as far as any may fit.
+    std::vector<double> latency_bounds(std::size_t begin);
 
     // The least share of the budget that the scarcest resource takes, about: of the foldings that take the least.
     double least_share(std::size_t begin, std::size_t end);
@@ -47,45 +48,57 @@ class StageSolver {
     std::optional<std::int64_t> fewest_cycles(std::size_t layer) const;
 
   private:
+    static constexpr std::size_t weightings = 1 + Resources::kinds;  // all resources alike, and each of them first
+    static constexpr std::size_t price_weightings = 3, prices = 3;
+
     struct Option {
         std::size_t number = 0;  // in the network
         Resources need;
         std::int64_t cycles = 0, fill = 0;
-        std::array<double, 1 + Resources::kinds> weights{};  // how much of the budget it takes, by each weighting
+        std::array<double, weightings> weights{};  // how much of the budget it takes, by each weighting
     };
-    // The foldings within a limit of cycles, and sums over the layers before each.
+    // The foldings of a layer with at most so many cycles.
+    struct Within {
+        std::int64_t cycles = 0, fill = 0;           // fill: the least
+        Resources least;                             // of each resource for itself
+        std::array<std::size_t, weightings> pick{};  // by weighting: the lightest
+        std::array<double, price_weightings> share{};  // of the budget: the least, as each price weighs it
+        std::vector<Resources> needs;      // without those of no use, and which they are: once they are asked for
+        std::vector<std::size_t> places;
+    };
+    // Those of all layers within a limit of cycles, and sums over the layers before each.
     struct Limited {
-        std::vector<std::size_t> blocked;            // how many layers before have no folding
-        std::vector<Resources> least;                // the least of each resource for itself
-        std::vector<std::vector<std::size_t>> pick;  // by weighting, by layer: an option
-        std::vector<std::vector<Resources>> picked;  // by weighting: sums of those
-        std::vector<std::vector<Resources>> needs;   // by layer: what its options take, without those of no use, and which they are
-        std::vector<std::vector<std::size_t>> places;
+        std::vector<Within*> layers;       // null: no folding
+        std::vector<std::size_t> blocked;  // how many layers before have none
+        std::vector<Resources> least;
+        std::array<std::vector<Resources>, weightings> picked;
     };
 
     // Limits of cycles from few to many, each with how far stages reach within it.
     struct Rung {
         std::int64_t limit = 0, least = 0;  // the least cycles beyond the rung before
         Reach reach;
-        std::vector<double> fill;  // over the layers before: the least of each within the limit
-        // The same with a price on resources: what the whole budget is worth, and sums of fill and price over the layers before.
-        struct Priced {
-            double budget = 0;
-            std::vector<double> sum;
-        };
-        std::vector<Priced> priced;
+        std::vector<double> fill;  // over the layers with fill before: the least of each within the limit
+        // With a price on resources: fill and price of what those choose then, by weighting and price; and over the layers
+        // before the least shares of the budget of all others, by weighting.
+        std::array<std::vector<double>, price_weightings * prices> priced;
+        std::array<std::vector<double>, price_weightings> shares;
     };
+    std::array<double, price_weightings> shares_of(const Resources& need) const;
     void price(Rung& rung) const;
+    double latency_bound(std::size_t begin, std::size_t end, std::size_t rung);  // rungs before that one do not reach it
     double least_fill(const Rung& rung, std::size_t first, std::size_t end) const;
     void spend_on_fill(std::size_t first, std::int64_t limit, std::vector<std::size_t>& chosen) const;
     const std::vector<Rung>& ladder();
     double images(std::size_t first, std::size_t end) const { return 1 + leads_[end] - leads_[first]; }
     Solution solution_of(std::size_t first, const std::vector<std::size_t>& options) const;
 
+    void drop_dominated(std::size_t layer);
+    void sort_by_cycles(std::size_t layer);
     void limit_to(std::int64_t limit);
-    Limited limited(std::int64_t limit) const;
-    void list_within(std::int64_t limit, std::size_t layer, Limited& now) const;
-    std::vector<std::int64_t> limits(std::size_t first, std::size_t end) const;  // of cycles, worth trying
+    Limited limited(std::int64_t limit);
+    void list(std::size_t layer, Within& within) const;
+    std::vector<std::int64_t> limits() const;  // of cycles, worth trying
     std::optional<std::size_t> picked_fit(std::size_t first, std::size_t end) const;  // a weighting that fits
     bool least_fits(std::size_t first, std::size_t end) const;
     Fit fits(std::size_t first, std::size_t end, std::vector<std::size_t>* options);
@@ -93,7 +106,10 @@ class StageSolver {
     const Network& network_;
     Resources budget_;
     std::vector<std::vector<Option>> options_;  // by layer
-    std::vector<double> leads_;  // over the layers before
+    std::vector<std::vector<Within>> within_;   // by layer, from few cycles to many
+    std::vector<double> leads_;                 // over the layers before
+    std::vector<std::size_t> with_fill_;        // layers of which some folding has fill
+    std::vector<std::size_t> fills_before_;     // how many of those are before each layer
     std::vector<Rung> ladder_;
     std::map<std::int64_t, Limited> known_;     // by limit
     const Limited* now_ = nullptr;

@@ -16,6 +16,10 @@ constexpr double rung_step = 1.03;
 constexpr std::size_t rungs_tried = 12;
 constexpr int least_steps = 100;  // with fewer, branch and bound is not worth its preparation
 constexpr double infinite = std::numeric_limits<double>::infinity();
+// Prices on resources: how they weigh against each other, what the whole budget then weighs, and what one of those is worth: so
+// many times the limit of cycles.
+constexpr std::array<std::array<double, Resources::kinds>, 3> weighed = {{{1, 0, 0, 0, 0}, {0, 0, 1, 0, 0}, {1, 1, 1, 0, 1}}};
+constexpr std::array<double, 3> budgets_of = {1, 1, 4}, worths = {0.25, 1.0, 4.0};
 
 // Branch and bound for the smallest fill of all and cycles of the slowest.
 template <typename Option>
@@ -104,103 +108,143 @@ StageSolver::Solution StageSolver::solution_of(std::size_t first, const std::vec
 
 const std::vector<StageSolver::Rung>& StageSolver::ladder() {
     if (!ladder_.empty()) return ladder_;
-    const auto all = limits(0, options_.size());
+    const auto all = limits();
     const bool many = all.size() > many_rungs;
     for (std::size_t i = 0; i < all.size(); ++i) {
         const auto least = i == 0 ? 0 : ladder_.back().limit + 1;
         if (!many)
-            ladder_.push_back({all[i], all[i], {}, {}});
+            ladder_.push_back({.limit = all[i], .least = all[i]});
         else if (i == 0 || i + 1 == all.size() || static_cast<double>(all[i + 1]) > static_cast<double>(ladder_.back().limit) * rung_step)
-            ladder_.push_back({all[i], least, {}, {}});
+            ladder_.push_back({.limit = all[i], .least = least});
     }
-    const bool with_fill = std::ranges::any_of(options_, [](const auto& options) {
-        return std::ranges::any_of(options, [](const Option& option) { return option.fill > 0; });
-    });
     for (auto& rung : ladder_) {
         rung.reach = reach(rung.limit);
-        rung.fill.push_back(0);
-        for (const auto& options : options_) {
-            auto least = std::numeric_limits<std::int64_t>::max();
-            for (const auto& option : options)
-                if (option.cycles <= rung.limit) least = std::min(least, option.fill);
-            const bool any = least != std::numeric_limits<std::int64_t>::max();
-            rung.fill.push_back(rung.fill.back() + (any ? static_cast<double>(least) : 0));
-        }
-        if (with_fill) price(rung);
+        if (!with_fill_.empty()) price(rung);
     }
     return ladder_;
+}
+
+// As a price on resources weighs them.
+std::array<double, StageSolver::price_weightings> StageSolver::shares_of(const Resources& need) const {
+    std::array<double, price_weightings> shares{};
+    for (std::size_t w = 0; w < price_weightings; ++w)
+        for (std::size_t k = 0; k < Resources::kinds; ++k)
+            shares[w] += weighed[w][k] * static_cast<double>(need.of[k]) / static_cast<double>(std::max<std::int64_t>(1, budget_.of[k]));
+    return shares;
 }
 
 // Whatever the price, no stage within the limit has less fill than the sum of what its layers choose by it, less the price of the
 // whole budget.
 void StageSolver::price(Rung& rung) const {
-    constexpr std::array<std::array<double, Resources::kinds>, 3> weightings = {{{1, 0, 0, 0, 0}, {0, 0, 1, 0, 0}, {1, 1, 1, 0, 1}}};
-    for (const auto& weighting : weightings)
-        for (const double worth : {0.25, 1.0, 4.0}) {
-            auto& priced = rung.priced.emplace_back();
-            std::array<double, Resources::kinds> each{};
-            for (std::size_t k = 0; k < Resources::kinds; ++k) {
-                const auto share = worth * static_cast<double>(rung.limit) * weighting[k];
-                priced.budget += share;
-                each[k] = share / static_cast<double>(std::max<std::int64_t>(1, budget_.of[k]));
-            }
-            priced.sum.push_back(0);
-            for (const auto& options : options_) {
+    const auto within = [&](std::size_t layer) {
+        const auto& all = within_[layer];
+        const auto beyond = std::ranges::upper_bound(all, rung.limit, {}, &Within::cycles);
+        return beyond == all.begin() ? nullptr : &*(beyond - 1);
+    };
+    rung.fill.push_back(0);
+    for (const auto layer : with_fill_) {
+        const auto* all = within(layer);
+        rung.fill.push_back(rung.fill.back() + (all ? static_cast<double>(all->fill) : 0));
+    }
+    for (std::size_t w = 0; w < price_weightings; ++w) {
+        auto& shares = rung.shares[w];
+        shares.push_back(0);
+        for (std::size_t layer = 0; layer < options_.size(); ++layer) {
+            const auto* all = fills_before_[layer + 1] == fills_before_[layer] ? within(layer) : nullptr;
+            shares.push_back(shares.back() + (all ? all->share[w] : 0));
+        }
+        for (std::size_t p = 0; p < prices; ++p) {
+            auto& sum = rung.priced[w * prices + p];
+            const auto budget = worths[p] * static_cast<double>(rung.limit);
+            sum.push_back(0);
+            for (const auto layer : with_fill_) {
                 double least = infinite;
-                for (const auto& option : options) {
-                    if (option.cycles > rung.limit) continue;
-                    auto sum = static_cast<double>(option.fill);
-                    for (std::size_t k = 0; k < Resources::kinds; ++k)
-                        sum += each[k] * static_cast<double>(option.need.of[k]);
-                    least = std::min(least, sum);
-                }
-                priced.sum.push_back(priced.sum.back() + (least < infinite ? least : 0));
+                for (const auto& option : options_[layer])
+                    if (option.cycles <= rung.limit)
+                        least = std::min(least, static_cast<double>(option.fill) + budget * shares_of(option.need)[w]);
+                sum.push_back(sum.back() + (least < infinite ? least : 0));
             }
         }
+    }
 }
 
 double StageSolver::least_fill(const Rung& rung, std::size_t first, std::size_t end) const {
-    auto least = rung.fill[end] - rung.fill[first];
-    for (const auto& priced : rung.priced)
-        least = std::max(least, priced.sum[end] - priced.sum[first] - priced.budget);
+    const auto from = fills_before_[first], to = fills_before_[end];
+    if (from == to) return 0;
+    auto least = rung.fill[to] - rung.fill[from];
+    for (std::size_t w = 0; w < price_weightings; ++w)
+        for (std::size_t p = 0; p < prices; ++p) {
+            const auto& sum = rung.priced[w * prices + p];
+            const auto others = rung.shares[w][end] - rung.shares[w][first] - budgets_of[w];
+            least = std::max(least, sum[to] - sum[from] + worths[p] * static_cast<double>(rung.limit) * others);
+        }
     return least;
 }
 
 // What is left of the budget goes to the layers whose fill it makes least, the most for its price first.
 void StageSolver::spend_on_fill(std::size_t first, std::int64_t limit, std::vector<std::size_t>& chosen) const {
+    struct Step {  // the best of a layer, whatever others do
+        double gain = 0;
+        std::size_t choice = 0;
+    };
+    const auto from = fills_before_[first], to = fills_before_[first + chosen.size()];
+    std::vector<Step> steps(to - from);
     Resources need;
-    for (std::size_t i = 0; i < chosen.size(); ++i)
+    for (std::size_t i = 0; i < chosen.size() && from < to; ++i)
         need += options_[first + i][chosen[i]].need;
-    for (;;) {
-        double best = 0;
-        std::size_t layer = 0, choice = 0;
-        for (std::size_t i = 0; i < chosen.size(); ++i) {
-            const auto& now = options_[first + i][chosen[i]];
-            if (now.fill == 0) continue;
-            for (std::size_t o = 0; o < options_[first + i].size(); ++o) {
-                const auto& option = options_[first + i][o];
-                if (option.fill >= now.fill || option.cycles > limit || !(need - now.need + option.need).fits(budget_)) continue;
-                const auto gain = static_cast<double>(now.fill - option.fill) / std::max(1e-6, option.weights[0] - now.weights[0]);
-                if (gain <= best) continue;
-                best = gain, layer = i, choice = o;
-            }
+    const auto now_of = [&](std::size_t i) -> const Option& { return options_[with_fill_[i]][chosen[with_fill_[i] - first]]; };
+    const auto fits = [&](std::size_t i, std::size_t choice) {
+        return (need - now_of(i).need + options_[with_fill_[i]][choice].need).fits(budget_);
+    };
+    const auto look = [&](std::size_t i) {
+        const auto& options = options_[with_fill_[i]];
+        const auto& now = now_of(i);
+        auto& step = steps[i - from] = {};
+        for (std::size_t o = 0; now.fill > 0 && o < options.size(); ++o) {
+            const auto& option = options[o];
+            if (option.fill >= now.fill || option.cycles > limit) continue;
+            const auto gain = static_cast<double>(now.fill - option.fill) / std::max(1e-6, option.weights[0] - now.weights[0]);
+            if (gain > step.gain && fits(i, o)) step = {gain, o};
         }
-        if (best == 0) return;
-        need += options_[first + layer][choice].need - options_[first + layer][chosen[layer]].need;
-        chosen[layer] = choice;
+    };
+    for (auto i = from; i < to; ++i)
+        look(i);
+    for (;;) {
+        const auto best = std::ranges::max_element(steps, {}, &Step::gain);
+        if (best == steps.end() || best->gain == 0) return;
+        const auto taken = from + static_cast<std::size_t>(best - steps.begin());
+        const auto before = now_of(taken).need;
+        chosen[with_fill_[taken] - first] = best->choice;
+        need += now_of(taken).need - before;
+        for (auto i = from; i < to; ++i)
+            if (i == taken || (steps[i - from].gain > 0 && !fits(i, steps[i - from].choice))) look(i);
     }
 }
 
-double StageSolver::latency_bound(std::size_t begin, std::size_t end) {
+double StageSolver::latency_bound(std::size_t begin, std::size_t end, std::size_t rung) {
     const auto first = network_.cuts[begin].layers, last = network_.cuts[end].layers;
     const auto factor = images(first, last);
+    const auto& all = ladder();
     double least = infinite;
-    for (const auto& rung : ladder()) {
-        const auto cycles = factor * static_cast<double>(rung.least);
+    for (; rung < all.size(); ++rung) {
+        const auto cycles = factor * static_cast<double>(all[rung].least);
         if (cycles >= least) break;
-        if (rung.reach.possibly[begin] >= end) least = std::min(least, cycles + least_fill(rung, first, last));
+        if (all[rung].reach.possibly[begin] >= end) least = std::min(least, cycles + least_fill(all[rung], first, last));
     }
     return least;
+}
+
+std::vector<double> StageSolver::latency_bounds(std::size_t begin) {
+    std::vector<double> bounds;
+    const auto& all = ladder();
+    std::size_t rung = 0;
+    for (auto end = begin + 1; end < network_.cuts.size(); ++end) {
+        while (rung < all.size() && all[rung].reach.possibly[begin] < end)
+            ++rung;
+        if (rung == all.size()) break;
+        bounds.push_back(latency_bound(begin, end, rung));
+    }
+    return bounds;
 }
 
 std::optional<StageSolver::Solution> StageSolver::fastest(std::size_t begin, std::size_t end, int steps, bool& exact) {
@@ -211,17 +255,18 @@ std::optional<StageSolver::Solution> StageSolver::fastest(std::size_t begin, std
     std::size_t tried = 0;
     for (const auto& rung : ladder()) {
         if (rung.reach.surely[begin] < end) continue;
-        if (best && images(first, last) * static_cast<double>(rung.least) >= best->latency) break;
+        const auto cycles = images(first, last) * static_cast<double>(rung.least);
+        if (best && cycles >= best->latency) break;
+        if (tried++ == rungs_tried) break;
+        if (best && cycles + least_fill(rung, first, last) >= best->latency) continue;
         limit_to(rung.limit);
         std::vector<std::size_t> chosen;
-        if (fits(first, last, &chosen) == Fit::yes) {
-            spend_on_fill(first, rung.limit, chosen);
-            auto found = solution_of(first, chosen);
-            if (!best || found.latency < best->latency) best = std::move(found);
-        }
-        if (++tried == rungs_tried) break;
+        if (fits(first, last, &chosen) != Fit::yes) continue;
+        spend_on_fill(first, rung.limit, chosen);
+        auto found = solution_of(first, chosen);
+        if (!best || found.latency < best->latency) best = std::move(found);
     }
-    if (best && best->latency <= latency_bound(begin, end)) return best;
+    if (best && best->latency <= latency_bound(begin, end, 0)) return best;
     if (steps < least_steps) {
         exact = false;
         return best;
