@@ -1,6 +1,7 @@
 #include "planner/everything.hpp"
 
 #include <algorithm>
+#include <limits>
 #include <map>
 #include <tuple>
 
@@ -12,6 +13,7 @@ namespace {
 using namespace splitter;
 
 constexpr std::size_t most_foldings = 5'000;  // of one stage
+constexpr double never = std::numeric_limits<double>::infinity();
 
 struct Way {
     bool on_processor = false;
@@ -22,8 +24,8 @@ struct Way {
 
 class Everything {
   public:
-    Everything(const Network& network, const Cluster& cluster, std::optional<std::size_t> stages, std::size_t most)
-        : network_(network), cluster_(cluster), space_(cluster), stages_(stages), most_(most) {}
+    Everything(const Network& network, const Cluster& cluster, std::optional<std::size_t> stages, std::size_t most, Beaten beaten)
+        : network_(network), cluster_(cluster), space_(cluster), stages_(stages), most_(most), beaten_(beaten) {}
 
     std::optional<std::vector<Plan>> run() {
         from(0);
@@ -78,7 +80,7 @@ class Everything {
         do
             if (fill(way, first, last).fits(board.usable)) found.push_back(way);
         while (next(way, first));
-        return best_of(std::move(found));
+        return different(std::move(found));
     }
 
     // What the way takes; its cycles and latency are set.
@@ -105,12 +107,19 @@ class Everything {
         return false;
     }
 
-    static std::vector<Way> best_of(std::vector<Way> ways) {
+    // Of the ways with the same cycles and latency one; and, where that is enough, only those that no other beats in both.
+    std::vector<Way> different(std::vector<Way> ways) const {
         std::ranges::stable_sort(ways, {}, [](const Way& way) { return std::tuple{!way.on_processor, way.cycles, way.latency}; });
-        std::vector<Way> best;
-        for (auto& way : ways)
-            if (way.on_processor || best.empty() || best.back().on_processor || way.latency < best.back().latency) best.push_back(std::move(way));
-        return best;
+        std::vector<Way> kept;
+        double least = never;
+        for (auto& way : ways) {
+            const bool known = !kept.empty() && kept.back().on_processor == way.on_processor && kept.back().cycles == way.cycles &&
+                               kept.back().latency == way.latency;
+            if (known || (beaten_ == Beaten::left_out && !way.on_processor && way.latency >= least)) continue;
+            if (!way.on_processor) least = std::min(least, way.latency);
+            kept.push_back(std::move(way));
+        }
+        return kept;
     }
 
     const Network& network_;
@@ -118,6 +127,7 @@ class Everything {
     Space space_;
     std::optional<std::size_t> stages_;
     std::size_t most_;
+    Beaten beaten_;
     bool too_many_ = false;
     Plan now_;
     std::vector<Plan> plans_;
@@ -127,8 +137,8 @@ class Everything {
 }  // namespace
 
 std::optional<std::vector<Plan>> every_plan(const Network& network, const Cluster& cluster, std::optional<std::size_t> stages,
-                                            std::size_t most) {
-    return Everything(network, cluster, stages, most).run();
+                                            std::size_t most, Beaten beaten) {
+    return Everything(network, cluster, stages, most, beaten).run();
 }
 
 }  // namespace fard::planner

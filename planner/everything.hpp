@@ -8,10 +8,14 @@
 
 namespace fard::planner {
 
-// Stage i of each plan is on a board of copy i of the cluster's boards (repeated(), planner/plan.hpp), the first with its fabric; by
-// its foldings no other stage of the same layers there has both fewer cycles and a smaller latency. One replica each, no parts. None:
-// there are more than `most`, or a stage has more foldings than can be looked at.
+// Foldings of a stage that others beat: with fewer cycles and a smaller latency. Mostly they are of no use; but where stages wait for
+// each other's turns, one that is later may let everything end sooner.
+enum class Beaten { kept, left_out };
+
+// Stage i of each plan is on a board of copy i of the cluster's boards (repeated(), planner/plan.hpp), the first with its fabric; of
+// foldings with the same cycles and latency there is one. One replica each, no parts. None: there are more than `most`, or a stage has
+// more foldings than can be looked at.
 std::optional<std::vector<splitter::Plan>> every_plan(const splitter::Network& network, const splitter::Cluster& cluster,
-                                                      std::optional<std::size_t> stages, std::size_t most);
+                                                      std::optional<std::size_t> stages, std::size_t most, Beaten beaten);
 
 }  // namespace fard::planner

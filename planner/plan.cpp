@@ -171,8 +171,9 @@ class Search {
 
     Result<> by_turns() {
         if (!question_.strategy && !has_parts(network_))
-            if (const auto plans = every_plan(network_, cluster_, question_.stages, wish_.batch ? few_plans : few_with_batches))
-                return try_all(*plans);
+            for (const auto beaten : {Beaten::kept, Beaten::left_out})
+                if (const auto plans = every_plan(network_, cluster_, question_.stages, wish_.batch ? few_plans : few_with_batches, beaten))
+                    return try_all(*plans, beaten == Beaten::kept);
         auto fewest = in_fewest_slots(network_, repeated(cluster_, usual_rounds));
         if (!fewest) fewest = in_fewest_slots(network_, repeated(cluster_, most_rounds));
         if (!fewest) {
@@ -196,9 +197,9 @@ class Search {
         return {};
     }
 
-    Result<> try_all(const std::vector<Plan>& plans) {
+    Result<> try_all(const std::vector<Plan>& plans, bool everything) {
         if (plans.empty()) note({Fault::refused, "no plan fits"});
-        all_tried_ = true;
+        all_tried_ = everything;
         for (const auto& plan : plans) {
             const auto many = repeated(cluster_, plan.stages.size());
             const auto cost = evaluate(network_, many, plan);

@@ -17,4 +17,12 @@ TEST_CASE("plans in turns are the best there is, for many images and for one") {
     }
 }
 
+TEST_CASE("a stage that another folding beats in cycles and latency is taken where everything ends sooner with it") {
+    for (const std::uint32_t seed : {20989, 24778, 25569}) {
+        const auto turning = compare_turning(seed, 64, false);
+        CHECK(turning.turns);
+        CHECK_MESSAGE(turning.wrong.empty(), "seed " << seed << ": " << turning.wrong);
+    }
+}
+
 }  // namespace fard
