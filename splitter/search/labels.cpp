@@ -72,10 +72,10 @@ class Search {
     const StageSolver::Reach& reach(std::size_t fabric, std::size_t replicas) {
         auto [place, added] = reach_.try_emplace({fabric, replicas});
         if (added) {
-            place->second = problem_.solvers[fabric].reach(problem_.limit(fabric, replicas, question_.period_s));
-            if (place->second.surely != place->second.possibly) answer_.complete = false;
+            place->second = &problem_.solvers[fabric].reach(problem_.limit(fabric, replicas, question_.period_s));
+            if (place->second->surely != place->second->possibly) answer_.complete = false;
         }
-        return place->second;
+        return *place->second;
     }
 
     const Board& board(std::size_t kind) const { return problem_.space.board(problem_.cluster, kind); }
@@ -322,11 +322,11 @@ class Search {
     // Whether `arrived_` would not be kept, were its value no more than this.
     bool refused(std::size_t cut, double value) {
         if (bounded_) return false;
-        auto& there = labels_[cut];
-        if (std::ranges::any_of(there, [&](const Label& other) { return covers(other, value, arrived_); })) return true;
-        if (promise(value) <= worst_[cut]) return false;
-        answer_.complete = false;
-        return true;
+        const bool no_room = promise(value) > worst_[cut];
+        if (no_room && !answer_.complete) return true;
+        if (std::ranges::any_of(labels_[cut], [&](const Label& other) { return covers(other, value, arrived_); })) return true;
+        if (no_room) answer_.complete = false;
+        return no_room;
     }
 
     // Not worse in anything that counts for the rest.
@@ -405,7 +405,7 @@ class Search {
     std::size_t loads_ = 0;
     bool bounded_ = false, in_parts_ = false;
     Placement end_;
-    std::map<std::pair<std::size_t, std::size_t>, StageSolver::Reach> reach_;  // by fabric and replicas
+    std::map<std::pair<std::size_t, std::size_t>, const StageSolver::Reach*> reach_;  // by fabric and replicas
     std::vector<std::vector<Label>> labels_;                                  // by cut
     std::vector<double> worst_;                                               // by cut, once it is full: the least promising label
     double all_paid_ = 0;                                                     // at the prices of slots, for all there are

@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <cmath>
+#include <deque>
 #include <limits>
+#include <numeric>
 
 namespace fard::splitter {
 namespace {
@@ -107,7 +109,7 @@ struct Lattice::Pass {
         std::size_t level = 0;   // class of the bytes that it may send or take
         bool ends = false;       // it may send the result
         bool begins = false;     // it may take the input
-        std::vector<std::size_t> reach;      // by cut, in a fabric
+        const std::vector<std::size_t>* reach = nullptr;  // by cut, in a fabric
         std::vector<std::size_t> processor;  // by cut; empty: computes nothing
         std::int64_t limit = 0;
     };
@@ -120,6 +122,7 @@ struct Lattice::Pass {
     };
 
     std::vector<Move> moves;
+    std::deque<std::vector<std::size_t>> reach_in_parts;
     std::vector<double> levels;                     // ascending: the most bytes of each class
     std::vector<std::vector<std::int32_t>> before;  // by class and cut: the last cut not beyond it that the class may pass
     std::vector<std::int32_t> farthest;             // by point and class
@@ -137,6 +140,7 @@ struct Lattice::Pass {
 
     void make_moves() {
         const auto& cuts = problem.network.cuts;
+        const auto largest = static_cast<double>(std::ranges::max(cuts, {}, &Cut::bytes).bytes);
         std::vector<double> thresholds;
         std::size_t stride = 1;
         for (std::size_t m = 0; m < members.size(); ++m) {
@@ -146,15 +150,15 @@ struct Lattice::Pass {
                 const auto cycles = period_s * member.clock_hz * static_cast<double>(r) * (1 + 1e-12);
                 constexpr double most = 9e18;
                 move.limit = static_cast<std::int64_t>(std::floor(std::min(cycles, most)));
-                auto reach = member.solver->reach(move.limit);
-                move.reach = relaxed ? std::move(reach.possibly) : std::move(reach.surely);
+                const auto& reach = member.solver->reach(move.limit);
+                move.reach = relaxed ? &reach.possibly : &reach.surely;
                 if (problem.on_processors && member.macs_per_s > 0) move.processor = processor_reach(member, r);
-                const auto bytes = most_bytes(member, static_cast<double>(r));
+                const auto bytes = std::min(most_bytes(member, static_cast<double>(r)), largest);
                 move.begins = static_cast<double>(cuts.front().bytes) <= bytes;
                 move.ends = static_cast<double>(cuts.back().bytes) <= bytes;
-                const bool more = moves.empty() || moves.back().member != m || thresholds.back() != bytes ||
-                                  moves.back().reach != move.reach || moves.back().processor != move.processor;
-                if (!more) break;
+                const bool better = moves.empty() || moves.back().member != m || thresholds.back() != bytes ||
+                                  *moves.back().reach != *move.reach || moves.back().processor != move.processor;
+                if (!better) continue;
                 thresholds.push_back(bytes);
                 moves.push_back(std::move(move));
             }
@@ -172,12 +176,13 @@ struct Lattice::Pass {
         for (std::size_t n = 2; n <= std::min(member.capacity, most_parts) && !member.parted.empty(); ++n) {
             Move move{m, n, true, stride * n};
             move.limit = limit;
-            for (std::size_t cut = 0; cut < cuts.size(); ++cut)
-                move.reach.push_back(cut);
+            std::vector<std::size_t> reach(cuts.size());
+            std::iota(reach.begin(), reach.end(), 0);
             bool any = false;
             for (const auto& stage : member.parted)
-                if (stage.parts == n && stage.cycles <= limit) move.reach[stage.cut] = stage.cut + 1, any = true;
+                if (stage.parts == n && stage.cycles <= limit) reach[stage.cut] = stage.cut + 1, any = true;
             if (!any) continue;
+            move.reach = &reach_in_parts.emplace_back(std::move(reach));
             const auto bytes = relaxed ? std::numeric_limits<double>::infinity() : most_bytes(member, 1);
             move.begins = static_cast<double>(cuts.front().bytes) <= bytes;
             move.ends = static_cast<double>(cuts.back().bytes) <= bytes;
@@ -249,7 +254,7 @@ struct Lattice::Pass {
 
     // From a cut with a move: the last cut it reaches.
     static std::size_t reached(const Move& move, std::size_t cut) {
-        auto end = move.reach[cut];
+        auto end = (*move.reach)[cut];
         if (!move.processor.empty()) end = std::max(end, move.processor[cut]);
         return end;
     }
@@ -332,7 +337,7 @@ struct Lattice::Pass {
     }
 
     std::optional<Problem::Draft> stage(const Move& move, std::size_t begin, std::size_t end) const {
-        Problem::Draft draft{begin, end, end > move.reach[begin], {}, std::vector<std::size_t>(problem.space.kinds.size())};
+        Problem::Draft draft{begin, end, end > (*move.reach)[begin], {}, std::vector<std::size_t>(problem.space.kinds.size())};
         draft.slots[members[move.member].kind] = move.replicas;
         if (move.in_parts) {
             const auto* part = problem.part_within(problem.space.kinds[members[move.member].kind].fabric, begin, move.replicas, move.limit);

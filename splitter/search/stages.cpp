@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <limits>
 #include <numeric>
-#include <set>
 
 namespace fard::splitter {
 namespace {
@@ -50,7 +49,11 @@ StageSolver::StageSolver(const Network& network, const Resources& budget)
         leads_.push_back(leads_.back() + network.layers[layer].lead);
         if (std::ranges::any_of(options, [](const Option& option) { return option.fill > 0; })) with_fill_.push_back(layer);
         fills_before_.push_back(with_fill_.size());
+        for (const auto& within : within_[layer])
+            limits_.push_back(within.cycles);
     }
+    std::ranges::sort(limits_);
+    limits_.erase(std::unique(limits_.begin(), limits_.end()), limits_.end());
 }
 
 void StageSolver::drop_dominated(std::size_t layer) {
@@ -97,15 +100,13 @@ void StageSolver::sort_by_cycles(std::size_t layer) {
     }
 }
 
-std::vector<std::int64_t> StageSolver::limits() const {
-    std::set<std::int64_t> all;
-    for (const auto& layer : within_)
-        for (const auto& within : layer)
-            all.insert(within.cycles);
-    return {all.begin(), all.end()};
+std::int64_t StageSolver::same_as(std::int64_t limit) const {
+    const auto beyond = std::ranges::upper_bound(limits_, limit);
+    return beyond == limits_.begin() ? 0 : *(beyond - 1);
 }
 
 void StageSolver::limit_to(std::int64_t limit) {
+    limit = same_as(limit);
     auto known = known_.find(limit);
     if (known == known_.end()) {
         if (known_.size() >= remembered_limits) known_.clear();
@@ -183,9 +184,17 @@ Fit StageSolver::fits(std::size_t first, std::size_t end, std::vector<std::size_
     return answer;
 }
 
+const StageSolver::Reach& StageSolver::reach(std::int64_t limit) {
+    const auto [known, added] = reaches_.try_emplace(same_as(limit));
+    if (added) {
+        limit_to(limit);
+        known->second = find_reach();
+    }
+    return known->second;
+}
+
 // The farther a stage begins, the farther it reaches: two pointers.
-StageSolver::Reach StageSolver::reach(std::int64_t limit) {
-    limit_to(limit);
+StageSolver::Reach StageSolver::find_reach() {
     const auto& cuts = network_.cuts;
     Reach result;
     result.surely.resize(cuts.size());

@@ -30,7 +30,7 @@ class StageSolver {
     struct Reach {
         std::vector<std::size_t> surely, possibly;
     };
-    Reach reach(std::int64_t limit);
+    const Reach& reach(std::int64_t limit);  // remembered
 
     // The layers between two cuts with at most `limit` cycles, in few resources. None: not found.
     std::optional<Solution> fit(std::size_t begin, std::size_t end, std::int64_t limit);
@@ -77,7 +77,7 @@ class StageSolver {
     // Limits of cycles from few to many, each with how far stages reach within it.
     struct Rung {
         std::int64_t limit = 0, least = 0;  // the least cycles beyond the rung before
-        Reach reach;
+        const Reach* reach = nullptr;
         std::vector<double> fill;  // over the layers with fill before: the least of each within the limit
         // With a price on resources: fill and price of what those choose then, by weighting and price; and over the layers
         // before the least shares of the budget of all others, by weighting.
@@ -95,10 +95,11 @@ class StageSolver {
 
     void drop_dominated(std::size_t layer);
     void sort_by_cycles(std::size_t layer);
+    std::int64_t same_as(std::int64_t limit) const;  // the least that lets the same foldings pass
     void limit_to(std::int64_t limit);
     Limited limited(std::int64_t limit);
     void list(std::size_t layer, Within& within) const;
-    std::vector<std::int64_t> limits() const;  // of cycles, worth trying
+    Reach find_reach();
     std::optional<std::size_t> picked_fit(std::size_t first, std::size_t end) const;  // a weighting that fits
     bool least_fits(std::size_t first, std::size_t end) const;
     Fit fits(std::size_t first, std::size_t end, std::vector<std::size_t>* options);
@@ -107,11 +108,13 @@ class StageSolver {
     Resources budget_;
     std::vector<std::vector<Option>> options_;  // by layer
     std::vector<std::vector<Within>> within_;   // by layer, from few cycles to many
+    std::vector<std::int64_t> limits_;          // the cycles of all options, ascending
     std::vector<double> leads_;                 // over the layers before
     std::vector<std::size_t> with_fill_;        // layers of which some folding has fill
     std::vector<std::size_t> fills_before_;     // how many of those are before each layer
     std::vector<Rung> ladder_;
     std::map<std::int64_t, Limited> known_;     // by limit
+    std::map<std::int64_t, Reach> reaches_;     // by limit
     const Limited* now_ = nullptr;
 };
 

@@ -108,7 +108,7 @@ StageSolver::Solution StageSolver::solution_of(std::size_t first, const std::vec
 
 const std::vector<StageSolver::Rung>& StageSolver::ladder() {
     if (!ladder_.empty()) return ladder_;
-    const auto all = limits();
+    const auto& all = limits_;
     const bool many = all.size() > many_rungs;
     for (std::size_t i = 0; i < all.size(); ++i) {
         const auto least = i == 0 ? 0 : ladder_.back().limit + 1;
@@ -118,7 +118,7 @@ const std::vector<StageSolver::Rung>& StageSolver::ladder() {
             ladder_.push_back({.limit = all[i], .least = least});
     }
     for (auto& rung : ladder_) {
-        rung.reach = reach(rung.limit);
+        rung.reach = &reach(rung.limit);
         if (!with_fill_.empty()) price(rung);
     }
     return ladder_;
@@ -229,7 +229,7 @@ double StageSolver::latency_bound(std::size_t begin, std::size_t end, std::size_
     for (; rung < all.size(); ++rung) {
         const auto cycles = factor * static_cast<double>(all[rung].least);
         if (cycles >= least) break;
-        if (all[rung].reach.possibly[begin] >= end) least = std::min(least, cycles + least_fill(all[rung], first, last));
+        if (all[rung].reach->possibly[begin] >= end) least = std::min(least, cycles + least_fill(all[rung], first, last));
     }
     return least;
 }
@@ -239,7 +239,7 @@ std::vector<double> StageSolver::latency_bounds(std::size_t begin) {
     const auto& all = ladder();
     std::size_t rung = 0;
     for (auto end = begin + 1; end < network_.cuts.size(); ++end) {
-        while (rung < all.size() && all[rung].reach.possibly[begin] < end)
+        while (rung < all.size() && all[rung].reach->possibly[begin] < end)
             ++rung;
         if (rung == all.size()) break;
         bounds.push_back(latency_bound(begin, end, rung));
@@ -254,7 +254,7 @@ std::optional<StageSolver::Solution> StageSolver::fastest(std::size_t begin, std
     std::optional<Solution> best;
     std::size_t tried = 0;
     for (const auto& rung : ladder()) {
-        if (rung.reach.surely[begin] < end) continue;
+        if (rung.reach->surely[begin] < end) continue;
         const auto cycles = images(first, last) * static_cast<double>(rung.least);
         if (best && cycles >= best->latency) break;
         if (tried++ == rungs_tried) break;

@@ -9,6 +9,7 @@
 #include <random>
 
 #include "splitter/search/choose.hpp"
+#include "splitter/search/lattice.hpp"
 #include "tests/splitter/exhaustive.hpp"
 #include "tests/splitter/random_problems.hpp"
 
@@ -84,6 +85,20 @@ TEST_CASE("options are chosen where they fit, and refused where none do") {
     CHECK(fit * 10 > tries);
     CHECK(fit * 10 < 9 * tries);
     CHECK(decided * 10 > tries * 8);
+}
+
+TEST_CASE("no period is refuted that replicas on the slots of one board keep, where fewer of them are of no use") {
+    Network network{.name = "one", .layers = {{.name = "layer", .foldings = {{{{1, 1, 1, 0, 0}}, 3000, 0}}}}, .cuts = {{0, 100}, {1, 100}}};
+    Board board{.name = "b", .profile = "a", .slots = 4};
+    board.usable.of = board.whole.of = {10, 10, 10, 10, 10};
+    board.clock_hz = 1e6;
+    board.way = {1e9, 0};
+    const Cluster cluster{.boards = {board}, .client = {1e9, 0}};
+    Problem problem(network, cluster);
+    Lattice lattice(problem);
+    CHECK(lattice.refutes(0.7e-3));
+    CHECK_FALSE(lattice.refutes(1.001e-3));  // by three or four
+    CHECK_FALSE(lattice.refutes(3.001e-3));
 }
 
 TEST_CASE("no strategy is better than throughput, or shorter than latency") {
