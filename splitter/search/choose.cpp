@@ -27,7 +27,7 @@ class Chooser {
 
     Fit run() {
         if (const auto answer = by_prices(); answer != Fit::unknown) return answer;
-        sum_up();
+        open();
         if (place(0, {}, 0)) return Fit::yes;
         return steps_ <= 0 ? Fit::unknown : Fit::no;
     }
@@ -59,14 +59,13 @@ class Chooser {
     Fit by_prices() {
         Prices prices;
         prices.fill(1.0 / Resources::kinds);
-        double dearest = 0;
         for (int round = 0; round < rounds; ++round) {
             Resources all;
             const auto sum = buy(prices, all);
             if (all.fits(budget_)) return Fit::yes;
             if (sum > 1 + rounding) return Fit::no;
-            if (sum > dearest) {
-                dearest = sum;
+            if (sum > dearest_) {
+                dearest_ = sum;
                 prices_ = prices;
             }
             double together = 0;
@@ -81,46 +80,83 @@ class Chooser {
         return Fit::unknown;
     }
 
-    // What the layers behind each take at least: of each resource for itself, and by the prices.
-    void sum_up() {
-        rest_.resize(layers_.size() + 1);
-        rest_cost_.resize(layers_.size() + 1);
-        for (auto i = layers_.size(); i-- > 0;) {
-            auto least = layers_[i].front();
-            auto cheapest = std::numeric_limits<double>::infinity();
-            for (const auto& need : layers_[i]) {
-                for (std::size_t k = 0; k < Resources::kinds; ++k)
-                    least.of[k] = std::min(least.of[k], need.of[k]);
-                cheapest = std::min(cheapest, cost(need, prices_));
-            }
-            rest_[i] = rest_[i + 1] + least;
-            rest_cost_[i] = rest_cost_[i + 1] + cheapest;
+    // What each layer may still have: no option that costs more, beside the cheapest of all others, than the budget. Layers with a
+    // choice come first, those where it matters most before.
+    void open() {
+        std::vector<Open> all(layers_.size());
+        for (std::size_t i = 0; i < layers_.size(); ++i) {
+            auto& open = all[i];
+            open.layer = i;
+            for (std::size_t o = 0; o < layers_[i].size(); ++o)
+                open.options.push_back({cost(layers_[i][o], prices_), o});
+            std::ranges::stable_sort(open.options, {}, &Priced::cost);
+            const auto most = open.options.front().cost + 1 + rounding - dearest_;
+            while (open.options.back().cost > most)
+                open.options.pop_back();
+            open.least = layers_[i][open.options.front().option];
+            auto largest = open.least;
+            for (const auto& option : open.options)
+                for (std::size_t k = 0; k < Resources::kinds; ++k) {
+                    open.least.of[k] = std::min(open.least.of[k], layers_[i][option.option].of[k]);
+                    largest.of[k] = std::max(largest.of[k], layers_[i][option.option].of[k]);
+                }
+            for (std::size_t k = 0; k < Resources::kinds; ++k)
+                open.matters = std::max(open.matters, static_cast<double>(largest.of[k] - open.least.of[k]) * share_[k]);
+        }
+        std::ranges::stable_sort(all, std::ranges::greater(), [](const Open& open) { return std::pair(open.options.size() > 1, open.matters); });
+        open_ = std::move(all);
+        rest_.resize(open_.size() + 1);
+        for (auto i = open_.size(); i-- > 0;) {
+            const auto& cheapest = open_[i].options.front();
+            rest_[i] = rest_[i + 1];
+            rest_[i].least += open_[i].least;
+            rest_[i].cheapest += layers_[open_[i].layer][cheapest.option];
+            rest_[i].cost += cheapest.cost;
         }
     }
 
-    bool place(std::size_t layer, const Resources& before, double spent) {
-        if (layer == layers_.size()) return true;
-        if (--steps_ <= 0) return false;
-        for (std::size_t i = 0; i < layers_[layer].size(); ++i) {
-            const auto& need = layers_[layer][i];
-            const auto sum = before + need;
-            if (!(sum + rest_[layer + 1]).fits(budget_)) continue;
-            const auto now = spent + cost(need, prices_);
-            if (now + rest_cost_[layer + 1] > 1 + rounding) continue;
-            chosen_[layer] = i;
-            if (place(layer + 1, sum, now)) return true;
+    bool place(std::size_t i, const Resources& before, double spent) {
+        if ((before + rest_[i].cheapest).fits(budget_)) {
+            for (; i < open_.size(); ++i)
+                chosen_[open_[i].layer] = open_[i].options.front().option;
+            return true;
+        }
+        if (i == open_.size() || open_[i].options.size() == 1 || --steps_ <= 0) return false;
+        for (const auto& option : open_[i].options) {
+            const auto now = spent + option.cost;
+            if (now + rest_[i + 1].cost > 1 + rounding) return false;
+            const auto sum = before + layers_[open_[i].layer][option.option];
+            if (!(sum + rest_[i + 1].least).fits(budget_)) continue;
+            chosen_[open_[i].layer] = option.option;
+            if (place(i + 1, sum, now)) return true;
         }
         return false;
     }
+
+    struct Priced {
+        double cost = 0;
+        std::size_t option = 0;
+    };
+    struct Open {
+        std::size_t layer = 0;
+        std::vector<Priced> options;  // cheapest first
+        Resources least;              // of each resource for itself
+        double matters = 0;           // the largest share of the budget that the choice decides on
+    };
+    struct Rest {  // of the layers from one on
+        Resources least, cheapest;
+        double cost = 0;
+    };
 
     const Needs& layers_;
     Resources budget_;
     int steps_;
     std::vector<std::size_t>& chosen_;
     std::array<double, Resources::kinds> share_{};  // of the budget, that one of each is
-    Prices prices_{};                               // the best for a proof
-    std::vector<Resources> rest_;
-    std::vector<double> rest_cost_;
+    Prices prices_{};     // the best for a proof
+    double dearest_ = 0;  // what the cheapest of everything costs by these
+    std::vector<Open> open_;
+    std::vector<Rest> rest_;
 };
 
 }  // namespace

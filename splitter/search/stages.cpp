@@ -219,12 +219,25 @@ StageSolver::Reach StageSolver::find_reach() {
     return result;
 }
 
+// Where the search for these layers alone was given up, it may have found more of them before: that is how reach() knows.
+bool StageSolver::fit_within(std::size_t begin, std::size_t end, std::vector<std::size_t>& chosen) {
+    const auto first = network_.cuts[begin].layers, last = network_.cuts[end].layers;
+    for (auto from = begin + 1; from-- > 0;) {
+        chosen.clear();
+        const auto answer = fits(network_.cuts[from].layers, last, &chosen);
+        if (answer == Fit::no) return false;
+        if (answer == Fit::unknown) continue;
+        chosen.erase(chosen.begin(), chosen.begin() + static_cast<std::ptrdiff_t>(first - network_.cuts[from].layers));
+        return true;
+    }
+    return false;
+}
+
 std::optional<StageSolver::Solution> StageSolver::fit(std::size_t begin, std::size_t end, std::int64_t limit) {
     limit_to(limit);
-    const auto first = network_.cuts[begin].layers, last = network_.cuts[end].layers;
     std::vector<std::size_t> chosen;
-    if (fits(first, last, &chosen) != Fit::yes) return std::nullopt;
-    return solution_of(first, chosen);
+    if (!fit_within(begin, end, chosen)) return std::nullopt;
+    return solution_of(network_.cuts[begin].layers, chosen);
 }
 
 double StageSolver::least_share(std::size_t begin, std::size_t end) {

@@ -103,6 +103,7 @@ class StageSolver {
     std::optional<std::size_t> picked_fit(std::size_t first, std::size_t end) const;  // a weighting that fits
     bool least_fits(std::size_t first, std::size_t end) const;
     Fit fits(std::size_t first, std::size_t end, std::vector<std::size_t>* options);
+    bool fit_within(std::size_t begin, std::size_t end, std::vector<std::size_t>& options);  // between cuts
 
     const Network& network_;
     Resources budget_;

@@ -261,7 +261,7 @@ std::optional<StageSolver::Solution> StageSolver::fastest(std::size_t begin, std
         if (best && cycles + least_fill(rung, first, last) >= best->latency) continue;
         limit_to(rung.limit);
         std::vector<std::size_t> chosen;
-        if (fits(first, last, &chosen) != Fit::yes) continue;
+        if (!fit_within(begin, end, chosen)) continue;
         spend_on_fill(first, rung.limit, chosen);
         auto found = solution_of(first, chosen);
         if (!best || found.latency < best->latency) best = std::move(found);

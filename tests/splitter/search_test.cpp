@@ -87,6 +87,27 @@ TEST_CASE("options are chosen where they fit, and refused where none do") {
     CHECK(decided * 10 > tries * 8);
 }
 
+TEST_CASE("where stages surely reach there are foldings") {
+    std::mt19937 random(5);
+    const auto upto = [&](std::int64_t most) { return static_cast<std::int64_t>(random() % static_cast<std::uint64_t>(most + 1)); };
+    for (int problem = 0; problem < 20; ++problem) {
+        Network network{.cuts = {{0, 1}}};
+        for (std::size_t i = 0; i < 60; ++i) {
+            auto& layer = network.layers.emplace_back();
+            for (int n = 0; n < 12; ++n)
+                layer.foldings.push_back({{{upto(200), upto(200), upto(200), upto(200), upto(200)}}, 1 + upto(4), 0});
+            network.cuts.push_back({i + 1, 1});
+        }
+        StageSolver solver(network, {{2000, 2000, 2000, 2000, 2000}});
+        for (std::int64_t limit = 1; limit <= 5; ++limit) {
+            const auto reach = solver.reach(limit).surely;
+            for (std::size_t begin = 0; begin + 1 < network.cuts.size(); ++begin)
+                for (auto end = begin + 1; end <= reach[begin]; ++end)
+                    CHECK(solver.fit(begin, end, limit));
+        }
+    }
+}
+
 TEST_CASE("no period is refuted that replicas on the slots of one board keep, where fewer of them are of no use") {
     Network network{.name = "one", .layers = {{.name = "layer", .foldings = {{{{1, 1, 1, 0, 0}}, 3000, 0}}}}, .cuts = {{0, 100}, {1, 100}}};
     Board board{.name = "b", .profile = "a", .slots = 4};
