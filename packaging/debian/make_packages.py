@@ -8,6 +8,7 @@ what it was built for. Needs dpkg-deb and binutils; DEBFULLNAME and DEBEMAIL say
 """
 import argparse
 import email.utils
+import functools
 import gzip
 import hashlib
 import os
@@ -163,17 +164,46 @@ def owners():
     return found
 
 
+def symbols_of_libraries():
+    """soname -> (package, {symbol: the package's version that first has it}), as the installed packages say; without those whose symbols are
+    others on other processors. The versions above are often those of the last security update, which a board may not have."""
+    found, here = {}, None
+    for file in sorted(pathlib.Path("/var/lib/dpkg/info").glob("*.symbols")):
+        if re.match(r"lib(x?32|64|c6|gcc|stdc\+\+)|.*-(cross|i386|x32)\.", file.name):
+            continue
+        for line in file.read_text().splitlines():
+            words = line.split()
+            if line[:1] not in (" ", "*", "|", "#") and words[2:] == ["#MINVER#"]:
+                here = found[words[0]] = (words[1], {})
+            elif line.startswith(" ") and here:
+                here[1][words[0].removesuffix("@Base")] = words[1]
+            elif not line.startswith(("*", "|")):
+                here = None
+    return found
+
+
+def newest(versions):
+    def newer(one, other):
+        return subprocess.run(["dpkg", "--compare-versions", one, "gt", other]).returncode == 0
+    return functools.reduce(lambda one, other: other if newer(other, one) else one, versions)
+
+
 def libraries_of(tree):
     """The packages of the shared libraries that its programs name."""
-    needed = set()
+    needed, used = set(), set()
     for path in tree.rglob("*"):
         if path.is_file() and not path.is_symlink() and path.read_bytes()[:4] == b"\x7fELF":
             needed.update(re.findall(r"\(NEEDED\).*\[(.+)\]", run("readelf", "-d", path)))
-    known, packages = owners(), set()
+            used.update(re.findall(r" UND (\S+)", run("readelf", "--dyn-syms", "--wide", path)))
+    known, symbols, packages = owners(), symbols_of_libraries(), set()
     for soname in needed:
         parts = re.fullmatch(r"(.+)\.so\.(.+)|(.+)-([0-9.]+)\.so", soname)
         package = parts and known.get((parts[1] or parts[3], parts[2] or parts[4]))
-        if package:
+        name, first = symbols.get(soname, ("", {}))
+        versions = {first[symbol] for symbol in used & first.keys()}
+        if versions:
+            packages.add(f"{name} (>= {newest(versions)})")
+        elif package:
             packages.add(package)
         elif not soname.startswith("ld-linux"):
             sys.exit(f"no installed package has {soname}")

@@ -2,9 +2,13 @@
 """Installs Debian packages of fard, starts and uses what is in them, and purges them again: in a copy of this system that
 nothing of it outlives (an overlay file system in a mount namespace of its own). As root.
 
-packaging/debian/try_packages.py DIRECTORY         with fard_*.deb, fardd_*.deb and libfard-dev_*.deb
+packaging/debian/try_packages.py DIRECTORY [ARCH]  with fard_*.deb, fardd_*.deb and libfard-dev_*.deb
 packaging/debian/try_packages.py --build BUILD     of a build directory that is up to date
+
+ARCH is another processor's (arm64, armhf): then the system is a small Debian of that kind, which mmdebstrap puts into DIRECTORY/system-ARCH
+at first, and its programs run under qemu-user, in a user namespace of its own; nothing is registered with this machine's kernel.
 """
+import ctypes
 import os
 import pathlib
 import re
@@ -21,13 +25,17 @@ APPS = HERE.parent.parent / "apps"
 PACKAGES = ["libfard-dev", "fard", "fardd"]
 STATE = pathlib.Path("/var/lib/fard")
 DOOR = "ipc:///run/fardd/node.ipc"
+# Of a system for another processor: what the packages' scripts and this one need.
+SYSTEM = ["adduser", "init-system-helpers", "python3"]
+MIRRORS = ["deb http://deb.debian.org/debian bookworm main", "deb http://deb.debian.org/debian bookworm-updates main"]
+HANDLERS = {"arm64": "/usr/lib/binfmt.d/qemu-aarch64.conf", "armhf": "/usr/lib/binfmt.d/qemu-arm.conf"}
 # What dpkg and adduser keep for themselves, whatever is installed and purged.
 PASSING = re.compile(r"(var/lib/dpkg/|var/cache/|var/log/|var/lib/systemd/|etc/(passwd|group|shadow|gshadow|subuid|subgid)-$|etc/\.pwd\.lock$|"
                      r"etc/ld\.so\.cache$|run/|tmp/|proc/|dev/|root/)")
 
 
-def run(*command, fails=False, **more):
-    done = subprocess.run([str(word) for word in command], capture_output=True, text=True, timeout=300, **more)
+def run(*command, fails=False, limit=600, **more):
+    done = subprocess.run([str(word) for word in command], capture_output=True, text=True, timeout=limit, **more)
     if (done.returncode != 0) != fails:
         sys.exit(f"FAILED ({done.returncode}): {' '.join(map(str, command))}\n{done.stdout}{done.stderr}")
     return done.stdout
@@ -120,13 +128,13 @@ def inside():
 # ---- around it
 
 
-def changes(upper):
+def changes(upper, base):
     """What the copy has otherwise than the system, by path: files that came, that are others, that went."""
     for path in upper.rglob("*"):
         name = str(path.relative_to(upper))
         if PASSING.match(name) or pathlib.Path("/") / name == STATE:
             continue
-        there = pathlib.Path("/") / name
+        there = base / name
         mode = path.lstat().st_mode
         if stat.S_ISCHR(mode) and path.lstat().st_rdev == 0:
             yield f"{name} is gone"
@@ -144,14 +152,15 @@ def mount(*words):
         skip(f"this system permits no copy of itself: {done.stderr.strip()}")
 
 
-def copied(packages, place):
+def copied(packages, place, base=pathlib.Path("/")):
     upper, root = place / "upper", place / "root"
     mount("--make-rprivate", "/")
     mount("-t", "tmpfs", "copy", place)
     for directory in [upper, place / "work", root]:
         directory.mkdir()
-    mount("-t", "overlay", "overlay", "-o", f"lowerdir=/,upperdir={upper},workdir={place / 'work'}", root)
-    mount("-t", "proc", "proc", root / "proc")
+    attributes = "" if base == pathlib.Path("/") else ",userxattr"  # whose root is a namespace's has no others
+    mount("-t", "overlay", "overlay", "-o", f"lowerdir={base},upperdir={upper},workdir={place / 'work'}{attributes}", root)
+    mount("--rbind", "/proc", root / "proc")
     mount("--rbind", "/dev", root / "dev")
     for directory in ["run", "tmp"]:
         mount("-t", "tmpfs", "tmpfs", root / directory)
@@ -159,7 +168,7 @@ def copied(packages, place):
         (root / "tmp" / name).mkdir()
         mount("--bind", source, root / "tmp" / name)
     done = subprocess.run(["chroot", root, "/usr/bin/python3", "-B", "/tmp/debian/try_packages.py", "--inside"])
-    left = sorted(changes(upper)) if done.returncode == 0 else []
+    left = sorted(changes(upper, base)) if done.returncode == 0 else []
     check(not left, f"purging leaves: {', '.join(left[:10])}")
     return done.returncode
 
@@ -171,10 +180,89 @@ def lintian(packages):
     print("lintian finds no errors")
 
 
+# ---- for another processor
+
+
+def in_namespace(action):
+    """What action returns, as root of a namespace of users, processes and mounts of its own."""
+    new_mounts, new_users, new_processes = 0x20000, 0x10000000, 0x20000000
+    apart, mapped = os.pipe(), os.pipe()
+    sys.stdout.flush()
+    child = os.fork()
+    if child == 0:
+        if ctypes.CDLL(None).unshare(new_users | new_mounts | new_processes) != 0:
+            os._exit(77)
+        os.write(apart[1], b"x")
+        os.read(mapped[0], 1)
+        inner = os.fork()
+        if inner == 0:
+            try:
+                code = action()
+            except SystemExit as ended:
+                code = ended.code
+            if isinstance(code, str):
+                print(code, file=sys.stderr)
+                code = 1
+            sys.stdout.flush()
+            os._exit(code or 0)
+        os._exit(os.waitstatus_to_exitcode(os.waitpid(inner, 0)[1]))
+    os.close(apart[1])
+    if os.read(apart[0], 1):
+        for kind in ["uid_map", "gid_map"]:
+            pathlib.Path(f"/proc/{child}/{kind}").write_text("0 0 65536\n")
+        os.write(mapped[1], b"x")
+    code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    if code == 77:
+        skip("this system permits no user namespaces")
+    return code
+
+
+def let_run(arch):
+    """Programs of that processor, by qemu-user, in this namespace alone."""
+    mount("--make-rprivate", "/")
+    mount("-t", "proc", "proc", "/proc")
+    mount("-t", "binfmt_misc", "binfmt_misc", "/proc/sys/fs/binfmt_misc")
+    pathlib.Path("/proc/sys/fs/binfmt_misc/register").write_text(pathlib.Path(HANDLERS[arch]).read_text().strip())
+
+
+def system_for(arch, packages):
+    base = packages / f"system-{arch}"
+    if not (base / "usr/bin/python3").exists():
+        shutil.rmtree(base, ignore_errors=True)
+        needed = set(SYSTEM)
+        for package in packages.glob(f"*_{arch}.deb"):
+            needed.update(re.split(r"[ (|]", word.strip())[0] for word in run("dpkg-deb", "-f", package, "Depends").split(","))
+        run("mmdebstrap", "--quiet", "--skip=check/qemu", "--mode=root", "--variant=minbase", f"--architectures={arch}", f"--include={','.join(sorted(needed - set(PACKAGES)))}",
+            "bookworm", base, *MIRRORS, limit=3600)
+    return base
+
+
+def elsewhere(arch, packages, work):
+    let_run(arch)
+    base = system_for(arch, packages)
+    ours = work / "packages"
+    ours.mkdir()
+    for package in packages.glob(f"*_{arch}.deb"):
+        shutil.copy(package, ours)
+    check(len(list(ours.iterdir())) == len(PACKAGES), f"{packages} holds not the three packages for {arch}")
+    os.environ.update(PATH="/usr/sbin:/usr/bin:/sbin:/bin", LC_ALL="C.UTF-8", DEBIAN_FRONTEND="noninteractive")
+    return copied(ours, work / "copy", base) or lintian(ours)
+
+
 def main():
     words = sys.argv[1:]
     if words == ["--inside"]:
         return inside()
+    if len(words) == 2 and words[1] in HANDLERS:
+        for program in ["dpkg-deb", "mmdebstrap", "qemu-arm-static"]:
+            if not shutil.which(program):
+                skip(f"there is no {program}")
+        if os.geteuid() != 0:
+            skip("only root can install packages")
+        with tempfile.TemporaryDirectory(prefix="fard-packages.") as directory:
+            work = pathlib.Path(directory)
+            (work / "copy").mkdir()
+            sys.exit(in_namespace(lambda: elsewhere(words[1], pathlib.Path(words[0]).resolve(), work)))
     for program in ["dpkg-deb", "readelf", "strip", "unshare", "setpriv", "adduser", "deluser", "deb-systemd-helper"]:
         if not shutil.which(program, path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin"):
             skip(f"there is no {program}")
