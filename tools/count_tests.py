@@ -13,6 +13,12 @@ SUMMARY = re.compile(r"\[doctest\] test cases:\s*\d+ \|\s*(\d+) passed \|\s*(\d+
 SKIPPED = re.compile(r"(?:^|MESSAGE: )skipped: ", re.MULTILINE)
 
 
+def numbered(test):
+    """How many cases were run where the first and the last were given, which doctest's summary does not say; else nothing."""
+    given = [re.search(rf"--{bound}=(\d+)", " ".join(test.get("command") or [])) for bound in ("first", "last")]
+    return int(given[1][1]) - int(given[0][1]) + 1 if all(given) else None
+
+
 def count(test):
     """(passed, failed, skipped) of one line of the log."""
     output = test.get("stdout") or ""
@@ -22,6 +28,8 @@ def count(test):
     if summary:
         passed = sum(int(row[0]) for row in summary)
         failed = sum(int(row[1]) for row in summary)
+        if (cases := numbered(test)) is not None:
+            passed = cases - failed
         if not good:
             failed = max(failed, 1)  # a sanitizer's finding, a crash at exit, or a time-out after the summary
         skips = min(skips, passed)
