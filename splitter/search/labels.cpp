@@ -83,8 +83,10 @@ class Search {
     void extend(std::size_t cut, std::size_t number, std::size_t p) {
         const auto& placement = placements_[p];
         const auto& label = labels_[cut][number];
-        for (std::size_t kind = 0; kind < kinds_.size(); ++kind)
+        for (std::size_t kind = 0; kind < kinds_.size(); ++kind) {
             if (label.used[kind] + placement.slots[kind] > kinds_[kind].capacity) return;
+            if (const auto twin = kinds_[kind].twin; twin && placement.slots[kind] > 0 && label.used[*twin] + placement.slots[*twin] == 0) return;
+        }
         if (question_.stages && label.stages >= *question_.stages) return;
         if (in_parts_ && placement.replicas > 1) extend_in_parts(cut, number, p);
         if (placement.replicas > question_.replicas || label.fan != 1) return;

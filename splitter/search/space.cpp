@@ -43,6 +43,16 @@ std::size_t count(const Space& space, std::size_t most) {
 
 }  // namespace
 
+// The last tracked kind that is like the board, and at no end of the run either.
+std::optional<std::size_t> Space::twin_of(const Cluster& cluster, std::size_t board) const {
+    for (std::size_t kind = kinds.size(); kind-- > 0;) {
+        const auto other = kinds[kind].boards.front();
+        if (!kinds[kind].tracked || cluster.input_at == other || cluster.output_at == other) continue;
+        if (cluster.boards[other].slots == cluster.boards[board].slots && alike(cluster.boards[other], cluster.boards[board])) return kind;
+    }
+    return std::nullopt;
+}
+
 Space::Space(const Cluster& cluster) {
     for (std::size_t i = 0; i < cluster.boards.size(); ++i) {
         const auto& board = cluster.boards[i];
@@ -51,13 +61,17 @@ Space::Space(const Cluster& cluster) {
         while (fabric < fabrics.size() && !same_fabric(cluster.boards[fabrics[fabric]], board))
             ++fabric;
         if (fabric == fabrics.size()) fabrics.push_back(i);
-        const bool tracked = board.slots > 1 || cluster.input_at == i || cluster.output_at == i;
+        const bool at_an_end = cluster.input_at == i || cluster.output_at == i;
+        const bool tracked = board.slots > 1 || at_an_end;
         any_tracked |= tracked;
         const auto same = std::ranges::find_if(kinds, [&](const Kind& kind) {
             return !tracked && !kind.tracked && alike(cluster.boards[kind.boards.front()], board);
         });
         const auto place = static_cast<std::size_t>(same - kinds.begin());
-        if (same == kinds.end()) kinds.push_back({{}, 0, fabric, tracked});
+        if (same == kinds.end()) {
+            const auto twin = tracked && !at_an_end ? twin_of(cluster, i) : std::nullopt;
+            kinds.push_back({{}, 0, fabric, tracked, twin});
+        }
         kinds[place].boards.push_back(i);
         kinds[place].capacity += board.slots;
         kind_of.push_back(place);

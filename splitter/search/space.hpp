@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <optional>
 #include <vector>
 
 #include "splitter/cost/cluster.hpp"
@@ -14,6 +15,8 @@ struct Kind {
     std::size_t fabric = 0;           // number of the fabric that they have
     // Its one board can hold several stages, or is where the input or the result is: what it does is kept.
     bool tracked = false;
+    // A tracked kind before this one that nothing tells apart from it until one of them is used: they are opened in order.
+    std::optional<std::size_t> twin;
 };
 
 struct Space {
@@ -25,6 +28,9 @@ struct Space {
 
     explicit Space(const Cluster& cluster);
     const Board& board(const Cluster& cluster, std::size_t kind) const { return cluster.boards[kinds[kind].boards.front()]; }
+
+  private:
+    std::optional<std::size_t> twin_of(const Cluster& cluster, std::size_t board) const;
 };
 
 // How many slots of each kind hold the replicas of one stage. All of one fabric.
