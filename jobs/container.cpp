@@ -411,7 +411,7 @@ void Container::poll_watched(bool wants_input) {
     if (left <= Duration::zero()) return;
     wait([this, left] {
         const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(left);
-        const timespec patience{.tv_sec = seconds.count(), .tv_nsec = static_cast<long>((left - seconds).count())};
+        const timespec patience{.tv_sec = static_cast<std::time_t>(seconds.count()), .tv_nsec = static_cast<long>((left - seconds).count())};
         ::ppoll(polled_.data(), polled_.size(), &patience, nullptr);
     });
 }

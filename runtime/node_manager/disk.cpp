@@ -138,7 +138,8 @@ class RealDisk final : public Disk {
         struct statfs kind {};
         if (::statvfs(path.c_str(), &room) != 0 || ::statfs(path.c_str(), &kind) != 0)
             return no("look at", path);
-        const bool in_memory = kind.f_type == TMPFS_MAGIC || kind.f_type == RAMFS_MAGIC;
+        const auto magic = static_cast<std::uint32_t>(kind.f_type);  // signed, and of 32 bits on some
+        const bool in_memory = magic == TMPFS_MAGIC || magic == RAMFS_MAGIC;
         return Space{room.f_blocks * room.f_frsize, room.f_bavail * room.f_frsize, in_memory};
     }
 };

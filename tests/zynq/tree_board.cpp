@@ -92,7 +92,7 @@ std::span<std::byte> TreeBoard::map(const fs::path& file, std::uint64_t bytes) {
     void* at = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
     ::close(fd);
     if (at == MAP_FAILED) throw std::runtime_error("tree board: mmap");
-    return {static_cast<std::byte*>(at), bytes};
+    return {static_cast<std::byte*>(at), static_cast<std::size_t>(bytes)};
 }
 
 std::byte* TreeBoard::at(std::uint64_t address, std::size_t bytes) const {
