@@ -1,4 +1,7 @@
 // Between integers and what they stand for.
+#include <algorithm>
+#include <cmath>
+
 #include "model/functions.hpp"
 #include "model/kernels.hpp"
 
@@ -15,6 +18,15 @@ class ChannelIndex {
         inner_ = elements(Shape(at + 1, shape.end()));
     }
     std::size_t of(std::size_t position) const { return position / inner_ % extent_; }
+    // Calls `each(channel, first, end)` for runs of elements of one channel.
+    template <typename Each>
+    void runs(std::size_t size, Each each) const {
+        for (std::size_t first = 0, channel = 0; first < size; channel = (channel + 1) % extent_) {
+            const auto end = extent_ == 1 ? size : std::min(size, first + inner_);
+            each(channel, first, end);
+            first = end;
+        }
+    }
 
   private:
     std::size_t extent_ = 1, inner_ = 1;
@@ -22,6 +34,14 @@ class ChannelIndex {
 
 double entry(const std::vector<double>& list, std::size_t channel) {
     return list[list.size() == 1 ? 0 : channel];
+}
+
+// As rounded() has it, by half_even; `x` is below 2^30.
+std::int32_t nearest_even(float x) {
+    const auto whole = static_cast<std::int32_t>(x);
+    const auto beyond = std::abs(x - static_cast<float>(whole));
+    const int away = (beyond > 0.5F ? 1 : 0) | ((beyond == 0.5F ? 1 : 0) & whole);  // no branches: weights are as good as drawn
+    return whole + (away & 1) * (x < 0 ? -1 : 1);
 }
 
 }  // namespace
@@ -39,8 +59,21 @@ std::vector<std::int32_t> quantize(const NodeView& view, std::span<const float> 
     const auto& attributes = view.node.as<QuantizeAttributes>();
     const ChannelIndex channel(view.output.shape, attributes.affine.axis);
     std::vector<std::int32_t> out(x.size());
-    for (std::size_t i = 0; i < x.size(); ++i)
-        out[i] = quantized_fraction(attributes, channel.of(i), x[i]);
+    constexpr float usual = 1 << 30;
+    const bool as_usual = attributes.rounding == Rounding::half_even;
+    channel.runs(x.size(), [&](std::size_t at, std::size_t first, std::size_t end) {
+        const auto place = attributes.affine.scale.size() == 1 ? 0 : at;
+        const auto scale = static_cast<float>(attributes.affine.scale[place]);
+        const std::int64_t zero = attributes.affine.zero_point[place];
+        const auto before = attributes.add_then_round ? static_cast<float>(zero) : 0.0F;
+        const auto behind = attributes.add_then_round ? 0 : zero;
+        for (auto i = first; i < end; ++i) {
+            const auto scaled = x[i] / scale + before;
+            out[i] = as_usual && std::abs(scaled) < usual
+                         ? static_cast<std::int32_t>(std::clamp(nearest_even(scaled) + behind, attributes.range.min, attributes.range.max))
+                         : quantized_fraction(attributes, at, x[i]);
+        }
+    });
     return out;
 }
 

@@ -43,6 +43,30 @@ using Integers = std::vector<std::int32_t>;
 
 }  // namespace
 
+TEST_CASE("many fractions are quantized as each is") {
+    const float many = std::numeric_limits<float>::infinity();
+    std::vector<float> x{0, -0.0F, 0.5F, -0.5F, 1.5F, -1.5F, 2.5F, -2.5F, 0.49999997F, 126.5F, 127.5F, -128.5F, 1e9F, -1e9F, 3e18F, -3e18F,
+                         many, -many, std::nanf("")};
+    while (x.size() < 48)
+        x.push_back(static_cast<float>(x.size()) * 0.37F - 9);
+    const std::vector<std::vector<double>> scales{{1}, {0.25, 1, 3}};
+    for (int which = 0; which < 8; ++which) {
+        QuantizeAttributes attributes;
+        const auto& scale = attributes.affine.scale = scales[static_cast<std::size_t>(which % 2)];
+        attributes.affine.zero_point.assign(scale.size(), 0);
+        attributes.affine.zero_point.back() = 7;
+        attributes.affine.axis = scale.size() == 1 ? -1 : 1;
+        attributes.rounding = which & 2 ? Rounding::floor : Rounding::half_even;
+        attributes.add_then_round = which & 4;
+        attributes.range = {-128, 127};
+        Integers each;
+        for (std::size_t i = 0; i < x.size(); ++i)
+            each.push_back(quantized_fraction(attributes, i / 4 % 3, x[i]));
+        const auto made = run_one(Op::quantize, attributes, {Values{.floats = x}}, DataType::sint(8), {4, 3, 4});
+        CHECK(made.integers == each);
+    }
+}
+
 TEST_CASE("all rounding modes") {
     const std::vector<double> x{-2.5, -1.5, -1.2, -0.5, 0.5, 1.2, 1.5, 2.5, 1.8};
     const auto all = [&](Rounding rounding) {
