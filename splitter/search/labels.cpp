@@ -33,6 +33,21 @@ struct Label {
     bool on_processor = false;
 };
 
+// What tells quickly that one label does not cover another. The slots of each of up to 8 kinds have a byte, as far as 7 bits hold them.
+struct Key {
+    static constexpr std::uint64_t spare = 0x8080808080808080;
+    double value = 0;
+    std::uint64_t used = 0;
+    std::uint32_t last = 0;
+    std::uint16_t stages = 0;
+    std::uint8_t parts = 1, fan = 1;
+
+    bool may_cover(const Key& other) const {
+        return value <= other.value && last == other.last && (((other.used | spare) - used) & spare) == spare && parts == other.parts &&
+               fan == other.fan && stages == other.stages;
+    }
+};
+
 class Search {
   public:
     Search(Problem& problem, const Question& question)
@@ -41,6 +56,7 @@ class Search {
           cuts_(problem.network.cuts),
           kinds_(problem.space.kinds),
           labels_(cuts_.size()),
+          keys_(cuts_.size()),
           worst_(cuts_.size(), std::numeric_limits<double>::infinity()) {
         in_parts_ = question.parts && problem.has_parts();
         const auto most = std::max({std::size_t{1}, question.replicas, in_parts_ ? most_parts : 1});
@@ -51,6 +67,7 @@ class Search {
         }
         bounded_ = std::isfinite(question.period_s);
         if (!bounded_) loads_ = 0;
+        packed_ = kinds_.size() <= 8 && std::ranges::all_of(kinds_, [](const Kind& kind) { return kind.capacity < 128; });
         for (std::size_t kind = 0; question.prices && kind < kinds_.size(); ++kind)
             all_paid_ += question.prices->price_s(kind) * static_cast<double>(kinds_[kind].capacity);
     }
@@ -59,6 +76,7 @@ class Search {
         Label start;
         start.used.assign(kinds_.size(), 0);
         start.loads.assign(loads_, 0);
+        keys_[0].push_back(key_of(start.value, start));
         labels_[0].push_back(std::move(start));
         for (std::size_t cut = 0; cut + 1 < cuts_.size(); ++cut)
             for (std::size_t i = 0; i < labels_[cut].size(); ++i)
@@ -326,33 +344,60 @@ class Search {
         if (bounded_) return false;
         const bool no_room = promise(value) > worst_[cut];
         if (no_room && !answer_.complete) return true;
-        if (std::ranges::any_of(labels_[cut], [&](const Label& other) { return covers(other, value, arrived_); })) return true;
+        if (is_covered(cut, value, arrived_)) return true;
         if (no_room) answer_.complete = false;
         return no_room;
     }
 
-    // Not worse in anything that counts for the rest.
-    bool covers(const Label& a, const Label& b) const { return covers(a, b.value, b); }
-    bool covers(const Label& a, double value, const Label& b) const {
-        if (a.value > value || a.last != b.last || a.parts != b.parts || a.fan != b.fan) return false;
-        if (question_.stages && a.stages != b.stages) return false;
-        for (std::size_t i = 0; i < a.used.size(); ++i)
+    Key key_of(double value, const Label& label) const {
+        Key key{.value = value, .last = static_cast<std::uint32_t>(label.last), .parts = static_cast<std::uint8_t>(label.parts), .fan = static_cast<std::uint8_t>(label.fan)};
+        if (question_.stages) key.stages = static_cast<std::uint16_t>(label.stages);
+        for (std::size_t kind = 0; packed_ && kind < kinds_.size(); ++kind)
+            key.used |= std::uint64_t{label.used[kind]} << (8 * kind);
+        return key;
+    }
+
+    // Not worse in anything that counts for the rest, where the keys may cover.
+    bool covers(const Label& a, const Label& b) const {
+        for (std::size_t i = 0; !packed_ && i < a.used.size(); ++i)
             if (a.used[i] > b.used[i]) return false;
         for (std::size_t i = 0; i < a.loads.size(); ++i)
             if (a.loads[i] > b.loads[i]) return false;
         return true;
     }
+    bool is_covered(std::size_t cut, double value, const Label& label) const {
+        const auto key = key_of(value, label);
+        const auto& keys = keys_[cut];
+        for (std::size_t i = 0; i < keys.size(); ++i)
+            if (keys[i].may_cover(key) && covers(labels_[cut][i], label)) return true;
+        return false;
+    }
 
     // Labels of a later cut may go: nothing refers to them yet.
     void keep(std::size_t cut, const Label& label) {
+        if (is_covered(cut, label.value, label)) return;
         auto& there = labels_[cut];
-        if (std::ranges::any_of(there, [&](const Label& other) { return covers(other, label); })) return;
-        std::erase_if(there, [&](const Label& other) { return covers(label, other); });
+        auto& keys = keys_[cut];
+        const auto key = key_of(label.value, label);
+        std::size_t kept = 0;
+        for (std::size_t i = 0; i < there.size(); ++i) {
+            if (key.may_cover(keys[i]) && covers(label, there[i])) continue;
+            if (kept != i) {
+                there[kept] = std::move(there[i]);
+                keys[kept] = keys[i];
+            }
+            ++kept;
+        }
+        there.resize(kept);
+        keys.resize(kept);
         there.push_back(label);
+        keys.push_back(key);
         if (there.size() < question_.labels) return;
         if (there.size() > question_.labels) {
             answer_.complete = false;
-            there.erase(least_promising(there));
+            const auto worst = least_promising(there);
+            keys.erase(keys.begin() + (worst - there.begin()));
+            there.erase(worst);
         }
         worst_[cut] = least_promising(there)->promise;
     }
@@ -405,10 +450,11 @@ class Search {
     std::vector<Placement> placements_;
     std::vector<std::size_t> tracked_;  // by kind: its first load
     std::size_t loads_ = 0;
-    bool bounded_ = false, in_parts_ = false;
+    bool bounded_ = false, in_parts_ = false, packed_ = false;
     Placement end_;
     std::map<std::pair<std::size_t, std::size_t>, const StageSolver::Reach*> reach_;  // by fabric and replicas
     std::vector<std::vector<Label>> labels_;                                  // by cut
+    std::vector<std::vector<Key>> keys_;                                      // of those
     std::vector<double> worst_;                                               // by cut, once it is full: the least promising label
     double all_paid_ = 0;                                                     // at the prices of slots, for all there are
     Label arrived_, sent_;                                                    // in the making
