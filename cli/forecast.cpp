@@ -189,17 +189,25 @@ namespace {
 // What the jobs of a position did: the boards that they were on, and the bytes that they sent.
 struct Did {
     std::vector<std::pair<std::size_t, double>> bytes_by_board;
+    bool parts = false;  // each of them gets all that is sent to the position
 };
 
-// Bytes from one position to the next one, or from or to the client, over each place's ways: seconds that these were in use.
+// Bytes from one place to another, as the simulation sends them: both ways are in use for as long as they take.
+void carry(const planner::Pipeline& pipeline, std::size_t from, std::size_t to, double bytes, std::vector<double>& ways) {
+    while (from != to) {
+        const auto stop = pipeline.next_stop(from, to);
+        ways[from] += bytes / pipeline.places[from].way.bytes_per_s;
+        ways[stop] += bytes / pipeline.places[stop].way.bytes_per_s;
+        from = stop;
+    }
+}
+
+// From one position to the next one, or from or to the client. Replicas get an even share each.
 void carry(const planner::Pipeline& pipeline, const Did& from, const Did& to, std::vector<double>& ways) {
-    const auto share = 1 / static_cast<double>(to.bytes_by_board.size());
+    const auto share = to.parts ? 1 : 1 / static_cast<double>(to.bytes_by_board.size());
     for (const auto& [sender, bytes] : from.bytes_by_board)
-        for (const auto& [receiver, unused] : to.bytes_by_board) {
-            if (sender == receiver) continue;
-            ways[sender] += bytes * share / pipeline.places[sender].way.bytes_per_s;
-            ways[receiver] += bytes * share / pipeline.places[receiver].way.bytes_per_s;
-        }
+        for (const auto& [receiver, unused] : to.bytes_by_board)
+            carry(pipeline, sender, receiver, bytes * share, ways);
 }
 
 }  // namespace
@@ -217,6 +225,7 @@ std::optional<double> energy_of(const Forecast& forecast, const RunSummary& summ
         const auto number = static_cast<std::size_t>(place - pipeline.places.begin());
         compute_s[number] += static_cast<double>(row.stats.compute_ns) / 1e9;
         reloads[number] += static_cast<double>(row.stats.reloads);
+        did[row.position + 1].parts = !pipeline.positions[row.position].parts.empty();
         did[row.position + 1].bytes_by_board.emplace_back(number, static_cast<double>(row.stats.bytes_out));
     }
     if (std::ranges::any_of(did, [](const Did& one) { return one.bytes_by_board.empty(); })) return std::nullopt;

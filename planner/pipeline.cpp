@@ -17,6 +17,12 @@ Place place_of(const splitter::Board& board) {
 
 }  // namespace
 
+std::size_t Pipeline::next_stop(std::size_t from, std::size_t to) const {
+    const auto client = places.size() - 1;
+    const auto via = coordinator.value_or(to);
+    return from != to && (from == client || (to == client && from != via)) ? via : to;
+}
+
 Pipeline places_of(const splitter::Cluster& cluster) {
     Pipeline pipeline;
     for (const auto& board : cluster.boards)

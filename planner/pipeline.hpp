@@ -52,6 +52,8 @@ struct Pipeline {
     std::uint64_t bytes_into(std::size_t position) const {
         return position < positions.size() ? positions[position].bytes_in : bytes_out;
     }
+    // Where a chunk goes next that is at place `from` and is for place `to`.
+    std::size_t next_stop(std::size_t from, std::size_t to) const;
 };
 
 // The boards and the client alone, without any position.

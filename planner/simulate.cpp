@@ -215,23 +215,16 @@ class Simulation {
 
     // From one place to another.
 
-    // Where a chunk goes that is at `from` and is for `to`.
-    std::size_t next_stop(std::size_t from, std::size_t to) const {
-        const auto client = pipeline_.places.size() - 1;
-        const auto via = pipeline_.coordinator.value_or(to);
-        return from != to && (from == client || (to == client && from != via)) ? via : to;
-    }
-
     void go_on(std::size_t number) {
         auto& message = messages_[number];
         message.from = message.to;
-        message.to = next_stop(message.from, seats_[message.seat].place);
+        message.to = pipeline_.next_stop(message.from, seats_[message.seat].place);
         message.first_s = -1;
         at(processors_[message.from].serve(now_, host_s(pipeline_.places[message.from], message.bytes)), Event::What::sent, number, 0);
     }
 
     void send(std::size_t chunk, const SeatState& from, std::size_t seat, std::uint64_t bytes) {
-        messages_.push_back({chunk, seat, from.place, next_stop(from.place, seats_[seat].place), bytes});
+        messages_.push_back({chunk, seat, from.place, pipeline_.next_stop(from.place, seats_[seat].place), bytes});
         const auto number = messages_.size() - 1;
         ++flying_;
         if (from.place == seats_[seat].place) return at(now_, Event::What::taken, number, 0);
@@ -253,7 +246,7 @@ class Simulation {
 
     // What the client has sent already goes on to a seat.
     void forward(std::size_t chunk, std::size_t seat) {
-        const auto to = next_stop(pipeline_.input_at, seats_[seat].place);
+        const auto to = pipeline_.next_stop(pipeline_.input_at, seats_[seat].place);
         const auto &out = pipeline_.places[pipeline_.input_at].way, &in = pipeline_.places[to].way;
         const auto latency = out.latency_s + in.latency_s, left = left_s_[chunk], began = left - splitter::wire_s(out, stations_[1].bytes);
         messages_.push_back({chunk, seat, pipeline_.input_at, to, stations_[1].bytes, began + latency});

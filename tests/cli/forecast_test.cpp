@@ -162,24 +162,56 @@ TEST_CASE("what nothing is known of has no forecast, and the reason is said") {
     CHECK(slow.error().fault == Fault::refused);
 }
 
-TEST_CASE("energy is what the boards' profiles say for what a run did") {
-    auto cluster = two_boards();
+namespace {
+
+splitter::Cluster with_power(splitter::Cluster cluster) {
     for (auto& board : cluster.boards)
         board.power = splitter::Board::Power{2, 0.5, 0.25, 0.1};
-    const auto made = forecast(app_of(2), cluster, wish_of(100));
-    REQUIRE(made.has_value());
+    return cluster;
+}
+
+// What a run would report that did as was forecast.
+RunSummary as_forecast(const Forecast& made, std::size_t chunks) {
     RunSummary summary;
-    summary.chunks_out = 100;
-    summary.placed_wall_s = made->simulated.wall_s();
-    for (std::uint32_t position = 0; position < 2; ++position) {
-        wire::JobReport row{.position = position, .board = position ? "b1" : "b0"};
-        row.stats.compute_ns = 100'000'000 * (position + 1);
-        row.stats.bytes_out = 100 * made->pipeline.bytes_into(position + 1);
-        row.stats.reloads = 1;
-        summary.stages.push_back(row);
+    summary.chunks_out = chunks;
+    summary.placed_wall_s = made.simulated.wall_s();
+    for (std::uint32_t p = 0; p < made.pipeline.positions.size(); ++p) {
+        const auto& position = made.pipeline.positions[p];
+        const auto& seats = made.schedule.positions[p].seats;
+        for (std::uint32_t job = 0; job < seats.size(); ++job) {
+            wire::JobReport row{.position = p, .replica = job, .board = made.schedule.boards[seats[job].board]};
+            const auto done = position.parts.empty() ? chunks / seats.size() : chunks;
+            row.stats.compute_ns = static_cast<std::uint64_t>(static_cast<double>(done) * position.interval_s * 1e9 + 0.5);
+            row.stats.bytes_out = done * (position.parts.empty() ? made.pipeline.bytes_into(p + 1) : position.parts[job]);
+            row.stats.reloads = 1;
+            summary.stages.push_back(row);
+        }
     }
-    REQUIRE(energy_of(*made, summary).has_value());
-    CHECK(*energy_of(*made, summary) == doctest::Approx(*made->energy_j));
-    summary.stages[1].board = "elsewhere";
-    CHECK_FALSE(energy_of(*made, summary).has_value());
+    return summary;
+}
+
+}  // namespace
+
+TEST_CASE("energy is what the boards' profiles say for what a run did, through the board that coordinates, too") {
+    for (const std::optional<std::size_t> coordinator : {std::optional<std::size_t>(), std::optional<std::size_t>(0), std::optional<std::size_t>(1)}) {
+        auto cluster = with_power(two_boards());
+        cluster.coordinator = coordinator;
+        const auto made = forecast(app_of(2), cluster, wish_of(100));
+        REQUIRE(made.has_value());
+        auto summary = as_forecast(*made, 100);
+        REQUIRE(energy_of(*made, summary).has_value());
+        CHECK(*energy_of(*made, summary) == doctest::Approx(*made->energy_j).epsilon(1e-9));
+        summary.stages[1].board = "elsewhere";
+        CHECK_FALSE(energy_of(*made, summary).has_value());
+    }
+}
+
+TEST_CASE("parts each get all of a chunk, which counts as energy, too") {
+    auto app = app_of(3);
+    app.spec.positions[1].parts = {{"package1", {tensor()}}, {"package1", {tensor()}}};
+    auto cluster = with_power(two_boards(2));
+    cluster.coordinator = 1;
+    const auto made = forecast(app, cluster, wish_of(20));
+    REQUIRE_MESSAGE(made.has_value(), made.error().message);
+    CHECK(*energy_of(*made, as_forecast(*made, 20)) == doctest::Approx(*made->energy_j).epsilon(1e-9));
 }
