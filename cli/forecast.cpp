@@ -72,6 +72,7 @@ Result<Known> known_of(const PackedApp& packed, const splitter::Cluster& cluster
         position.interval_s = best->interval_s;
         position.latency_s = best->latency_s;
         position.bytes_in = bytes_on_link(app, spec.inputs);
+        position.replicas = spec.replicas;
         for (const auto& part : spec.parts)
             position.parts.push_back(bytes_on_link(app, part.outputs));
         known.pipeline.positions.push_back(std::move(position));
@@ -92,15 +93,13 @@ Result<planner::Seating> seats_for(const wire::AppSpec& app, const Known& known,
     planner::Seating seating;
     std::set<std::pair<std::size_t, std::size_t>> taken;
     std::vector<std::size_t> jobs(known.pipeline.places.size());
-    const auto holds = [&](const Seat& seat) {
-        return seat.board < run.loaded.size() && seat.slot < run.loaded[seat.board].size() ? run.loaded[seat.board][seat.slot] : std::nullopt;
-    };
     for (std::size_t p = 0; p < app.positions.size(); ++p) {
         auto& seats = seating.emplace_back();
         for (std::uint32_t job = 0; job < app.positions[p].jobs(); ++job) {
             const Seat* best = nullptr;
+            const auto wanted = app.positions[p].parts.empty() ? planner::Held(p) : planner::Held(p, job);
             const auto rank = [&](const Seat& seat) {
-                return std::tuple(holds(seat) != p, holds(seat).has_value(), jobs[seat.board], seat.board, seat.slot);
+                return std::tuple(run.held_by(seat) != wanted, run.held_by(seat).has_value(), jobs[seat.board], seat.board, seat.slot);
             };
             for (const auto& seat : known.allowed[p])
                 if (!taken.contains({seat.board, seat.slot}) && (!best || rank(seat) < rank(*best))) best = &seat;
@@ -122,9 +121,6 @@ Result<planner::Arranged> arranged(const wire::AppSpec& app, const Known& known,
         if (!seating) return fail(seating.error());
         return planner::arrange_seated(known.pipeline, *seating, wish);
     }
-    if (jobs > app.positions.size())
-        return fail(Fault::unsupported, "app '{}' has {} jobs for {} slots, and no plan has replicas or parts that take turns", app.name, jobs,
-                    slots_in(known.allowed));
     auto found = planner::arrange(known.pipeline, known.allowed, wish, std::numeric_limits<double>::infinity());
     if (!found) return fail(found.error());
     if (!*found) return fail(Fault::refused, "no schedule of app '{}' was found for these boards", app.name);
@@ -241,18 +237,28 @@ std::optional<double> energy_of(const Forecast& forecast, const RunSummary& summ
     return joules;
 }
 
-std::vector<std::vector<std::optional<std::size_t>>> loaded_now(const wire::AppSpec& app, const splitter::Cluster& cluster,
+namespace {
+
+// Whose overlay it is, if one of the app's.
+std::optional<planner::Held> held_of(const wire::AppSpec& app, const std::string& overlay) {
+    for (std::size_t p = 0; p < app.positions.size(); ++p)
+        for (std::uint32_t job = 0; job < std::max<std::size_t>(1, app.positions[p].parts.size()); ++job)
+            if (app.positions[p].overlay_of(job) == overlay) return planner::Held(p, job);
+    return std::nullopt;
+}
+
+}  // namespace
+
+std::vector<std::vector<std::optional<planner::Held>>> loaded_now(const wire::AppSpec& app, const splitter::Cluster& cluster,
                                                                 const wire::Status& status) {
-    std::vector<std::vector<std::optional<std::size_t>>> loaded(cluster.boards.size());
+    std::vector<std::vector<std::optional<planner::Held>>> loaded(cluster.boards.size());
     for (std::size_t i = 0; i < cluster.boards.size(); ++i) {
         const auto row = std::ranges::find(status.boards, cluster.boards[i].name, [](const auto& one) { return one.member.name; });
         if (row == status.boards.end()) continue;
         for (const auto& device : row->state.devices) {
             if (!device.healthy || device.part.empty()) continue;
             for (const auto& slot : device.loaded) {
-                auto& held = loaded[i].emplace_back();
-                for (std::size_t p = 0; p < app.positions.size() && slot.state == 2; ++p)
-                    if (app.positions[p].parts.empty() && app.positions[p].overlay == slot.overlay) held = p;
+                loaded[i].push_back(slot.state == 2 ? held_of(app, slot.overlay) : std::nullopt);
             }
         }
     }

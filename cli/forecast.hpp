@@ -35,8 +35,8 @@ Result<Forecast> forecast_as(const PackedApp& packed, const splitter::Cluster& c
 // take. Nothing where a board's power is not known, or a job was on another board.
 std::optional<double> energy_of(const Forecast& forecast, const RunSummary& summary);
 
-// Which position of the app the boards' FPGAs hold now, as Run::loaded has it. `cluster`: what running_boards made of `status`.
-std::vector<std::vector<std::optional<std::size_t>>> loaded_now(const wire::AppSpec& app, const splitter::Cluster& cluster,
+// Which position, or part of one, of the app the boards' FPGAs hold now, as Run::loaded has it. `cluster`: what running_boards made of `status`.
+std::vector<std::vector<std::optional<planner::Held>>> loaded_now(const wire::AppSpec& app, const splitter::Cluster& cluster,
                                                                 const wire::Status& status);
 
 // A profile for each kind of board of the cluster that has a fabric, with its slots; the smallest slots first: what fits into one

@@ -14,7 +14,7 @@ constexpr std::uint64_t most_planned = 20'000;  // chunks, which are followed on
 // The boards that a run goes to, and what they hold.
 struct Boards {
     splitter::Cluster cluster;
-    std::vector<std::vector<std::optional<std::size_t>>> loaded;
+    std::vector<std::vector<std::optional<planner::Held>>> loaded;
 };
 
 Result<Boards> boards_of(const LocalClusterOptions& own) {

@@ -15,7 +15,10 @@ std::string set_batch(wire::AppSpec& app, std::optional<std::uint64_t> wanted, s
     if (!wanted) app.window_bytes = std::max(app.window_bytes, std::min(chunks, std::max<std::uint64_t>(1, widest_auto_window / bytes)) * bytes);
     const auto window = std::max<std::uint64_t>(1, app.window_bytes / bytes);
     if (!wanted) {
-        app.batch = std::max<std::uint64_t>(1, chunks <= window ? chunks : window / 2);
+        std::uint64_t replicas = 1;  // each gets a batch in turn
+        for (const auto& position : app.positions)
+            replicas = std::max<std::uint64_t>(replicas, position.replicas);
+        app.batch = std::max<std::uint64_t>(1, chunks <= window ? (chunks + replicas - 1) / replicas : window / (replicas + 1));
         return {};
     }
     app.batch = std::min(*wanted, window);

@@ -15,8 +15,8 @@ inline constexpr std::uint64_t widest_auto_window = std::uint64_t{64} << 20;
 std::uint64_t chunk_bytes_of(const wire::AppSpec& app);
 
 // Sets the app's batch for a run of `chunks`: `wanted`, or as many as its window holds, if these are fewer. Nothing wanted: the best as far
-// as that is known without a plan, and the window is opened for it, up to `widest_auto_window`: all chunks in one turn of each position, or
-// half of the window. What people should know of it, "" for nothing.
+// as that is known without a plan, and the window is opened for it, up to `widest_auto_window`: all chunks in one turn of each position (or
+// replica), or so many that the window holds two (one for each replica, and one more). What people should know of it, "" for nothing.
 std::string set_batch(wire::AppSpec& app, std::optional<std::uint64_t> wanted, std::uint64_t chunks);
 
 }  // namespace fard

@@ -128,14 +128,15 @@ Result<> Container::bind_links(const wire::JobConfig& message) {
     up.parking = parking_ == Parking::allowed ? parking_version : 0;
     if (auto bound = bind_inlet(message, up); !bound) return bound;
     turn_ = TurnState(message.spec.reserves);
-    if (const auto window = in_.window(); message.spec.room > window) {
-        inlet_.reserve(message.spec.room - window);
+    if (message.spec.room > 0) {
+        inlet_.reserve(message.spec.room - std::min(message.spec.room, in_.window()));
         uncredited_ = true;
     }
     if (message.spec.to_each)
         to_ = Outlet::To::each;
-    else if (!message.spec.spec.parts.empty())
+    else if (message.spec.spread > 0 || !message.spec.spec.parts.empty())
         to_ = Outlet::To::by_index;
+    spread_ = {message.spec.spread, message.spec.spread_from};
     return control_.tell(up);
 }
 
@@ -198,7 +199,7 @@ Result<> Container::connect(const wire::JobConnect& message) {
         if (!sender) return fail(sender.error());
         senders.push_back(std::move(*sender));
     }
-    outlet_ = Outlet(std::move(senders), to_);
+    outlet_ = Outlet(std::move(senders), to_, spread_);
     return {};
 }
 

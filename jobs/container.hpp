@@ -108,6 +108,7 @@ class Container {
     Inlet inlet_;
     Outlet outlet_;
     Outlet::To to_ = Outlet::To::any;
+    Spread spread_;
     bool linked_ = false;         // JOB_LINKED is told
     bool links_settled_ = false;  // and every LINK_OPEN of ours is out
     std::string broken_;          // the link that was lost, "" if none was

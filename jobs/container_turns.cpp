@@ -1,6 +1,7 @@
 // Turns at a slot that several jobs share. Chunks are taken in as they come, as many as there is room for; in a turn the device
-// is loaded and works on them, until as many are computed as the turn has, or the node manager ends it. What is computed goes
+// is loaded and works on them, those of the lowest indices first (replicas before it may send them in another order), until as many are computed as the turn has, or the node manager ends it. What is computed goes
 // out whenever there is room behind, in a turn or not, so that the end of a turn waits for nobody but the device.
+#include <algorithm>
 #include <utility>
 
 #include "jobs/container.hpp"
@@ -46,7 +47,8 @@ TurnState::Around Container::around() {
     around.inside = inside_.size();
     around.depth = conveyor_ ? conveyor_->depth() : 1;
     if (!inbox_.empty()) outlet_.poll_credit();
-    around.room = outlet_.room();
+    const auto next = !inside_.empty() ? inside_.front().index : !inbox_.empty() ? inbox_.front().index : 0;
+    around.room = outlet_.room(next, turn_.reserves());
     around.loaded = !conveyor_ || device_loaded_;
     around.now_ns = now_;
     return around;
@@ -58,7 +60,8 @@ Result<bool> Container::gather() {
         const auto taken = inlet_.receive(chunk);
         if (!taken) return fail(taken.error());
         if (!*taken) return moved;
-        inbox_.push_back(std::move(chunk));
+        const auto behind = std::ranges::find_if(inbox_.rbegin(), inbox_.rend(), [&](const Chunk& other) { return other.index < chunk.index; });
+        inbox_.insert(behind.base(), std::move(chunk));
     }
 }
 
@@ -115,7 +118,7 @@ bool Container::send_results() {
 }
 
 void Container::wait_for_turn() {
-    if (uncredited_ && inside_.empty()) flush_credits();  // somebody may wait for room for a whole batch
+    if (inside_.empty()) flush_credits();  // somebody may wait for room for a whole batch
     polled_.clear();
     if (turn_.on() && conveyor_ && conveyor_->fd() >= 0 && device_has_work()) watch(conveyor_->fd());
     inlet_.waits_for([this](int fd) { watch(fd); });

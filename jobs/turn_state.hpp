@@ -18,7 +18,7 @@ class TurnState {
         std::size_t outbox = 0;  // results that wait to be sent
         std::size_t inside = 0;  // chunks in the device
         std::size_t depth = 1;   // that may be in it
-        std::uint64_t room = 0;  // results that the jobs behind have room for
+        std::uint64_t room = 0;  // results that the jobs behind have room for, as far as reserves() goes
         bool loaded = true;      // the device has the job's overlay; as long as a turn is on
         std::uint64_t now_ns = 0;
     };
@@ -30,6 +30,7 @@ class TurnState {
     Result<bool> take(const wire::JobTurn& turn, std::uint64_t now_ns);
     bool on() const { return on_; }
     std::uint64_t turns() const { return turns_; }
+    std::uint64_t reserves() const { return reserves_; }
 
     // Whether a chunk may go into the device: the turn has one left, and all its results have a place to go to.
     bool may_start(const Around& around) const;

@@ -42,27 +42,48 @@ std::map<std::pair<std::size_t, std::size_t>, std::vector<std::size_t>> by_slot(
     return slots;
 }
 
-// The turns of a slot by batch, and of one batch by position, so that none waits for a later one. Replicas take the batches in
-// turn: a round is as many batches as it takes until each has had its own.
-std::vector<std::size_t> round_of(const Pipeline& pipeline, const Seating& seating, const Seat& slot, const std::vector<std::size_t>& positions) {
-    const auto replicas = [&](std::size_t position) {
-        return pipeline.positions[position].parts.empty() ? seating[position].size() : std::size_t{1};
-    };
+// The turns of a round, which is as many batches as it takes until each replica has had its own.
+enum class Round {
+    by_batch,     // and of one batch by position, so that none waits for a later one
+    by_position,  // all of its batches, so that what replicas need is there for all of them at once; there must be room for a round
+};
+
+std::size_t replicas_of(const Pipeline& pipeline, const Seating& seating, std::size_t position) {
+    return pipeline.positions[position].parts.empty() ? seating[position].size() : 1;
+}
+
+std::size_t batches_of(const Pipeline& pipeline, const Seating& seating, const std::vector<std::size_t>& positions) {
+    constexpr std::size_t most = 4096;
     std::size_t batches = 1;
     for (const auto position : positions)
-        batches = std::lcm(batches, replicas(position));
+        batches = std::min(most, std::lcm(batches, replicas_of(pipeline, seating, position)));
+    return batches;
+}
+
+std::vector<std::size_t> round_of(const Pipeline& pipeline, const Seating& seating, const Seat& slot, const std::vector<std::size_t>& positions,
+                                  std::size_t batches, Round round) {
     std::vector<std::size_t> order;
-    for (std::size_t batch = 0; batch < std::min<std::size_t>(batches, 4096); ++batch)
-        for (const auto position : positions) {
-            const auto mine = static_cast<std::size_t>(std::ranges::find(seating[position], slot) - seating[position].begin());
-            if (replicas(position) == 1 || batch % replicas(position) == mine) order.push_back(position);
-        }
+    const auto put = [&](std::size_t position, std::size_t batch) {
+        const auto replicas = replicas_of(pipeline, seating, position);
+        const auto mine = static_cast<std::size_t>(std::ranges::find(seating[position], slot) - seating[position].begin());
+        if (replicas == 1 || batch % replicas == mine) order.push_back(position);
+    };
+    if (round == Round::by_batch) {
+        for (std::size_t batch = 0; batch < batches; ++batch)
+            for (const auto position : positions)
+                put(position, batch);
+        return order;
+    }
+    for (const auto position : positions)
+        for (std::size_t batch = 0; batch < batches; ++batch)
+            put(position, batch);
     return order;
 }
 
 // What waits for a batch has room for two where the board
 // has the memory, so that the next one arrives while this one is computed.
-Schedule schedule_of(const Pipeline& pipeline, const Seating& seating, const Wish& wish, std::size_t batch, std::size_t window) {
+Schedule schedule_of(const Pipeline& pipeline, const Seating& seating, const Wish& wish, std::size_t batch, std::size_t window,
+                     Round round = Round::by_batch) {
     Schedule schedule;
     schedule.batch = batch;
     schedule.window = window;
@@ -71,11 +92,14 @@ Schedule schedule_of(const Pipeline& pipeline, const Seating& seating, const Wis
     bool turns = false;
     for (const auto& [slot, positions] : slots)
         turns |= positions.size() > 1;
+    std::vector<std::size_t> all(seating.size());
+    std::iota(all.begin(), all.end(), std::size_t{0});
+    const auto batches = batches_of(pipeline, seating, all);
     std::vector<std::uint64_t> bytes(pipeline.places.size());
     for (std::size_t i = 0; i < seating.size(); ++i) {
         // A link lets a chunk come in while another one is computed, whatever its budget.
         Placed placed{seating[i], std::max<std::size_t>(2, chunks_in(wish.link_bytes, pipeline.bytes_into(i))), Staging::next};
-        if (turns) placed.room = std::max(2 * batch, placed.room);
+        if (turns) placed.room = std::max((round == Round::by_position ? std::max<std::size_t>(2, batches) : 2) * batch, placed.room);
         for (const auto& seat : seating[i])
             bytes[seat.board] += placed.room * pipeline.bytes_into(i);
         schedule.positions.push_back(std::move(placed));
@@ -84,7 +108,10 @@ Schedule schedule_of(const Pipeline& pipeline, const Seating& seating, const Wis
         for (const auto& seat : placed.seats)
             if (turns && bytes[seat.board] > wish.board_bytes) placed.room = batch;
     for (const auto& [slot, positions] : slots)
-        if (positions.size() > 1) schedule.turns.push_back({{slot.first, slot.second}, round_of(pipeline, seating, {slot.first, slot.second}, positions)});
+        if (positions.size() > 1) {
+            const auto own = round == Round::by_position ? batches : batches_of(pipeline, seating, positions);
+            schedule.turns.push_back({{slot.first, slot.second}, round_of(pipeline, seating, {slot.first, slot.second}, positions, own, round)});
+        }
     return schedule;
 }
 
@@ -111,6 +138,12 @@ void orders_of(const std::vector<std::size_t>& positions, std::size_t turns, std
     }
 }
 
+bool has_replicas(const Seating& seating, const Pipeline& pipeline) {
+    for (std::size_t i = 0; i < seating.size(); ++i)
+        if (pipeline.positions[i].parts.empty() && seating[i].size() > 1) return true;
+    return false;
+}
+
 class Arranger {
   public:
     Arranger(const Pipeline& pipeline, const std::vector<std::vector<Seat>>& allowed, const Wish& wish, double better_than)
@@ -120,11 +153,13 @@ class Arranger {
         seat({});
         seated_all_ = complete_;
         if (!seated_all_) draw_seatings();
-        if (seatings_.empty()) return fail(Fault::refused, "no slot holds position {}", first_without());
+        if (seatings_.empty()) return no_seats();
+        for (auto& seating : seatings_)
+            keep_loaded(pipeline_, wish_.run, seating);
         std::vector<Candidate> candidates;
         for (std::size_t i = 0; i < seatings_.size(); ++i)
             for (const auto batch : batches())
-                candidates.push_back({wall_bound_s(pipeline_, seatings_[i], {batch, batch, !orders_are_tried(batch)}, wish_.run), i, batch});
+                candidates.push_back({wall_bound_s(pipeline_, seatings_[i], {batch, batch, !orders_are_tried(seatings_[i], batch)}, wish_.run), i, batch});
         std::ranges::stable_sort(candidates, {}, &Candidate::bound_s);
         const auto bound = lower_bound();
         for (const auto& candidate : candidates) {
@@ -154,15 +189,19 @@ class Arranger {
         std::size_t seating = 0, batch = 0;
     };
 
-    std::size_t first_without() const {
-        for (std::size_t i = 0; i < allowed_.size(); ++i)
-            if (allowed_[i].size() < seats_of(i)) return i;
-        return 0;
+    tl::unexpected<Error> no_seats() const {
+        for (std::size_t i = 0; i < allowed_.size(); ++i) {
+            if (allowed_[i].empty()) return fail(Fault::refused, "no slot holds position {}", i);
+            if (!is_parted(i) && allowed_[i].size() < seats_of(i))
+                return fail(Fault::refused, "position {} has {} replicas and {} slots to be on: two of them on one slot would compute no more than one",
+                            i, seats_of(i), allowed_[i].size());
+        }
+        return fail(Fault::refused, "no slot holds position 0");
     }
 
     // The positions that a board holds at the beginning, by slot.
-    std::vector<std::optional<std::size_t>> held_by(std::size_t board) const {
-        auto held = board < wish_.run.loaded.size() ? wish_.run.loaded[board] : std::vector<std::optional<std::size_t>>();
+    std::vector<std::optional<Held>> held_by(std::size_t board) const {
+        auto held = board < wish_.run.loaded.size() ? wish_.run.loaded[board] : std::vector<std::optional<Held>>();
         while (!held.empty() && !held.back())
             held.pop_back();
         return held;
@@ -176,7 +215,13 @@ class Arranger {
                one.host_s_per_byte == other.host_s_per_byte && one.reload_s == other.reload_s && one.slots == other.slots;
     }
 
-    std::size_t seats_of(std::size_t position) const { return std::max<std::size_t>(1, pipeline_.positions[position].parts.size()); }
+    bool is_parted(std::size_t position) const { return !pipeline_.positions[position].parts.empty(); }
+    std::size_t seats_of(std::size_t position) const { return pipeline_.positions[position].jobs(); }
+    // Of one position at a slot.
+    std::size_t most_at_slot(std::size_t position) const {
+        const auto slots = std::max<std::size_t>(1, allowed_[position].size());
+        return is_parted(position) ? (seats_of(position) + slots - 1) / slots : 1;
+    }
 
     // All seatings, but for boards that nothing tells apart.
     void seat(Seating now) {
@@ -192,7 +237,7 @@ class Arranger {
         seat_last(now, 0);
     }
 
-    // The last position of these on slots behind `from`: one, or one for each part.
+    // The last position of these on slots from `from` on: one, or one for each part or replica.
     void seat_last(const Seating& now, std::size_t from) {
         const auto position = now.size() - 1;
         if (now.back().size() == seats_of(position)) return seat(now);
@@ -212,7 +257,8 @@ class Arranger {
             }
             auto next = now;
             next.back().push_back(choice);
-            seat_last(next, number + 1);
+            const auto there = static_cast<std::size_t>(std::ranges::count(next.back(), choice));
+            seat_last(next, there < most_at_slot(position) ? number : number + 1);
         }
     }
 
@@ -229,6 +275,9 @@ class Arranger {
                 auto seats = allowed_[position];
                 std::ranges::shuffle(seats, random);
                 std::ranges::stable_sort(seats, {}, [&](const Seat& seat) { return taken[{seat.board, seat.slot}]; });
+                if (seats.size() * most_at_slot(position) < seats_of(position)) return;
+                for (std::size_t next = 0; seats.size() < seats_of(position); ++next)
+                    seats.push_back(seats[next]);
                 seats.resize(seats_of(position));
                 for (const auto& seat : seats) {
                     ++taken[{seat.board, seat.slot}];
@@ -273,7 +322,7 @@ class Arranger {
             for (std::size_t i = 0; i < sizes.size(); ++i) {
                 // Whatever lies between two sizes, so that sizes that were not tried are covered too.
                 const auto smaller = wish_.batch ? sizes[i] : i + 1 < sizes.size() ? sizes[i + 1] : 1;
-                least = std::min(least, wall_bound_s(pipeline_, seating, {smaller, sizes[i], wish_.batch && !orders_are_tried(sizes[i])}, wish_.run));
+                least = std::min(least, wall_bound_s(pipeline_, seating, {smaller, sizes[i], wish_.batch && !orders_are_tried(seating, sizes[i])}, wish_.run));
             }
         return seated_all_ ? least : least_work();
     }
@@ -286,8 +335,8 @@ class Arranger {
             for (const auto& seat : allowed_[i])
                 slots.emplace(seat.board, seat.slot);
             const auto work = static_cast<double>(wish_.run.chunks) * pipeline_.positions[i].interval_s;
-            sum += work * static_cast<double>(seats_of(i));
-            longest = std::max(longest, work);
+            sum += work * static_cast<double>(is_parted(i) ? seats_of(i) : 1);
+            longest = std::max(longest, work / static_cast<double>(is_parted(i) ? 1 : seats_of(i)));
         }
         return std::max(longest, sum / static_cast<double>(slots.size()));
     }
@@ -304,13 +353,15 @@ class Arranger {
 
     Result<> measure(const Candidate& candidate) {
         const auto& seating = seatings_[candidate.seating];
-        for (const auto window : windows(candidate.batch)) {
-            auto schedule = schedule_of(pipeline_, seating, wish_, candidate.batch, window);
-            if (!memory_holds(pipeline_, schedule, wish_)) continue;
-            const auto wall = try_one(schedule);
-            if (!wall) return fail(wall.error());
-            if (orders_are_tried(schedule.batch) && !schedule.turns.empty()) few_turns_.push_back({*wall, candidate.bound_s, std::move(schedule)});
-        }
+        for (const auto window : windows(candidate.batch))
+            for (const auto round : {Round::by_batch, Round::by_position}) {
+                if (round == Round::by_position && !has_replicas(seating, pipeline_)) continue;
+                auto schedule = schedule_of(pipeline_, seating, wish_, candidate.batch, window, round);
+                if (!memory_holds(pipeline_, schedule, wish_)) continue;
+                const auto wall = try_one(schedule);
+                if (!wall) return fail(wall.error());
+                if (orders_are_tried(seating, schedule.batch) && !schedule.turns.empty()) few_turns_.push_back({*wall, candidate.bound_s, std::move(schedule)});
+            }
         return {};
     }
 
@@ -330,7 +381,9 @@ class Arranger {
     }
 
     std::size_t turns_of(std::size_t batch) const { return (wish_.run.chunks + batch - 1) / batch; }
-    bool orders_are_tried(std::size_t batch) const { return turns_of(batch) >= 2 && turns_of(batch) <= 4; }
+    bool orders_are_tried(const Seating& seating, std::size_t batch) const {
+        return turns_of(batch) >= 2 && turns_of(batch) <= 4 && !has_replicas(seating, pipeline_);
+    }
 
     // Where a run has few turns, all orders of them.
     Result<> other_orders(const Schedule& schedule) {
@@ -393,6 +446,17 @@ class Arranger {
 };
 
 }  // namespace
+
+void keep_loaded(const Pipeline& pipeline, const Run& run, Seating& seating) {
+    for (std::size_t position = 0; position < seating.size(); ++position) {
+        auto& seats = seating[position];
+        if (pipeline.positions[position].parts.empty()) continue;
+        for (std::size_t part = 0; part < seats.size(); ++part)
+            for (std::size_t other = 0; other < seats.size(); ++other)
+                if (run.held_by(seats[other]) == Held(position, part) && run.held_by(seats[part]) != Held(position, part))
+                    std::swap(seats[part], seats[other]);
+    }
+}
 
 std::size_t tries_for(std::size_t chunks, std::size_t positions) {
     constexpr std::size_t most_steps = 1'000'000, fewest = 4, most = 200;  // steps: chunks at positions, of all simulations

@@ -31,11 +31,15 @@ struct Arranged {
     bool all_tried = true;  // nothing that might be better was left out
 };
 
-// Each position on one of `allowed` (by position), or on one for each of its parts. `better_than`: a wall that is known already;
-// without anything better there is no result. `all_tried` becomes false where something that might be better was left out. Errors:
-// refused (positions have no place; none keeps the latency: the least there is), those of simulate().
+// Each position on one of `allowed` (by position), or on one for each of its parts or replicas; parts share slots only where there
+// are too few. `better_than`: a wall that is known already; without anything better there is no result. `all_tried` becomes
+// false where something that might be better was left out. Errors: refused (positions have no place; none keeps the latency: the
+// least there is), those of simulate().
 Result<std::optional<Arranged>> arrange(const Pipeline& pipeline, const std::vector<std::vector<Seat>>& allowed, const Wish& wish,
                                         double better_than, bool* all_tried = nullptr);
+
+// What a seating's slots hold already is kept: parts of a position change places for it.
+void keep_loaded(const Pipeline& pipeline, const Run& run, Seating& seating);
 
 // Seats that are given: replicas, parts, a slot for each.
 Result<Arranged> arrange_seated(const Pipeline& pipeline, const Seating& seating, const Wish& wish);

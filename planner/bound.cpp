@@ -96,8 +96,8 @@ class Bound {
     }
 
     bool loaded(const SlotKey& slot, std::size_t position) const {
-        return slot.first < run_.loaded.size() && slot.second < run_.loaded[slot.first].size() &&
-               run_.loaded[slot.first][slot.second] == position;
+        const auto held = run_.held_by({slot.first, slot.second});
+        return held && held->position == position;
     }
 
     double reload_s(const SlotKey& slot, std::size_t position) const {

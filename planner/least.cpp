@@ -21,8 +21,10 @@ struct Rung {
 
 class Least {
   public:
-    Least(const Network& network, const Cluster& cluster, std::size_t chunks, bool one_batch)
-        : network_(network), cluster_(cluster), problem_(network, cluster), chunks_(static_cast<double>(chunks)), one_batch_(one_batch) {
+    Least(const Network& network, const Cluster& cluster, std::size_t chunks, std::size_t batch)
+        : network_(network), cluster_(cluster), problem_(network, cluster), chunks_(static_cast<double>(chunks)), one_batch_(batch >= chunks) {
+        const auto batches = (chunks + batch - 1) / batch;
+        share_ = 1 / static_cast<double>(std::clamp<std::size_t>(batches, 1, std::max<std::size_t>(1, places())));
         for (std::size_t fabric = 0; fabric < problem_.solvers.size(); ++fabric) {
             rungs_.push_back(rungs_of(fabric));
             reload_s_.push_back(reload_of(fabric));
@@ -63,8 +65,8 @@ class Least {
         return least;
     }
 
-    double stage_s(std::size_t fabric, std::int64_t cycles, bool loads = true) const {
-        return chunks_ * static_cast<double>(cycles) / problem_.clock(fabric) + (loads ? reload_s_[fabric] : 0);
+    double stage_s(std::size_t fabric, std::int64_t cycles, bool loads = true, double share = 1) const {
+        return share * chunks_ * static_cast<double>(cycles) / problem_.clock(fabric) + (loads ? reload_s_[fabric] : 0);
     }
     double processor_s(std::size_t begin, std::size_t end) const {
         return processor_ > 0 ? chunks_ * static_cast<double>(problem_.macs(begin, end)) / processor_ : never;
@@ -121,10 +123,10 @@ class Least {
     double of_one_slot() const {
         double worst = 0;
         for (std::size_t cut = 0; cut + 1 < network_.cuts.size(); ++cut) {
-            auto least = processor_s(cut, cut + 1);
+            auto least = share_ * processor_s(cut, cut + 1);
             for (std::size_t fabric = 0; fabric < rungs_.size(); ++fabric) {
                 const auto fits = std::ranges::find_if(rungs_[fabric], [&](const Rung& rung) { return rung.reach[cut] > cut; });
-                if (fits != rungs_[fabric].end()) least = std::min(least, stage_s(fabric, fits->cycles));
+                if (fits != rungs_[fabric].end()) least = std::min(least, stage_s(fabric, fits->cycles, true, share_));
                 for (const auto& part : problem_.parted[fabric])
                     if (part.cut == cut) least = std::min(least, stage_s(fabric, part.cycles));
             }
@@ -145,6 +147,7 @@ class Least {
     Problem problem_;
     double chunks_;
     bool one_batch_;
+    double share_ = 1;                      // of the chunks: the least that the busiest replica has
     std::vector<std::vector<Rung>> rungs_;  // by fabric
     std::vector<double> reload_s_;          // by fabric
     double least_reload_s_ = 0;
@@ -154,7 +157,7 @@ class Least {
 }  // namespace
 
 double least_wall_s(const Network& network, const Cluster& cluster, std::size_t chunks, std::size_t batch, std::optional<std::size_t> stages) {
-    return Least(network, cluster, chunks, batch >= chunks).value(stages.value_or(0));
+    return Least(network, cluster, chunks, std::max<std::size_t>(1, batch)).value(stages.value_or(0));
 }
 
 }  // namespace fard::planner

@@ -47,6 +47,7 @@ Pipeline pipeline_of(const splitter::Network& network, const splitter::Cluster& 
         position.latency_s = std::max(costs[i].latency_s, costs[i].compute_s);
         position.bytes_in = network.cuts[stage.begin].bytes;
         const auto bytes = network.cuts[stage.end].bytes;  // an even share of them from each part
+        position.replicas = stage.replicas();
         for (std::size_t part = 0; stage.parts > 1 && part < stage.parts; ++part)
             position.parts.push_back(bytes * (part + 1) / stage.parts - bytes * part / stage.parts);
         pipeline.positions.push_back(std::move(position));

@@ -40,6 +40,9 @@ struct Position {
     double latency_s = 0;   // of one chunk, at least the interval
     std::uint64_t bytes_in = 0;
     std::vector<std::uint64_t> parts;  // bytes that each part hands on; none: seats are replicas
+    std::size_t replicas = 1;          // where there are no parts: seats that are to be found for it
+
+    std::size_t jobs() const { return parts.empty() ? replicas : parts.size(); }
 };
 
 struct Pipeline {

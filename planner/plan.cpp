@@ -1,7 +1,10 @@
 #include "planner/plan.hpp"
 
 #include <algorithm>
+#include <functional>
 #include <limits>
+#include <map>
+#include <numeric>
 
 #include "planner/everything.hpp"
 #include "splitter/report/explain.hpp"
@@ -85,7 +88,7 @@ void prefer_loaded(const Cluster& cluster, const Run& run, Plan& plan) {
     const Space space(cluster);
     for (std::size_t holder = 0; holder < run.loaded.size(); ++holder) {
         if (run.loaded[holder].empty() || !run.loaded[holder].front()) continue;
-        const auto& wanted = plan.stages[*run.loaded[holder].front()].boards;
+        const auto& wanted = plan.stages[run.loaded[holder].front()->position].boards;
         if (wanted.size() != 1 || wanted.front() == holder || space.kind_of[wanted.front()] != space.kind_of[holder]) continue;
         const auto other = wanted.front();
         for (auto& stage : plan.stages)
@@ -100,7 +103,7 @@ void stay_where_loaded(const Run& run, Seating& seating) {
         for (std::size_t slot = 0; slot < run.loaded[board].size(); ++slot) {
             const auto held = run.loaded[board][slot];
             if (!held) continue;
-            auto& seats = seating[*held];
+            auto& seats = seating[held->position];
             const auto mine = std::ranges::find(seats, board, &Seat::board);
             if (mine == seats.end() || std::ranges::find(seats, Seat{board, slot}) != seats.end()) continue;
             for (auto& others : seating)
@@ -170,6 +173,11 @@ class Search {
     }
 
     Result<> by_turns() {
+        if (auto r = without_replicas(); !r) return r;
+        return best_ && replicas_may_help() ? relieve() : Result<>();
+    }
+
+    Result<> without_replicas() {
         if (!question_.strategy && !has_parts(network_))
             for (const auto beaten : {Beaten::kept, Beaten::left_out})
                 if (const auto plans = every_plan(network_, cluster_, question_.stages, wish_.batch ? few_plans : few_with_batches, beaten))
@@ -206,7 +214,8 @@ class Search {
             if (!cost) return fail(cost.error());
             if (auto r = arrange_in_turns(many, plan, cost->stages); !r) return r;
         }
-        if (best_) best_->everything = all_tried_;
+        if (!best_) return {};
+        best_->everything = all_tried_ && !replicas_may_help();
         return {};
     }
 
@@ -224,14 +233,58 @@ class Search {
     Result<> arrange_in_turns(const Cluster& many, const Plan& plan, const std::vector<StageCost>& costs) {
         auto pipeline = pipeline_of(network_, cluster_, plan, costs);
         const auto better_than = best_ ? best_->simulated.wall_s() : never;
-        auto arranged = arrange(pipeline, allowed_for(cluster_, many, plan), wish_, better_than, &all_tried_);
+        const auto allowed = allowed_for(cluster_, many, plan);
+        auto arranged = arrange(pipeline, allowed, wish_, better_than, &all_tried_);
         if (!arranged) {
             if (arranged.error().fault != Fault::refused) return fail(arranged.error());
             note(arranged.error());
             return {};
         }
-        if (*arranged) take(planned_of(cluster_, plan, costs, std::move(pipeline), std::move(**arranged)));
+        if (!*arranged) return {};
+        take(planned_of(cluster_, plan, costs, std::move(pipeline), std::move(**arranged)));
+        allowed_ = allowed;
         return {};
+    }
+
+    // One batch is one replica's; so are all where a position has one slot.
+    bool replicas_may_help() const {
+        const bool several = std::ranges::any_of(allowed_, [](const std::vector<Seat>& seats) { return seats.size() > 1; });
+        return several && (!wish_.batch || *wish_.batch < wish_.run.chunks);
+    }
+
+    // A replica more for one position after the other of the slot that is at work the longest, as long as the run gets shorter.
+    Result<> relieve() {
+        for (bool better = true; better;) {
+            better = false;
+            for (const auto position : busiest()) {
+                auto pipeline = best_->pipeline;
+                if (!pipeline.positions[position].parts.empty() || pipeline.positions[position].replicas >= allowed_[position].size()) continue;
+                ++pipeline.positions[position].replicas;
+                auto arranged = arrange(pipeline, allowed_, wish_, best_->simulated.wall_s());
+                if (!arranged && arranged.error().fault != Fault::refused) return fail(arranged.error());
+                if (!arranged || !*arranged) continue;
+                best_ = planned_of(cluster_, best_->stages, best_->costs, std::move(pipeline), std::move(**arranged));
+                better = true;
+                break;
+            }
+        }
+        return {};
+    }
+
+    // The positions of the slot that computes and is loaded the longest, the slowest first.
+    std::vector<std::size_t> busiest() const {
+        const auto& schedule = best_->schedule;
+        const auto& positions = best_->pipeline.positions;
+        std::map<std::pair<std::size_t, std::size_t>, std::pair<double, std::vector<std::size_t>>> slots;
+        for (std::size_t i = 0; i < positions.size(); ++i)
+            for (const auto& seat : schedule.positions[i].seats) {
+                auto& [work, there] = slots[{seat.board, seat.slot}];
+                work += positions[i].interval_s / static_cast<double>(positions[i].parts.empty() ? positions[i].replicas : 1);
+                there.push_back(i);
+            }
+        auto longest = std::ranges::max_element(slots, {}, [](const auto& slot) { return slot.second.first; })->second.second;
+        std::ranges::stable_sort(longest, std::greater<>(), [&](std::size_t i) { return positions[i].interval_s; });
+        return longest;
     }
 
     void take(Planned planned) {
@@ -244,6 +297,7 @@ class Search {
     const Wish& wish_;
     std::size_t slots_;
     std::optional<Planned> best_;
+    std::vector<std::vector<Seat>> allowed_;  // in turns, of the best
     bool all_tried_ = false;
     Error error_{Fault::refused, ""};
 };
@@ -260,15 +314,9 @@ Cluster repeated(const Cluster& cluster, std::size_t copies) {
 
 Result<Planned> plan_stages(const Network& network, const Cluster& cluster, const Plan& stages, const Wish& wish) {
     std::size_t wanted = 0;
-    bool replicas = false;
-    for (const auto& stage : stages.stages) {
+    for (const auto& stage : stages.stages)
         wanted += stage.boards.size();
-        replicas |= stage.boards.size() > 1;
-    }
     const bool resident = wanted <= slots_of(cluster);
-    if (!resident && replicas)
-        return fail(Fault::refused, "{} jobs on {} slots: positions that take turns have no replicas; give more boards, or take the replicas away",
-                    wanted, slots_of(cluster));
     const auto many = resident ? cluster : repeated(cluster, (wanted + slots_of(cluster) - 1) / slots_of(cluster));
     const auto cost = evaluate(network, many, stages);
     if (!cost) return fail(cost.error());
@@ -278,6 +326,7 @@ Result<Planned> plan_stages(const Network& network, const Cluster& cluster, cons
         prefer_loaded(cluster, wish.run, seated);
         auto seats = seats_of(seated);
         stay_where_loaded(wish.run, seats);
+        keep_loaded(pipeline, wish.run, seats);
         auto arranged = arrange_seated(pipeline, seats, wish);
         if (!arranged) return fail(arranged.error());
         return planned_of(cluster, std::move(seated), cost->stages, std::move(pipeline), std::move(*arranged));
@@ -289,7 +338,7 @@ Result<Planned> plan_stages(const Network& network, const Cluster& cluster, cons
 
 Result<Planned> plan_cuts(const Network& network, const Cluster& cluster, const std::vector<std::size_t>& replicas, const Wish& wish) {
     const auto slots = slots_of(cluster);
-    const auto copies = (replicas.size() + slots - 1) / slots;
+    const auto copies = (std::accumulate(replicas.begin(), replicas.end(), std::size_t{0}) + slots - 1) / slots;
     const auto many = repeated(cluster, copies);
     auto found = search(network, many, {Strategy::throughput, replicas.size()});
     if (!found) return fail(found.error());

@@ -19,10 +19,11 @@ struct Planned {
     std::optional<double> energy_j;
     double bound_s = 0;  // of the wall, by these stages, wherever they sit and however they take turns
     bool everything = false;  // every cut, folding, seat and cyclic order was tried: no plan in turns with such batches is better
+                              // (false where replicas might be, of which some are tried)
 };
 
 // Seats for stages that are given: on their boards where these have slots for all, else in turns, wherever is best. Errors: refused
-// (they do not fit; replicas that would have to take turns).
+// (they do not fit; two replicas of a position would share a slot).
 Result<Planned> plan_stages(const splitter::Network& network, const splitter::Cluster& cluster, const splitter::Plan& stages,
                             const Wish& wish);
 

@@ -157,6 +157,10 @@ Result<> check_turns(const Schedule& schedule, const Turns& turns) {
         if (schedule.positions[position].room < schedule.batch)
             return fail(Fault::invalid_input, "schedule: a batch of {} is more than position {} has room for ({})", schedule.batch, position,
                         schedule.positions[position].room);
+        const auto parts = std::ranges::count(schedule.positions[position].seats, turns.slot);
+        if (std::ranges::count(turns.order, position) % parts != 0)
+            return fail(Fault::invalid_input, "schedule: the {} parts of position {} on {} do not have as many turns each", parts, position,
+                        word_of(turns.slot));
     }
     return {};
 }
@@ -178,6 +182,14 @@ Result<> check_slots(const Schedule& schedule) {
 const Turns* Schedule::turns_on(const Seat& slot) const {
     const auto found = std::ranges::find(turns, slot, &Turns::slot);
     return found == turns.end() ? nullptr : &*found;
+}
+
+Result<> check_replicas(const Schedule& schedule, std::size_t position) {
+    const auto& seats = schedule.positions[position].seats;
+    for (const auto& seat : seats)
+        if (std::ranges::count(seats, seat) > 1)
+            return fail(Fault::invalid_input, "schedule: two replicas of position {} take turns on {}, where one computes as much", position, word_of(seat));
+    return {};
 }
 
 Result<> check(const Schedule& schedule) {

@@ -30,8 +30,8 @@ struct Placed {
     friend bool operator==(const Placed&, const Placed&) = default;
 };
 
-// Positions that share a slot: the order of their turns, again and again. A position may have several turns of a round. A turn
-// for which nothing is left is passed over.
+// Positions that share a slot: the order of their turns, again and again. A position may have several turns of a round. Where several
+// of its parts are on the slot, its turns there are theirs in turn. A turn for which nothing is left is passed over.
 struct Turns {
     Seat slot;
     std::vector<std::size_t> order;
@@ -52,6 +52,9 @@ struct Schedule {
 // What every schedule must be: seats on boards that there are, positions of a shared slot in its order and no others, a batch
 // that the window and every room hold. Errors: invalid_input.
 Result<> check(const Schedule& schedule);
+
+// Of a position with replicas: that no two of them share a slot, where the second would be of no use. Errors: invalid_input.
+Result<> check_replicas(const Schedule& schedule, std::size_t position);
 
 // Lines of words (docs/planner.md). `parse_schedule` takes what `text_of` writes, and checks it. Errors: invalid_input, with the line.
 std::string text_of(const Schedule& schedule);

@@ -59,7 +59,7 @@ struct SlotState {
     std::vector<std::size_t> turns_had;  // by place in seats_of_slot: how many of a seat began
     std::size_t seat = none, first = 0, left = 0;  // the turn that is on: whose, its chunks
     bool reserved = false;
-    std::optional<std::size_t> loaded;  // station
+    std::optional<std::size_t> loaded;  // a seat: of replicas, which have one overlay, the first
     bool loading = false;
     double next_start = 0, drained = 0, wake_at = -1;
 };
@@ -160,28 +160,42 @@ class Simulation {
             if (slots_[i].place == seat.board && slots_[i].number == seat.slot) return i;
         SlotState slot{.place = seat.board, .number = seat.slot};
         slot.reload_s = pipeline_.places[seat.board].reload_s;
-        if (seat.board < run_.loaded.size() && seat.slot < run_.loaded[seat.board].size())
-            if (const auto position = run_.loaded[seat.board][seat.slot]) slot.loaded = *position + 1;
         slots_.push_back(std::move(slot));
         return slots_.size() - 1;
     }
 
     void order_turns(SlotState& slot) {
         const auto number = static_cast<std::size_t>(&slot - slots_.data());
-        const auto seat_at = [&](std::size_t station) {
-            return *std::ranges::find_if(stations_[station].seats, [&](std::size_t seat) { return seats_[seat].slot == number; });
+        const auto seats_at = [&](std::size_t station) {
+            std::vector<std::size_t> seats;
+            std::ranges::copy_if(stations_[station].seats, std::back_inserter(seats), [&](std::size_t seat) { return seats_[seat].slot == number; });
+            return seats;
         };
+        if (const auto held = run_.held_by({slot.place, slot.number})) {
+            const auto& seats = stations_[held->position + 1].seats;
+            slot.loaded = overlay_of(seats[std::min(held->part, seats.size() - 1)]);
+        }
         const auto* turns = schedule_.turns_on({slot.place, slot.number});
         slot.shared = turns != nullptr;
+        std::vector<std::size_t> named(stations_.size());
         if (turns)
-            for (const auto position : turns->order)
-                slot.order.push_back(seat_at(position + 1));
+            for (const auto position : turns->order) {
+                const auto seats = seats_at(position + 1);
+                slot.order.push_back(seats[named[position + 1]++ % seats.size()]);
+            }
         else
             for (std::size_t seat = 0; seat < seats_.size(); ++seat)
                 if (seats_[seat].slot == number) slot.order.push_back(seat);
         slot.turns_had.assign(seats_.size(), 0);
         if (!slot.shared) slot.seat = slot.order.front();
     }
+
+    // The seat that stands for the overlay that a seat needs.
+    std::size_t overlay_of(std::size_t seat) const {
+        const auto& station = stations_[seats_[seat].station];
+        return station.parts.empty() ? station.seats.front() : seat;
+    }
+    bool is_loaded(const SlotState& slot, std::size_t seat) const { return slot.loaded == overlay_of(seat); }
 
     // Time.
 
@@ -202,9 +216,9 @@ class Simulation {
             case Event::What::loaded: {
                 auto& slot = slots_[event.number];
                 slot.loading = false;
-                slot.loaded = seats_[slot.seat].station;
+                slot.loaded = overlay_of(slot.seat);
                 slot.next_start = now_;
-                if (run_.together) pump_before(slot.loaded.value());
+                if (run_.together) pump_before(seats_[slot.seat].station);
                 return slot.loading || slot.seat == none ? void() : begin(event.number);
             }
             case Event::What::done: return done(event.number, event.chunk);
@@ -422,7 +436,7 @@ class Simulation {
         const auto& seat = seats_[number];
         if (stations_[seat.station].staging == Staging::next || seat.slot == none) return true;
         const auto& slot = slots_[seat.slot];
-        if (run_.together && slot.loaded != seat.station) return false;
+        if (run_.together && !is_loaded(slot, number)) return false;
         return !slot.shared || (slot.seat == number && chunk >= slot.first && chunk < slot.first + schedule_.batch);
     }
 
@@ -436,7 +450,7 @@ class Simulation {
             pump_before(seats_[slot.seat].station);  // what waited for the turn
             if (slot.seat == none || slot.loading) return;  // that went on already
         }
-        if (slot.loaded != seats_[slot.seat].station && stations_[seats_[slot.seat].station].on == Position::On::fabric)
+        if (!is_loaded(slot, slot.seat) && stations_[seats_[slot.seat].station].on == Position::On::fabric)
             return load(number);
         begin(number);
     }
@@ -531,7 +545,7 @@ class Simulation {
         while (slot.seat != none) {
             auto& seat = seats_[slot.seat];
             const auto& station = stations_[seat.station];
-            if (slot.loaded != seat.station && station.on == Position::On::fabric) return advance(number);
+            if (!is_loaded(slot, slot.seat) && station.on == Position::On::fabric) return advance(number);
             const auto next = next_chunk(seat);
             if (!next) return;
             const auto chunk = *next;
@@ -656,6 +670,8 @@ Result<> fits(const Pipeline& pipeline, const Schedule& schedule, const Run& run
         const auto& parts = pipeline.positions[i].parts;
         if (!parts.empty() && parts.size() != schedule.positions[i].seats.size())
             return fail(Fault::invalid_input, "position {} has {} parts and {} seats", i, parts.size(), schedule.positions[i].seats.size());
+        if (parts.empty())
+            if (auto r = check_replicas(schedule, i); !r) return r;
         for (const auto& seat : schedule.positions[i].seats)
             if (seat.board >= pipeline.places.size() ||
                 (seat.slot >= pipeline.places[seat.board].slots && pipeline.positions[i].on != Position::On::relay))

@@ -20,11 +20,21 @@
 
 namespace fard::planner {
 
+// What a slot holds: a position's overlay, or that of one of its parts.
+struct Held {
+    std::size_t position = 0, part = 0;
+    Held(std::size_t of, std::size_t which = 0) : position(of), part(which) {}  // any replica: part 0
+    friend bool operator==(const Held&, const Held&) = default;
+};
+
 struct Run {
     std::size_t chunks = 1;
     double every_s = 0;  // the input has a chunk each so often; 0: all at once
     // What a slot holds at the beginning, by place and slot; none: it must be loaded.
-    std::vector<std::vector<std::optional<std::size_t>>> loaded;
+    std::vector<std::vector<std::optional<Held>>> loaded;
+    std::optional<Held> held_by(const Seat& slot) const {
+        return slot.board < loaded.size() && slot.slot < loaded[slot.board].size() ? loaded[slot.board][slot.slot] : std::nullopt;
+    }
     bool one_request = false;  // the client waits for each answer before it sends again
     bool together = false;     // all slots begin their next turns at once, when no turn is on and nothing is on its way
     bool spans = false;        // keep the timeline

@@ -30,10 +30,12 @@ Run run_of(const Ask& ask, const Planned& planned) {
     Run run{.chunks = ask.chunks};
     run.spans = !ask.picture.empty();
     if (!ask.loaded) return run;
-    run.loaded.assign(planned.pipeline.places.size(), std::vector<std::optional<std::size_t>>(64));
+    run.loaded.assign(planned.pipeline.places.size(), std::vector<std::optional<planner::Held>>(64));
     for (std::size_t i = planned.schedule.positions.size(); i-- > 0;)
-        for (const auto& seat : planned.schedule.positions[i].seats)
-            run.loaded[seat.board][seat.slot] = i;
+        for (std::size_t job = 0; job < planned.schedule.positions[i].seats.size(); ++job) {
+            const auto& seat = planned.schedule.positions[i].seats[job];
+            run.loaded[seat.board][seat.slot] = planner::Held(i, planned.pipeline.positions[i].parts.empty() ? 0 : job);
+        }
     return run;
 }
 

@@ -102,7 +102,7 @@ Schedule in_a_row(const Pipeline& pipeline, std::size_t window) {
 
 Run all_loaded(const Schedule& schedule, std::size_t images) {
     Run run{.chunks = images};
-    run.loaded.assign(schedule.boards.size(), std::vector<std::optional<std::size_t>>(8));
+    run.loaded.assign(schedule.boards.size(), std::vector<std::optional<planner::Held>>(8));
     for (std::size_t i = 0; i < schedule.positions.size(); ++i)
         for (const auto& seat : schedule.positions[i].seats)
             run.loaded[seat.board][seat.slot] = i;

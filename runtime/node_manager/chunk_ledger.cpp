@@ -73,6 +73,12 @@ void ChunkLedger::acknowledged(std::uint64_t count) {
     }
 }
 
+std::uint64_t ChunkLedger::first_left() const {
+    for (const auto& [index, entry] : entries_)
+        if (!entry.result) return index;
+    return last_admitted_ ? *last_admitted_ + 1 : 0;
+}
+
 void ChunkLedger::rewire() {
     for (auto& [index, entry] : entries_) {
         if (entry.result || !entry.sent) continue;

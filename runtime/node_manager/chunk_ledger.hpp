@@ -46,6 +46,9 @@ class ChunkLedger {
     // The client has the first `count` results that were handed over: their bytes leave the window.
     void acknowledged(std::uint64_t count);
 
+    // The lowest index of a chunk that has no result, as far as is known.
+    std::uint64_t first_left() const;
+
     // A new wiring: chunks without a result are to be sent again.
     void rewire();
 

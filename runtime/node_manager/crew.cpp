@@ -113,7 +113,7 @@ void Crew::share_slots() {
     if (slots.empty()) return;
     std::vector<TurnKeeper::Job> jobs;
     for (const auto& spec : spawn_.jobs)
-        jobs.push_back({.counted = spec.spec.replicas == 1});
+        jobs.push_back({.share = TurnKeeper::share_of(spawn_.chunks, spawn_.batch, spec.replica, spec.spec.replicas)});
     turns_ = std::make_unique<TurnKeeper>(TurnKeeper::Terms{spawn_.batch, spawn_.chunks, spawn_.turn_wait_ms}, std::move(jobs),
                                           std::move(slots),
                                           [this](std::size_t job, const wire::JobTurn& turn) { tell_turn(job, turn); });

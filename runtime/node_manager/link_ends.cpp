@@ -69,7 +69,7 @@ class LinkEnds final : public RunEnds {
         return endpoints;
     }
 
-    Result<> connect_feeders(Epoch epoch, const std::vector<wire::LinkEndpoint>& receivers) override {
+    Result<> connect_feeders(Epoch epoch, const std::vector<wire::LinkEndpoint>& receivers, const std::optional<Spread>& spread) override {
         const auto& first = terms_.app.positions.front();
         std::vector<LinkSender> feeders;
         for (const auto& receiver : receivers) {
@@ -78,7 +78,8 @@ class LinkEnds final : public RunEnds {
             if (!feeder) return fail(feeder.error());
             feeders.push_back(std::move(*feeder));
         }
-        feeders_ = Outlet(std::move(feeders), first.parts.empty() ? Outlet::To::any : Outlet::To::each);
+        const auto to = !first.parts.empty() ? Outlet::To::each : spread ? Outlet::To::by_index : Outlet::To::any;
+        feeders_ = Outlet(std::move(feeders), to, spread.value_or(Spread{}));
         feeders_watch_ = feeders_.watch(loop_, [this] { pump(); });
         announced_ = false;
         pump();

@@ -203,7 +203,8 @@ void Run::spawn() {
              plan_.app().batch > plan_.batch() ? fmt::format("; the window holds no {}", plan_.app().batch) : "");
     tell();
     wiring_.begin();
-    ask_boards([this](const PeerId& board) { return wire::Body(plan_.spawn_on(board, epoch_, chunks_left())); }, spawn_deadline,
+    left_ = {chunks_left(), ledger_.first_left()};
+    ask_boards([this](const PeerId& board) { return wire::Body(plan_.spawn_on(board, epoch_, left_)); }, spawn_deadline,
                "starting jobs",
                [this](const PeerId& board, const wire::Body& body) { return wiring_.take(board, body); },
                [this] { wire_up(); });
@@ -248,7 +249,7 @@ void Run::wire_up() {
             jobs_linked_ = true;
             check_wired();
         });
-    if (auto fed = ends_->connect_feeders(epoch_, wiring_.links_into(0, 0)); !fed)
+    if (auto fed = ends_->connect_feeders(epoch_, wiring_.links_into(0, 0), plan_.spread_into(0, left_.first)); !fed)
         return broke("no way from the coordinator to position 0: " + fed.error().message);
 }
 

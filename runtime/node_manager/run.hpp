@@ -144,6 +144,7 @@ class Run {
     wire::Admitted admitted_;
 
     ChunkLedger ledger_;
+    RunPlan::Left left_;  // of this wiring
     std::unique_ptr<RunEnds> ends_;
     std::unique_ptr<Reserver> reserver_;
     Wiring wiring_;

@@ -4,12 +4,14 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "runtime/node_manager/chunk_ledger.hpp"
 #include "runtime/node_manager/run_watch.hpp"
 #include "runtime/peer/link.hpp"
+#include "runtime/peer/outlet.hpp"
 
 namespace fard {
 
@@ -39,8 +41,8 @@ class RunEnds {
     // after what had arrived on them was taken.
     // `senders`: the keys of these jobs, who alone may connect; empty without keys.
     virtual Result<std::vector<wire::LinkEndpoint>> bind_sinks(Epoch epoch, const std::vector<PublicKey>& senders) = 0;
-    // Connects to the jobs of position 0.
-    virtual Result<> connect_feeders(Epoch epoch, const std::vector<wire::LinkEndpoint>& receivers) = 0;
+    // Connects to the jobs of position 0. `spread`: how its replicas share chunks; none: who has the fewest gets the next.
+    virtual Result<> connect_feeders(Epoch epoch, const std::vector<wire::LinkEndpoint>& receivers, const std::optional<Spread>& spread) = 0;
     // Chunks flow from now on (before, only links are opened; the client's are taken from the first bind_sinks on).
     virtual void start() = 0;
     // Takes what has arrived, then closes the links of the wiring.

@@ -1,6 +1,8 @@
 #include "runtime/node_manager/run_plan.hpp"
 
 #include <algorithm>
+#include <iterator>
+#include <map>
 #include <set>
 
 #include "base/printable.hpp"
@@ -44,6 +46,9 @@ Result<> check_schedule(const wire::AppSpec& app) {
         if (schedule->positions[p].seats.size() != app.positions[p].jobs())
             return fail(Fault::invalid_input, "the schedule has {} seats for position '{}', which has {} jobs",
                         schedule->positions[p].seats.size(), app.positions[p].name, app.positions[p].jobs());
+    for (std::size_t p = 0; p < app.positions.size(); ++p)
+        if (app.positions[p].parts.empty())
+            if (auto replicas = planner::check_replicas(*schedule, p); !replicas) return replicas;
     return {};
 }
 
@@ -171,9 +176,20 @@ std::uint64_t RunPlan::window() const {
     return std::max<std::uint64_t>(1, app().window_bytes / std::max<std::uint64_t>(1, chunk_bytes()));
 }
 
+// By itself as large as can be, with one for each replica in the window.
 std::uint64_t RunPlan::batch() const {
     if (app().batch > 0) return std::min(app().batch, window());
-    return submit_.chunks <= window() ? std::max<std::uint64_t>(1, submit_.chunks) : std::max<std::uint64_t>(1, window() / 2);
+    std::uint64_t replicas = 1;
+    for (const auto& position : app().positions)
+        replicas = std::max<std::uint64_t>(replicas, position.replicas);
+    const auto most = submit_.chunks <= window() ? (submit_.chunks + replicas - 1) / replicas : window() / (replicas + 1);
+    return std::max<std::uint64_t>(1, most);
+}
+
+std::optional<Spread> RunPlan::spread_into(std::uint32_t position, std::uint64_t first) const {
+    const auto& spec = app().positions[position];
+    if (placement_.shared_slots() == 0 || !spec.parts.empty() || spec.replicas < 2) return std::nullopt;
+    return Spread{batch(), first};
 }
 
 bool RunPlan::takes_turns(std::uint32_t position) const {
@@ -294,22 +310,25 @@ wire::JobSpec RunPlan::job_spec(const PlacedJob& job) const {
 
 namespace {
 
-// Jobs in an order of positions.
+// Jobs in an order of positions: of several of one position each in turn.
 std::vector<std::uint32_t> in_order(const std::vector<std::uint32_t>& positions, const std::vector<std::uint32_t>& jobs,
                                     const std::vector<wire::JobSpec>& specs) {
     std::vector<std::uint32_t> order;
-    for (const auto position : positions)
-        for (const auto job : jobs)
-            if (specs[job].position == position) order.push_back(job);
+    std::map<std::uint32_t, std::size_t> named;
+    for (const auto position : positions) {
+        std::vector<std::uint32_t> of_position;
+        std::ranges::copy_if(jobs, std::back_inserter(of_position), [&](std::uint32_t job) { return specs[job].position == position; });
+        if (!of_position.empty()) order.push_back(of_position[named[position]++ % of_position.size()]);
+    }
     return order;
 }
 
 }  // namespace
 
-wire::Spawn RunPlan::spawn_on(const PeerId& board, Epoch epoch, std::uint64_t chunks) const {
+wire::Spawn RunPlan::spawn_on(const PeerId& board, Epoch epoch, const Left& left) const {
     wire::Spawn spawn{submit_.run, epoch, app().name, app().chunk_timeout_ms, app().link_bytes, {}, {}};
     spawn.batch = batch();
-    spawn.chunks = chunks;
+    spawn.chunks = left.chunks;
     spawn.turn_wait_ms = app().turn_wait_ms;
     std::map<std::pair<std::string, std::uint32_t>, std::vector<std::uint32_t>> sharers;  // places in SPAWN, by slot
     std::set<Address> sources;
@@ -317,6 +336,11 @@ wire::Spawn RunPlan::spawn_on(const PeerId& board, Epoch epoch, std::uint64_t ch
         if (job.board != board) continue;
         if (job.shared > 0) sharers[{job.device, job.shared}].push_back(static_cast<std::uint32_t>(spawn.jobs.size()));
         spawn.jobs.push_back(job_spec(job));
+        if (job.position < last_position())
+            if (const auto spread = spread_into(job.position + 1, left.first)) {
+                spawn.jobs.back().spread = spread->chunks;
+                spawn.jobs.back().spread_from = spread->first;
+            }
         for (const auto& door : package_ways(board, spawn.jobs.back().spec.overlay))
             if (sources.insert(door).second) spawn.sources.push_back(door);
     }

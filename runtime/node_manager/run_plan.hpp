@@ -14,6 +14,7 @@
 #include "runtime/node_manager/placement.hpp"
 #include "runtime/peer/messages_board.hpp"
 #include "runtime/peer/messages_client.hpp"
+#include "runtime/peer/outlet.hpp"
 
 namespace fard {
 
@@ -68,8 +69,13 @@ class RunPlan {
     std::vector<Address> package_ways(const PeerId& for_board, const std::string& package) const;
 
     wire::JobSpec job_spec(const PlacedJob& job) const;
-    // `chunks`: that this wiring carries.
-    wire::Spawn spawn_on(const PeerId& board, Epoch epoch, std::uint64_t chunks) const;
+    struct Left {  // that a wiring carries
+        std::uint64_t chunks = 0, first = 0;  // how many, and the lowest index
+    };
+    wire::Spawn spawn_on(const PeerId& board, Epoch epoch, const Left& left) const;
+    // How the replicas of a position share chunks, from index `first` on: a batch each in turn, where the run takes turns. None: it has
+    // none, or who has the fewest gets the next.
+    std::optional<Spread> spread_into(std::uint32_t position, std::uint64_t first) const;
 
   private:
     std::vector<Address> package_sources(const std::string& package) const;

@@ -8,13 +8,21 @@ namespace fard {
 TurnKeeper::TurnKeeper(Terms terms, std::vector<Job> jobs, std::vector<Slot> slots, Tell tell)
     : terms_(terms), places_(jobs.size()), tell_(std::move(tell)) {
     terms_.batch = std::max<std::uint64_t>(1, terms_.batch);
-    for (std::size_t job = 0; job < jobs.size(); ++job)
+    for (std::size_t job = 0; job < jobs.size(); ++job) {
         places_[job].counted = jobs[job].counted;
+        places_[job].chunks = jobs[job].share.value_or(terms_.chunks);
+    }
     for (auto& slot : slots) {
         for (const auto job : slot.order)
             places_[job].slot = slots_.size();
         slots_.push_back({.order = std::move(slot.order)});
     }
+}
+
+std::uint64_t TurnKeeper::share_of(std::uint64_t chunks, std::uint64_t batch, std::uint64_t replica, std::uint64_t replicas) {
+    batch = std::max<std::uint64_t>(1, batch);
+    const auto round = batch * std::max<std::uint64_t>(1, replicas), before = batch * replica, rest = chunks % round;
+    return chunks / round * batch + std::min(batch, rest - std::min(rest, before));
 }
 
 void TurnKeeper::up(std::size_t job) {
@@ -51,7 +59,7 @@ void TurnKeeper::lost(std::size_t job) {
 
 // Whether a turn may be given to it before its chunks are there. If it does more than was counted, they must be.
 bool TurnKeeper::may_come(const Place& place) const {
-    return place.counted && place.done < terms_.chunks;
+    return place.counted && place.done < place.chunks;
 }
 
 // The first in the order, from whose turn it is, of whom `is` says yes.
@@ -97,7 +105,7 @@ void TurnKeeper::give(Held& slot, std::size_t at) {
     place.ready = place.idle = false;
     ++place.turns;
     auto chunks = terms_.batch - place.done % terms_.batch;
-    if (may_come(place)) chunks = std::min(chunks, terms_.chunks - place.done);
+    if (may_come(place)) chunks = std::min(chunks, place.chunks - place.done);
     tell_(job, {place.turns, chunks, terms_.wait_ms});
 }
 

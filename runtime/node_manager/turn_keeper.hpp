@@ -15,6 +15,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <vector>
 
 #include "runtime/peer/messages_job.hpp"
@@ -25,16 +26,20 @@ class TurnKeeper {
   public:
     struct Terms {
         std::uint64_t batch = 1;    // chunks of a turn
-        std::uint64_t chunks = 0;   // that each job will do, as far as that is known
+        std::uint64_t chunks = 0;   // that each position will do, as far as that is known
         std::uint64_t wait_ms = 0;  // as JOB_TURN has it
     };
     struct Slot {
         std::vector<std::size_t> order;  // jobs by number; each of them once or more often
     };
-    // `counted` is false for a job whose chunks others share with it: nobody knows how many it will do.
+    // `counted` is false where nobody knows how many chunks a job will do; `share`: how many of the position's, where others have the rest.
     struct Job {
         bool counted = true;
+        std::optional<std::uint64_t> share = {};
     };
+    // Of so many chunks those that one of several replicas gets, which have a batch each in turn.
+    static std::uint64_t share_of(std::uint64_t chunks, std::uint64_t batch, std::uint64_t replica, std::uint64_t replicas);
+
     // Called from within up(), said() and lost(); must not call back.
     using Tell = std::function<void(std::size_t job, const wire::JobTurn&)>;
 
@@ -54,6 +59,7 @@ class TurnKeeper {
   private:
     struct Place {
         std::size_t slot = none;
+        std::uint64_t chunks = 0;  // that it will do
         bool counted = true, up = false, lost = false, ready = false, idle = false;
         std::uint64_t done = 0;    // chunks, in all its turns
         std::uint64_t turns = 0;   // that it was given

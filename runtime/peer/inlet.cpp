@@ -47,10 +47,11 @@ Result<bool> Inlet::join(Chunk& chunk) {
     const auto complete = std::ranges::find_if(
         waiting_, [this](const auto& entry) { return entry.second.there == links_.size(); });
     if (complete == waiting_.end()) {
-        make_place();
+        if (joined_ == 0) make_place();
         chunk.tensors.clear();
         return false;
     }
+    ++joined_;
     auto parts = std::move(complete->second.chunks);
     waiting_.erase(complete);
     if (channels_) {
@@ -67,6 +68,7 @@ Result<bool> Inlet::join(Chunk& chunk) {
 }
 
 void Inlet::reserve(std::uint64_t chunks) {
+    reserved_ = true;
     for (auto& link : links_)
         link.reserve(chunks);
 }
@@ -79,6 +81,7 @@ void Inlet::taken(bool waited_for) {
         came_.pop_front();
         return;
     }
+    --joined_;
     for (std::size_t i = 0; i < links_.size(); ++i) {
         --held_[i];
         if (ahead_[i] > 0)
@@ -89,9 +92,11 @@ void Inlet::taken(bool waited_for) {
 }
 
 void Inlet::make_place() {
-    for (std::size_t i = 0; i < links_.size(); ++i)
-        for (; held_[i] - ahead_[i] >= std::max<std::uint64_t>(2, links_[i].terms().window()); ++ahead_[i])
+    for (std::size_t i = 0; i < links_.size(); ++i) {
+        const auto most = reserved_ ? 1 : std::max<std::uint64_t>(2, links_[i].terms().window());
+        for (; held_[i] - ahead_[i] >= most; ++ahead_[i])
             links_[i].taken();
+    }
 }
 
 bool Inlet::flush_credit() {

@@ -39,7 +39,9 @@ class Inlet {
     // The same, but waits for it, or until a signal interrupts the wait. Only with one link.
     Result<bool> await(Chunk& chunk);
 
-    void reserve(std::uint64_t chunks);  // on each link; see LinkReceiver::reserve
+    // On each link; see LinkReceiver::reserve. Who sends then waits for room for many chunks at once: pieces of which none is complete
+    // take none of it.
+    void reserve(std::uint64_t chunks);
     // Of the chunks that came, the next one was handed on or kept: counts towards the credits. `waited_for`: see
     // LinkReceiver::taken; only with one link.
     void taken(bool waited_for = false);
@@ -71,9 +73,11 @@ class Inlet {
     std::optional<ChannelJoin> channels_;
     std::map<std::uint64_t, Parts> waiting_;  // by index
     // Of each link: chunks of its that wait, and how many of these its sender has been told are taken, because they fill its
-    // window while none is complete. Parts that were fed by replicas, or that feed them, may each hold what the others lack; so
+    // window while none is complete, nor is one that was yet to be taken. Parts that were fed by replicas, or that feed them, may each hold what the others lack; so
     // nobody waits for ever, and what waits here is no more than what may lie between the parts and who feeds them.
     std::vector<std::uint64_t> held_, ahead_;
+    std::uint64_t joined_ = 0;  // complete chunks that are not taken yet
+    bool reserved_ = false;
     std::uint64_t taken_ = 0;
 };
 

@@ -162,12 +162,15 @@ struct JobSpec {  // what a board needs to spawn one job
     bool turns = false;           // it shares its slot: it loads and computes in its turns only
     std::uint64_t room = 0;       // chunks that may be on their way to it, wait or be computed there; 0: what its links hold
     std::uint64_t reserves = 0;   // results that the jobs behind it must have room for before a turn computes; 0: any
+    std::uint64_t spread = 0;     // replicas behind it get so many chunks each in turn, from index `spread_from` on; 0: who has the fewest
+    std::uint64_t spread_from = 0;
     static constexpr auto fields = std::tuple{
         field("position", &JobSpec::position), field("replica", &JobSpec::replica),
         field("positions", &JobSpec::positions), field("senders", &JobSpec::senders),
         field("receivers", &JobSpec::receivers), field("device", &JobSpec::device), field("spec", &JobSpec::spec),
         field("joins", &JobSpec::joins), field("to_each", &JobSpec::to_each), field("turns", &JobSpec::turns),
-        field("room", &JobSpec::room), field("reserves", &JobSpec::reserves)};
+        field("room", &JobSpec::room), field("reserves", &JobSpec::reserves), field("spread", &JobSpec::spread),
+        field("spread_from", &JobSpec::spread_from)};
     friend bool operator==(const JobSpec&, const JobSpec&) = default;
 };
 

@@ -7,7 +7,9 @@
 
 namespace fard {
 
-Outlet::Outlet(std::vector<LinkSender> links, To to) : links_(std::move(links)), to_(to) {}
+Outlet::Outlet(std::vector<LinkSender> links, To to, Spread spread) : links_(std::move(links)), to_(to), spread_(spread) {
+    spread_.chunks = std::max<std::uint64_t>(1, spread_.chunks);
+}
 
 bool Outlet::open() {
     bool all = true;
@@ -18,8 +20,12 @@ bool Outlet::open() {
 
 bool Outlet::push(Chunk& chunk) {
     if (to_ == To::each) return push_to_each(chunk);
-    chosen_ = to_ == To::by_index ? &links_[chunk.index % links_.size()] : fewest_unacknowledged(links_);
+    chosen_ = to_ == To::by_index ? &links_[by_index(chunk.index)] : fewest_unacknowledged(links_);
     return chosen_ != nullptr && chosen_->open() && chosen_->send(chunk);
+}
+
+std::size_t Outlet::by_index(std::uint64_t index) const {
+    return (index - std::min(index, spread_.first)) / spread_.chunks % links_.size();
 }
 
 bool Outlet::push_to_each(Chunk& chunk) {
@@ -62,15 +68,26 @@ std::uint64_t Outlet::confirmed() const {
     return over(links_, to_, [](const LinkSender& link) { return link.confirmed(); });
 }
 
-// Which of several links a chunk goes to is chosen by its index, or it goes to all: then each must have the room.
-std::uint64_t Outlet::room() const {
-    std::uint64_t all = 0, least = std::numeric_limits<std::uint64_t>::max();
+std::uint64_t Outlet::room(std::uint64_t index, std::uint64_t wanted) const {
+    std::uint64_t all = 0, least = links_.empty() ? 0 : std::numeric_limits<std::uint64_t>::max();
+    std::vector<std::uint64_t> rooms;
     for (const auto& link : links_) {
-        const auto room = link.limit() - std::min(link.limit(), link.sent());
-        all += room;
-        least = std::min(least, room);
+        rooms.push_back(link.limit() - std::min(link.limit(), link.sent()));
+        all += rooms.back();
+        least = std::min(least, rooms.back());
     }
-    return to_ == To::any || links_.empty() ? all : least;
+    if (to_ != To::by_index || links_.empty()) return std::min(wanted, to_ == To::each ? least : all);
+    std::uint64_t found = 0;
+    while (found < wanted) {
+        const auto at = index + found - std::min(index + found, spread_.first);
+        const auto row = std::min(wanted - found, spread_.chunks - at % spread_.chunks);
+        auto& room = rooms[by_index(index + found)];
+        const auto goes = std::min(row, room);
+        room -= goes;
+        found += goes;
+        if (goes < row) break;
+    }
+    return found;
 }
 
 bool Outlet::has_room() const {

@@ -12,16 +12,21 @@
 
 namespace fard {
 
+// Replicas get so many chunks each in turn, from the one with index `first` on.
+struct Spread {
+    std::uint64_t chunks = 1, first = 0;
+};
+
 class Outlet {
   public:
     enum class To {
         any,   // replicas: the one with the fewest unacknowledged chunks gets it
         each,  // parts: every one gets it
-        by_index,  // replicas, from a part: all parts must choose the same one, so its index alone decides
+        by_index,  // replicas that get theirs in turn, by the chunk's index alone: parts must all choose the same one
     };
 
     Outlet() = default;  // leads nowhere
-    explicit Outlet(std::vector<LinkSender> links, To to = To::any);
+    explicit Outlet(std::vector<LinkSender> links, To to = To::any, Spread spread = {});
 
     bool empty() const { return links_.empty(); }
     std::size_t size() const { return links_.size(); }
@@ -34,7 +39,8 @@ class Outlet {
     void poll_credit();               // takes the credits that have come; push does what it needs
     std::uint64_t sent() const;       // chunks that have left (with `each`: to everyone)
     std::uint64_t confirmed() const;  // of these, taken (with `each`: by everyone)
-    std::uint64_t room() const;       // how many may be pushed before the next credit, whoever gets them
+    // How many of `wanted` chunks, from `index` on without a gap, may be pushed before the next credit.
+    std::uint64_t room(std::uint64_t index, std::uint64_t wanted) const;
     bool has_room() const;            // a link's window is not used up (with `each`: that of every link that lacks it)
     std::optional<std::size_t> lost();  // the number of a link whose connection broke
 
@@ -51,9 +57,11 @@ class Outlet {
 
   private:
     bool push_to_each(Chunk& chunk);
+    std::size_t by_index(std::uint64_t index) const;
 
     std::vector<LinkSender> links_;
     To to_ = To::any;
+    Spread spread_;
     LinkSender* chosen_ = nullptr;  // where push failed; nullptr: every window is used up
     std::vector<bool> owed_;        // who lacks the chunk that is being pushed; empty: none is
 };

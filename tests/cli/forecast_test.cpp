@@ -89,7 +89,7 @@ TEST_CASE("what the boards hold is not loaded again, and stays where it is") {
     const auto app = app_of(2);
     auto wish = wish_of(10);
     wish.run.loaded = loaded_now(app.spec, two_boards(), status);
-    CHECK(wish.run.loaded == std::vector<std::vector<std::optional<std::size_t>>>{{1}, {0}});
+    CHECK(wish.run.loaded == std::vector<std::vector<std::optional<planner::Held>>>{{planner::Held(1)}, {planner::Held(0)}});
     const auto made = forecast(app, two_boards(), wish);
     REQUIRE(made.has_value());
     CHECK(made->simulated.reloads == 0);
@@ -136,6 +136,36 @@ TEST_CASE("parts and replicas have slots of their own") {
     CHECK(parts->pipeline.positions[1].parts.size() == 2);
 }
 
+TEST_CASE("replicas and parts take turns where slots are too few, and what boards hold of them counts") {
+    auto app = app_of(2);
+    app.spec.positions[1].replicas = 2;
+    auto wish = wish_of(200);
+    wish.batch = 50;
+    const auto replicas = forecast(app, two_boards(), wish);
+    REQUIRE_MESSAGE(replicas.has_value(), replicas.error().message);
+    CHECK(replicas->turns());
+    CHECK(replicas->schedule.positions[1].seats.size() == 2);
+    app.spec.positions[1].replicas = 1;
+    app.spec.positions[1].parts = {{"part0", {tensor()}}, {"part1", {tensor()}}};
+    app.hardware["part0"] = app.hardware["part1"] = app.hardware["package1"];
+    const auto parts = forecast(app, two_boards(), wish_of(20));
+    REQUIRE_MESSAGE(parts.has_value(), parts.error().message);
+    CHECK(parts->turns());
+    CHECK(parts->simulated.reloads >= 3);
+    wire::Status status;
+    status.boards = {row_of("b0", "part1"), row_of("b1", "part0")};
+    const auto loaded = loaded_now(app.spec, two_boards(), status);
+    CHECK(loaded == std::vector<std::vector<std::optional<planner::Held>>>{{planner::Held(1, 1)}, {planner::Held(1, 0)}});
+    // With a slot for each job a part that is loaded stays where it is.
+    status.boards[0].state.devices[1].loaded.push_back({2, "package0", "", ""});
+    wish = wish_of(20);
+    wish.run.loaded = loaded_now(app.spec, two_boards(2), status);
+    const auto held = forecast(app, two_boards(2), wish);
+    REQUIRE(held.has_value());
+    CHECK(held->simulated.reloads == 0);
+    CHECK(held->schedule.positions[1].seats == std::vector<planner::Seat>{{1, 0}, {0, 0}});
+}
+
 TEST_CASE("what nothing is known of has no forecast, and the reason is said") {
     const auto refused = [](const PackedApp& app, const std::string& why) {
         const auto made = forecast(app, two_boards(), wish_of(4));
@@ -153,8 +183,11 @@ TEST_CASE("what nothing is known of has no forecast, and the reason is said") {
     app.spec.positions[0].board = "elsewhere";
     refused(app, "position 'p0'");
     app = app_of(2);
-    app.spec.positions[0].replicas = 2;
-    refused(app, "no plan has replicas or parts that take turns");
+    app.spec.positions[0].replicas = 3;
+    const auto crowded = forecast(app, two_boards(), wish_of(4));
+    REQUIRE_FALSE(crowded.has_value());
+    CHECK(crowded.error().fault == Fault::refused);
+    CHECK_MESSAGE(crowded.error().message.find("3 replicas and 2 slots") != std::string::npos, crowded.error().message);
     auto wish = wish_of(4);
     wish.latency_s = 1e-4;
     const auto slow = forecast(app_of(2), two_boards(), wish);

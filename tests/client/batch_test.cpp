@@ -43,6 +43,12 @@ TEST_CASE("auto opens the window for all chunks, as far as it may, and takes hal
     set_batch(wide, std::nullopt, 8);
     CHECK(wide.batch == 8);
     CHECK(wide.window_bytes == std::uint64_t{1} << 30);
+    auto replicas = app(40'000);
+    replicas.positions[0].replicas = 3;
+    set_batch(replicas, std::nullopt, 100);
+    CHECK(replicas.batch == 34);
+    set_batch(replicas, std::nullopt, 1'000'000);
+    CHECK(replicas.batch == widest_auto_window / 1000 / 4);
     auto none = app(40'000);
     set_batch(none, std::nullopt, 0);
     CHECK(none.batch == 1);

@@ -2,6 +2,7 @@
 #include <doctest/doctest.h>
 #include <signal.h>
 
+#include <cstring>
 #include <random>
 #include <thread>
 
@@ -11,6 +12,7 @@
 #include "client/packing.hpp"
 #include "overlays/profiles/board_profile.hpp"
 #include "tests/e2e/harness.hpp"
+#include "tests/model/large_layer.hpp"
 
 using namespace fard::e2e;
 using nlohmann::json;
@@ -118,6 +120,25 @@ struct OneBoard {
     fard::RunSummary summary;
 };
 
+// Kills a job of each of so many runs, at some moment of it; `command`: what follows `fard submit`.
+void kill_some(const World& world, std::vector<std::string> command, int runs, unsigned seed, const std::string& right) {
+    std::mt19937 random(seed);
+    command.insert(command.begin(), "submit");
+    command.insert(command.end(), {"--output", (world.files().path() / "killed.npy").string(), "--json", "--timeout", "120"});
+    for (int i = 0; i < runs; ++i) {
+        CAPTURE(i);
+        auto run = world.start(command);
+        REQUIRE(eventually([&] { return !world.jobs().empty(); }, std::chrono::seconds(20)));
+        std::this_thread::sleep_for(std::chrono::milliseconds(random() % 1500));
+        const auto jobs = world.jobs();
+        if (!jobs.empty()) kill(jobs[random() % jobs.size()], SIGKILL);
+        const auto outcome = run.wait();
+        CAPTURE(outcome.err);
+        REQUIRE(outcome.exit_code == 0);
+        CHECK(read_file(world.files().path() / "killed.npy") == right);
+    }
+}
+
 const fs::path mobilenet = "mobilenet_six_stage/mobilenet_v1_w4a4.onnx", cnv = "two_stage_bnn/cnv_w2a2.onnx";
 
 }  // namespace
@@ -184,20 +205,7 @@ TEST_CASE("jobs that are killed in the middle of turns and reloads: every result
     world.up(1, {"--profile", "zedboard"});
     const auto file = app(world, "two_stage_bnn", "", "batch = 4");
     const auto right = submit(world, file, 48).results;
-    std::mt19937 random(7);
-    for (int i = 0; i < 4; ++i) {
-        CAPTURE(i);
-        auto run = world.start({"submit", file.string(), "--chunks", "48", "--output", (world.files().path() / "killed.npy").string(), "--json",
-                                "--timeout", "120"});
-        REQUIRE(eventually([&] { return !world.jobs().empty(); }, std::chrono::seconds(20)));
-        std::this_thread::sleep_for(std::chrono::milliseconds(random() % 1500));
-        const auto jobs = world.jobs();
-        if (!jobs.empty()) kill(jobs[random() % jobs.size()], SIGKILL);
-        const auto outcome = run.wait();
-        CAPTURE(outcome.err);
-        REQUIRE(outcome.exit_code == 0);
-        CHECK(read_file(world.files().path() / "killed.npy") == right);
-    }
+    kill_some(world, {file.string(), "--chunks", "48"}, 4, 7, right);
 }
 
 TEST_CASE("an input that trickles, one chunk each 50 ms: exact, whatever the batch, the window and how long an idle turn lasts") {
@@ -262,4 +270,87 @@ TEST_CASE("what `fard plan --schedule` writes for the cluster that is up, `fard 
     const auto again = submit(world, file, 12, {"--schedule", schedule.string()});
     CHECK(again.results == ran.results);
     CHECK(again.summary["reloads"] == second["reloads"]);
+}
+
+namespace {
+
+// The two-stage app with so many replicas of a position.
+fs::path replicated(const World& world, const std::string& position, int replicas, const std::string& more = "") {
+    const auto file = app(world, "two_stage_bnn", "", more);
+    auto text = read_file(file);
+    const auto name = "name = \"" + position + "\"";
+    const auto at = text.find(name);
+    REQUIRE(at != std::string::npos);
+    text.insert(at + name.size(), "\nreplicas = " + std::to_string(replicas));
+    return world.files().write("replicated.toml", text);
+}
+
+}  // namespace
+
+TEST_CASE("replicas take turns, a batch each: exact, as planned, also when jobs are killed") {
+    World world;
+    world.up(2, {"--profile", "zedboard"});
+    for (const auto* position : {"first", "second"}) {
+        CAPTURE(position);
+        const auto file = replicated(world, position, 2, patient);
+        const auto ran = submit(world, file, 32, {"--batch", "8"});
+        CHECK(ran.results == uncut(world, cnv));
+        CHECK(ran.summary["batch"] == 8);
+        CHECK(ran.summary["replays"] == 0);
+        CHECK(ran.summary["stages"].size() == 3);
+        REQUIRE(ran.summary.contains("plan"));
+        const auto& plan = ran.summary["plan"];
+        CHECK(plan["measured"]["throughput_per_s"].get<double>() <= plan["bound"].get<double>() * 1.01);
+        std::size_t chunks = 0;
+        for (const auto& stage : ran.summary["stages"])
+            if (stage["name"] == position) {
+                CHECK(stage["turns"].get<int>() <= 2);
+                ++chunks;
+            }
+        CHECK(chunks == 2);
+        const auto by_itself = submit(world, replicated(world, position, 2, patient), 12);  // no plan: the boards' own rules
+        CHECK(by_itself.results == uncut(world, cnv));
+        CHECK(by_itself.summary["batch"] == 6);
+    }
+    const auto file = replicated(world, "first", 2, "batch = 4");
+    const auto right = submit(world, file, 48).results;
+    kill_some(world, {file.string(), "--chunks", "48"}, 3, 11, right);
+    const auto three = submit(world, replicated(world, "second", 3, patient), 12, {"--batch", "4"});  // on two slots: no plan has that
+    CHECK(three.results == uncut(world, cnv));
+    CHECK_FALSE(three.summary.contains("plan"));
+}
+
+TEST_CASE("parallel parts take turns on slots that others use too, and on one slot: exact, as planned, also when jobs are killed") {
+    for (const int boards : {1, 2}) {
+        CAPTURE(boards);
+        World world;
+        world.up(boards, {"--profile", "zedboard"});
+        const auto model = world.files().write("large.onnx", fard::model::test::large_layer());
+        const auto out = world.files().path() / "parts";
+        const auto split = world.fard({"split", model.string(), "--board", "zedboard", "--boards", std::to_string(boards), "--batch", "4", "--chunks", "32",
+                                       "--out", out.string()});
+        REQUIRE_MESSAGE(split.exit_code == 0, split.err);
+        const auto file = out / "large.toml";
+        CHECK(read_file(file).find("parts = ") != std::string::npos);
+        auto values = std::string(std::size_t{32} * 1024 * sizeof(float), '\0');
+        std::mt19937 random(3);
+        for (std::size_t i = 0; i < values.size(); i += sizeof(float)) {
+            const auto value = static_cast<float>(static_cast<int>(random() % 31) - 15);
+            std::memcpy(values.data() + i, &value, sizeof value);
+        }
+        auto header = std::string("{'descr': '<f4', 'fortran_order': False, 'shape': (32, 1024), }");
+        header.resize(128 - 10 - 1, ' ');
+        const auto input = world.files().write("input.npy", std::string("\x93NUMPY\x01\x00\x76\x00", 10) + header + "\n" + values);
+        auto text = read_file(file);
+        text.insert(text.find("[pipeline]\n") + 11, patient + "\n");
+        const auto ran = submit(world, world.files().write("patient.toml", text), 32, {"--input", input.string()});
+        const auto whole = world.files().path() / "whole.npy";
+        const auto uncut = world.fard({"run", model.string(), "--input", input.string(), "--output", whole.string()});
+        REQUIRE_MESSAGE(uncut.exit_code == 0, uncut.err);
+        CHECK(ran.results == read_file(whole));
+        CHECK(ran.summary["replays"] == 0);
+        REQUIRE(ran.summary.contains("plan"));
+        CHECK(ran.summary["reloads"] == ran.summary["plan"]["reloads"]);
+        kill_some(world, {file.string(), "--input", input.string()}, 3, 5, ran.results);
+    }
 }

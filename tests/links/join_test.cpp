@@ -176,6 +176,52 @@ TEST_CASE("parts that come in different orders are joined, however small the lin
         });
 }
 
+TEST_CASE("complete chunks that are kept use up the links' room, so that no more come than there is room for") {
+    LinkDir dir;
+    SocketFactory sockets(Identity::local());
+    const auto terms = terms_of(100, 4);
+    Junction junction(sockets, dir.place(), terms);
+    std::vector<std::uint64_t> sent(2, 0);
+    std::uint64_t got = 0;
+    const auto step = [&] {
+        for (std::size_t s = 0; s < 2; ++s)
+            for (;; ++sent[s]) {
+                auto chunk = chunk_of(sent[s], terms);
+                if (!junction.senders[s].send(chunk)) break;
+            }
+        for (Chunk chunk; junction.inlet.receive(chunk).value();)
+            ++got;
+        junction.inlet.flush_credit();
+    };
+    until({}, [&] { return step(), got == terms.lead(); });
+    for (int i = 0; i < 200; ++i)
+        step();
+    CHECK(got == terms.lead());
+    for (; got > 0; --got)
+        junction.inlet.taken();
+    until({}, [&] { return step(), got > 0; });
+}
+
+TEST_CASE("pieces take none of the room that was reserved, as long as none is complete") {
+    LinkDir dir;
+    SocketFactory sockets(Identity::local());
+    const auto terms = terms_of(100, 4);
+    Junction junction(sockets, dir.place(), terms);
+    junction.inlet.reserve(0);
+    auto& sender = junction.senders[0];
+    until({}, [&] {
+        auto chunk = chunk_of(7, terms);
+        return sender.send(chunk);
+    });
+    until({}, [&] {
+        Chunk chunk;
+        CHECK_FALSE(junction.inlet.receive(chunk).value());
+        junction.inlet.flush_credit();
+        sender.poll_credit();
+        return sender.limit() - sender.sent() >= terms.lead();
+    });
+}
+
 TEST_CASE("parts choose the same replica for a chunk") {
     LinkDir dir;
     SocketFactory sockets(Identity::local());
@@ -205,4 +251,35 @@ TEST_CASE("parts choose the same replica for a chunk") {
     }
     for (const auto& [index, replicas] : went)
         CHECK(replicas == std::set<std::size_t>{index % 3});
+}
+
+TEST_CASE("replicas get so many chunks each in turn, and what there is room for counts only as far as it goes to those who have it") {
+    LinkDir dir;
+    SocketFactory sockets(Identity::local());
+    const auto terms = terms_of(100, 4);
+    std::vector<LinkReceiver> receivers;
+    std::vector<LinkSender> senders;
+    for (int i = 0; i < 2; ++i) {
+        receivers.push_back(LinkReceiver::bind(sockets, dir.place(), terms).value());
+        senders.push_back(LinkSender::connect(sockets, receivers.back().endpoint(), terms, "0/0").value());
+    }
+    Outlet outlet(std::move(senders), Outlet::To::by_index, {3, 10});
+    until({}, [&] { return outlet.open(); });
+    REQUIRE(terms.lead() == 5);
+    CHECK(outlet.room(10, 100) == 3 + 3 + 2);
+    CHECK(outlet.room(10, 2) == 2);
+    CHECK(outlet.room(12, 100) == 1 + 3 + 3 + 2);
+    std::vector<std::vector<std::uint64_t>> went(2);
+    for (const std::uint64_t index : {10, 11, 13}) {
+        auto chunk = chunk_of(index, terms);
+        until({}, [&] { return outlet.push(chunk); });
+    }
+    until({}, [&] {
+        for (std::size_t r = 0; r < 2; ++r)
+            while (const auto chunk = receivers[r].receive().value())
+                went[r].push_back(chunk->index);
+        return went[0].size() + went[1].size() == 3;
+    });
+    CHECK(went == std::vector<std::vector<std::uint64_t>>{{10, 11}, {13}});
+    CHECK(outlet.room(12, 100) == 1 + 3 + 2);
 }

@@ -102,7 +102,7 @@ struct FakeEnds final : RunEnds {
         epochs.push_back(epoch);
         return std::vector<wire::LinkEndpoint>(64);
     }
-    Result<> connect_feeders(Epoch, const std::vector<wire::LinkEndpoint>&) override {
+    Result<> connect_feeders(Epoch, const std::vector<wire::LinkEndpoint>&, const std::optional<Spread>&) override {
         loop_.post([this, living = alive] {
             if (*living) events.opened();
         });

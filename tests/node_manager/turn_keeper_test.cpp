@@ -51,6 +51,22 @@ TEST_CASE("turns follow the order, in batches, before their chunks are there; th
     CHECK(rig.keeper.holder(0) == TurnKeeper::none);
 }
 
+TEST_CASE("replicas have a batch each in turn, and turns for as many chunks as that gives them") {
+    CHECK(TurnKeeper::share_of(20, 8, 0, 1) == 20);
+    CHECK(TurnKeeper::share_of(20, 8, 0, 2) == 12);
+    CHECK(TurnKeeper::share_of(20, 8, 1, 2) == 8);
+    CHECK(TurnKeeper::share_of(7, 8, 1, 2) == 0);
+    CHECK(TurnKeeper::share_of(50, 8, 2, 3) == 16);
+    for (const std::uint64_t chunks : {0, 1, 9, 24, 100})
+        CHECK(TurnKeeper::share_of(chunks, 5, 0, 3) + TurnKeeper::share_of(chunks, 5, 1, 3) + TurnKeeper::share_of(chunks, 5, 2, 3) == chunks);
+    Rig rig({.batch = 8, .chunks = 20}, 2, {{{0, 1}}}, {{}, {.share = 8}});
+    rig.up(2);
+    rig.over(0, 1, 8);
+    rig.over(1, 1, 8);
+    rig.over(0, 2, 16);
+    CHECK(rig.heard() == "0:+8 1:+8 0:+8 0:+4 ");  // the replica has had all of its own
+}
+
 TEST_CASE("the first in the order has the first turn, whoever is up first; who has a slot alone hears nothing of turns") {
     Rig rig({.batch = 4, .chunks = 4}, 3, {{{2, 0}}});
     CHECK(rig.keeper.shares(0));

@@ -98,19 +98,39 @@ class Draw {
         return false;
     }
 
-    // Positions 0 and 3, 1 and 4, ... share a slot.
+    // Positions 0 and 3, 1 and 4, ... share a slot. Some have a seat more: a replica on the next board, or a part there or on the same slot.
     void by_turns(Drawn& drawn, std::size_t boards) {
+        auto& positions = drawn.pipeline.positions;
         drawn.schedule.batch = 1 + upto(5);
         drawn.schedule.window = drawn.schedule.batch + upto(20);
-        std::vector<Turns> turns(boards);
-        for (std::size_t i = 0; i < drawn.pipeline.positions.size(); ++i) {
+        const bool alone = upto(1) == 0;
+        for (std::size_t i = 0; i < positions.size(); ++i) {
             const auto board = i % boards;
-            drawn.schedule.positions.push_back({{{board, 0}}, drawn.schedule.batch + upto(6), upto(2) == 0 ? Staging::here : Staging::next});
-            turns[board].slot = {board, 0};
-            turns[board].order.push_back(i);
+            Placed placed{{{board, 0}}, drawn.schedule.batch + upto(6), alone && upto(2) == 0 ? Staging::here : Staging::next};
+            const bool behind_parts = i > 0 && !positions[i - 1].parts.empty();
+            if (!alone && upto(1) == 0 && !behind_parts && positions[i].on == Position::On::fabric) {
+                const auto other = upto(1) == 0 ? board : (board + 1) % boards;
+                placed.seats.push_back({other, 0});
+                if (other == board || upto(1) == 0) positions[i].parts = {1 + upto(2'000), 1 + upto(2'000)};
+            }
+            drawn.schedule.positions.push_back(std::move(placed));
         }
-        for (auto& slot : turns)
-            if (slot.order.size() > 1) drawn.schedule.turns.push_back(std::move(slot));
+        for (std::size_t board = 0; board < boards; ++board) {
+            Turns turns{{board, 0}, {}};
+            for (std::size_t batch = 0; batch < 2; ++batch)
+                for (std::size_t i = 0; i < positions.size(); ++i)
+                    for (std::size_t k = 0; k < drawn.schedule.positions[i].seats.size(); ++k) {
+                        const auto& seats = drawn.schedule.positions[i].seats;
+                        const bool theirs = positions[i].parts.empty() && seats.size() > 1 && batch != k;  // the other replica's
+                        if (seats[k] == turns.slot && !theirs) turns.order.push_back(i);
+                    }
+            if (std::ranges::any_of(turns.order, [&](std::size_t i) { return i != turns.order.front(); }) || shares_slot(drawn.schedule, turns.slot))
+                drawn.schedule.turns.push_back(std::move(turns));
+        }
+    }
+
+    static bool shares_slot(const Schedule& schedule, const Seat& slot) {
+        return std::ranges::any_of(schedule.positions, [&](const Placed& placed) { return std::ranges::count(placed.seats, slot) > 1; });
     }
 
     std::mt19937 random_;

@@ -154,7 +154,7 @@ class World:
         if not self.positions[p]["here"]:
             return True
         slot = self.slot(p, s)
-        return slot not in self.orders or self.on.get(slot) == (p, chunk // self.case["batch"])
+        return slot not in self.orders or self.on.get(slot) == (p, s, chunk // self.case["batch"])
 
     # Coroutines.
 
@@ -236,43 +236,48 @@ class World:
         users = [(p, s) for p in range(len(self.positions)) for s in self.seats(p) if self.slot(p, s) == key]
         if key not in self.orders:
             (p, s), = users
-            yield from self.load(key, p)
+            yield from self.load(key, p, s)
             while True:
                 yield from self.compute_next(key, p, s, None)
         batches = -(-self.case["chunks"] // self.case["batch"])
-        had = {p: 0 for p, _ in users}
+        had = {user: 0 for user in users}
+        named = {p: itertools.cycle([user for user in users if user[0] == p]) for p, _ in users}
         for p in itertools.cycle(self.orders[key]):
-            batch, had[p] = had[p], had[p] + 1
+            _, s = next(named[p])
+            batch = had[p, s] if self.positions[p]["parts"] else s + had[p, s] * len(self.positions[p]["seats"])
+            had[p, s] += 1
             if min(had.values()) > batches:
                 return
             if batch >= batches:
                 continue
-            self.on[key] = (p, batch)
+            self.on[key] = (p, s, batch)
             self.shake()
-            yield from self.load(key, p)
+            yield from self.load(key, p, s)
             chunks = range(batch * self.case["batch"], min((batch + 1) * self.case["batch"], self.case["chunks"]))
-            while not self.reserved(p, chunks):
+            while not self.reserved(p, s, chunks):
                 yield self.gate
             for _ in chunks:
-                yield from self.compute_next(key, p, 0, chunks)
+                yield from self.compute_next(key, p, s, chunks)
             self.on[key] = None
 
-    def load(self, key, p):
-        slot = self.slots[key]
-        if self.positions[p]["processor"] or slot.loaded == p:
+    def load(self, key, p, s):
+        slot, overlay = self.slots[key], (p, s if self.positions[p]["parts"] else 0)
+        if self.positions[p]["processor"] or slot.loaded == overlay:
             return
         while self.clock.now < slot.empty_at:
             yield slot.empty_at - self.clock.now
         self.reloads += 1
         slot.loaded = None
         yield self.port[key[0]].take(self.case["places"][key[0]][4])
-        slot.loaded, slot.next_start = p, self.clock.now
+        slot.loaded, slot.next_start = overlay, self.clock.now
 
-    def reserved(self, p, chunks):
+    def reserved(self, p, s, chunks):
         if p + 1 == len(self.positions):
             return True
         if self.positions[p + 1]["here"]:
-            return self.pending[p, 0] + len(chunks) <= max(self.case["batch"], self.positions[p + 1]["room"])
+            return self.pending[p, s] + len(chunks) <= max(self.case["batch"], self.positions[p + 1]["room"])
+        if self.positions[p + 1]["parts"]:
+            return all(self.room(p + 1, t, chunks[-1]) for t in self.seats(p + 1))
         return self.room(p + 1, chunks[-1] // self.case["batch"] % len(self.positions[p + 1]["seats"]), chunks[-1])
 
     def compute_next(self, key, p, s, chunks):

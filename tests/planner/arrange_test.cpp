@@ -120,9 +120,69 @@ TEST_CASE("a position in parts takes turns on a slot for each") {
         CHECK((*found)->simulated.wall_s() == doctest::Approx(least_wall(pipeline, wish, 4)));
         CHECK((*found)->bound_s <= (*found)->simulated.wall_s() * (1 + 1e-9));
     }
-    auto pipeline = line_of(1, {1, 1});
+}
+
+TEST_CASE("parts share a slot where there are too few, a turn each") {
+    auto pipeline = line_of(1, {1, 1, 1});
     pipeline.positions[1].parts = {1, 1};
-    CHECK_FALSE(arrange(pipeline, everywhere(pipeline), {}, 1e9));  // one slot for two parts
+    pipeline.places[0].reload_s = 3;
+    Wish wish;
+    wish.run.chunks = 4;
+    wish.window = 100;
+    wish.batch = 4;
+    const auto found = arrange(pipeline, everywhere(pipeline), wish, 1e9);
+    REQUIRE_MESSAGE(found, (found ? "" : found.error().message));
+    REQUIRE(*found);
+    CHECK((*found)->schedule.positions[1].seats == std::vector<Seat>{{0, 0}, {0, 0}});
+    CHECK((*found)->schedule.turns == std::vector<Turns>{{{0, 0}, {0, 1, 1, 2}}});
+    CHECK((*found)->simulated.reloads == 4);
+    CHECK((*found)->simulated.busy[0].fabric[0] == doctest::Approx(4 * 4));
+    CHECK((*found)->bound_s <= (*found)->simulated.wall_s() * (1 + 1e-9));
+    // A second run: the slot holds the last position.
+    wish.run.loaded = {{Held(1, 1)}};
+    const auto held = arrange(pipeline, everywhere(pipeline), wish, 1e9);
+    REQUIRE(held);
+    CHECK((*held)->simulated.reloads == 4);  // the part that has the last turn, not the first
+    wish.run.loaded = {{Held(0)}};
+    CHECK((*arrange(pipeline, everywhere(pipeline), wish, 1e9))->simulated.reloads == 3);
+}
+
+TEST_CASE("parts go where their own overlay is") {
+    auto pipeline = line_of(2, {1});
+    pipeline.positions[0].parts = {1, 1};
+    Run run;
+    run.loaded = {{Held(0, 1)}, {Held(0, 0)}};
+    Seating seating{{{0, 0}, {1, 0}}};
+    keep_loaded(pipeline, run, seating);
+    CHECK(seating == Seating{{{1, 0}, {0, 0}}});
+    const auto done = arrange_seated(pipeline, seating, {.run = {.chunks = 3, .loaded = run.loaded}});
+    REQUIRE(done);
+    CHECK(done->simulated.reloads == 0);
+}
+
+TEST_CASE("replicas take turns, each on a slot of its own and a batch each in turn") {
+    auto pipeline = line_of(2, {1, 1, 4});
+    for (auto& place : pipeline.places)
+        place.reload_s = 3;
+    Wish wish;
+    wish.run.chunks = 64;
+    wish.window = 100;
+    wish.batch = 16;
+    const auto alone = arrange(pipeline, everywhere(pipeline), wish, 1e9);
+    REQUIRE(alone);
+    pipeline.positions[2].replicas = 2;
+    const auto shared = arrange(pipeline, everywhere(pipeline), wish, 1e9);
+    REQUIRE(shared);
+    REQUIRE(*shared);
+    const auto& seats = (*shared)->schedule.positions[2].seats;
+    REQUIRE(seats.size() == 2);
+    CHECK(seats[0] != seats[1]);
+    CHECK((*shared)->simulated.wall_s() < 0.8 * (*alone)->simulated.wall_s());
+    CHECK((*shared)->bound_s <= (*shared)->simulated.wall_s() * (1 + 1e-9));
+    pipeline.positions[2].replicas = 3;
+    const auto too_many = arrange(pipeline, everywhere(pipeline), wish, 1e9);
+    REQUIRE_FALSE(too_many);
+    CHECK(too_many.error().message.find("position 2 has 3 replicas and 2 slots to be on") != std::string::npos);
 }
 
 TEST_CASE("six positions on three boards, all at once: loads are hidden behind the other boards' work") {

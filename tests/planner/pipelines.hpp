@@ -54,11 +54,13 @@ inline Schedule by_turns(const Pipeline& pipeline, std::size_t batch, std::size_
     return schedule;
 }
 
-inline std::vector<std::vector<std::optional<std::size_t>>> all_loaded(const Pipeline& pipeline, const Schedule& schedule) {
-    std::vector<std::vector<std::optional<std::size_t>>> loaded(pipeline.places.size(), std::vector<std::optional<std::size_t>>(64));
+inline std::vector<std::vector<std::optional<Held>>> all_loaded(const Pipeline& pipeline, const Schedule& schedule) {
+    std::vector<std::vector<std::optional<Held>>> loaded(pipeline.places.size(), std::vector<std::optional<Held>>(64));
     for (std::size_t i = schedule.positions.size(); i-- > 0;)
-        for (const auto& seat : schedule.positions[i].seats)
-            loaded[seat.board][seat.slot] = i;
+        for (std::size_t job = 0; job < schedule.positions[i].seats.size(); ++job) {
+            const auto& seat = schedule.positions[i].seats[job];
+            loaded[seat.board][seat.slot] = Held(i, pipeline.positions[i].parts.empty() ? 0 : job);
+        }
     return loaded;
 }
 

@@ -64,6 +64,18 @@ TEST_CASE("a schedule that no board could follow is refused") {
     complains(but("at 0.0", "at 7.0"), "position 0 is on board 7");
     complains(but("at 0.0\n", "at\n"), "position 0 has no seat");
     complains(whole + "turns 0.0 0 2\n", "given twice");
+    complains(but("at 1.0 1.1", "at 1.0 1.0") + "turns 1.0 1 1 1\n", "the 2 parts of position 1 on 1.0 do not have as many turns each");
+}
+
+TEST_CASE("parts of a position may share a slot, replicas may not") {
+    auto text = whole;
+    text.replace(text.find("at 1.0 1.1"), 10, "at 1.0 1.0");
+    const auto schedule = parse_schedule(text + "turns 1.0 1 1\n");
+    REQUIRE_MESSAGE(schedule, (schedule ? "" : schedule.error().message));
+    CHECK(check_replicas(*schedule, 0));
+    const auto replicas = check_replicas(*schedule, 1);
+    REQUIRE_FALSE(replicas);
+    CHECK(replicas.error().message.find("two replicas of position 1 take turns on 1.0") != std::string::npos);
 }
 
 }  // namespace fard
