@@ -7,6 +7,8 @@
 #include <set>
 
 #include "cli/plan.hpp"
+#include "cli/split_turns.hpp"
+#include "client/inputs.hpp"
 #include "model/model.hpp"
 #include "splitter/emit/emit.hpp"
 #include "splitter/estimates/parts.hpp"
@@ -41,6 +43,7 @@ struct Task {
     Description description;
     Strategy strategy = Strategy::throughput;
     bool one_each = false;  // nobody named a strategy: one stage for each board
+    std::optional<InTurns> turns;  // where stages outnumber slots
     std::size_t most_stages() const { return description.network.cuts.size() - 1; }
 };
 
@@ -82,9 +85,45 @@ Result<Task> read_task(const Options& options) {
                 !options.given("strategy")};
 }
 
+bool has_fabric(const Cluster& cluster) { return !cluster.boards.front().part.empty(); }
+
+// As many images as there are inputs, where nobody says how many.
+Result<TurnWish> turns_for(const Task& task, const CutWish& wish) {
+    TurnWish turns{.batch = {}, .latency_s = wish.latency_s};
+    turns.images = static_cast<std::size_t>(wish.chunks);
+    if (wish.chunks == 0) {
+        const auto whole = model::cut(task.model, {});
+        if (!whole) return fail(whole.error());
+        AppFile app;
+        app.file = task.file;
+        const auto inputs = open_inputs(app, wish.inputs, whole->front().inputs);
+        if (!inputs) return fail(inputs.error());
+        turns.images = std::max<std::size_t>(1, inputs->size());
+    }
+    if (wish.batch.value_or(0) > 0) turns.batch = static_cast<std::size_t>(std::min<std::uint64_t>(*wish.batch, turns.images));
+    if (task.strategy == Strategy::latency) turns.images = turns.batch.value_or(turns.images);
+    return turns;
+}
+
+// The planner's best, where no plan has a slot for each stage; `refused`: why there is none.
+Result<Found> plan_in_turns(Task& task, const CutWish& wish, const Error& refused, const OfferParts& offer) {
+    const auto& network = task.description.network;
+    const bool may_turn = uses_parts(task.strategy) && has_fabric(task.cluster);
+    if (!may_turn || refused.fault != Fault::refused) return tl::unexpected(explained(refused, task.description, task.cluster, task.others));
+    const auto turns = turns_for(task, wish);
+    if (!turns) return fail(turns.error());
+    offer_where_too_large(network, task.cluster, offer);
+    auto turned = best_in_turns(network, task.cluster, {task.strategy, {}}, *turns);
+    if (!turned && turns->latency_s) return fail(Fault::invalid_input, "--latency-bound: {}", turned.error().message);
+    if (!turned) return tl::unexpected(explained(turned.error(), task.description, task.cluster, task.others));
+    auto found = turned->found;
+    task.turns = std::move(*turned);
+    return found;
+}
+
 // A stage on each board where nobody named a strategy and that works; else by the strategy, with layers in parallel parts where no
-// board holds them, or where that helps.
-Result<Found> plan(Task& task) {
+// board holds them, or where that helps; else in turns.
+Result<Found> plan(Task& task, const CutWish& wish) {
     const auto& network = task.description.network;
     if (task.one_each) {
         auto few = task.cluster;  // with no board to spare for a replica
@@ -95,8 +134,7 @@ Result<Found> plan(Task& task) {
     }
     const auto offer = [&](std::size_t layer) { return offer_parts(task.description, task.settings, layer); };
     auto found = search_with_parts(network, task.cluster, {task.strategy, {}}, offer);
-    if (!found) return tl::unexpected(explained(found.error(), task.description, task.cluster, task.others));
-    return found;
+    return found ? std::move(found) : plan_in_turns(task, wish, found.error(), offer);
 }
 
 std::string counted(std::size_t count, const char* what) {
@@ -126,6 +164,9 @@ std::vector<std::string> notes_on(const Task& task, const Found& found) {
     for (const auto& stage : stages)
         if (stage.parts > 1)
             in_parts.push_back(fmt::format("{} in {}", fmt::join(layers_of(task.description.network, stage), ", "), stage.parts));
+    if (task.turns)
+        notes.push_back(fmt::format("the boards hold too few stages at once: they take turns, in batches of {}; expected: {:.4g} s for {}",
+                                    task.turns->turns.batch, task.turns->turns.wall_s, counted(task.turns->turns.images, "image")));
     if (!in_parts.empty()) notes.push_back(fmt::format("made in parallel parts: {}", fmt::join(in_parts, "; ")));
     if (used == wanted) return notes;
     const auto reason = task.most_stages() < wanted && task.one_each
@@ -171,10 +212,10 @@ Result<bool> is_to_be_cut(const Options& options) {
     return false;
 }
 
-Result<CutModel> cut_model(const Options& options) {
+Result<CutModel> cut_model(const Options& options, const CutWish& wish) {
     auto task = read_task(options);
     if (!task) return fail(task.error());
-    const auto found = plan(*task);
+    const auto found = plan(*task, wish);
     if (!found) return fail(found.error());
     CutModel cut;
     fs::path out = options.text("out");
@@ -185,9 +226,12 @@ Result<CutModel> cut_model(const Options& options) {
         out = cut.directory->path() / "plan";
     }
     std::error_code error;
-    const Emission emission{app_name(task->file.stem().string()), fs::canonical(task->file, error),
-                            plan_json(task->description.network, task->cluster, *found, task->strategy),
-                            svg_of(task->description.network, task->cluster, *found, app_name(task->file.stem().string())), {}};
+    const auto& network = task->description.network;
+    const auto name = app_name(task->file.stem().string());
+    Emission emission{name, fs::canonical(task->file, error),
+                      plan_json(network, task->cluster, *found, task->strategy, task->turns ? &task->turns->turns : nullptr),
+                      task->turns ? task->turns->picture : svg_of(network, task->cluster, *found, name), {}};
+    if (task->turns) emission.batch = task->turns->turns.batch;
     const auto notes = emit(out, task->model, task->description, task->cluster, *found, emission);
     if (!notes) return fail(notes.error());
     cut.notes = notes_on(*task, *found);
@@ -195,8 +239,12 @@ Result<CutModel> cut_model(const Options& options) {
     auto app = read_app_file(file);
     if (!app) return fail(app.error());
     cut.app = std::move(*app);
-    // What a board of the plan holds at once, its stand-in holds too.
-    cut.app.cluster.boards = static_cast<std::uint32_t>(boards_of(*found).size());
+    // What a board of the plan holds at once, its stand-in holds too. Turns, and what is to be kept by reckoning, are for boards with their
+    // fabric and its times.
+    const bool timed = task->turns || wish.batch || wish.latency_s;
+    if (timed && has_fabric(task->cluster)) cut.app.cluster.profile = task->cluster.boards.front().profile;
+    const auto used = task->turns ? task->cluster.boards.size() : boards_of(*found).size();
+    cut.app.cluster.boards = static_cast<std::uint32_t>(used);
     if (const auto slots = task->cluster.boards.front().slots; slots > 1)
         cut.app.cluster.slots = static_cast<std::uint32_t>(slots);
     if (options.given("out"))

@@ -41,12 +41,12 @@ std::vector<OptionSpec> turn_options() {
 
 Result<TurnWish> read_turns(const Options& options, Strategy strategy) {
     TurnWish wish;
-    const auto batch = options.number("batch", wish.batch, 1, most_images);
+    const auto batch = options.number("batch", *wish.batch, 1, most_images);
     if (!batch) return fail(batch.error());
     const auto images = options.number("chunks", wish.images, 1, most_images);
     if (!images) return fail(images.error());
     wish.batch = static_cast<std::size_t>(*batch);
-    wish.images = strategy == Strategy::latency ? wish.batch : static_cast<std::size_t>(*images);
+    wish.images = static_cast<std::size_t>(strategy == Strategy::latency ? *batch : *images);
     return wish;
 }
 
@@ -54,7 +54,8 @@ Result<InTurns> best_in_turns(const Network& network, const Cluster& cluster, co
     planner::Wish wished;
     wished.run.chunks = wish.images;
     wished.run.ahead_bytes = wished.link_bytes;
-    wished.batch = std::min(wish.batch, wish.images);
+    if (wish.batch) wished.batch = std::min(*wish.batch, wish.images);
+    wished.latency_s = wish.latency_s;
     planner::Question question;
     question.stages = request.stages;
     question.only_turns = true;
@@ -68,7 +69,7 @@ Result<InTurns> best_in_turns(const Network& network, const Cluster& cluster, co
     auto picture = picture_of(network, *planned, wished.run, made.turns);
     if (!picture) return fail(picture.error());
     made.picture = std::move(*picture);
-    const auto least_s = planned->everything ? made.turns.wall_s : std::min(made.turns.wall_s, planner::least_wall_s(network, cluster, wish.images, wish.batch, request.stages));
+    const auto least_s = planned->everything ? made.turns.wall_s : std::min(made.turns.wall_s, planner::least_wall_s(network, cluster, wish.images, wish.batch.value_or(1), request.stages));
     auto& cost = made.found.cost;
     cost.stages = planned->costs;
     cost.period_s = made.turns.wall_s / images;

@@ -1,6 +1,7 @@
 // `fard split` where stages outnumber slots: the planner's best turns, as a plan of the splitter's.
 #pragma once
 
+#include <optional>
 #include <string>
 
 #include "cli/options.hpp"
@@ -13,7 +14,9 @@ std::vector<OptionSpec> turn_options();
 
 // `images` in batches of `batch`: what the shortest time is looked for. By `latency` one batch alone.
 struct TurnWish {
-    std::size_t batch = 64, images = 64;
+    std::optional<std::size_t> batch = 64;  // none: the best
+    std::size_t images = 64;
+    std::optional<double> latency_s;        // no image takes longer
 };
 Result<TurnWish> read_turns(const Options& options, splitter::Strategy strategy);
 
@@ -23,7 +26,8 @@ struct InTurns {
     std::string picture;    // the timeline, SVG
 };
 
-// The plan of which so many images take the least time, where no plan has a slot for each stage. Errors: refused (nothing fits).
+// The plan of which so many images take the least time, where no plan has a slot for each stage. Errors: refused (nothing fits, or keeps
+// the latency).
 Result<InTurns> best_in_turns(const splitter::Network& network, const splitter::Cluster& cluster, const splitter::Request& request,
                               const TurnWish& wish);
 

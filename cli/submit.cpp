@@ -86,6 +86,21 @@ Result<> check_outputs(const Options& options, const Request& request) {
     return {};
 }
 
+Result<> read_batch(const Options& options, Planning& planning) {
+    if (options.given("batch") && options.text("batch") == "auto") {
+        planning.batch = 0;
+    } else if (options.given("batch")) {
+        const auto batch = options.number("batch", 1, 1, 1'000'000'000);
+        if (!batch) return fail(Fault::invalid_input, "{}, or auto", batch.error().message);
+        planning.batch = *batch;
+    }
+    if (!options.given("latency-bound")) return {};
+    const auto ms = read_number(options, "latency-bound");
+    if (!ms) return fail(ms.error());
+    planning.latency_s = *ms / 1e3;
+    return {};
+}
+
 Result<> read_app(const Options& options, Request& request, ProgressLine& progress) {
     const auto cuts = is_to_be_cut(options);
     if (!cuts) return fail(cuts.error());
@@ -96,7 +111,7 @@ Result<> read_app(const Options& options, Request& request, ProgressLine& progre
         return {};
     }
     progress.show("planning " + options.positional(0));
-    auto cut = cut_model(options);
+    auto cut = cut_model(options, {request.inputs, request.chunks, request.planning.batch, request.planning.latency_s});
     progress.wipe();
     if (!cut) return fail(cut.error());
     for (const auto& remark : cut->notes)
@@ -115,7 +130,14 @@ Result<std::string> read_schedule(const std::filesystem::path& file) {
 
 Result<Request> read_request(const Options& options, ProgressLine& progress) {
     Request request;
+    for (const auto& path : options.texts("input"))
+        request.inputs.emplace_back(path);
+    const auto chunks = options.number("chunks", 0, 1, 1'000'000'000);
+    if (!chunks) return fail(chunks.error());
+    request.chunks = *chunks;
+    if (auto read = read_batch(options, request.planning); !read) return fail(read.error());
     if (auto read = read_app(options, request, progress); !read) return fail(read.error());
+    if (!request.planning.batch && request.app.batch > 0) request.planning.batch = request.app.batch;
     if (request.app.model && !request.app.model->labels.empty()) {
         auto labels = read_labels(request.app.model->labels);
         if (!labels) return fail_in(request.app.at("labels in [model]"), labels.error());
@@ -124,23 +146,6 @@ Result<Request> read_request(const Options& options, ProgressLine& progress) {
     const auto top = options.number("top", request.labels.empty() ? 0 : 1, 1, 1000);
     if (!top) return fail(top.error());
     request.top = *top;
-    const auto chunks = options.number("chunks", 0, 1, 1'000'000'000);
-    if (!chunks) return fail(chunks.error());
-    request.chunks = *chunks;
-    if (options.given("batch") && options.text("batch") == "auto") {
-        request.planning.batch = 0;
-    } else if (options.given("batch")) {
-        const auto batch = options.number("batch", 1, 1, 1'000'000'000);
-        if (!batch) return fail(Fault::invalid_input, "{}, or auto", batch.error().message);
-        request.planning.batch = *batch;
-    } else if (request.app.batch > 0) {
-        request.planning.batch = request.app.batch;
-    }
-    if (options.given("latency-bound")) {
-        const auto ms = read_number(options, "latency-bound");
-        if (!ms) return fail(ms.error());
-        request.planning.latency_s = *ms / 1e3;
-    }
     if (options.given("schedule")) {
         for (const auto* option : {"batch", "latency-bound"})
             if (options.given(option)) return fail(Fault::invalid_input, "--schedule says what goes when; leave --{} out", option);
@@ -153,8 +158,6 @@ Result<Request> read_request(const Options& options, ProgressLine& progress) {
     request.limit = *timeout;
     request.json = options.given("json");
     request.top_in_json = request.json && options.given("top");
-    for (const auto& path : options.texts("input"))
-        request.inputs.emplace_back(path);
     auto jobs_dirs = read_jobs_dirs(options);
     if (!jobs_dirs) return fail(jobs_dirs.error());
     request.jobs_dirs = std::move(*jobs_dirs);

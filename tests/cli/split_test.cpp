@@ -159,7 +159,7 @@ TEST_CASE("split answers mistakes with what to do") {
              {{"split", cnv(), "--board", "zedboard", "--boards", "2", "--stages", "3", "--batch", "0"}, "--batch"},
              {{"split", cnv(), "--board", "zedboard", "--boards", "2", "--stages", "3", "--chunks", "-1"}, "--chunks"},
              {{"split", cnv(), "--board", "zedboard", "--boards", "1", "--fraction", "0.4", "--strategy", "balance"}, "or turns on these"},
-             {{"split", cnv(), "--board", "zedboard", "--boards", "1", "--fraction", "0.15"}, "what would do"},
+             {{"split", cnv(), "--board", "zedboard", "--boards", "1", "--fraction", "0.1"}, "what would do"},
              {{"split", cnv(), "--board", "zedboard", "--folding", "/nope.json"}, "/nope.json"},
              {{"split", cnv(), "--board", "zedboard", "--folding", cnv()}, "not a JSON file"},
              {{"split", cnv(), "--cluster", cluster("[[board]]\nname = 'a'\nprofile = 'ultra96'\n")}, "has no network of its own"},
@@ -332,7 +332,7 @@ TEST_CASE("split leaves nothing half written, and overwrites nothing") {
     CHECK(nowhere.exit_code == 2);
     CHECK(has(nowhere.err, "nothing can be written there"));
     const auto infeasible = world.files().path() / "infeasible";
-    CHECK(world.fard({"split", cnv(), "--board", "pynq-z1", "--boards", "1", "--fraction", "0.15", "--out", infeasible.string()}).exit_code == 2);
+    CHECK(world.fard({"split", cnv(), "--board", "pynq-z1", "--boards", "1", "--fraction", "0.1", "--out", infeasible.string()}).exit_code == 2);
     CHECK_FALSE(std::filesystem::exists(infeasible));
     std::size_t entries = 0;
     for (const auto& entry : std::filesystem::directory_iterator(world.files().path()))

@@ -5,6 +5,7 @@
 #include <random>
 
 #include "tests/e2e/harness.hpp"
+#include "tests/model/large_layer.hpp"
 #include "tests/model/onnx_maker.hpp"
 
 using namespace fard;
@@ -196,30 +197,8 @@ TEST_CASE("a cluster that is up takes the stages; --out keeps them, else nothing
 
 TEST_CASE("a layer that no board holds is made in parallel parts, which run at once") {
     const World world;
-    // 1,024 x 1,024 weights of 4 bits: 256 BRAM18, or 65,536 LUTs; a Zedboard gives 224 and 37,240.
-    OnnxMaker maker;
-    constexpr std::int64_t wide = 1024, few = 10, steps = 15;
-    maker.input("x", {1, wide}).annotate("x", "INT5");
-    std::minstd_rand random(5);
-    const auto integers = [&](std::int64_t count) {
-        std::vector<float> values(static_cast<std::size_t>(count));
-        for (auto& value : values)
-            value = static_cast<float>(static_cast<int>(random() % 16) - 8);
-        return values;
-    };
-    maker.constant("w0", {wide, wide}, integers(wide * wide)).annotate("w0", "INT4");
-    maker.node("MatMul", {"x", "w0"}, "large");
-    std::vector<float> thresholds;
-    for (std::int64_t row = 0; row < wide; ++row)
-        for (std::int64_t step = 0; step < steps; ++step)
-            thresholds.push_back(static_cast<float>((step - steps / 2) * 100 + row % 7));
-    maker.constant("t", {wide, steps}, thresholds);
-    maker.node("MultiThreshold", {"large", "t"}, "codes", "qonnx.custom_op.general");
-    maker.constant("w1", {wide, few}, integers(wide * few)).annotate("w1", "INT4");
-    maker.node("MatMul", {"codes", "w1"}, "y");
-    maker.output("y");
-    const auto model = world.files().write("large.onnx", maker.bytes()).string();
-    const auto input = chunks(world, 5, {1, wide}).string();
+    const auto model = world.files().write("large.onnx", model::test::large_layer()).string();
+    const auto input = chunks(world, 5, {1, model::test::large_layer_inputs}).string();
     const auto expected = whole(world, model, input);
     Outcome outcome;
     for (const auto* strategy : {"", "throughput", "latency"}) {
@@ -234,12 +213,45 @@ TEST_CASE("a layer that no board holds is made in parallel parts, which run at o
             first += stage["position"] == 0;
         CHECK(first >= 2);
     }
-    const auto refused = world.fard({"submit", model, "--boards", "1", "--profile", "zedboard", "--input", input});
-    CHECK(refused.exit_code == 2);
-    CHECK_MESSAGE(has(refused.err, "slots of such boards"), refused.err);
     const auto simple = world.fard({"submit", model, "--boards", "4", "--profile", "zedboard", "--strategy", "traffic", "--input", input});
     CHECK(simple.exit_code == 2);
     CHECK_MESSAGE(has(simple.err, "parallel parts"), simple.err);
+}
+
+TEST_CASE("boards that hold too few stages at once take turns, as their FPGAs would, and as was expected") {
+    const World world;
+    const auto model = world.files().write("large.onnx", model::test::large_layer()).string();
+    const auto input = chunks(world, 12, {1, model::test::large_layer_inputs}).string();
+    const auto expected = whole(world, model, input);
+    Outcome outcome;
+    const std::vector<std::string> command{model, "--boards", "1", "--profile", "zedboard", "--input", input, "--json"};
+    const auto with = [&](std::vector<std::string> more) {
+        more.insert(more.begin(), command.begin(), command.end());
+        return more;
+    };
+    for (const auto& [more, batch] : std::vector<std::pair<std::vector<std::string>, int>>{{{}, 12}, {{"--batch", "4"}, 4}, {{"--batch", "auto"}, 12},
+                                                                                           {{"--strategy", "latency", "--batch", "12"}, 12}}) {
+        CAPTURE(more.size());
+        CHECK(cut(world, with(more), outcome) == expected);
+        CHECK_MESSAGE(has(outcome.err, "they take turns, in batches of " + std::to_string(batch)), outcome.err);
+        const auto json = outcome.json();
+        CHECK(json["batch"] == batch);
+        std::size_t parts = 0;
+        for (const auto& stage : json["stages"])
+            parts += stage["position"] == 0;
+        CHECK(parts >= 2);  // on the one slot that there is
+        REQUIRE(json.contains("plan"));
+        CHECK(json["reloads"] >= json["plan"]["reloads"]);  // more, where the machine is so busy that a turn stands idle
+        CHECK(json["plan"]["measured"]["throughput_per_s"].get<double>() <= json["plan"]["bound"].get<double>() * 1.01);
+    }
+    const auto impossible = world.fard([&] {
+        auto bounded = with({"--latency-bound", "1"});
+        bounded.insert(bounded.begin(), "submit");
+        return bounded;
+    }());
+    CHECK(impossible.exit_code == 2);
+    CHECK_MESSAGE(has(impossible.err, "keep 1 ms for each chunk; the least found is"), impossible.err);
+    CHECK(cut(world, with({"--latency-bound", "60000"}), outcome) == expected);
 }
 
 TEST_CASE("what is wrong with a model to be cut, or its boards, is said before anything starts") {
