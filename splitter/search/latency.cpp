@@ -10,7 +10,18 @@ namespace {
 
 constexpr std::size_t many_cuts = 120;
 constexpr std::size_t few_labels = 12;  // with many cuts
+constexpr double many_states = 5000;
+constexpr std::size_t some_labels = 100;  // with many states at a cut: kinds of boards, or boards of several slots
 constexpr int first_rounds = 60, later_rounds = 120;
+
+std::size_t labels_for(const Problem& problem) {
+    const auto cuts = problem.network.cuts.size();
+    if (cuts > many_cuts) return few_labels;
+    auto states = static_cast<double>(cuts);
+    for (const auto& kind : problem.space.kinds)
+        states *= static_cast<double>(kind.capacity + 1);
+    return states > many_states ? some_labels : 2000;
+}
 
 }  // namespace
 
@@ -29,7 +40,7 @@ Quickest smallest_latency(Problem& problem, std::optional<std::size_t> stages, c
     question.least = Question::Least::latency;
     question.stages = stages;
     question.parts = true;
-    question.labels = problem.network.cuts.size() > many_cuts ? few_labels : 2000;
+    question.labels = labels_for(problem);
     question.prices = &prices;
     if (best.plan) {
         prices.raise(best.latency_s, first_rounds);
