@@ -164,7 +164,12 @@ class UnitMaker {
         unit.outputs = fused ? layer.output_type : accumulator;
         unit.rtl = kind == FinnKind::mvau && !fused && fits_rtl(unit);
         if (layer.activation && !fused) put_thresholds(layer);
-        if (has_bias_unit()) put_result(FinnKind::channelwise);
+        if (has_bias_unit()) put_bias(layer);
+    }
+
+    void put_bias(const Layer& layer) {
+        put_result(FinnKind::channelwise);
+        units_.back().channels = layer.output_channels;
     }
 
     bool has_bias_unit() const {

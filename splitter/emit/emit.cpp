@@ -89,6 +89,8 @@ class Emitter {
         if (auto r = workshop.write("plan.json", emission_.json + "\n"); !r) return fail(r.error());
         if (auto r = workshop.write("plan.svg", emission_.picture); !r) return fail(r.error());
         if (auto r = workshop.finish(); !r) return fail(r.error());
+        if (forms_ > 0 && description_.finn.separate_thresholds)
+            notes_.push_back("the foldings are for FINN builds with standalone_thresholds: matrix units without thresholds may then be on DSPs");
         return std::move(notes_);
     }
 
@@ -146,9 +148,12 @@ class Emitter {
             notes_.push_back(fmt::format("stage {} has no form for FINN: {}", number, form.error().message));
             return {};
         }
+        ++forms_;
         if (auto r = workshop.write(fs::path(directory) / "finn.onnx", form->onnx); !r) return r;
-        const auto units = model::finn_units(model::layers_of(parsed->graph()), description_.finn).units;
-        return workshop.write(fs::path(directory) / "folding.json", folding_json(named_foldings(units, planned_units(description_, found_.plan.stages[number]), description_.finn.flow)));
+        const auto view = model::layers_of(parsed->graph());
+        const auto foldings = named_foldings(model::finn_units(view, description_.finn).units, planned_units(description_, found_.plan.stages[number]), view.layers,
+                                             found_.cost.stages[number].cycles, description_.finn.flow);
+        return workshop.write(fs::path(directory) / "folding.json", folding_json(foldings));
     }
 
     // A window that holds two batches, so that the next one comes while one is computed.
@@ -192,6 +197,7 @@ class Emitter {
     const Found& found_;
     const Emission& emission_;
     std::vector<std::string> notes_;
+    std::size_t forms_ = 0;  // that FINN takes
 };
 
 }  // namespace

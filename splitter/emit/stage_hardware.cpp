@@ -23,19 +23,30 @@ PlannedUnits planned_units(const Description& description, const PlannedStage& s
     return planned;
 }
 
+namespace {
+
+// Whether a planned unit may be this one: it reads as much (a part makes less than the whole), and its folding fits.
+bool is_of(const model::FinnUnit& unit, const model::Layer& layer, const PlannedUnits::value_type& planned) {
+    const auto most = foldable(unit, layer);
+    const bool reads_as_much = unit.kind == model::FinnKind::mvau ? planned.first.mw == unit.mw : planned.first.channels % unit.channels == 0;
+    return reads_as_much && most.pe % planned.second.pe == 0 && most.simd % planned.second.simd == 0;
+}
+
+}  // namespace
+
 std::vector<NamedFolding> named_foldings(const std::vector<model::FinnUnit>& units, const PlannedUnits& planned,
-                                         model::FinnFlow flow) {
+                                         const std::vector<model::Layer>& layers, std::int64_t cycles, model::FinnFlow flow) {
     std::vector<NamedFolding> result;
     std::map<std::pair<model::FinnKind, bool>, int> numbers;
     auto next = planned.begin();
     for (auto unit : units) {
         const auto same = std::find_if(next, planned.end(), [&](const auto& one) { return one.first.kind == unit.kind; });
-        const bool known = same != planned.end();
+        const bool known = same != planned.end() && is_of(unit, layers[unit.layer], *same);
         unit.rtl = known ? same->second.rtl.value_or(unit.rtl) : unit.rtl;
         unit.number_in_language = numbers[{unit.kind, unit.rtl}]++;
-        if (!known) continue;
-        result.emplace_back(model::name_of(unit, flow), same->second);
-        next = same + 1;
+        const auto folding = known ? same->second : keeping_up(unit, layers[unit.layer], cycles, {.flow = flow});
+        result.emplace_back(model::name_of(unit, flow), folding);
+        if (known) next = same + 1;
     }
     return result;
 }
@@ -57,7 +68,7 @@ Hardware hardware_of(const Description& description, const Cluster& cluster, con
     std::vector<model::FinnUnit> own;
     for (const auto& [unit, folding] : units)
         own.push_back(unit);
-    build.folding = unit_foldings(named_foldings(own, units, description.finn.flow));
+    build.folding = unit_foldings(named_foldings(own, units, description.layers, cost.cycles, description.finn.flow));
     return build;
 }
 

@@ -14,10 +14,10 @@ namespace fard::splitter {
 using PlannedUnits = std::vector<std::pair<model::FinnUnit, UnitFolding>>;
 PlannedUnits planned_units(const Description& description, const PlannedStage& stage);
 
-// `units` by the names that FINN gives them, each folded as the next planned one of its kind. One that is not planned (a
-// stage's border may need thresholds of its own) is left to FINN.
+// `units` by the names that FINN gives them, each folded as the next planned one of its kind, if that fits it. One that is not planned
+// (a stage's border may need thresholds or a sum of its own) is folded as little as takes no more than `cycles`. `layers`: of the units.
 std::vector<NamedFolding> named_foldings(const std::vector<model::FinnUnit>& units, const PlannedUnits& planned,
-                                         model::FinnFlow flow);
+                                         const std::vector<model::Layer>& layers, std::int64_t cycles, model::FinnFlow flow);
 
 // What a stage in a fabric takes and how fast it is, by the estimates of the plan, for the part of its first board.
 Hardware hardware_of(const Description& description, const Cluster& cluster, const Found& found, std::size_t stage);

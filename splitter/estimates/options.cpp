@@ -109,12 +109,7 @@ class Maker {
         }
         const auto known = kept_up_.find({i, target});
         if (known != kept_up_.end()) return known->second;
-        const auto limits = foldable(unit, layer_);
-        UnitFolding folding;
-        for (const auto divisor : finn::divisors(std::max(limits.pe, limits.simd))) {
-            (limits.simd > 1 ? folding.simd : folding.pe) = divisor;
-            if (cost(i, folding).cycles <= target) break;
-        }
+        auto folding = keeping_up(unit, layer_, target, settings_);
         if (unit.kind == FinnKind::window) folding = window_keeps_up(i, target, folding);
         kept_up_[{i, target}] = folding;
         return folding;
@@ -208,6 +203,16 @@ bool needs_all(const model::Layer& layer) {
 }  // namespace
 
 // The rows that its first window lies in, of all rows.
+UnitFolding keeping_up(const model::FinnUnit& unit, const model::Layer& layer, std::int64_t cycles, const OptionSettings& settings) {
+    const auto limits = foldable(unit, layer);
+    UnitFolding folding;
+    for (const auto divisor : finn::divisors(std::max(limits.pe, limits.simd))) {
+        (limits.simd > 1 ? folding.simd : folding.pe) = divisor;
+        if (unit_cost(unit, layer, folding, settings.flow, settings.mode).cycles <= cycles) break;
+    }
+    return folding;
+}
+
 double lead_of(const model::Layer& layer) {
     const auto& window = layer.window;
     if (needs_all(layer) || window.kernel == model::Extent2{}) return 0;

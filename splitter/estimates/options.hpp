@@ -24,6 +24,9 @@ struct OptionSettings {
 std::vector<LayerOption> options_of(std::span<const model::FinnUnit> units, const model::Layer& layer,
                                     const OptionSettings& settings);
 
+// As little of a unit as takes no more cycles, or as much as there is.
+UnitFolding keeping_up(const model::FinnUnit& unit, const model::Layer& layer, std::int64_t cycles, const OptionSettings& settings);
+
 // The share of its input that a layer's first output needs; nothing where it needs all of it, which is its fill.
 double lead_of(const model::Layer& layer);
 
