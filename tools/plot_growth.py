@@ -15,7 +15,8 @@ import sys
 STRATEGIES = {"throughput": "#2f6db3", "latency": "#b3502f"}
 SEED = re.compile(r"seed \d+: (\w+) .* gap (\S+) %, (\S+) s")
 TOTAL = re.compile(r"(\d+) layers on (\d+) boards of (\d+) kinds, (\w+):")
-WIDE, HIGH, LEFT, TOP = 520, 300, 60, 40
+WIDE, HIGH, LEFT, RIGHT, TOP = 520, 300, 60, 96, 60
+BESIDE = 9  # between the dots of two strategies
 
 
 def read(files):
@@ -40,7 +41,7 @@ def draw(found):
     layers = sorted({size for _, size in found})
     seconds = [row[1] for rows in found.values() for row in rows]
     low, high = 10 ** math.floor(math.log10(max(min(seconds), 1e-3))), 10 ** math.ceil(math.log10(max(seconds)))
-    across, up = scale(layers[0] * 0.9, layers[-1] * 1.1, WIDE), scale(low, high, HIGH)
+    across, up = scale(layers[0] * 0.85, layers[-1] * 1.15, WIDE), scale(low, high, HIGH)
     x, y = lambda size: LEFT + across(size), lambda value: TOP + HIGH - up(value)
     parts = []
     tick = low
@@ -49,21 +50,25 @@ def draw(found):
                      f'<text x="{LEFT - 6}" y="{y(tick) + 4:.1f}" text-anchor="end">{tick:g} s</text>')
         tick *= 10
     for size in layers:
-        parts.append(f'<text x="{x(size):.1f}" y="{TOP + HIGH + 18}" text-anchor="middle">{size}</text>')
+        parts.append(f'<text x="{x(size):.1f}" y="{TOP + HIGH + 18}" text-anchor="middle">{size:,}</text>')
     for place, (strategy, colour) in enumerate(STRATEGIES.items()):
-        middles = []
+        beside = (place - (len(STRATEGIES) - 1) / 2) * BESIDE
+        medians = []
         for size in layers:
             rows = found.get((strategy, size), [])
-            parts += [f'<circle cx="{x(size):.1f}" cy="{y(took):.1f}" r="2.5" fill="{colour}" fill-opacity="0.35"/>' for _, took in rows]
+            parts += [f'<circle cx="{x(size) + beside:.1f}" cy="{y(took):.1f}" r="2.5" fill="{colour}" fill-opacity="0.35"/>' for _, took in rows]
             if rows:
-                middles.append(f"{x(size):.1f},{y(statistics.median(took for _, took in rows)):.1f}")
-        parts.append(f'<polyline points="{" ".join(middles)}" fill="none" stroke="{colour}" stroke-width="2"/>'
-                     f'<text x="{LEFT + 14}" y="{TOP + 16 + 18 * place}" fill="{colour}">{strategy}</text>')
+                medians.append((x(size) + beside, y(statistics.median(took for _, took in rows))))
+        if not medians:
+            continue
+        parts.append(f'<polyline points="{" ".join(f"{a:.1f},{b:.1f}" for a, b in medians)}" fill="none" stroke="{colour}" stroke-width="2"/>')
+        parts += [f'<circle cx="{a:.1f}" cy="{b:.1f}" r="4" fill="{colour}"/>' for a, b in medians]
+        parts.append(f'<text x="{LEFT + WIDE + 8}" y="{medians[-1][1] + 4:.1f}" fill="{colour}">{strategy}</text>')
     body = "\n".join(parts)
-    return (f'<svg xmlns="http://www.w3.org/2000/svg" width="{LEFT + WIDE + 20}" height="{TOP + HIGH + 48}" font-family="sans-serif" font-size="12">\n'
-            f'<rect width="100%" height="100%" fill="white"/>\n<text x="{LEFT}" y="22" font-size="14">Processor time of a search, 64 boards of 4 '
-            f'kinds: each network, and the median</text>\n{body}\n<text x="{LEFT + WIDE / 2}" y="{TOP + HIGH + 38}" '
-            f'text-anchor="middle">layers</text>\n</svg>\n')
+    return (f'<svg xmlns="http://www.w3.org/2000/svg" width="{LEFT + WIDE + RIGHT}" height="{TOP + HIGH + 48}" font-family="sans-serif" font-size="12">\n'
+            f'<rect width="100%" height="100%" fill="white"/>\n<text x="{LEFT}" y="22" font-size="14">Processor time of a search, 64 boards of '
+            f'4 kinds</text>\n<text x="{LEFT}" y="40" fill="#555">a small dot for each of the networks; lines through the medians</text>\n{body}\n'
+            f'<text x="{LEFT + WIDE / 2}" y="{TOP + HIGH + 38}" text-anchor="middle">layers</text>\n</svg>\n')
 
 
 def main():
@@ -73,7 +78,7 @@ def main():
     if not found:
         sys.exit("no run of search-campaign with large networks is in these files")
     print("| layers | strategy | least, median, most seconds | certified gap: median, worst |\n|---|---|---|---|")
-    for (strategy, size), rows in sorted(found.items(), key=lambda item: (item[0][1], item[0][0])):
+    for (strategy, size), rows in sorted(found.items(), key=lambda item: (item[0][1], list(STRATEGIES).index(item[0][0]))):
         gaps, times = sorted(row[0] for row in rows), sorted(row[1] for row in rows)
         print(f"| {size:,} | `{strategy}` | {times[0]:.2g}, {statistics.median(times):.2g}, {times[-1]:.2g} | "
               f"{statistics.median(gaps):.1f} %, {gaps[-1]:.1f} % |")
