@@ -41,6 +41,19 @@ std::size_t count(const Space& space, std::size_t most) {
     return all;
 }
 
+// `replicas` slots from a kind on, at most `each` of a kind; none where there are not so many, or one kind has them all.
+std::optional<Placement> in_a_row(const Space& space, std::size_t kind, std::size_t replicas, std::size_t each) {
+    Placement row{std::vector<std::size_t>(space.kinds.size()), 0, space.kinds[kind].fabric};
+    const auto first = kind;
+    for (; kind < space.kinds.size() && row.replicas < replicas; ++kind) {
+        if (space.kinds[kind].fabric != row.fabric) continue;
+        row.slots[kind] = std::min({space.kinds[kind].capacity, each, replicas - row.replicas});
+        row.replicas += row.slots[kind];
+    }
+    if (row.replicas < replicas || row.slots[first] == replicas) return std::nullopt;
+    return row;
+}
+
 }  // namespace
 
 // The last tracked kind that is like the board, and at no end of the run either.
@@ -90,6 +103,10 @@ std::vector<Placement> placements(const Space& space, std::size_t replicas, std:
                 result.back().slots[kind] = result.back().replicas = n;
                 result.back().fabric = space.kinds[kind].fabric;
             }
+        for (std::size_t n = 2; n <= replicas; ++n)
+            for (std::size_t kind = 0; kind < space.kinds.size(); ++kind)
+                for (const std::size_t each : {std::size_t{1}, n})
+                    if (auto row = in_a_row(space, kind, n, each)) result.push_back(*std::move(row));
         return result;
     }
     for (now.fabric = 0; now.fabric < space.fabrics.size(); ++now.fabric)

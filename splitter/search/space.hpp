@@ -40,8 +40,8 @@ struct Placement {
     std::size_t fabric = 0;
 };
 
-// All of them with at most `replicas` replicas; where there are more than `most`, those on one kind only, and `complete`
-// becomes false.
+// All of them with at most `replicas` replicas; where there are more than `most`, those on one kind, and on kinds that follow each
+// other with one slot of each, or as many as they have; `complete` becomes false then.
 std::vector<Placement> placements(const Space& space, std::size_t replicas, std::size_t most, bool& complete);
 
 }  // namespace fard::splitter

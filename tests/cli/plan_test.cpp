@@ -53,6 +53,23 @@ TEST_CASE("more stages than slots take turns, and the timeline and the schedule 
     CHECK(has(lowered.out, "a batch of 10 instead of 100"));
 }
 
+TEST_CASE("parts of a layer are spread over boards of several slots, where stages take turns") {
+    const World world;
+    std::string boards;
+    for (int i = 0; i < 3; ++i)
+        boards += "[[board]]\nname = 'b" + std::to_string(i) + "'\nprofile = 'pynq-z2'\nslots = 2\n";
+    const auto cluster = world.files().write("cluster.toml", boards);
+    const auto network = (source_root() / "apps/mobilenet_six_stage/mobilenet_v1_w4a4.onnx").string();
+    const auto planned = world.fard({"plan", network, "--cluster", cluster.string(), "--chunks", "20", "--batch", "20", "--json"});
+    REQUIRE_MESSAGE(planned.exit_code == 0, planned.err);
+    const auto plan = planned.json();
+    CHECK(plan["stages"].size() > 6);
+    std::size_t parts = 0;
+    for (const auto& stage : plan["stages"])
+        parts = std::max(parts, stage["parts"].get<std::size_t>());
+    CHECK(parts > 1);
+}
+
 TEST_CASE("an app is planned with its own cuts, on its own cluster or on another") {
     const World world;
     const auto plain = world.fard({"plan", app(), "--json"}).json();
