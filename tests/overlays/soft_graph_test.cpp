@@ -1,6 +1,7 @@
 // The soft device against the reference interpreter, on every instruction set that this processor has.
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <map>
 
 #include "model/reference.hpp"
@@ -59,7 +60,11 @@ model::Model imported(const OnnxMaker& maker) {
 
 TEST_CASE("the soft device agrees with the reference on random networks") {
     int ran = 0;
-    std::map<std::string, int> kinds;
+    std::map<std::string, int> kinds, counted;
+    // The best row where counting bits pays: with AMX it seldom does. The plain row is one everywhere.
+    const auto bits = std::ranges::find_if(soft::kernel_table(), [](const soft::Kernels& row) {
+        return row.runs_here() && row.bits && row.bits->runs_here() && row.bits->rate > 1;
+    });
     for (std::uint32_t seed = 1; seed <= 400; ++seed) {
         const auto network = test::random_network(seed);
         const auto what = fmt::format("seed {}: {}", seed, network.description);
@@ -68,6 +73,8 @@ TEST_CASE("the soft device agrees with the reference on random networks") {
         ++ran;
         for (const auto& step : recipe_of(*model, *soft::select_kernels()).steps)
             ++kinds[std::string(step->kind())], ++kinds[step->how().substr(0, step->how().find(';'))];
+        for (const auto& step : recipe_of(*model, *bits).steps)
+            ++counted[step->how().substr(0, step->how().find(';'))];
         std::mt19937 random(seed);
         for (int chunk = 0; chunk < 2; ++chunk)
             agrees(*model, test::random_inputs(*model, random), what);
@@ -80,9 +87,8 @@ TEST_CASE("the soft device agrees with the reference on random networks") {
                                 "u8 x s8 tiles, three rows of 2 bits in two, affine",
                                 "interleaved columns, affine", "16-bit blocks"})
             CHECK_MESSAGE(kinds[how] > 10, how);
-    if (const auto* bits = soft::select_kernels()->bits; bits && bits->runs_here())
-        for (const char* how : {"popcount, 1 x 1 bits", "popcount, 1 x 2 bits", "popcount, 2 x 1 bits"})
-            CHECK_MESSAGE(kinds[how] > 3, how);
+    for (const char* how : {"popcount, 1 x 1 bits", "popcount, 1 x 2 bits", "popcount, 2 x 1 bits"})
+        CHECK_MESSAGE(counted[how] > 3, how);
 }
 
 TEST_CASE("operators without a step of their own are interpreted") {
