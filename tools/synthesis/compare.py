@@ -28,7 +28,7 @@ from matrix_unit import BENCH, Unit
 # columns, rows, PE, SIMD, bits of weights, bits of inputs and results, where the weights lie
 UNITS = [(64, 64, 1, 1, 2, 2, "block"), (64, 64, 2, 4, 2, 2, "block"), (64, 64, 4, 8, 2, 2, "block"),
          (64, 64, 8, 16, 2, 2, "block"), (64, 64, 16, 16, 2, 2, "block"), (64, 64, 4, 8, 2, 2, "distributed"),
-         (256, 256, 4, 8, 2, 2, "block"), (576, 64, 8, 16, 2, 2, "block"), (576, 64, 16, 32, 2, 2, "block"),
+         (576, 64, 8, 16, 2, 2, "block"), (576, 64, 16, 32, 2, 2, "block"),
          (512, 512, 4, 8, 2, 2, "block"), (64, 64, 4, 8, 4, 4, "block"), (64, 64, 8, 16, 4, 4, "block")]
 OVERHEAD = {"lut": 5_000, "ff": 7_500, "bram18": 4}  # of every stage, in the mended estimates
 
