@@ -141,19 +141,34 @@ std::optional<RequantizeAttributes> as_requantize(const Quantizer& quantizer, co
 }
 
 // For each level the first integer at which a function that does not decrease reaches it; one beyond `range`
-// where it never does.
+// where it never does. Levels are often evenly spaced: the next is looked for where the last two say, and from there on in steps
+// that double, before what is left is halved.
 template <typename Level>
 void first_integers(Range range, std::int64_t levels, Level level, std::vector<std::int32_t>& out) {
+    const std::int64_t end = range.max + 1;
     std::int64_t from = range.min;
+    std::optional<std::int64_t> space;
     for (std::int64_t wanted = 1; wanted <= levels; ++wanted) {
-        std::int64_t low = from, high = range.max + 1;
-        while (low < high) {
-            const auto middle = low + (high - low) / 2;
-            if (level(middle) >= wanted)
-                high = middle;
+        std::int64_t low = from, high = end, at = 0;
+        const auto look = [&](std::int64_t place) {
+            at = place;
+            if (level(at) >= wanted)
+                high = at;
             else
-                low = middle + 1;
+                low = at + 1;
+        };
+        if (space && low < high) {
+            look(std::min(from + *space, high - 1));
+            if (high == at)
+                for (std::int64_t step = 1; low < high && high == at; step *= 2)
+                    look(std::max(high - step, low));
+            else
+                for (std::int64_t step = 1; low < high && low == at + 1; step *= 2)
+                    look(std::min(low + step - 1, high - 1));
         }
+        while (low < high)
+            look(low + (high - low) / 2);
+        if (wanted > 1) space = low - from;
         out.push_back(static_cast<std::int32_t>(low));
         from = low;
     }
