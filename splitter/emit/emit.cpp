@@ -153,6 +153,7 @@ class Emitter {
         const auto view = model::layers_of(parsed->graph());
         const auto foldings = named_foldings(model::finn_units(view, description_.finn).units, planned_units(description_, found_.plan.stages[number]), view.layers,
                                              found_.cost.stages[number].cycles, description_.finn.flow);
+        if (auto r = workshop.write(fs::path(directory) / "specialize_layers.json", specialization_json(foldings)); !r) return r;
         return workshop.write(fs::path(directory) / "folding.json", folding_json(foldings));
     }
 

@@ -25,6 +25,7 @@ struct Emission {
 //   stage.onnx    the sub-model
 //   finn.onnx     the same in the form that FINN's own flow takes, where there is one
 //   folding.json  how FINN is to fold it
+//   specialize_layers.json  which of its units are to be HLS and which RTL
 // and the same for each part in stage-N/part-I/ where the stage is made in parallel parts.
 // It appears whole or not at all. Returns what people should know: stages that FINN does not take, and why.
 // Errors: invalid_input (`out` is there already, and not an empty directory), io, those of the model's cut.

@@ -2,6 +2,8 @@
 
 #include <nlohmann/json.hpp>
 
+#include <ranges>
+
 namespace fard::splitter {
 namespace {
 
@@ -135,6 +137,19 @@ std::string folding_json(const std::vector<NamedFolding>& units) {
     json["Defaults"] = Json::object();
     for (const auto& [name, unit] : units)
         if (const auto key = model::read_finn_name(name)) json[name] = json_of(unit, key->kind);
+    return json.dump(2) + "\n";
+}
+
+std::string specialization_json(const std::vector<NamedFolding>& units) {
+    Json json;
+    json["Defaults"] = Json::object();
+    std::map<std::string_view, int> numbers;
+    for (const std::string_view name : std::views::keys(units)) {
+        const auto rtl = language_of(name);
+        if (!rtl) continue;
+        const auto kind = name.substr(0, name.find(*rtl ? "_rtl_" : "_hls_"));
+        json[std::string(kind) + "_" + std::to_string(numbers[kind]++)] = {{"preferred_impl_style", *rtl ? "rtl" : "hls"}};
+    }
     return json.dump(2) + "\n";
 }
 

@@ -1,4 +1,4 @@
-// FINN's folding files: JSON, one object for each unit, by its name.
+// FINN's folding files: JSON, one object for each unit, by its name. And the file that says how each unit is written.
 #pragma once
 
 #include <map>
@@ -26,6 +26,9 @@ Result<FoldingFile> parse_folding(std::string_view json, const std::string& wher
 // What FINN calls a unit, and how it is to be built.
 using NamedFolding = std::pair<std::string, UnitFolding>;
 std::string folding_json(const std::vector<NamedFolding>& units);
+// The languages of the same units, which must be all of a network's in its order, under the names that they have before FINN
+// specializes them (MVAU_0). Early units have no language.
+std::string specialization_json(const std::vector<NamedFolding>& units);
 UnitFoldings unit_foldings(const std::vector<NamedFolding>& units);  // the same as a manifest has it
 
 }  // namespace fard::splitter

@@ -191,6 +191,7 @@ TEST_CASE("what split writes runs on a local cluster, with the results of the wh
         CHECK(has(read_file(out / "stage-0/overlay/overlay.toml"), "\"bram18\" = "));
         CHECK(has(read_file(out / "stage-0/folding.json"), "\"MVAU_hls_0\""));
         CHECK(std::filesystem::exists(out / "stage-0/finn.onnx"));
+        CHECK(has(read_file(out / "stage-0/specialize_layers.json"), "\"MVAU_0\""));
         CHECK(read_file(out / "plan.svg").starts_with("<svg"));
         CHECK(has(read_file(out / "plan.json"), strategy));
     }

@@ -2,7 +2,7 @@
 """Checks what `fard split --out` writes for FINN: of each network, by every strategy, for several sets of boards.
 
 Each form must keep FINN's rules and compute what its stage computes (finn_forms.py), and each folding must name the very nodes that
-FINN makes of the form, with values that it takes (finn_nodes.py). The nodes of whole networks are held against FINN's own runs.
+FINN makes of the form by the languages that are written beside it, with values that it takes (finn_nodes.py). The nodes of whole networks are held against FINN's own runs.
 """
 import argparse
 import hashlib
@@ -25,8 +25,12 @@ STRATEGIES = ("occupancy", "traffic", "balance", "throughput", "latency")
 BOARDS = (("zedboard",), ("zcu102",), ("zedboard", "--boards", "2"), ("pynq-z1", "--boards", "1", "--stages", "3"), ("zcu104", "--boards", "3"))
 SERIES7 = ("zedboard", "pynq-z1")
 FORMATS = {"channels_first": {"Conv", "MaxPool", "GlobalAveragePool"}, "channels_last": {"Im2Col", "MaxPoolNHWC", "QuantAvgPool2d"}}
-# FINN's own runs of the data set's networks.
-RUNS = {"cnv_w2a2": "cnv_w2a2-pynqz1-stock", "unsw_nb15_mlp_w2a2": "unsw_nb15_mlp_w2a2-pynqz1-fps1000000"}
+# The paper's MobileNetV1, of tools/bench_networks.py.
+DRAWN = "mobilenet_v1_w4a4_pixels"
+# FINN's own runs of networks, and whether their thresholds are on their own.
+RUNS = {"models/cnv_w2a2": ("cnv_w2a2-pynqz1-stock", False),
+        "models/unsw_nb15_mlp_w2a2": ("unsw_nb15_mlp_w2a2-pynqz1-fps1000000", False),
+        "mobilenet_six_stage/mobilenet_v1_w4a4": ("mobilenet_v1_w4a4_cifar10-zcu104-stock-separate", True)}
 
 
 def channels_first(form):
@@ -46,6 +50,7 @@ class Emitted:
         self.computed, self.wrong = set(), 0  # forms that were computed, by their bytes
         self.formless = set()                  # why stages have no form
         self.plans = self.refused = self.stages = self.turns = self.parts = 0
+        self.not_usual = 0                     # stages with a unit in another language than FINN would choose
 
     def fault(self, what):
         self.wrong += 1
@@ -87,7 +92,12 @@ class Emitted:
             return
         form = onnx.load(directory / "finn.onnx")
         folding = json.loads((directory / "folding.json").read_text())
-        for what in finn_nodes.folding_faults(form, folding, series7, separate)[:3]:
+        preferred = json.loads((directory / "specialize_layers.json").read_text())
+        units = finn_nodes.Units(form, series7, separate, preferred).list
+        self.not_usual += any(unit.language != usual.language for unit, usual in zip(units, finn_nodes.Units(form, series7, separate).list))
+        for what in finn_nodes.specialization_faults(units, preferred)[:3]:
+            self.fault(f"{where}: specialize_layers.json: {what}")
+        for what in finn_nodes.folding_faults(units, folding)[:3]:
             self.fault(f"{where}: folding.json: {what}")
         key = hashlib.sha256((directory / "finn.onnx").read_bytes() + (directory / "stage.onnx").read_bytes()).digest()
         if key in self.computed:
@@ -97,20 +107,22 @@ class Emitted:
         if why:
             self.fault(f"{where}: {why}")
 
-    def hold_against_finn(self, file, runs):
+    def hold_against_finn(self, file, run, separate):
         """The nodes of the whole network's form, as FINN's own run of that network has them."""
         with tempfile.TemporaryDirectory() as scratch:
             if self.split(file, "throughput", ("u280", "--boards", "1", "--stages", "1"), Path(scratch) / "out") is None:
                 return self.fault(f"{file.name}: no plan of one stage")
-            names = [unit.name for unit in finn_nodes.Units(onnx.load(Path(scratch) / "out/stage-0/finn.onnx"), True).list]
-        theirs = [node["name"] for node in json.loads((runs / RUNS[file.stem] / "nodes.json").read_text())]
+            names = [unit.name for unit in finn_nodes.Units(onnx.load(Path(scratch) / "out/stage-0/finn.onnx"), False, separate).list]
+        theirs = [node["name"] for node in json.loads((run / "nodes.json").read_text())]
         if names != theirs:
             self.fault(f"{file.name}: FINN made {theirs}, expected {names}")
 
 
-def networks(root):
+def networks(root, scratch):
     data = Path(os.environ.get("FARD_TEST_DATA", root / "../shared/data"))
-    files = [root / "apps/two_stage_bnn/cnv_w2a2.onnx"]
+    files = [root / "apps/two_stage_bnn/cnv_w2a2.onnx", root / "apps/mobilenet_six_stage/mobilenet_v1_w4a4.onnx"]
+    subprocess.run([sys.executable, root / "tools/bench_networks.py", scratch, DRAWN], check=True)
+    files.append(Path(scratch) / f"{DRAWN}.onnx")
     for name in ("cnv_w2a2", "tfc_1w1a", "tfc_1w2a", "tfc_2w2a", "kws_mlp_w3a3", "kws_mlp_w3a3_zoo", "unsw_nb15_mlp_w2a2"):
         if (data / f"models/{name}.onnx").exists():
             files.append(data / f"models/{name}.onnx")
@@ -119,29 +131,34 @@ def networks(root):
     return files, data / "finn/runs"
 
 
+def check_network(fard, file, runs):
+    """Whether everything that is written of a network is as it must be."""
+    emitted = Emitted(fard, np.random.default_rng(1))
+    for boards in BOARDS:
+        for strategy in STRATEGIES:
+            emitted.check(file, strategy, boards)
+    run, separate = RUNS.get(f"{file.parent.name}/{file.stem}", ("none", False))
+    if (runs / run).exists():
+        emitted.hold_against_finn(file, runs / run, separate)
+    if emitted.plans == 0 or not emitted.computed:
+        emitted.fault(f"{file.name}: nothing was written")
+    print(f"{file.name}: {emitted.plans} plans ({emitted.turns} in turns), {emitted.refused} refused, {emitted.stages} stages ({emitted.parts} parts), "
+          f"{emitted.not_usual} in languages not FINN's own choice, {len(emitted.computed)} forms computed, {emitted.wrong} wrong")
+    for why in sorted(emitted.formless):
+        print(f"  without a form: {why}")
+    return emitted.wrong == 0
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("fard")
     parser.add_argument("networks", nargs="*", type=Path)
     options = parser.parse_args()
     root = Path(os.environ.get("FARD_SOURCE_ROOT", Path(__file__).resolve().parents[2]))
-    failed = 0
-    files, runs = networks(root)
-    files = options.networks or files
-    for file in files:
-        emitted = Emitted(options.fard, np.random.default_rng(1))
-        for boards in BOARDS:
-            for strategy in STRATEGIES:
-                emitted.check(file, strategy, boards)
-        if file.stem in RUNS and file.parent.name == "models" and (runs / RUNS[file.stem]).exists():
-            emitted.hold_against_finn(file, runs)
-        if emitted.plans == 0 or not emitted.computed:
-            emitted.fault(f"{file.name}: nothing was written")
-        print(f"{file.name}: {emitted.plans} plans ({emitted.turns} in turns), {emitted.refused} refused, {emitted.stages} stages ({emitted.parts} parts), "
-              f"{len(emitted.computed)} forms computed, {emitted.wrong} wrong")
-        for why in sorted(emitted.formless):
-            print(f"  without a form: {why}")
-        failed += emitted.wrong > 0
+    with tempfile.TemporaryDirectory() as scratch:
+        files, runs = networks(root, scratch)
+        files = options.networks or files
+        failed = sum(not check_network(options.fard, file, runs) for file in files)
     print(f"[doctest] test cases: {len(files)} | {len(files) - failed} passed | {failed} failed |")
     sys.exit(1 if failed else 0)
 

@@ -17,15 +17,25 @@ ATTRIBUTES = {"MVAU": {"PE", "SIMD", "ram_style", "resType", "mem_mode"},
               "ConvolutionInputGenerator": {"SIMD", "ram_style", "parallel_window"},
               "FMPadding": {"SIMD"},
               "Thresholding": {"PE", "depth_trigger_bram", "depth_trigger_uram"}}
+# What there is in RTL; of HLS there is all. A VVAU in RTL needs a Versal part.
+IN_RTL = {"MVAU", "ConvolutionInputGenerator", "FMPadding", "Thresholding"}
 
 
 @dataclass
 class Unit:
     kind: str
-    language: str
+    language: str                           # that FINN chooses where none is preferred
     of: dict = field(default_factory=dict)  # what PE and SIMD must divide
     depthwise: bool = False                 # a window for a VVAU or a pool
+    possible: frozenset = frozenset({"hls"})
+    early: str = ""                         # its name before it is specialized
     name: str = ""
+
+    def specialize(self, preferred):
+        """FINN takes what is preferred where it can, else the other."""
+        if preferred and preferred not in self.possible:
+            preferred = next(iter(self.possible - {preferred}))
+        self.language = preferred or self.language
 
 
 def limits(name):
@@ -47,10 +57,10 @@ def bits_of(name):
 
 
 class Units:
-    """`series7`: an FPGA with DSP48E1, whose matrix units in RTL need the least weight of their type. `separate`: a build with
-    standalone_thresholds, where no matrix unit has thresholds."""
+    """`series7`: an FPGA with DSP48E1, whose matrix units in RTL take no weight that is the least of its type. `separate`: a build with
+    standalone_thresholds, where no matrix unit has thresholds. `preferred`: of a specialize-layers configuration."""
 
-    def __init__(self, form, series7, separate=False):
+    def __init__(self, form, series7, separate=False, preferred=None):
         self.graph, self.series7, self.separate, self.list = form.graph, series7, separate, []
         self.stored = {each.name: numpy_helper.to_array(each) for each in self.graph.initializer}
         self.shapes = {each.name: [dim.dim_value for dim in each.type.tensor_type.shape.dim]
@@ -61,14 +71,20 @@ class Units:
         nodes = list(self.graph.node)
         for at, node in enumerate(nodes):
             getattr(self, "make_" + node.op_type.lower())(node, nodes[at - 1] if at else None, nodes[at + 1] if at + 1 < len(nodes) else None)
-        counts = Counter()
+        early, counts = Counter(), Counter()
         for unit in self.list:
+            unit.early = f"{unit.kind}_{early[unit.kind]}"
+            early[unit.kind] += 1
+            unit.specialize((preferred or {}).get(unit.early, {}).get("preferred_impl_style", ""))
             key = unit.kind, unit.language
             unit.name = f"{unit.kind}_{unit.language}_{counts[key]}"
             counts[key] += 1
 
-    def put(self, kind, language, depthwise=False, **of):
-        self.list.append(Unit(kind, language, of, depthwise))
+    def put(self, kind, language, depthwise=False, rtl=True, hls=True, **of):
+        possible = {"hls"} if hls else set()
+        if kind in IN_RTL and rtl:
+            possible.add("rtl")
+        self.list.append(Unit(kind, language, of, depthwise, frozenset(possible)))
 
     def attributes(self, node):
         return {each.name: onnx.helper.get_attribute_value(each) for each in node.attribute}
@@ -81,14 +97,15 @@ class Units:
         if any(pads):
             self.put("FMPadding", "rtl", SIMD=channels)
         if depthwise or tuple(kernel) != (1, 1) or tuple(stride) != (1, 1):
-            self.put("ConvolutionInputGenerator", "rtl", depthwise, SIMD=channels)
+            self.put("ConvolutionInputGenerator", "rtl", depthwise, hls=kernel[0] == kernel[1] and stride[0] == stride[1] and set(dilations) == {1},
+                     SIMD=channels)
 
     def make_im2col(self, node, before, after):
         given = self.attributes(node)
         self.windows(self.shapes[node.input[0]][-1], given["kernel_size"], given["stride"], given["pad_amount"], given["dilations"], False)
 
     def make_matmul(self, node, before, after):
-        self.product(self.stored[node.input[1]], after)
+        self.product(node, self.stored[node.input[1]], after)
 
     def make_conv(self, node, before, after):
         given, weights = self.attributes(node), self.stored[node.input[1]]
@@ -97,21 +114,22 @@ class Units:
         if depthwise:
             self.put("VVAU", "hls", PE=weights.shape[0], SIMD=int(np.prod(weights.shape[2:])))
         else:
-            self.product(weights.reshape(weights.shape[0], -1).T, after)
+            self.product(node, weights.reshape(weights.shape[0], -1).T, after)
 
-    def product(self, weights, after):
+    def product(self, node, weights, after):
         fused = after is not None and after.op_type == "MultiThreshold" and not self.separate
-        self.put("MVAU", "hls" if fused or not self.fits_rtl(weights) else "rtl", SIMD=weights.shape[0], PE=weights.shape[1])
+        kind = self.types[node.input[1]]
+        possible = not fused and self.takes_rtl(kind, weights)
+        wide = bits_of(kind) >= 4 and bits_of(self.kind) >= 4
+        self.put("MVAU", "rtl" if possible and wide else "hls", rtl=possible, SIMD=weights.shape[0], PE=weights.shape[1])
 
-    def fits_rtl(self, weights):
-        low, high = int(weights.min()), int(weights.max())
-        if low >= 0 or self.kind == "BIPOLAR":
+    def takes_rtl(self, kind, weights):
+        """Of the type that is annotated, whatever the weights need: FINN narrows it later."""
+        if kind.startswith("U") or kind == self.kind == "BIPOLAR":
             return False
-        bits = max(int(-low - 1).bit_length(), high.bit_length()) + 1
-        widest = 9 if self.kind.startswith("INT") else 8
-        if not 4 <= bits <= 8 or not 4 <= bits_of(self.kind) <= widest:
+        if self.series7 and weights.min() == limits(kind)[0]:
             return False
-        return not self.series7 or low == -2 ** (bits - 1)
+        return bits_of(kind) <= 8 and bits_of(self.kind) <= (9 if self.kind.startswith("INT") else 8)
 
     def make_multithreshold(self, node, before, after):
         if self.separate or before is None or before.op_type not in ("MatMul", "Conv"):
@@ -165,15 +183,30 @@ class Units:
         self.put("LabelSelect", "hls", PE=self.shapes[node.input[0]][-1])
 
 
-def folding_faults(form, folding, series7, separate):
-    """What of a folding file FINN would not find, or not take."""
-    units, faults = Units(form, series7, separate).list, []
-    names = [unit.name for unit in units]
-    if folding.get("Defaults") != {} or list(folding)[0] != "Defaults":
-        faults.append("it does not begin with Defaults")
-    given = [name for name in folding if name != "Defaults"]
+def name_faults(config, names):
+    """What names a configuration has other than these, and Defaults."""
+    if config.get("Defaults") != {} or list(config)[0] != "Defaults":
+        yield "it does not begin with Defaults"
+    given = [name for name in config if name != "Defaults"]
     if sorted(given) != sorted(names):
-        faults.append(f"it names {sorted(set(given) - set(names))} too many, and lacks {sorted(set(names) - set(given))}")
+        yield f"it names {sorted(set(given) - set(names))} too many, and lacks {sorted(set(names) - set(given))}"
+
+
+def specialization_faults(units, config):
+    """What of a specialize-layers configuration FINN would not find, or not do; `units` are those that it makes by it."""
+    faults = list(name_faults(config, [unit.early for unit in units]))
+    for unit in units:
+        given = config.get(unit.early, {})
+        if list(given) != ["preferred_impl_style"] or given["preferred_impl_style"] not in ("hls", "rtl"):
+            faults.append(f"{unit.early}: {given}")
+        elif given["preferred_impl_style"] != unit.language:
+            faults.append(f"{unit.early}: {given['preferred_impl_style']} cannot be, FINN makes {unit.name}")
+    return faults
+
+
+def folding_faults(units, folding):
+    """What of a folding file FINN would not find, or not take."""
+    faults = list(name_faults(folding, [unit.name for unit in units]))
     before = None
     for unit in units:
         values = folding.get(unit.name, {})

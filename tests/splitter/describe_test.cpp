@@ -204,6 +204,15 @@ TEST_CASE("a folding file is written as it is read") {
     CHECK(file.units.at({model::FinnKind::label_select, 0}) == units[2].second);
 }
 
+TEST_CASE("the languages of units are written under the names from before they are settled") {
+    const std::vector<NamedFolding> units{{"MVAU_hls_0", {}}, {"Thresholding_rtl_0", {}}, {"MVAU_rtl_0", {}}, {"MVAU_hls_1", {}}};
+    const auto json = nlohmann::json::parse(specialization_json(units));
+    const auto expected = nlohmann::json::parse(R"({"Defaults": {}, "MVAU_0": {"preferred_impl_style": "hls"},
+        "MVAU_1": {"preferred_impl_style": "rtl"}, "MVAU_2": {"preferred_impl_style": "hls"}, "Thresholding_0": {"preferred_impl_style": "rtl"}})");
+    CHECK(json == expected);
+    CHECK(specialization_json({{"StreamingFCLayer_Batch_0", {}}}) == "{\n  \"Defaults\": {}\n}\n");
+}
+
 TEST_CASE("what does not fit is explained with the layer, the resource and what would do") {
     const auto model = cnv();
     const auto description = describe(model, {}).value();
