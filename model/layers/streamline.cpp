@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "model/bounds.hpp"
 #include "model/layers/find.hpp"
 #include "model/layers/thresholds.hpp"
 
@@ -66,6 +67,7 @@ class Streamliner {
     Fate fate_of(std::size_t i) const {
         const auto& layer = view_.layers[i];
         if (layer.kind == LayerKind::move) return is_relabelling(layer) ? Fate::nothing : Fate::outside;
+        if (keeps_values(layer)) return Fate::nothing;
         const bool integers = layer.input_type.is_integer();
         const bool increases = is_increasing(layer);
         if (increases && to_select_[i]) return Fate::absorbed;
@@ -80,6 +82,12 @@ class Streamliner {
     bool is_relabelling(const Layer& layer) const {
         const auto op = graph_.nodes[layer.nodes[0]].op;
         return op == Op::reshape || op == Op::flatten || op == Op::transpose || op == Op::identity;
+    }
+
+    // FINN's elements are all FLOAT.
+    bool keeps_values(const Layer& layer) const {
+        return graph_.nodes[layer.nodes[0]].op == Op::cast && layer.nodes.size() == 1 && layer.input_type.is_integer() &&
+               layer.output_type.is_integer() && holds(range_of(layer.output_type), range_of(layer.input_type));
     }
 
     bool is_known(const Layer& layer) const {

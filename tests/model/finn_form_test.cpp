@@ -211,6 +211,24 @@ TEST_CASE("a network ends in the places of its largest scores, whatever scales t
     CHECK(form.output == Shape{1, 3});
 }
 
+TEST_CASE("pixels that are only cast are what FINN takes") {
+    for (const auto type : {onnx::TensorProto::FLOAT, onnx::TensorProto::INT32}) {
+        CAPTURE(type);
+        OnnxMaker maker;
+        maker.input("x", {1, 3, 4, 4}, onnx::TensorProto::UINT8);
+        set(maker.node("Cast", {"x"}, "pixels"), "to", std::int64_t{type});
+        auto from = std::string("pixels");
+        if (type != onnx::TensorProto::FLOAT) set(maker.node("Cast", {from}, "floats"), "to", std::int64_t{onnx::TensorProto::FLOAT}), from = "floats";
+        add_conv(maker, from, "c", {2, 3, 3, 3}, 0);
+        add_thresholds(maker, "c", "y", 2, 3);
+        check_form(maker.output("y"));
+        const auto model = imported(maker);
+        const auto network = finn_units(layers_of(model.graph()));
+        CHECK(network.outside.empty());
+        CHECK(network.units[0].inputs == DataType::uint(8));
+    }
+}
+
 TEST_CASE("results above 0 alone, and a requantize of 8 bits") {
     auto above = with_input({1, 4}, "INT4");
     above.constant("w", {4, 3});
