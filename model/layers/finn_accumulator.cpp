@@ -65,7 +65,7 @@ DataType whole_bytes(DataType integers) {
 
 bool reaches_lowest(const Graph& graph, const Layer& layer) {
     const auto& values = graph[layer.weights->tensor].constant->integers;
-    return std::ranges::find(values, layer.weights->narrowest.min()) != values.end();
+    return std::ranges::find(values, layer.weights->type.min()) != values.end();
 }
 
 }  // namespace fard::model

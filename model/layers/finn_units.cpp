@@ -182,17 +182,15 @@ class UnitMaker {
     // Whether nothing behind the matrix itself is in the accelerator.
     bool ends_accelerator() const { return !has_bias_unit() && index_ == last_; }
 
-    // FINN's RTL matrix unit: signed weights, both widths 4 to 8 bits (signed inputs to 9); of 7-series DSPs only where
-    // the weights reach the lowest value of their type.
+    // FINN's RTL matrix unit: signed weights, both widths 4 to 8 bits (signed inputs to 9); on 7-series DSPs only where
+    // no weight is the lowest value of their type. It looks at the type before it narrows it.
     bool fits_rtl(const FinnUnit& unit) const {
         if (settings_.flow == FinnFlow::early) return false;
         const auto between = [](int bits, int most) { return bits >= 4 && bits <= most; };
         const bool signed_inputs = unit.inputs.kind() == DataType::Kind::sint;
-        if (unit.narrowest_weights.kind() != DataType::Kind::sint ||
-            !between(unit.narrowest_weights.bits(), 8))
-            return false;
+        if (unit.weights.kind() != DataType::Kind::sint || !between(unit.weights.bits(), 8)) return false;
         if (!unit.inputs.is_integer() || !between(unit.inputs.bits(), signed_inputs ? 9 : 8)) return false;
-        return !settings_.dsp48e1 || reaches_lowest(*view_.graph, view_.layers[unit.layer]);
+        return !settings_.dsp48e1 || !reaches_lowest(*view_.graph, view_.layers[unit.layer]);
     }
 
     void put_thresholds(const Layer& layer) {

@@ -229,6 +229,26 @@ TEST_CASE("pixels that are only cast are what FINN takes") {
     }
 }
 
+TEST_CASE("FINN's own choice of RTL goes by the type that weights are said to have, and by its lowest value on the 7 series") {
+    const auto chooses_rtl = [](const char* type, std::vector<float> weights, bool dsp48e1) {
+        auto maker = with_input({1, 2}, "UINT4");
+        maker.constant("w", {2, 2}, weights).annotate("w", type);
+        maker.node("MatMul", {"x", "w"}, "y");
+        const auto model = imported(maker.output("y"));
+        return finn_units(layers_of(model.graph()), {.dsp48e1 = dsp48e1}).units.at(0).rtl;
+    };
+    for (const bool dsp48e1 : {false, true}) {
+        CHECK(chooses_rtl("INT4", {7, -7, 3, 1}, dsp48e1));
+        CHECK(chooses_rtl("INT4", {1, -1, 0, 1}, dsp48e1));
+        CHECK(chooses_rtl("INT8", {1, -1, 0, 1}, dsp48e1));
+        CHECK_FALSE(chooses_rtl("INT3", {1, -1, 3, 1}, dsp48e1));
+        CHECK_FALSE(chooses_rtl("INT9", {1, -1, 0, 1}, dsp48e1));
+        CHECK_FALSE(chooses_rtl("UINT4", {1, 0, 0, 1}, dsp48e1));
+    }
+    CHECK(chooses_rtl("INT4", {7, -8, 3, 1}, false));
+    CHECK_FALSE(chooses_rtl("INT4", {7, -8, 3, 1}, true));
+}
+
 TEST_CASE("results above 0 alone, and a requantize of 8 bits") {
     auto above = with_input({1, 4}, "INT4");
     above.constant("w", {4, 3});
