@@ -12,6 +12,8 @@
 #include <stdexcept>
 #include <utility>
 
+#include "base/process.hpp"
+
 namespace fard::test {
 namespace fs = std::filesystem;
 using namespace std::chrono_literals;
@@ -132,16 +134,20 @@ void TreeBoard::take_news() {
         const std::string name(event->name);
         if (!name.ends_with(".bin")) continue;
         const bool fails = load_failures > 0 && load_failures-- > 0;
-        say_state(fails ? failing_state.load() : "operating");
         wedged_ = false;
         reset();
         if (busy > 0 && busy-- > 0) *fabric_.registers(blocks_.rbegin()->first) = 0x1;
-        const std::lock_guard lock(mutex_);
-        programmed_.push_back(name);
+        {
+            const std::lock_guard lock(mutex_);
+            programmed_.push_back(name);
+        }
+        say_state(fails ? failing_state.load() : "operating");
     }
 }
 
+// Hardware does not wait for a processor, and the driver's write for the fabric: so this thread goes before others where it may.
 void TreeBoard::serve() {
+    run_before_others();
     while (!stop_) {
         pollfd wait{news_.get(), POLLIN, 0};
         const timespec patience{0, 100'000};
