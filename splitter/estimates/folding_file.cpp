@@ -4,6 +4,8 @@
 
 #include <ranges>
 
+#include "splitter/estimates/unit_names.hpp"
+
 namespace fard::splitter {
 namespace {
 
@@ -79,12 +81,6 @@ class UnitReader {
     std::string where_;
 };
 
-std::optional<bool> language_of(std::string_view name) {
-    if (name.find("_rtl_") != name.npos) return true;
-    if (name.find("_hls_") != name.npos) return false;
-    return std::nullopt;
-}
-
 Json json_of(const UnitFolding& unit, model::FinnKind kind) {
     using model::FinnKind;
     Json json;
@@ -111,12 +107,17 @@ Result<FoldingFile> parse_folding(std::string_view text, const std::string& wher
     const auto json = Json::parse(text, nullptr, false);
     if (json.is_discarded()) return fail(Fault::invalid_input, "{}: not a JSON file", where);
     if (!json.is_object()) return fail(Fault::invalid_input, "{}: a folding file is one JSON object, with one for each unit", where);
+    std::vector<std::string> names;
+    for (const auto& [name, value] : json.items())
+        names.push_back(name);
+    const auto units = units_of(names, where);
+    if (!units) return fail(units.error());
     FoldingFile file;
     for (const auto& [name, value] : json.items()) {
         if (name == "Defaults") continue;
         if (!value.is_object()) return fail(Fault::invalid_input, "{}: '{}' must be an object", where, name);
-        const auto key = model::read_finn_name(name);
-        if (!key) {
+        const auto key = units->find(name);
+        if (key == units->end()) {
             file.ignored.push_back(name);
             continue;
         }
@@ -124,8 +125,8 @@ Result<FoldingFile> parse_folding(std::string_view text, const std::string& wher
         if (!unit) return fail(unit.error());
         unit->rtl = language_of(name);
         file.early |= name.find("_Batch_") != name.npos;
-        if (!file.units.emplace(std::pair(key->kind, key->number), *unit).second)
-            return fail(Fault::invalid_input, "{}: '{}' is there twice, whatever the language", where, name);
+        if (!file.units.emplace(std::pair(key->second.kind, key->second.number), *unit).second)
+            return fail(Fault::invalid_input, "{}: '{}' is there twice, by whatever name", where, name);
     }
     if (file.units.empty())
         return fail(Fault::invalid_input, "{}: names no unit of FINN's (MVAU_hls_0, ...); is it a folding file?", where);

@@ -3,6 +3,8 @@
 #include <charconv>
 #include <nlohmann/json.hpp>
 
+#include "splitter/estimates/unit_names.hpp"
+
 namespace fard::splitter {
 namespace {
 
@@ -39,14 +41,17 @@ class Reader {
     Result<> read(const Json& json) {
         if (!json.is_object()) return fail(Fault::invalid_input, "{}: a report is one JSON object, with one entry for each unit", where_);
         synthesised_ = json.contains("(top)");
-        bool any = false;
+        std::vector<std::string> names;
+        for (const auto& [name, value] : json.items())
+            names.emplace_back(unit_name(name));
+        const auto units = units_of(names, where_);
+        if (!units) return fail(units.error());
         for (const auto& [name, value] : json.items()) {
-            const auto key = model::read_finn_name(unit_name(name));
-            if (!key) continue;
-            any = true;
-            if (auto r = unit(name, value, report_.units[{key->kind, key->number}]); !r) return r;
+            const auto key = units->find(unit_name(name));
+            if (key == units->end()) continue;
+            if (auto r = unit(name, value, report_.units[{key->second.kind, key->second.number}]); !r) return r;
         }
-        if (!any)
+        if (units->empty())
             return fail(Fault::invalid_input,
                         "{}: names no unit of FINN's (MVAU_hls_0, ...); is it estimate_layer_resources.json, "
                         "estimate_layer_cycles.json or post_synth_resources.json?",

@@ -134,7 +134,8 @@ TEST_CASE("a folding file of another network is refused, and so is what is none"
     refused(R"({"MVAU_hls_0": 3})", "must be an object");
     refused(R"({"MVAU_hls_0": {"PE": 0}})", "f.json: MVAU_hls_0: 'PE' must be a whole number of at least 1");
     refused(R"({"MVAU_hls_0": {"ram_style": "bloc"}})", "must be one of 'auto', 'block'");
-    refused(R"({"MVAU_hls_0": {"PE": 1}, "MVAU_rtl_0": {"PE": 1}})", "is there twice");
+    refused(R"({"MVAU_hls_0": {"PE": 1}, "StreamingFCLayer_Batch_0": {"PE": 1}})", "is there twice");
+    refused(R"({"MVAU_rtl_1": {"PE": 1}, "MVAU_hls_0": {"PE": 1}})", "'MVAU_rtl_1' is not where it belongs");
     refused(R"({"MVAU_hls_99": {"PE": 1}})", "it is another network's");
     refused(R"({"MVAU_hls_0": {"PE": 7}})", "do not divide");
 }
@@ -202,6 +203,20 @@ TEST_CASE("a folding file is written as it is read") {
     CHECK(file.units.at({model::FinnKind::mvau, 0}) == units[0].second);
     CHECK(file.units.at({model::FinnKind::window, 0}) == units[1].second);
     CHECK(file.units.at({model::FinnKind::label_select, 0}) == units[2].second);
+}
+
+TEST_CASE("units of both languages are numbered by their place in a file, in foldings and in reports") {
+    const std::vector<NamedFolding> units{{"MVAU_rtl_0", {.pe = 2, .rtl = true}}, {"Thresholding_rtl_0", {.pe = 5, .rtl = true}},
+                                          {"MVAU_hls_0", {.pe = 3, .rtl = false}}, {"MVAU_rtl_1", {.pe = 4, .rtl = true}}};
+    const auto file = parse_folding(folding_json(units), "f.json").value();
+    REQUIRE(file.units.size() == 4);
+    for (const auto& [number, unit] : {std::pair(0, 0), std::pair(1, 2), std::pair(2, 3)})
+        CHECK(file.units.at({model::FinnKind::mvau, number}) == units[static_cast<std::size_t>(unit)].second);
+    ReportFile report;
+    REQUIRE(add_report(report, R"x({"(top)": {"LUT": 5}, "StreamingDataflowPartition_1_MVAU_rtl_0": {"LUT": 1},
+        "StreamingDataflowPartition_1_MVAU_hls_0": {"LUT": 2}, "StreamingDataflowPartition_1_MVAU_rtl_1": {"LUT": 3}})x", "s.json"));
+    for (int number = 0; number < 3; ++number)
+        CHECK(report.units.at({model::FinnKind::mvau, number}).lut == number + 1);
 }
 
 TEST_CASE("the languages of units are written under the names from before they are settled") {
