@@ -1,6 +1,7 @@
 // Turns at a slot that several jobs share. Chunks are taken in as they come, as many as there is room for; in a turn the device
-// is loaded and works on them, those of the lowest indices first (replicas before it may send them in another order), until as many are computed as the turn has, or the node manager ends it. What is computed goes
-// out whenever there is room behind, in a turn or not, so that the end of a turn waits for nobody but the device.
+// is loaded and works on them, those of the lowest indices first (replicas before it may send them in another order), until as
+// many are computed as the turn has, or the node manager ends it. What is computed goes out whenever there is room behind, in a
+// turn or not, so that the end of a turn waits for nobody but the device.
 #include <algorithm>
 #include <utility>
 
