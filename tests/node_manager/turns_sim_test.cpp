@@ -106,8 +106,11 @@ class Sim {
             if (!alone && chance(40)) position.count = pick(2, 3);
             position.parts = position.count > 1 && chance(50);
             spread += position.count > 1;
-            for (std::size_t replica = 0; replica < position.count; ++replica)
-                jobs_.push_back({.position = static_cast<std::size_t>(&position - positions_.data()), .replica = replica});
+            for (std::size_t replica = 0; replica < position.count; ++replica) {
+                auto& job = jobs_.emplace_back();
+                job.position = static_cast<std::size_t>(&position - positions_.data());
+                job.replica = replica;
+            }
         }
         limit_ = (chunks_ + 1) * (every_ + jobs_.size() * (2 * reload_ + (2 * patience_ + 500) * ms + 100 * ms)) * 4 + 60'000 * ms;
         const bool even = chance(60);
