@@ -15,7 +15,7 @@
 
 #include "bench/emulated.hpp"
 #include "client/client_pacer.hpp"
-#include "jobs/board_pacer.hpp"
+#include "runtime/emulated/board_pacer.hpp"
 
 namespace {
 

@@ -10,7 +10,7 @@
 
 #include "bench/emulated.hpp"
 #include "bench/measure.hpp"
-#include "jobs/board_pacer.hpp"
+#include "runtime/emulated/board_pacer.hpp"
 #include "tests/scratch_dir.hpp"
 
 namespace fard::bench {

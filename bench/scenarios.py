@@ -31,6 +31,7 @@ OWN = {"cnv_w2a2": ROOT / "apps/two_stage_bnn/cnv_w2a2.onnx", "mobilenet_v1_w4a4
 LINKS = [100, 100, 100, 300, 1000, 30]  # Mbit/s
 HOP_S = 0.2e-3  # what this machine takes to pass a chunk from one job to the next
 LEAST_S, MOST_CHUNKS = 4, 20_000  # a run takes so long, or has so many chunks, so that starting its jobs is a small part of it
+FIRST_BOARD = "b0"  # of those that `fard up` brings up: the one that is asked
 MOST_OF_CORES, MOST_SKIPPED, MOST_LATE_REPEATS = 0.6, 40, 2
 
 
@@ -250,19 +251,23 @@ def efficiency(fard, networks, options):
     return dict(rows=rows, reached=all(row["efficiency"] >= 0.95 for row in rows if not row["invalid"]))
 
 
-PAPERS = [  # name, network, boards, stages (None: as many as the planner likes), chunks, cold, steady, published, goal; rates
-    ("GRETSI: one image, six bitstreams on three Zedboards", "mobilenet_v1_w4a4", "zedboard", 3, 6, 1, True, False, 1.302, 1 / 0.540),
-    ("GRETSI: 64 images of it", "mobilenet_v1_w4a4", "zedboard", 3, 6, 64, True, False, 3.174, 64 / 1.68),
-    ("WiPiEC: resident on six Zedboards, raw images over 100 Mbit/s", "mobilenet_v1_w4a4", "zedboard", 6, 6, 240, False, True, None, 0.95 * 78.8),
-    ("GRETSI: CnvW2A2 on two Zedboards", "cnv_w2a2", "zedboard", 2, None, 4000, False, True, 123.8, 1600),
-    ("FARD: 20 images of CnvW2A2 on two PYNQ-Z1", "cnv_w2a2", "pynq-z1", 2, None, 20, False, False, 238.1, None),
-    ("BNNsplit: CnvW2A2 on three PYNQ-Z1", "cnv_w2a2", "pynq-z1", 3, None, 4000, False, True, 719.56, 2300)]
+FILLER = "tfc_w2a2"  # what FPGAs hold where a row begins cold
+PAPERS = [  # name, network, boards, stages (None: as many as the planner likes), chunks, cold, steady, the input on the first board of plan and packages that `fard split` wrote, published, goal; rates
+    ("GRETSI: one image, six bitstreams on three Zedboards", "mobilenet_v1_w4a4_pixels", "zedboard", 3, 6, 1, True, False, False, 1.302, 1 / 0.540),
+    ("GRETSI: 64 images of it", "mobilenet_v1_w4a4_pixels", "zedboard", 3, 6, 64, True, False, False, 3.174, 64 / 1.68),
+    ("WiPiEC: resident on six Zedboards, raw images over 100 Mbit/s", "mobilenet_v1_w4a4_pixels", "zedboard", 6, 6, 240, False, True, False, None, 0.95 * 78.8),
+    ("WiPiEC: resident on six Zedboards, images on the first of them", "mobilenet_v1_w4a4_pixels", "zedboard", 6, 6, 720, False, True, True, 118.3, 210),
+    ("GRETSI: CnvW2A2 on two Zedboards", "cnv_w2a2", "zedboard", 2, None, 4000, False, True, False, 123.8, 1600),
+    ("FARD: 20 images of CnvW2A2 on two PYNQ-Z1", "cnv_w2a2", "pynq-z1", 2, None, 20, False, False, False, 238.1, None),
+    ("BNNsplit: CnvW2A2 on three PYNQ-Z1", "cnv_w2a2", "pynq-z1", 3, None, 4000, False, True, False, 719.56, 2300)]
 
 
 def paper_row(fard, networks, row):
     """As planned; where this machine is too late for that many copies of a whole network, with fewer of them."""
-    name, network, kind, boards, stages, chunks, cold, steady, published, goal = row
+    name, network, kind, boards, stages, chunks, cold, steady, on_board, published, goal = row
     network = networks[network]
+    if on_board:
+        return resident_row(fard, networks, row, network)
     count = ["--stages", stages] if stages else []
     planned = fard.json("plan", network.file, "--board", kind, "--boards", boards, *count, "--chunks", chunks, "--fraction", 1)
     after = {cut["after"]: cut["tensors"] for cut in fard.json("inspect", network.file)["legal_cuts"]}
@@ -280,15 +285,30 @@ def paper_row(fard, networks, row):
         replicas[0] -= 1
 
 
-def paper_run(fard, networks, network, app, kind, boards, chunks, cold, steady):
+def resident_row(fard, networks, row, network):
+    """As `fard split` writes it: its packages, and position 0 on the board where the images are."""
+    name, _, kind, boards, _, chunks, cold, steady, _, published, goal = row
+    out = fard.place / "split"
+    fard.run("split", network.file, "--board", kind, "--boards", boards, "--fraction", 1, "--on-board", "--out", out)
+    app = out / f"{network.name}.toml"
+    app.write_text(app.read_text().replace("[[pipeline.position]]\n", f'[[pipeline.position]]\nboard = "{FIRST_BOARD}"\n', 1))
+    result = dict(name=name, published=published, goal=goal, chunks=chunks)
+    for late_runs in range(MOST_LATE_REPEATS + 1):
+        result.update(paper_run(fard, networks, network, app, kind, boards, chunks, cold, steady, ["--on-board"]), late_runs=late_runs)
+        if not result["invalid"]:
+            break
+    return result
+
+
+def paper_run(fard, networks, network, app, kind, boards, chunks, cold, steady, more=()):
     fard.up(boards, kind, 1)
     try:
-        command = ["submit", app, "--input", network.inputs, "--output", fard.place / "out.npy", "--batch", "auto", "--chunks"]
+        command = ["submit", app, "--input", network.inputs, "--output", fard.place / "out.npy", "--batch", "auto", *more, "--chunks"]
         fard.json(*command, 8 * boards)  # packages are where they are needed, and loaded
         if cold:
             other = fard.place / "other"
             other.mkdir(exist_ok=True)
-            second = networks["tfc_w2a2"]
+            second = networks[FILLER]
             fard.run("submit", second.app(other, [], 1024, 256, [boards]), "--input", second.inputs, "--chunks", 8 * boards)
         got = fard.json(*command, chunks)
     finally:
@@ -330,7 +350,8 @@ def main():
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="fard-scenarios-") as place:
         fard = Fard(options.build, place)
-        networks = {name: Network(fard, name, options.networks) for name, _, _ in NETWORKS}
+        names = [row[1] for row in PAPERS] + [FILLER] if options.papers else [name for name, _, _ in NETWORKS]
+        networks = {name: Network(fard, name, options.networks) for name in dict.fromkeys(names)}
         result = (papers if options.papers else efficiency if options.efficiency else scenarios)(fard, networks, options)
     if options.json:
         print(json.dumps(result))

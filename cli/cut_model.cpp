@@ -56,6 +56,7 @@ Result<Cluster> read_boards(const Options& options, const fs::path& profiles) {
     if (!profile->network) profile->network = BoardProfile::Network{{1000, usual_port}, {50, usual_port}};
     auto cluster = cluster_of(*profile, *count, Fractions{});
     if (!cluster) return fail_in("--profile " + name, cluster.error());
+    if (options.given("on-board")) put_client_on_board(*cluster, 0);
     return cluster;
 }
 

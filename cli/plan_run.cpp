@@ -98,6 +98,7 @@ Result<Boards> boards_of_app(const Options& options, const AppFile& app) {
     auto cluster = cluster_of(*profile, count, *fractions);
     if (!cluster) return fail_in(app.file.string(), cluster.error());
     boards.cluster = std::move(*cluster);
+    if (options.given("on-board")) put_client_on_board(boards.cluster, 0);
     return boards;
 }
 
@@ -145,7 +146,7 @@ void note_loaded(Asked& asked) {
         std::optional<std::size_t> held;
         for (std::size_t number = 0; asked.app && number < asked.app->positions.size(); ++number) {
             const auto& position = asked.app->positions[number];
-            if (boards[i].loaded == (position.overlay.empty() ? asked.app->name + "." + position.name : position.overlay)) held = number;
+            if (boards[i].loaded == (position.overlays.empty() ? asked.app->name + "." + position.name : position.overlays.front())) held = number;
         }
         if (!held) {
             asked.notes.push_back(fmt::format("'{}' is no position's overlay, so that '{}' is loaded anew", boards[i].loaded, boards[i].name));

@@ -46,6 +46,7 @@ std::vector<OptionSpec> network_options() {
             {"boards", "N", "how many of them (as many as it takes)"},
             {"cluster", "CLUSTER.toml", "boards of several kinds, instead of --board"},
             {"node", "ADDRESS", "the boards of the cluster that is up there, instead of --board"},
+            {"on-board", "", "chunks come from the first of the boards (with --node: the one that is asked) and results go there, not to a client"},
             {"folding", "FINN.json", "every layer folded as this file of FINN's says"},
             {"report", "FINN.json", "what a build with that folding took, instead of estimates; may be repeated", true},
             {"estimates", "MODE", "finn: as FINN prints them; mended: its defects repaired (the default without --folding)"},
@@ -76,6 +77,8 @@ Result<Boards> read_boards(const Options& options) {
         return fail(Fault::invalid_input, "which boards? --board NAME, --cluster CLUSTER.toml, or --node ADDRESS of a cluster that is up");
     if (!options.given("board") && options.given("boards"))
         return fail(Fault::invalid_input, "--boards goes with --board; a cluster lists its own");
+    if (options.given("on-board") && options.given("cluster"))
+        return fail(Fault::invalid_input, "--on-board: {} says itself where chunks come from and results go (input_at, output_at)", options.text("cluster"));
     const auto fractions = read_fractions(options);
     if (!fractions) return fail(fractions.error());
     const auto profiles = find_board_profiles();
@@ -93,7 +96,7 @@ Result<Boards> read_boards(const Options& options) {
         if (!doors) return fail(doors.error());
         auto status = cluster_status(*doors);
         if (!status) return fail(status.error());
-        auto cluster = running_boards(*status, *doors, *profiles, *fractions);
+        auto cluster = running_boards(*status, *doors, *profiles, *fractions, options.given("on-board"));
         if (!cluster) return fail(cluster.error());
         boards.cluster = std::move(*cluster);
         boards.status = std::move(*status);
@@ -106,6 +109,7 @@ Result<Boards> read_boards(const Options& options) {
     auto cluster = cluster_of(*profile, *count, *fractions);
     if (!cluster) return fail(cluster.error());
     boards.cluster = std::move(*cluster);
+    if (options.given("on-board")) put_client_on_board(boards.cluster, 0);
     boards.counted = !options.given("boards");
     return boards;
 }

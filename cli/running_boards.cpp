@@ -17,22 +17,27 @@ Result<BoardProfile> profile_of(const wire::BoardRow& row, const std::filesystem
     return load_board_profile(profiles, "computer");
 }
 
-// The number of the board whose front door is the first of those that are some board's.
-std::optional<std::size_t> board_at(const std::vector<Address>& doors, const wire::Status& status, const Cluster& cluster) {
+struct Asked {
+    std::optional<std::size_t> board;  // its number, where something can be planned on it
+    bool apart = false;                // from this machine
+};
+
+// The board whose front door is the first of those that are some board's.
+Asked asked_at(const std::vector<Address>& doors, const wire::Status& status, const Cluster& cluster) {
     for (const auto& door : doors)
         for (const auto& row : status.boards) {
             if (row.member.door() != door) continue;
             const auto found = std::ranges::find(cluster.boards, row.member.name, &Board::name);
-            if (found == cluster.boards.end() || door.endpoint.is_on_this_machine()) return std::nullopt;
-            return static_cast<std::size_t>(found - cluster.boards.begin());
+            if (found == cluster.boards.end()) return {};
+            return {static_cast<std::size_t>(found - cluster.boards.begin()), !door.endpoint.is_on_this_machine()};
         }
-    return std::nullopt;
+    return {};
 }
 
 }  // namespace
 
 Result<Cluster> running_boards(const wire::Status& status, const std::vector<Address>& doors, const std::filesystem::path& profiles,
-                               const Fractions& fractions) {
+                               const Fractions& fractions, bool client_on_board) {
     Cluster cluster;
     for (const auto& row : status.boards) {
         BoardSettings settings;
@@ -54,7 +59,11 @@ Result<Cluster> running_boards(const wire::Status& status, const std::vector<Add
     const bool emulated = std::ranges::any_of(status.boards, [](const wire::BoardRow& row) {
         return std::ranges::any_of(row.state.devices, [](const auto& device) { return device.kind == "emulated"; });
     });
-    if (!emulated) cluster.coordinator = board_at(doors, status, cluster);
+    const auto asked = asked_at(doors, status, cluster);
+    if (!emulated && asked.apart) cluster.coordinator = asked.board;
+    if (client_on_board && !asked.board)
+        return fail(Fault::invalid_input, "--on-board: the board that is asked has no healthy device, or is none of this cluster; see `fard status`");
+    if (client_on_board) put_client_on_board(cluster, *asked.board);
     cluster.client = emulated ? cluster.boards.front().way : way_at(usual_mbit, usual_us);
     return cluster;
 }

@@ -49,6 +49,7 @@ CommandSpec spec() {
         {"timeout", "TIME", "give up after TIME: 5s, 2min, or a number of seconds"},
         {"jobs-dir", "DIR", "where job programs are, for a cluster of its own; may be repeated", true},
         {"node", "ADDRESS", "the node manager to talk to, instead of FARD_NODE or the local cluster"},
+        {"on-board", "", "this computer is the board that is asked (the first of a cluster of its own): emulated boards then charge no port of a client's"},
         {"json", "", "print the summary as one JSON object"}};
     const auto more = cut_options();
     table.insert(table.end(), more.begin(), more.end());
@@ -329,6 +330,7 @@ class Stopper {
 
 Result<ApiOptions> place_to_run(const Request& request, const Options& options) {
     ApiOptions place;
+    place.on_board = options.given("on-board");
     auto found = locate(locate_options(options.text("node")));
     if (!found) return fail(found.error());
     if (!found->note.empty()) note(found->note);

@@ -17,7 +17,7 @@ struct Boards {
     std::vector<std::vector<std::optional<planner::Held>>> loaded;
 };
 
-Result<Boards> boards_of(const LocalClusterOptions& own) {
+Result<Boards> boards_of(const LocalClusterOptions& own, bool client_on_board) {
     if (own.profile.empty()) return fail(Fault::unsupported, "nothing is known of plain computers");
     const auto directory = find_board_profiles();
     if (!directory) return fail(directory.error());
@@ -28,16 +28,17 @@ Result<Boards> boards_of(const LocalClusterOptions& own) {
     if (!cluster) return fail(cluster.error());
     for (std::size_t i = 0; i < cluster->boards.size(); ++i)
         cluster->boards[i].name = LocalCluster::board_name(i);
+    if (client_on_board) splitter::put_client_on_board(*cluster, 0);
     return Boards{std::move(*cluster), {}};
 }
 
 Result<Boards> boards_of(const wire::AppSpec& app, const ApiOptions& place) {
-    if (place.doors.empty() && place.embedded) return boards_of(*place.embedded);
+    if (place.doors.empty() && place.embedded) return boards_of(*place.embedded, place.on_board);
     const auto status = cluster_status(place.doors);
     if (!status) return fail(status.error());
     const auto directory = find_board_profiles();
     if (!directory) return fail(directory.error());
-    auto cluster = running_boards(*status, place.doors, *directory, splitter::Fractions{});
+    auto cluster = running_boards(*status, place.doors, *directory, splitter::Fractions{}, place.on_board);
     if (!cluster) return fail(cluster.error());
     auto loaded = loaded_now(app, *cluster, *status);
     return Boards{std::move(*cluster), std::move(loaded)};

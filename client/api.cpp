@@ -244,6 +244,7 @@ Result<> Api::restart_app(const AppId& id, Limit limit) {
 Result<RunId> Api::Impl::submit(const AppId& id, JobData data, RunCallbacks callbacks, Api::Limit limit) {
     SubmissionTerms terms;
     terms.owner = user_and_host();
+    terms.on_board = options.on_board;
     {
         const std::lock_guard lock(mutex);
         if (closed) return fail(Fault::refused, "the Api was closed");

@@ -69,6 +69,9 @@ struct ApiOptions {
     std::vector<Address> doors;
     // A local cluster that is brought up and taken down with this Api, instead of `doors`.
     std::optional<LocalClusterOptions> embedded;
+    // This process is on the board that takes its runs: where boards are emulated, what that one's own positions get and give is free,
+    // and no port of the client's is charged.
+    bool on_board = false;
     SubmissionTiming timing;
     // SIGINT and SIGTERM call this on the Api's thread instead of ending the process.
     std::function<void()> interrupted;

@@ -177,11 +177,15 @@ AppFile::Position read_position(const Reading& reading, const toml::table& table
         section.complain("parts", "needs a [model]: a part makes some of the channels of what its stage makes");
     position.device = section.text("device").value_or("");
     position.board = section.text("board").value_or("");
-    position.overlay = section.text("overlay").value_or("");
-    if (position.overlay.find('/') != std::string::npos) position.overlay = reading.path(position.overlay).string();
+    position.overlays = section.texts("overlay");
+    for (auto& overlay : position.overlays)
+        if (overlay.find('/') != std::string::npos) overlay = reading.path(overlay).string();
     if (section.has("overlay") && !reading.app.model)
         section.complain("overlay", "needs a [model]: it is one of its stages, built");
-    if (section.has("overlay") && position.parts) section.complain("overlay", "and parts exclude each other: give one of them");
+    const std::size_t built = position.parts ? position.parts : 1;
+    if (!position.overlays.empty() && position.overlays.size() != built)
+        section.complain("overlay", position.parts ? fmt::format("must be an array of {} packages, one for each part", built)
+                                                   : "must be one package; only parts have several");
     position.params = section.settings("params");
     for (const auto& other : reading.app.positions) {
         if (other.name == position.name && !position.name.empty()) {

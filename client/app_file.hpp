@@ -55,7 +55,8 @@ struct AppFile {
         std::uint32_t replicas = 1;
         std::uint32_t parts = 0;  // instead of replicas: jobs that each make some of the output's channels; 0: none
         std::string device;  // device kind that it needs, "" for any
-        std::string overlay;  // the package of its stage: a directory, or what names one of the user's own; "": made of the model
+        // The package of its stage, or one for each part: a directory, or what names one of the user's own. Empty: made of the model.
+        std::vector<std::string> overlays;
         std::map<std::string, std::string> params;
         std::uint32_t jobs() const { return parts ? parts : replicas; }
     };

@@ -105,6 +105,59 @@ struct Packing {
     PackedApp& packed;
 };
 
+std::string in_words(const std::vector<TensorDesc>& tensors) {
+    std::string text;
+    for (const auto& tensor : tensors)
+        text += fmt::format("{}'{}' {} ({})", text.empty() ? "" : ", ", tensor.name, tensor.type.name(), fmt::join(tensor.shape, ", "));
+    return text;
+}
+
+// A package that was made before.
+Result<Package> open_package(const std::string& overlay) {
+    if (overlay.find('/') != std::string::npos) return Package::open(overlay);
+    const auto library = Library::open(Library::own_dir());
+    return library ? library->find(overlay) : fail(library.error());
+}
+
+// Whether it is a plan and no more, for none of these boards.
+bool is_plan_for_others(const Manifest& manifest, const std::vector<BoardProfile>& profiles) {
+    if (profiles.empty() || manifest.hardware.empty()) return false;
+    return std::ranges::none_of(manifest.hardware, [&](const Hardware& build) {
+        return !build.bitstream.empty() ||
+               std::ranges::any_of(profiles, [&](const BoardProfile& profile) { return same_part(build.part, profile.part.value); });
+    });
+}
+
+// The package that a position names for this very stage, or for this part of it; gives its id.
+Result<std::string> use_package(const std::string& name, const AppFile::Position& from, const std::string& overlay, model::Stage& stage,
+                                const Packing& packing) {
+    const auto package = open_package(overlay);
+    if (!package) return fail_in("overlay", package.error());
+    const auto& manifest = package->manifest;
+    for (const auto& [kind, own, its] : {std::tuple{"takes", &stage.inputs, &manifest.inputs}, {"gives", &stage.outputs, &manifest.outputs}})
+        if (*own != *its)
+            return fail(Fault::invalid_input, "overlay {} ({}) {} {}, and the stage {} {}: it is of another stage, or was imported "
+                        "without it (`fard overlay import --model STAGE.onnx`)", manifest.name, package->id.substr(0, 16), kind, in_words(*its),
+                        kind, in_words(*own));
+    if (is_plan_for_others(manifest, packing.profiles)) {
+        packing.packed.notes.push_back(fmt::format("position '{}': overlay {} was planned for another board ({}); it is planned anew", from.name,
+                                                   manifest.name, manifest.hardware.front().part));
+        return pack_stage(name, from, stage, packing.profiles, packing.packed);
+    }
+    auto bytes = archive(*package);
+    if (!bytes) return fail_in("overlay", bytes.error());
+    if (!manifest.hardware.empty()) packing.packed.hardware.emplace(package->id, manifest.hardware);
+    packing.packed.archives.emplace(package->id, std::make_shared<const std::string>(std::move(*bytes)));
+    return package->id;
+}
+
+// A stage, or its part `number`, as the package that the position names, or as one that is made of the model; gives its id.
+Result<std::string> pack_one(const std::string& name, const AppFile::Position& from, std::size_t number, model::Stage& stage,
+                             const Packing& packing) {
+    if (!from.overlays.empty()) return use_package(name, from, from.overlays[number], stage, packing);
+    return pack_stage(name, from, stage, packing.profiles, packing.packed);
+}
+
 // The parts of a stage, each as a package of its own.
 Result<> pack_parts(const std::string& name, const AppFile::Position& from, const model::Stage& stage, wire::PositionSpec& position,
                     const Packing& packing) {
@@ -114,7 +167,7 @@ Result<> pack_parts(const std::string& name, const AppFile::Position& from, cons
     if (!parts) return fail(parts.error());
     for (std::size_t i = 0; i < parts->size(); ++i) {
         auto& part = (*parts)[i];
-        auto id = pack_stage(fmt::format("{} part {}", name, i), from, part, packing.profiles, packing.packed);
+        auto id = pack_one(fmt::format("{} part {}", name, i), from, i, part, packing);
         if (!id) return fail(id.error());
         position.parts.push_back({std::move(*id), std::move(part.outputs)});
     }
@@ -123,39 +176,9 @@ Result<> pack_parts(const std::string& name, const AppFile::Position& from, cons
 
 Result<> pack_whole(const std::string& name, const AppFile::Position& from, model::Stage& stage, wire::PositionSpec& position,
                     const Packing& packing) {
-    auto id = pack_stage(name, from, stage, packing.profiles, packing.packed);
+    auto id = pack_one(name, from, 0, stage, packing);
     if (!id) return fail(id.error());
     position.overlay = std::move(*id);
-    return {};
-}
-
-std::string in_words(const std::vector<TensorDesc>& tensors) {
-    std::string text;
-    for (const auto& tensor : tensors)
-        text += fmt::format("{}'{}' {} ({})", text.empty() ? "" : ", ", tensor.name, tensor.type.name(), fmt::join(tensor.shape, ", "));
-    return text;
-}
-
-// A package that was made before, for the very stage.
-Result<> use_package(const AppFile::Position& from, const model::Stage& stage, wire::PositionSpec& position, PackedApp& packed) {
-    const auto find = [&]() -> Result<Package> {
-        if (from.overlay.find('/') != std::string::npos) return Package::open(from.overlay);
-        const auto library = Library::open(Library::own_dir());
-        return library ? library->find(from.overlay) : fail(library.error());
-    };
-    const auto package = find();
-    if (!package) return fail_in("overlay", package.error());
-    const auto& manifest = package->manifest;
-    for (const auto& [kind, own, its] : {std::tuple{"takes", &stage.inputs, &manifest.inputs}, {"gives", &stage.outputs, &manifest.outputs}})
-        if (*own != *its)
-            return fail(Fault::invalid_input, "overlay {} ({}) {} {}, and the stage {} {}: it is of another stage, or was imported "
-                        "without it (`fard overlay import --model STAGE.onnx`)", manifest.name, package->id.substr(0, 16), kind, in_words(*its),
-                        kind, in_words(*own));
-    auto bytes = archive(*package);
-    if (!bytes) return fail_in("overlay", bytes.error());
-    position.overlay = package->id;
-    if (!manifest.hardware.empty()) packed.hardware.emplace(package->id, manifest.hardware);
-    packed.archives.emplace(package->id, std::make_shared<const std::string>(std::move(*bytes)));
     return {};
 }
 
@@ -170,9 +193,7 @@ Result<> pack_stages(const AppFile& app, const std::vector<BoardProfile>& profil
         const auto name = app.name + "." + position.name;
         const Packing packing{profiles, packed};
         const auto& from = app.positions[i];
-        const auto done = !from.overlay.empty() ? use_package(from, stage, position, packed)
-                          : from.parts          ? pack_parts(name, from, stage, position, packing)
-                                                : pack_whole(name, from, stage, position, packing);
+        const auto done = from.parts ? pack_parts(name, from, stage, position, packing) : pack_whole(name, from, stage, position, packing);
         if (!done) return fail_in(fmt::format("packing {} of {}", position.name, app.name), done.error());
         position.inputs = std::move(stage.inputs);
         position.outputs = std::move(stage.outputs);

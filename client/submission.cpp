@@ -91,6 +91,7 @@ void Submission::knock_at(const Address& door) {
 
     wire::Submit submit{run_, attempt_, ticket_, terms_.app, chunks_.remaining()};
     submit.owner = terms_.owner;
+    submit.on_board = terms_.on_board;
     door_->ask(std::move(submit), terms_.timing.answer,
                guarded([this](Result<wire::Body> answer) { submitted(std::move(answer)); }));
 }

@@ -51,6 +51,7 @@ struct SubmissionTerms {
         archives;                           // packages by id, to offer what is missing
     std::vector<Address> doors;             // front doors, best first
     std::string owner;                      // who submits it, for people: "ann@desk"
+    bool on_board = false;                  // the client is on the board that takes the run
     TimePoint deadline = TimePoint::max();  // of the whole run
     SubmissionTiming timing;
 };

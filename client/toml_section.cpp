@@ -131,22 +131,36 @@ std::optional<double> TomlSection::number(std::string_view key, double least, do
     return std::nullopt;
 }
 
+// The value, or each of an array.
+template <typename Take>
+void TomlSection::each_of(std::string_view key, const Take& take) const {
+    const auto* node = table_.get(key);
+    if (!node) return;
+    const auto* array = node->as_array();
+    if (!array) return take(*node);
+    for (const auto& item : *array)
+        take(item);
+}
+
 std::vector<double> TomlSection::numbers(std::string_view key) const {
     std::vector<double> out;
-    const auto take = [&](const toml::node& node) {
+    each_of(key, [&](const toml::node& node) {
         const auto value = node.is_number() ? node.value<double>() : std::nullopt;
         if (!value) return void(wrong_type(node, key, "a number or an array of numbers"));
         if (!std::isfinite(*value)) return complain(key, "must be finite");
         out.push_back(*value);
-    };
-    const auto* node = table_.get(key);
-    if (!node) return out;
-    if (const auto* array = node->as_array()) {
-        for (const auto& item : *array)
-            take(item);
-    } else {
-        take(*node);
-    }
+    });
+    return out;
+}
+
+std::vector<std::string> TomlSection::texts(std::string_view key) const {
+    std::vector<std::string> out;
+    each_of(key, [&](const toml::node& node) {
+        const auto* value = node.as_string();
+        if (!value) return void(wrong_type(node, key, "a string or an array of strings"));
+        if (value->get().empty()) return complain(key, "is empty; leave it out, or name one");
+        out.push_back(value->get());
+    });
     return out;
 }
 

@@ -50,6 +50,7 @@ class TomlSection {
     std::optional<std::int64_t> integer(std::string_view key, std::int64_t least, std::int64_t most) const;
     std::optional<double> number(std::string_view key, double least, double most) const;
     std::vector<double> numbers(std::string_view key) const;  // one number or an array of them
+    std::vector<std::string> texts(std::string_view key) const;  // one string or an array of them
     std::vector<std::int64_t> integers(std::string_view key, std::int64_t least, std::int64_t most) const;
     std::vector<std::vector<std::string>> text_sets(
         std::string_view key) const;  // array of strings or arrays of them
@@ -68,6 +69,8 @@ class TomlSection {
     void complain_overall(std::string_view key, const std::string& message) const;
 
   private:
+    template <typename Take>
+    void each_of(std::string_view key, const Take& take) const;
     const toml::node* wrong_type(const toml::node& node, std::string_view key, std::string_view wanted) const;
 
     const toml::table& table_;

@@ -19,7 +19,7 @@
 #include <optional>
 #include <vector>
 
-#include "jobs/board_pacer.hpp"
+#include "runtime/emulated/board_pacer.hpp"
 #include "jobs/control_channel.hpp"
 #include "jobs/conveyor.hpp"
 #include "jobs/interrupts.hpp"

@@ -15,21 +15,24 @@ using namespace std::chrono_literals;
 // more about the cause.
 constexpr auto link_grace = 250ms;
 constexpr auto client_link_grace = 1s;
+constexpr Duration shortest_pace = 20us;  // so that a clock that is a little ahead is not asked again and again
 
 // Moves whatever can move whenever a descriptor says that something may have changed. Events are posted,
 // never called from within a socket's callback, because their handlers close sockets.
 class LinkEnds final : public RunEnds {
   public:
     LinkEnds(Loop& loop, SocketFactory& sockets, std::string place, const RunEndsTerms& terms,
-             ChunkLedger& ledger, Events events)
+             ChunkLedger& ledger, Events events, Pacer* pacer)
         : loop_(loop),
           sockets_(sockets),
           place_(std::move(place)),
           terms_(terms),
           ledger_(ledger),
           events_(std::move(events)),
+          pacer_(pacer),
           link_alarm_(loop),
-          client_alarm_(loop) {}
+          client_alarm_(loop),
+          pace_alarm_(loop) {}
 
     ~LinkEnds() override {
         lifetime_.end();
@@ -52,7 +55,7 @@ class LinkEnds final : public RunEnds {
         std::vector<LinkReceiver> sinks;
         for (std::uint32_t job = 0; job < last.jobs(); ++job) {
             const auto& tensors = last.parts.empty() ? last.outputs : last.parts[job].outputs;
-            auto sink = LinkReceiver::bind(sockets_, place_, link_terms(epoch, tensors, terms_.app.link_bytes));
+            auto sink = LinkReceiver::bind(sockets_, place_, link_terms(epoch, tensors, terms_.app.link_bytes), pacer_);
             if (!sink) return fail(sink.error());
             if (job < senders.size()) sink->admit(senders[job]);
             endpoints.push_back(sink->endpoint());
@@ -74,7 +77,7 @@ class LinkEnds final : public RunEnds {
         std::vector<LinkSender> feeders;
         for (const auto& receiver : receivers) {
             auto feeder = LinkSender::connect(
-                sockets_, receiver, link_terms(epoch, first.inputs, terms_.app.link_bytes), "coordinator");
+                sockets_, receiver, link_terms(epoch, first.inputs, terms_.app.link_bytes), "coordinator", pacer_);
             if (!feeder) return fail(feeder.error());
             feeders.push_back(std::move(*feeder));
         }
@@ -134,6 +137,7 @@ class LinkEnds final : public RunEnds {
     void close_wiring() {
         started_ = false;
         link_alarm_.clear();
+        pace_alarm_.clear();
         sinks_watch_.reset();
         feeders_watch_.reset();
         sinks_ = {};
@@ -164,7 +168,17 @@ class LinkEnds final : public RunEnds {
         sinks_.flush_credit();
         inputs_->flush_credit();
         announce_opened();
+        keep_pace();
         look_at_connections();
+    }
+
+    // What waits for the pacer goes on when it is paid for.
+    void keep_pace() {
+        if (pacer_ == nullptr) return;
+        feeders_.flush_paced();
+        const auto until = earlier(feeders_.paced_until(), sinks_.paced_until());
+        if (until == TimePoint{}) return pace_alarm_.clear();
+        pace_alarm_.set(std::max<Duration>(until - loop_.now(), shortest_pace), [this] { pump(); });
     }
 
     void look_at_connections() {
@@ -248,6 +262,7 @@ class LinkEnds final : public RunEnds {
     RunEndsTerms terms_;
     ChunkLedger& ledger_;
     Events events_;
+    Pacer* pacer_;  // null: nothing is charged
     Lifetime lifetime_;
 
     std::optional<LinkReceiver> inputs_;
@@ -256,7 +271,7 @@ class LinkEnds final : public RunEnds {
     Outlet feeders_;  // to position 0
     std::unique_ptr<Socket::Watch> inputs_watch_, results_watch_;
     std::unique_ptr<Socket::Watch> sinks_watch_, feeders_watch_;
-    Alarm link_alarm_, client_alarm_;
+    Alarm link_alarm_, client_alarm_, pace_alarm_;
     bool results_open_ = false, feeders_open_ = false, started_ = false, announced_ = false;
     bool client_lost_ = false;
 };
@@ -265,8 +280,8 @@ class LinkEnds final : public RunEnds {
 
 Result<std::unique_ptr<RunEnds>> make_link_ends(Loop& loop, SocketFactory& sockets, const std::string& place,
                                                 const RunEndsTerms& terms, ChunkLedger& ledger,
-                                                RunEnds::Events events) {
-    return std::make_unique<LinkEnds>(loop, sockets, place, terms, ledger, std::move(events));
+                                                RunEnds::Events events, Pacer* pacer) {
+    return std::make_unique<LinkEnds>(loop, sockets, place, terms, ledger, std::move(events), pacer);
 }
 
 }  // namespace fard

@@ -13,6 +13,7 @@
 #include "base/alarm.hpp"
 #include "base/lifetime.hpp"
 #include "base/room.hpp"
+#include "runtime/emulated/board_pacer.hpp"
 #include "runtime/node_manager/checkup.hpp"
 #include "runtime/node_manager/cluster_view.hpp"
 #include "runtime/node_manager/coordinator.hpp"
@@ -76,7 +77,7 @@ struct NodeManager::Impl {
     Result<> open_store();
     Result<> open_sockets();
     void make_board();
-    void make_coordinator();
+    Result<> make_coordinator();
     Result<> watch_parent();
 
     void serve_visitor(const PeerId& visitor, const wire::Body& body, Reply reply);
@@ -114,6 +115,7 @@ struct NodeManager::Impl {
     std::unique_ptr<Mesh> mesh;
     std::unique_ptr<Board> board;
     std::unique_ptr<ClusterView> view;
+    std::unique_ptr<Pacer> pacer;  // of an emulated board: what its links cost where a client is on it
     std::unique_ptr<Coordinator> coordinator;
     std::unique_ptr<Prober> prober;
     std::set<Endpoint> refused_by;  // seeds
@@ -137,7 +139,7 @@ Result<> NodeManager::Impl::start() {
     if (auto opened = open_store(); !opened) return opened;
     if (auto opened = open_sockets(); !opened) return opened;
     make_board();
-    make_coordinator();
+    if (auto made = make_coordinator(); !made) return made;
     prober = std::make_unique<Prober>(loop, sockets);
     if (auto watched = watch_parent(); !watched) return watched;
     const auto& front_door = mesh->self().front_door;
@@ -261,7 +263,12 @@ void NodeManager::Impl::make_board() {
     view = std::make_unique<ClusterView>(*mesh, *board, loop.now());
 }
 
-void NodeManager::Impl::make_coordinator() {
+Result<> NodeManager::Impl::make_coordinator() {
+    if (const auto fd = devices->board_fd(); fd >= 0) {
+        auto memory = BoardMemory::attach(fd);
+        if (!memory) return fail(memory.error());
+        pacer = std::make_unique<BoardPacer>(std::move(*memory));
+    }
     const auto place = config.link_transport + ":" +
                        (config.link_transport == "ipc" ? state->links().string() : config.link_address);
     coordinator = std::make_unique<Coordinator>(RunSurroundings{
@@ -276,11 +283,12 @@ void NodeManager::Impl::make_coordinator() {
                                    RunEnds::Events events) -> Result<std::unique_ptr<RunEnds>> {
             std::error_code ignored;  // cleaners of /tmp remove it; binding says what is wrong
             std::filesystem::create_directories(state->links(), ignored);
-            return make_link_ends(loop, sockets, place, terms, ledger, std::move(events));
+            return make_link_ends(loop, sockets, place, terms, ledger, std::move(events), terms.on_board ? pacer.get() : nullptr);
         },
         .log = &log,
         .memory = MemoryBudget(std::uint64_t(config.run_memory) << 20),
         .client_port = devices->port()});
+    return {};
 }
 
 Result<> NodeManager::Impl::watch_parent() {

@@ -215,7 +215,7 @@ Result<> Run::make_ends() {
     if (ends_) return {};
     if (auto room = check_descriptor_room(descriptors_of_a_run); !room) return room;
     auto ends =
-        around_.make_ends({plan_.submit().run, plan_.submit().attempt, plan_.app(), around_.key_of(client_)}, ledger_,
+        around_.make_ends({plan_.submit().run, plan_.submit().attempt, plan_.app(), around_.key_of(client_), plan_.submit().on_board}, ledger_,
                           {.opened =
                                [this] {
                                    ends_open_ = true;
@@ -551,7 +551,7 @@ wire::RunState Run::state() const {
             {job.position, job.replica, plan_.app().positions[job.position].name, plan_.board_name(job.board),
              static_cast<std::uint32_t>(plan_.app().positions[job.position].parts.size())});
     if (ends_) state.ends = ends_->client_ends();
-    state.way = around_.client_port;
+    if (!plan_.submit().on_board) state.way = around_.client_port;
     if (gathering_ && gathering_->under_way()) state.missing = plan_.missing_packages();
     for (const auto& board : around_.directory.boards())
         state.members.push_back(board.member);

@@ -20,6 +20,7 @@ struct RunEndsTerms {
     std::uint32_t attempt = 0;
     wire::AppSpec app;
     PublicKey client;  // who may connect to the client's two links
+    bool on_board = false;  // the client is on this board
 };
 
 class RunEnds {
@@ -50,9 +51,10 @@ class RunEnds {
     virtual RunWatch::Ends standing() const = 0;
 };
 
-// The real ones, on links; `place` as in LinkReceiver::bind.
+// The real ones, on links; `place` as in LinkReceiver::bind. `pacer`: what this board charges for its links with the jobs, null for
+// nothing; outlives them.
 Result<std::unique_ptr<RunEnds>> make_link_ends(Loop& loop, SocketFactory& sockets, const std::string& place,
                                                 const RunEndsTerms& terms, ChunkLedger& ledger,
-                                                RunEnds::Events events);
+                                                RunEnds::Events events, Pacer* pacer = nullptr);
 
 }  // namespace fard

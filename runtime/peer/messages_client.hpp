@@ -22,10 +22,11 @@ struct Submit {  // answered by ADMITTED or REFUSED; repeated with the same atte
     AppSpec app;
     std::uint64_t chunks = 0;       // how many chunks this attempt will carry
     std::string owner;              // who submits it, for people: "ann@desk"
+    bool on_board = false;          // the client is on this board: where boards are emulated, it has this one's ports and no other
     static constexpr auto fields =
         std::tuple{field("run", &Submit::run), field("attempt", &Submit::attempt), field("ticket", &Submit::ticket),
                    field("app", &Submit::app), field("chunks", &Submit::chunks),
-                   field("owner", &Submit::owner)};
+                   field("owner", &Submit::owner), field("on_board", &Submit::on_board)};
     friend bool operator==(const Submit&, const Submit&) = default;
 };
 

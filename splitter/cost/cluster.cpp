@@ -97,6 +97,8 @@ Result<Cluster> cluster_of(const BoardProfile& profile, std::size_t count, const
     return cluster;
 }
 
+void put_client_on_board(Cluster& cluster, std::size_t board) { cluster.input_at = cluster.output_at = board; }
+
 std::size_t slots_of(const Cluster& cluster) {
     std::size_t slots = 0;
     for (const auto& board : cluster.boards)

@@ -71,6 +71,9 @@ struct BoardSettings {
 Result<Board> board_of(const BoardProfile& profile, const std::string& name, const BoardSettings& settings,
                        const Fractions& fractions);
 
+// Chunks come from that board, and results go there.
+void put_client_on_board(Cluster& cluster, std::size_t board);
+
 // `count` boards of one profile at one switch, the client at the same rate. Errors: as board_of.
 Result<Cluster> cluster_of(const BoardProfile& profile, std::size_t count, const Fractions& fractions);
 

@@ -164,6 +164,16 @@ class Emitter {
         return fmt::format("\n[pipeline]\nbatch = {}\nwindow = \"{} B\"\n", batch, std::clamp<std::uint64_t>(bytes, usual_window, widest_window));
     }
 
+    // Of a stage, or of each of its parts; from the app file.
+    std::string packages_of(std::size_t number) const {
+        const auto parts = found_.plan.stages[number].parts;
+        if (parts == 1) return fmt::format("overlay = \"stage-{}/overlay\"\n", number);
+        std::vector<std::string> packages;
+        for (std::size_t i = 0; i < parts; ++i)
+            packages.push_back(fmt::format("\"stage-{}/part-{}/overlay\"", number, i));
+        return fmt::format("overlay = [{}]\n", fmt::join(packages, ", "));
+    }
+
     std::string app() const {
         std::string text = fmt::format("# Written by fard. Where it runs on CPUs it computes the same as on boards.\n[app]\nname = {}\n"
                                        "description = {}\n\n[model]\nfile = {}\n",
@@ -188,6 +198,7 @@ class Emitter {
                 text += fmt::format("parts = {}\n", stage.parts);
             else if (stage.replicas() > 1)
                 text += fmt::format("replicas = {}\n", stage.replicas());
+            if (!stage.on_processor) text += packages_of(i);
         }
         return text + fmt::format("\n[cluster]\nboards = {}\n", std::min<std::size_t>(jobs, 256));
     }

@@ -80,6 +80,21 @@ TEST_CASE("an app is planned with its own cuts, on its own cluster or on another
     CHECK(boards["reloads"] == 2);
 }
 
+TEST_CASE("a client on the first board needs no port of its own") {
+    const World world;
+    const auto network = (source_root() / "apps/mobilenet_six_stage/mobilenet_v1_w4a4.onnx").string();
+    std::vector<std::string> command{"plan", network, "--board", "zedboard", "--boards", "6", "--stages", "6", "--fraction", "1", "--chunks", "400", "--json"};
+    const auto apart = world.fard(command).json();
+    command.push_back("--on-board");
+    const auto there = world.fard(command).json();
+    CHECK(apart["steady_per_s"].get<double>() < 85);   // 150,528 bytes over 94.9 Mbit/s
+    CHECK(there["steady_per_s"].get<double>() > 200);
+    const auto file = world.files().write("c.toml", "[[board]]\nname = 'a'\nprofile = 'pynq-z1'\n");
+    const auto refused = world.fard({"plan", app(), "--cluster", file.string(), "--on-board"});
+    CHECK(refused.exit_code == 2);
+    CHECK(refused.err.find("input_at") != std::string::npos);
+}
+
 TEST_CASE("what boards hold already is not loaded again, and goes where it is") {
     const World world;
     const auto board = [](const std::string& name, const std::string& loaded) {

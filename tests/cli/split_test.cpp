@@ -232,6 +232,29 @@ TEST_CASE("every network's stages of every strategy give the results of the whol
     CHECK(cuts >= 10);
 }
 
+TEST_CASE("the app that split writes goes by split's own foldings") {
+    const World world;
+    const auto model = (source_root() / "apps/mobilenet_six_stage/mobilenet_v1_w4a4.onnx").string();
+    const auto out = world.files().path() / "out";
+    const std::vector<std::string> boards{"--board", "zedboard", "--boards", "6", "--on-board"};
+    auto command = boards;
+    command.insert(command.begin(), {"split", model, "--fraction", "1", "--out", out.string(), "--json"});
+    const auto split = world.fard(command);
+    REQUIRE_MESSAGE(split.exit_code == 0, split.err);
+    const auto app = (out / "mobilenet_v1_w4a4.toml").string();
+    const auto plan = [&](std::vector<std::string> wanted) {
+        wanted.insert(wanted.begin(), {"plan", app, "--chunks", "400", "--json"});
+        const auto planned = world.fard(wanted);
+        REQUIRE_MESSAGE(planned.exit_code == 0, planned.err);
+        return planned;
+    };
+    const auto same = plan(boards);
+    CHECK(same.json()["steady_per_s"].get<double>() > 0.95 * split.json()["throughput_per_s"].get<double>());
+    // For other boards nothing of it holds.
+    const auto others = plan({"--board", "zcu102", "--boards", "6", "--on-board"});
+    CHECK(others.json()["stages"] != same.json()["stages"]);
+}
+
 TEST_CASE("whatever is wrong is said, and nothing of --out is there") {
     const World world;
     const auto& files = world.files();

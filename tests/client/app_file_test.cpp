@@ -168,6 +168,12 @@ TEST_CASE("an error names the place, the fault and the likely meaning") {
          "7:12: replicas in [[pipeline.position]] must be 1 to 64, not 0"},
         {"[[pipeline.position]]\nname = \"q\"\nparams = { a = [1] }",
          "7:16: a in [[pipeline.position]] must be a string, a number or a boolean, not an array"},
+        {"[[pipeline.position]]\nname = \"q\"\noverlay = [\"a\", \"b\"]",
+         "7:11: overlay in [[pipeline.position]] must be one package; only parts have several"},
+        {"[[pipeline.position]]\nname = \"q\"\nparts = 3\noverlay = [\"a\", \"b\"]",
+         "8:11: overlay in [[pipeline.position]] must be an array of 3 packages, one for each part"},
+        {"[[pipeline.position]]\nname = \"q\"\noverlay = [1]",
+         "7:12: overlay in [[pipeline.position]] must be a string or an array of strings, not an integer"},
         {"key =", "5:6: "},
     };
     for (const auto& row : rows) {

@@ -171,6 +171,47 @@ TEST_CASE("a wrong model or cut is an error that names the file, and leaves noth
     CHECK(std::filesystem::is_empty(dir.path()));
 }
 
+TEST_CASE("each part of a stage gets the package that the position names for it") {
+    const ScratchDir dir;
+    auto app = two_stage();
+    app.positions[0].parts = 2;
+    const auto packed = fard::pack_app(app).value();
+    auto& named = app.positions[0].overlays;
+    for (const auto& part : packed.spec.positions[0].parts) {
+        auto plain = fard::unpack_archive(*packed.archives.at(part.overlay), part.overlay, dir.path() / std::to_string(named.size())).value();
+        plain.manifest.version = "built";
+        const auto built = fard::Package::write(dir.path() / ("built" + std::to_string(named.size())), plain.manifest,
+                                                {{"stage.onnx", std::string(fard::read_regular_file(plain.dir / "stage.onnx", 1 << 24).value())}}).value();
+        named.push_back(built.dir.string());
+    }
+    const auto with = fard::pack_app(app).value();
+    REQUIRE(with.spec.positions[0].parts.size() == 2);
+    for (std::size_t i = 0; i < 2; ++i) {
+        CHECK(with.spec.positions[0].parts[i].overlay == fard::Package::open(named[i]).value().id);
+        CHECK(with.spec.positions[0].parts[i].outputs == packed.spec.positions[0].parts[i].outputs);
+    }
+}
+
+TEST_CASE("a plan for boards that the cluster lacks is made anew; a bitstream for them is not") {
+    const ScratchDir dir;
+    const auto packed = fard::pack_app(two_stage()).value();
+    const auto& id = packed.spec.positions[1].overlay;
+    auto plain = fard::unpack_archive(*packed.archives.at(id), id, dir.path() / "plain").value();
+    plain.manifest.hardware.push_back({.part = "xczu9eg-ffvb1156-2-e", .figures = "mended estimates", .clock_mhz = 100, .interval_cycles = 1});
+    const auto own = fard::Package::write(dir.path() / "own", plain.manifest,
+                                          {{"stage.onnx", std::string(fard::read_regular_file(plain.dir / "stage.onnx", 1 << 24).value())}}).value();
+    auto app = two_stage();
+    app.positions[1].overlays = {own.dir.string()};
+    const auto profile = [](const char* name) { return fard::load_board_profile(fard::find_board_profiles().value(), name).value(); };
+    const auto zedboard = profile("zedboard"), zcu102 = profile("zcu102");
+    CHECK(fard::pack_app(app, {zcu102, zedboard}).value().spec.positions[1].overlay == own.id);
+    const auto anew = fard::pack_app(app, {zedboard}).value();
+    CHECK(anew.spec.positions[1].overlay != own.id);
+    CHECK(anew.hardware.at(anew.spec.positions[1].overlay).front().part == zedboard.part.value);
+    REQUIRE(anew.notes.size() == 1);
+    CHECK(anew.notes.front().find("planned for another board (xczu9eg-ffvb1156-2-e)") != std::string::npos);
+}
+
 TEST_CASE("a position that names an overlay gets that package, if it is of its stage") {
     const ScratchDir dir;
     const auto packed = fard::pack_app(two_stage()).value();
@@ -183,14 +224,14 @@ TEST_CASE("a position that names an overlay gets that package, if it is of its s
     const auto own = fard::Package::write(dir.path() / "built", built.manifest,
                                           {{"stage.onnx", std::string(fard::read_regular_file(built.dir / "stage.onnx", 1 << 24).value())}}).value();
     auto app = two_stage();
-    app.positions[1].overlay = own.dir.string();
+    app.positions[1].overlays = {own.dir.string()};
     const auto with = fard::pack_app(app).value();
     CHECK(with.spec.positions[1].overlay == own.id);
     CHECK(with.archives.contains(own.id));
     CHECK(with.spec.positions[1].inputs == packed.spec.positions[1].inputs);
     CHECK(with.spec.positions[0].overlay == packed.spec.positions[0].overlay);
 
-    app.positions[1].overlay = unpack(0, "other").dir.string();
+    app.positions[1].overlays = {unpack(0, "other").dir.string()};
     const auto wrong = fard::pack_app(app).error();
     CHECK(wrong.fault == fard::Fault::invalid_input);
     CHECK_MESSAGE(wrong.message.find("it is of another stage") != std::string::npos, wrong.message);
@@ -199,10 +240,10 @@ TEST_CASE("a position that names an overlay gets that package, if it is of its s
     const auto library = fard::Library::open(fard::Library::own_dir()).value();
     REQUIRE(library.add_archive(fard::archive(own).value()));
     for (const std::string& what : {own.id.substr(0, 10), own.manifest.name}) {
-        app.positions[1].overlay = what;
+        app.positions[1].overlays = {what};
         CHECK(fard::pack_app(app).value().spec.positions[1].overlay == own.id);
     }
-    app.positions[1].overlay = "nothing";
+    app.positions[1].overlays = {"nothing"};
     CHECK(fard::pack_app(app).error().fault == fard::Fault::not_found);
     unsetenv("XDG_DATA_HOME");
 }

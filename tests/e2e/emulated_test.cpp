@@ -111,6 +111,29 @@ TEST_CASE("two stages in the two slots of one board: each is planned for a slot,
     CHECK(nothing_leased(world));
 }
 
+TEST_CASE("a client on the board that coordinates: what its own positions get is free, what others get takes that board's port") {
+    World world;
+    world.up(2, {"--profile", "zedboard"});
+    constexpr int chunks = 10, bytes = 1'000'000;
+    constexpr double port_s = chunks * bytes * 8 / 94.9e6;  // one way, all of it
+    const auto taken = [&](const std::string& board, std::vector<std::string> more) {
+        const auto file = world.files().write("on_" + board + ".toml",
+                                              "[app]\nname = \"on\"\n[input]\nrandom_chunks = " + std::to_string(chunks) +
+                                                  "\n[[input.tensor]]\nname = \"x\"\nshape = [1, " + std::to_string(bytes) +
+                                                  "]\ntype = \"UINT8\"\n[pipeline]\nwindow = \"16 MiB\"\nlink = \"4 MiB\"\n"
+                                                  "[[pipeline.position]]\nname = \"p\"\njob = \"copy\"\nboard = \"" + board + "\"\n");
+        const auto output = world.files().path() / "on.npy", fed = world.files().path() / "fed.npy";
+        more.insert(more.begin(), {"submit", file.string(), "--output", output.string(), "--prepared", fed.string(), "--json"});
+        const auto outcome = world.fard(more);
+        REQUIRE_MESSAGE(outcome.exit_code == 0, outcome.err);
+        CHECK(read_file(output) == read_file(fed));
+        return outcome.json()["wall_s"].get<double>();
+    };
+    CHECK(taken("b0", {}) > port_s);
+    CHECK(taken("b0", {"--on-board"}) < port_s);
+    CHECK(taken("b1", {"--on-board"}) > port_s);
+}
+
 TEST_CASE("what no board can hold is refused before anything is loaded") {
     World world;
     world.up(1, {"--profile", "zedboard", "--slots", "2"});

@@ -1,4 +1,4 @@
-#include "jobs/board_pacer.hpp"
+#include "runtime/emulated/board_pacer.hpp"
 
 #include <doctest/doctest.h>
 
