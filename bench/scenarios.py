@@ -16,11 +16,12 @@ nothing: it is repeated twice at most, and stays listed.
 
 --papers: instead, what `bench/papers` says of ours, run: those of its rows that this machine can emulate in time (docs/papers.md). Cuts are the
 planner's for the whole boards (fraction 1), packages are in the boards' stores, and where a row begins cold the FPGAs hold other overlays. Late runs
-are repeated as those of scenarios; then a network that is copied onto each board is run with a copy less.
+are repeated as those of scenarios; then a network that is copied onto each board is run with a copy less, one that `fard split` cut with a
+board less.
 
 Goals: each scenario within 7 % of its plan, half of them within 3 %, none more than 1 % above its bound; the efficiency at least 0.95.
 """
-import argparse, json, os, pathlib, random, re, subprocess, sys, tempfile, time
+import argparse, dataclasses, json, os, pathlib, random, re, subprocess, sys, tempfile, time
 import numpy as np
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
@@ -52,6 +53,9 @@ class Fard:
                 named = re.sub(r'(?m)^name = ".*"', f'name = "{file.stem}-{rate}"', text)
                 named = re.sub(r"(?m)^mbit_per_s = \{ value = [0-9.]+", f"mbit_per_s = {{ value = {rate}", named)
                 (profiles / f"{file.stem}-{rate}.toml").write_text(named)
+        text = (ROOT / "overlays/boards/zcu102.toml").read_text()
+        text = re.sub(r'(?m)^name = ".*"', 'name = "zcu102-200MHz"', text)
+        (profiles / "zcu102-200MHz.toml").write_text(re.sub(r"(?m)^clock_mhz = \{ value = [0-9.]+", "clock_mhz = { value = 200", text))
         self.environment = dict(os.environ, XDG_RUNTIME_DIR=str(runtime), FARD_BOARDS=str(profiles), FARD_NODE="")
 
     def run(self, *arguments, limit=300):
@@ -252,68 +256,95 @@ def efficiency(fard, networks, options):
 
 
 FILLER = "tfc_w2a2"  # what FPGAs hold where a row begins cold
-PAPERS = [  # name, network, boards, stages (None: as many as the planner likes), chunks, cold, steady, the input on the first board of plan and packages that `fard split` wrote, published, goal; rates
-    ("GRETSI: one image, six bitstreams on three Zedboards", "mobilenet_v1_w4a4_pixels", "zedboard", 3, 6, 1, True, False, False, 1.302, 1 / 0.540),
-    ("GRETSI: 64 images of it", "mobilenet_v1_w4a4_pixels", "zedboard", 3, 6, 64, True, False, False, 3.174, 64 / 1.68),
-    ("WiPiEC: resident on six Zedboards, raw images over 100 Mbit/s", "mobilenet_v1_w4a4_pixels", "zedboard", 6, 6, 240, False, True, False, None, 0.95 * 78.8),
-    ("WiPiEC: resident on six Zedboards, images on the first of them", "mobilenet_v1_w4a4_pixels", "zedboard", 6, 6, 720, False, True, True, 118.3, 210),
-    ("GRETSI: CnvW2A2 on two Zedboards", "cnv_w2a2", "zedboard", 2, None, 4000, False, True, False, 123.8, 1600),
-    ("FARD: 20 images of CnvW2A2 on two PYNQ-Z1", "cnv_w2a2", "pynq-z1", 2, None, 20, False, False, False, 238.1, None),
-    ("BNNsplit: CnvW2A2 on three PYNQ-Z1", "cnv_w2a2", "pynq-z1", 3, None, 4000, False, True, False, 719.56, 2300)]
+
+
+@dataclasses.dataclass
+class PaperRow:
+    name: str
+    network: str
+    kind: str
+    boards: int
+    chunks: int
+    published: float = None  # this and the goal: chunks/s
+    goal: float = None
+    stages: int = None  # None: as many as the planner likes
+    cold: bool = False
+    steady: bool = True  # the rate from the first result to the last, else of the whole
+    split: bool = False  # the stages, copies and packages that `fard split` writes; else the cuts of `fard plan`, packages as `fard submit` makes them
+    on_board: bool = False  # chunks come from the first board
+    fraction: float = 1  # of each board that may be used; None: FINN's
+
+
+PAPERS = [
+    PaperRow("GRETSI: one image, six bitstreams on three Zedboards", "mobilenet_v1_w4a4_pixels", "zedboard", 3, 1, 1.302, 1 / 0.540, stages=6, cold=True, steady=False),
+    PaperRow("GRETSI: 64 images of it", "mobilenet_v1_w4a4_pixels", "zedboard", 3, 64, 3.174, 64 / 1.68, stages=6, cold=True, steady=False),
+    PaperRow("WiPiEC: resident on six Zedboards, raw images over 100 Mbit/s", "mobilenet_v1_w4a4_pixels", "zedboard", 6, 240, goal=0.95 * 78.8, stages=6),
+    PaperRow("WiPiEC: resident on six Zedboards, images on the first of them", "mobilenet_v1_w4a4_pixels", "zedboard", 6, 720, 118.3, 210, split=True, on_board=True),
+    PaperRow("GRETSI: CnvW2A2 on two Zedboards", "cnv_w2a2", "zedboard", 2, 8000, 123.8, 1600),
+    PaperRow("FARD: 20 images of CnvW2A2 on two PYNQ-Z1", "cnv_w2a2", "pynq-z1", 2, 20, 238.1, steady=False),
+    PaperRow("BNNsplit: CnvW2A2 on three PYNQ-Z1", "cnv_w2a2", "pynq-z1", 3, 12000, 719.56, 2300),
+    PaperRow("Mageiropoulos: SqueezeNet on six ZU9EG at 200 MHz", "squeezenet_qdq_pixels", "zcu102-200MHz", 6, 3000, 251, 350, split=True, fraction=None)]
 
 
 def paper_row(fard, networks, row):
-    """As planned; where this machine is too late for that many copies of a whole network, with fewer of them."""
-    name, network, kind, boards, stages, chunks, cold, steady, on_board, published, goal = row
-    network = networks[network]
-    if on_board:
-        return resident_row(fard, networks, row, network)
-    count = ["--stages", stages] if stages else []
-    planned = fard.json("plan", network.file, "--board", kind, "--boards", boards, *count, "--chunks", chunks, "--fraction", 1)
+    """As planned; where this machine is too late for that many copies of a whole network, or boards of a split one, with fewer of them."""
+    network = networks[row.network]
+    result = dict(name=row.name, published=row.published, goal=row.goal, chunks=row.chunks)
+    if row.split:
+        for boards in range(row.boards, 0, -1):
+            app = split_app(fard, network, row, boards)
+            if repeated(result, lambda: paper_run(fard, networks, network, app, row, boards), boards=boards, boards_planned=row.boards):
+                break
+        return result
+    count = ["--stages", row.stages] if row.stages else []
+    planned = fard.json("plan", network.file, "--board", row.kind, "--boards", row.boards, *count, "--chunks", row.chunks,
+                        *(["--fraction", row.fraction] if row.fraction else []))
     after = {cut["after"]: cut["tensors"] for cut in fard.json("inspect", network.file)["legal_cuts"]}
     cuts = [after[stage["layers"][-1]] for stage in planned["stages"][:-1]]
     replicas = [stage["replicas"] for stage in planned["stages"]]
-    result = dict(name=name, published=published, goal=goal, chunks=chunks, copies_planned=replicas[0])
-    while True:
-        app = network.app(fard.place, cuts, 16384, 4096, replicas)
-        for late_runs in range(MOST_LATE_REPEATS + 1):
-            result.update(paper_run(fard, networks, network, app, kind, boards, chunks, cold, steady), late_runs=late_runs, copies=replicas[0])
-            if not result["invalid"]:
-                return result
-        if cuts or replicas[0] == 1:
-            return result
-        replicas[0] -= 1
-
-
-def resident_row(fard, networks, row, network):
-    """As `fard split` writes it: its packages, and position 0 on the board where the images are."""
-    name, _, kind, boards, _, chunks, cold, steady, _, published, goal = row
-    out = fard.place / "split"
-    fard.run("split", network.file, "--board", kind, "--boards", boards, "--fraction", 1, "--on-board", "--out", out)
-    app = out / f"{network.name}.toml"
-    app.write_text(app.read_text().replace("[[pipeline.position]]\n", f'[[pipeline.position]]\nboard = "{FIRST_BOARD}"\n', 1))
-    result = dict(name=name, published=published, goal=goal, chunks=chunks)
-    for late_runs in range(MOST_LATE_REPEATS + 1):
-        result.update(paper_run(fard, networks, network, app, kind, boards, chunks, cold, steady, ["--on-board"]), late_runs=late_runs)
-        if not result["invalid"]:
+    for copies in range(replicas[0], 0, -1) if not cuts else [replicas[0]]:
+        app = network.app(fard.place, cuts, 16384, 4096, [copies, *replicas[1:]])
+        if repeated(result, lambda: paper_run(fard, networks, network, app, row, row.boards), copies=copies, copies_planned=replicas[0]):
             break
     return result
 
 
-def paper_run(fard, networks, network, app, kind, boards, chunks, cold, steady, more=()):
-    fard.up(boards, kind, 1)
+def repeated(result, run, **more):
+    """Whether a run was on time, in as many tries as a late one may have."""
+    for late_runs in range(MOST_LATE_REPEATS + 1):
+        result.update(run(), late_runs=late_runs, **more)
+        if not result["invalid"]:
+            return True
+    return False
+
+
+def split_app(fard, network, row, boards):
+    """The app that `fard split` writes for so many boards; where chunks come from the first of them, position 0 is to be there."""
+    out = fard.place / f"split-{network.name}-{boards}"
+    more = (["--on-board"] if row.on_board else []) + (["--fraction", row.fraction] if row.fraction else [])
+    if not out.exists():
+        fard.run("split", network.file, "--board", row.kind, "--boards", boards, *more, "--out", out)
+    app = out / f"{network.name}.toml"
+    if row.on_board:
+        app.write_text(app.read_text().replace("[[pipeline.position]]\n", f'[[pipeline.position]]\nboard = "{FIRST_BOARD}"\n', 1))
+    return app
+
+
+def paper_run(fard, networks, network, app, row, boards):
+    fard.up(boards, row.kind, 1)
     try:
-        command = ["submit", app, "--input", network.inputs, "--output", fard.place / "out.npy", "--batch", "auto", *more, "--chunks"]
+        command = ["submit", app, "--input", network.inputs, "--output", fard.place / "out.npy", "--batch", "auto",
+                   *(["--on-board"] if row.on_board else []), "--chunks"]
         fard.json(*command, 8 * boards)  # packages are where they are needed, and loaded
-        if cold:
+        if row.cold:
             other = fard.place / "other"
             other.mkdir(exist_ok=True)
             second = networks[FILLER]
             fard.run("submit", second.app(other, [], 1024, 256, [boards]), "--input", second.inputs, "--chunks", 8 * boards)
-        got = fard.json(*command, chunks)
+        got = fard.json(*command, row.chunks)
     finally:
         fard.down()
-    key = "steady_per_s" if steady else "throughput_per_s"
+    key = "steady_per_s" if row.steady else "throughput_per_s"
     return dict(plan=got["plan"][key], bound=got["plan"]["bound"], measured=got["plan"]["measured"][key], reloads=got["reloads"],
                 invalid="invalid" in got, load=os.getloadavg()[0])
 
@@ -324,12 +355,13 @@ def papers(fard, networks, options):
         try:
             rows.append(paper_row(fard, networks, row))
         except (Refused, KeyError) as why:
-            rows.append(dict(name=row[0], refused=str(why)))
+            rows.append(dict(name=row.name, refused=str(why)))
         one = rows[-1]
         text = one.get("refused") or (f"plan {one['plan']:9.3f}/s, run {one['measured']:9.3f}/s, published {one['published']}, goal {one['goal']}, "
                                       f"reloads {one['reloads']}")
-        if one.get("copies") != one.get("copies_planned"):
-            text += f", {one['copies']} copies of {one['copies_planned']}"
+        for what in ("copies", "boards"):
+            if one.get(what) != one.get(f"{what}_planned"):
+                text += f", {one[what]} {what} of {one[f'{what}_planned']}"
         if one.get("invalid"):
             text += " INVALID"
         print(f"{one['name']}: {text}", file=sys.stderr, flush=True)
@@ -350,7 +382,7 @@ def main():
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="fard-scenarios-") as place:
         fard = Fard(options.build, place)
-        names = [row[1] for row in PAPERS] + [FILLER] if options.papers else [name for name, _, _ in NETWORKS]
+        names = [row.network for row in PAPERS] + [FILLER] if options.papers else [name for name, _, _ in NETWORKS]
         networks = {name: Network(fard, name, options.networks) for name in dict.fromkeys(names)}
         result = (papers if options.papers else efficiency if options.efficiency else scenarios)(fard, networks, options)
     if options.json:

@@ -354,6 +354,7 @@ NETWORKS = {
     "mobilenet_v1_w4a4_pixels": (mobilenet_v1, IMAGE, "qonnx", (4, 4)),
     "squeezenet_float": (squeezenet, IMAGE, "float", (8, 8)),
     "squeezenet_qdq": (squeezenet, IMAGE, "qdq", (8, 8)),
+    "squeezenet_qdq_pixels": (squeezenet, IMAGE, "qdq", (8, 8)),
     "ds_cnn_qdq": (ds_cnn, [1, 1, 49, 10], "qdq", (8, 8)),
     "resnet8_qdq": (resnet8, SMALL, "qdq", (8, 8)),
     "autoencoder_qdq": (dense(128, 128, 128, 128, 8, 128, 128, 128, 128, 640), [1, 640], "qdq", (8, 8)),
