@@ -78,7 +78,7 @@ Result<std::unique_ptr<ParkedProgram>> ParkedProgram::start(Loop& loop, ChildSpe
     const int ours = channel->ours.get(), yes = 1;
     std::unique_ptr<ParkedProgram> parked(new ParkedProgram(loop, std::move(channel->ours)));
     ::setsockopt(ours, SOL_SOCKET, SO_PASSCRED, &yes, sizeof yes);
-    spec.args.emplace_back(park_option);
+    spec.args.insert(spec.args.begin(), park_option);
     spec.descriptors[park_channel] = channel->theirs.get();
     auto program = ChildProcess::start(loop, spec, [gone = std::move(gone)](const ChildExit&) { gone(); });
     if (!program) return fail(program.error());

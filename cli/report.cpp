@@ -104,7 +104,8 @@ std::string summary_json(const RunSummary& summary, const std::optional<std::vec
                          {"duplicates_dropped", summary.duplicates_dropped},
                          {"reloads", summary.reloads},
                          {"turns", summary.turns},
-                         {"batch", summary.batch ? ordered_json(summary.batch) : ordered_json()}};
+                         {"batch", summary.batch ? ordered_json(summary.batch) : ordered_json()},
+                         {"first_result_s", summary.first_result_s}};
     if (const auto late = lateness_text(summary); !late.empty()) json["invalid"] = late.substr(0, late.size() - 1);
     if (expected) json["plan"] = plan_json(*expected, summary);
     if (top) json["top"] = top_json(*top, labels);

@@ -60,6 +60,7 @@ void RunTimes::fill(RunSummary& summary, TimePoint now) const {
     const auto count = static_cast<double>(summary.chunks_out);
     summary.throughput_per_s = summary.wall_s > 0 ? count / summary.wall_s : 0;
     summary.placed_wall_s = last_ ? seconds(*last_ - placed_.value_or(started_)) : 0;
+    summary.first_result_s = first_ ? seconds(*first_ - started_) : 0;
     const double steady_s = first_ ? seconds(*last_ - *first_) : 0;
     summary.steady_per_s = steady_s > 0 ? (count - 1) / steady_s : summary.throughput_per_s;
     summary.latency_ms = latency_of(latency_ms_);

@@ -26,6 +26,7 @@ struct RunSummary {
     double throughput_per_s = 0;   // chunks_out / wall_s
     double placed_wall_s = 0;  // from when the run first had its places to the last result
     double steady_per_s = 0;  // from the first to the last result; throughput_per_s when there is only one
+    double first_result_s = 0;  // from the submission to the first result
     LatencyMs latency_ms;     // per chunk, from its (first) sending to its result
     std::vector<wire::JobReport> stages;  // one row per job of the last wiring
     std::uint64_t replays = 0;            // chunks sent again after a loss, by coordinators or by this client
@@ -45,7 +46,7 @@ class RunTimes {
     void sent(std::uint64_t index, TimePoint now);     // the same
     void arrived(std::uint64_t index, TimePoint now);  // once per index
 
-    // Fills the figures of time: wall_s, throughput_per_s, steady_per_s, latency_ms, chunks_out.
+    // Fills the figures of time: wall_s, throughput_per_s, steady_per_s, first_result_s, latency_ms, chunks_out.
     void fill(RunSummary& summary, TimePoint now) const;
 
   private:

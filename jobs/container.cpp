@@ -63,12 +63,12 @@ JobConfig config_of(const wire::JobConfig& message) {
 
 }  // namespace
 
-Container::Container(ControlChannel control, JobPage& page, std::unique_ptr<Job> job, Parking parking)
+Container::Container(ControlChannel control, JobPage& page, std::unique_ptr<Job> job, Parked parked)
     : control_(std::move(control)),
       interrupts_(control_.fd()),
       page_(page),
       job_(std::move(job)),
-      parking_(parking) {}
+      parked_(parked) {}
 
 int Container::run() {
     const auto lived = live();
@@ -125,7 +125,8 @@ Result<> Container::bind_links(const wire::JobConfig& message) {
                     config_.pipeline.positions);
     if (auto paced = keep_pace(message); !paced) return paced;
     wire::JobUp up;
-    up.parking = parking_ == Parking::allowed ? parking_version : 0;
+    up.parking = parked_.allowed ? parking_version : 0;
+    up.prepares = parked_.allowed && parked_.prepares;
     if (auto bound = bind_inlet(message, up); !bound) return bound;
     turn_ = TurnState(message.spec.reserves);
     if (message.spec.room > 0) {

@@ -35,8 +35,12 @@ namespace fard {
 
 class Container {
   public:
+    struct Parked {  // what the node manager is told
+        bool allowed = false;   // the program may be parked
+        bool prepares = false;  // it then makes an overlay ready
+    };
     // `page` outlives the container.
-    Container(ControlChannel control, JobPage& page, std::unique_ptr<Job> job, Parking parking);
+    Container(ControlChannel control, JobPage& page, std::unique_ptr<Job> job, Parked parked);
 
     int run();  // until the end of the job; returns its exit code
 
@@ -100,7 +104,7 @@ class Container {
     Interrupts interrupts_;
     JobPage& page_;
     std::unique_ptr<Job> job_;
-    const Parking parking_;
+    const Parked parked_;
     std::optional<SocketFactory> sockets_;  // from JOB_CONFIG on
     JobConfig config_;
     LinkTerms in_, out_;

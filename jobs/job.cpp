@@ -50,7 +50,8 @@ void keep_freed_memory() {
 
 }  // namespace
 
-int run_job(int argc, char** argv, const std::function<std::unique_ptr<Job>()>& make, Parking parking) {
+int run_job(int argc, char** argv, const std::function<std::unique_ptr<Job>()>& make, Parking parking,
+            const std::function<void(const std::string&)>& prepare) {
     std::setvbuf(stdout, nullptr, _IOLBF, 0);  // what a job prints is in the log when it prints it
     if (!ControlChannel::usable(job_control_fd)) {
         fmt::print(
@@ -66,10 +67,16 @@ int run_job(int argc, char** argv, const std::function<std::unique_ptr<Job>()>& 
             fmt::print(stderr, "{} does not say that it may be parked (fard::Parking)\n", argv[0]);
             return 2;
         }
+        if (prepare && argc > 3 && std::string_view(argv[2]) == prepare_option) {
+            prepare(argv[3]);
+            ::malloc_trim(0);  // what it took for that meanwhile is no copy's
+        }
         if (!park()) return 0;
-        std::memset(argv[1], 0, std::strlen(argv[1]));  // in the process list a job is not parked
+        for (int i = 1; i < argc; ++i)
+            std::memset(argv[i], 0, std::strlen(argv[i]));  // in the process list a job is not parked
     }
-    return Container(ControlChannel(job_control_fd), job_page(), make(), parking).run();
+    const Container::Parked parked{parking == Parking::allowed, prepare != nullptr};
+    return Container(ControlChannel(job_control_fd), job_page(), make(), parked).run();
 }
 
 }  // namespace fard

@@ -87,7 +87,10 @@ enum class Parking { never, allowed };
 
 // Runs a job as its own process until it is drained; returns the exit code. Descriptor 3 is the control
 // channel to the node manager; started by hand it says so and returns 2.
-int run_job(int argc, char** argv, const std::function<std::unique_ptr<Job>()>& make,
-            Parking parking = Parking::never);
+//
+// `prepare` (optional, for programs that may be parked): makes ready in a parked program what each of its jobs with the overlay in that
+// directory begins with, so that it need not; see prepare_overlay. It leaves no thread and nothing open behind.
+int run_job(int argc, char** argv, const std::function<std::unique_ptr<Job>()>& make, Parking parking = Parking::never,
+            const std::function<void(const std::string& package_dir)>& prepare = {});
 
 }  // namespace fard

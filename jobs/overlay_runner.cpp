@@ -4,6 +4,7 @@
 #include <charconv>
 
 #include "jobs/result_check.hpp"
+#include "overlays/soft/soft_device.hpp"
 
 namespace fard {
 
@@ -69,6 +70,10 @@ Result<OverlayRunner> OverlayRunner::load(const JobConfig& config) {
     if (auto begun = config.turns ? runner.device_->prepare(runner.package_) : runner.begin_load(); !begun) return fail(begun.error());
     if (auto begun = runner.begin_check(config); !begun) return fail(begun.error());
     return runner;
+}
+
+void prepare_overlay(const std::string& package_dir) {
+    if (const auto package = Package::open_verified(package_dir)) (void)prepare_soft_stage(*package);
 }
 
 // A CPU is not held against itself.

@@ -9,5 +9,5 @@ class FirstStage final : public fard::OverlayJob {};
 }  // namespace
 
 int main(int argc, char** argv) {
-    return fard::run_job(argc, argv, [] { return std::make_unique<FirstStage>(); }, fard::Parking::allowed);
+    return fard::run_job(argc, argv, [] { return std::make_unique<FirstStage>(); }, fard::Parking::allowed, fard::prepare_overlay);
 }

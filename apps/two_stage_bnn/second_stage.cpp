@@ -9,5 +9,5 @@ class SecondStage final : public fard::OverlayJob {};
 }  // namespace
 
 int main(int argc, char** argv) {
-    return fard::run_job(argc, argv, [] { return std::make_unique<SecondStage>(); }, fard::Parking::allowed);
+    return fard::run_job(argc, argv, [] { return std::make_unique<SecondStage>(); }, fard::Parking::allowed, fard::prepare_overlay);
 }

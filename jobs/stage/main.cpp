@@ -2,5 +2,5 @@
 #include "jobs/overlay_runner.hpp"
 
 int main(int argc, char** argv) {
-    return fard::run_job(argc, argv, [] { return std::make_unique<fard::OverlayJob>(); }, fard::Parking::allowed);
+    return fard::run_job(argc, argv, [] { return std::make_unique<fard::OverlayJob>(); }, fard::Parking::allowed, fard::prepare_overlay);
 }

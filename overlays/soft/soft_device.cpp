@@ -1,5 +1,7 @@
 #include "overlays/soft/soft_device.hpp"
 
+#include <memory>
+#include <mutex>
 #include <optional>
 
 #include "overlays/device/background.hpp"
@@ -9,6 +11,40 @@
 
 namespace fard {
 namespace {
+
+// What prepare_soft_stage() compiled, until a device takes it.
+struct Prepared {
+    std::mutex mutex;
+    std::string package;
+    const soft::Kernels* kernels = nullptr;
+    std::unique_ptr<soft::Plan> plan;
+};
+
+Prepared& prepared() {
+    static Prepared one;
+    return one;
+}
+
+Result<std::unique_ptr<soft::Plan>> compile_stage(const Package& package, const soft::Kernels& kernels, std::size_t threads) {
+    auto model = load_stage_model(package);
+    if (!model) return fail(model.error());
+    auto owner = std::make_shared<const model::Model>(std::move(*model));
+    return std::make_unique<soft::Plan>(soft::compile({owner, &owner->graph()}, kernels), threads);
+}
+
+std::unique_ptr<soft::Plan> take_prepared(const Package& package, const soft::Kernels& kernels) {
+    auto& one = prepared();
+    const std::lock_guard lock(one.mutex);
+    return one.package == package.id && one.kernels == &kernels ? std::move(one.plan) : nullptr;
+}
+
+Result<const soft::Kernels*> kernels_named(const std::string& kernels) {
+    if (const auto* row = soft::select_kernels(kernels)) return row;
+    std::string names;
+    for (const auto& row : soft::kernel_table())
+        if (row.runs_here()) names += (names.empty() ? "" : ", ") + std::string(row.name);
+    return fail(Fault::not_found, "this processor has no soft kernels '{}'; it runs {}", kernels, names);
+}
 
 // One chunk at a time: submit takes its inputs in, complete computes it.
 class SoftDevice final : public Device {
@@ -64,11 +100,11 @@ class SoftDevice final : public Device {
   private:
     // On a thread of its own; nothing else touches the plan until it has ended.
     Result<> compile(const Package& package) {
-        plan_.reset();
-        auto model = load_stage_model(package);
-        if (!model) return fail(model.error());
-        auto owner = std::make_shared<const model::Model>(std::move(*model));
-        plan_.emplace(soft::compile({owner, &owner->graph()}, kernels_), threads_);
+        plan_ = threads_ == 1 ? take_prepared(package, kernels_) : nullptr;
+        if (plan_) return {};
+        auto plan = compile_stage(package, kernels_, threads_);
+        if (!plan) return fail(plan.error());
+        plan_ = std::move(*plan);
         return {};
     }
 
@@ -80,7 +116,7 @@ class SoftDevice final : public Device {
     const soft::Kernels& kernels_;
     std::size_t threads_;
     std::string name_;  // of the overlay
-    std::optional<soft::Plan> plan_;
+    std::unique_ptr<soft::Plan> plan_;
     bool ready_ = false;  // the plan is there, and ours
     std::optional<Chunk> submitted_;
     Background loading_;  // the last: it ends first
@@ -90,12 +126,22 @@ class SoftDevice final : public Device {
 
 Result<std::unique_ptr<Device>> open_soft_device(const std::string& id, const std::string& kernels,
                                                  int threads) {
-    if (const auto* row = soft::select_kernels(kernels))
-        return std::make_unique<SoftDevice>(id, *row, threads);
-    std::string names;
-    for (const auto& row : soft::kernel_table())
-        if (row.runs_here()) names += (names.empty() ? "" : ", ") + std::string(row.name);
-    return fail(Fault::not_found, "this processor has no soft kernels '{}'; it runs {}", kernels, names);
+    const auto row = kernels_named(kernels);
+    if (!row) return fail(row.error());
+    return std::make_unique<SoftDevice>(id, **row, threads);
+}
+
+Result<> prepare_soft_stage(const Package& package) {
+    const auto row = kernels_named("");
+    if (!row) return fail(row.error());
+    auto plan = compile_stage(package, **row, 1);
+    if (!plan) return fail(plan.error());
+    auto& one = prepared();
+    const std::lock_guard lock(one.mutex);
+    one.package = package.id;
+    one.kernels = *row;
+    one.plan = std::move(*plan);
+    return {};
 }
 
 }  // namespace fard

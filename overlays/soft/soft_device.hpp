@@ -10,4 +10,8 @@ namespace fard {
 Result<std::unique_ptr<Device>> open_soft_device(const std::string& id, const std::string& kernels = {},
                                                  int threads = 1);
 
+// Compiles the package's stage in advance, for the best kernels and one thread: the first such device that loads the package, in this
+// process or in each copy that is made of it, has it at once. From any thread. Errors: those of load_stage_model().
+Result<> prepare_soft_stage(const Package& package);
+
 }  // namespace fard

@@ -68,9 +68,12 @@ Result<> Crew::start_member(Member& member, const PackageDirs& package_dirs) {
     if (!seat) return fail_in("board " + around_.options.board, seat.error());
     member.slot = seat->slot;
     member.seated = true;
-    const JobDescriptors descriptors{.device = seat->fd.get(), .board = around_.options.devices->board_fd()};
+    // What is loaded in an FPGA outlives the job; so does what computes in an emulated one's stead.
+    const JobStart start{.device = seat->fd.get(),
+                         .board = around_.options.devices->board_fd(),
+                         .overlay = seat->kind == "emulated" && package != package_dirs.end() ? package->second : std::filesystem::path()};
     auto process = around_.spawner.spawn(
-        spec.spec.program, descriptors,
+        spec.spec.program, start,
         {.said = [this, &member](const wire::Body& body) { said(member, body); },
          .exited = [this, &member](const ChildExit& exit,
                                    const std::string& words) { exited(member, exit, words); },
@@ -89,8 +92,8 @@ Result<> Crew::start_member(Member& member, const PackageDirs& package_dirs) {
     if (!spec.spec.overlay.empty()) config.package_dir = package->second.string();
     config.device_kind = seat->kind;
     config.slot = seat->slot;
-    config.descriptors = static_cast<std::uint8_t>((descriptors.device >= 0 ? job_has_device : 0) |
-                                                   (descriptors.board >= 0 ? job_has_board : 0));
+    config.descriptors = static_cast<std::uint8_t>((start.device >= 0 ? job_has_device : 0) |
+                                                   (start.board >= 0 ? job_has_board : 0));
     config.link_transport = around_.options.link_transport;
     config.security = around_.options.security;
     config.link_place = member.process->link_place();

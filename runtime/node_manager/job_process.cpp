@@ -118,7 +118,7 @@ class RealJob final : public JobProcess {
     ~RealJob() override { close_channel(); }  // then child_ kills and reaps, then the sockets' directory goes
 
     // Starts the program, or takes a process of `parked` where there is one.
-    Result<> start(const std::filesystem::path& file, int child_end, const JobDescriptors& more, int nice,
+    Result<> start(const std::filesystem::path& file, int child_end, const JobStart& more, int nice,
                    ParkedProgram* parked) {
         std::map<int, int> descriptors{{job_control_fd, child_end}, {job_page_fd, page_.fd()}};
         if (more.device >= 0) descriptors[job_device_fd] = more.device;
@@ -243,13 +243,22 @@ class ProcessSpawner final : public JobSpawner {
           options_(std::move(options)),
           parked_(loop, {.most = options_.parked_jobs, .nice = options_.nice}) {}
 
-    Result<std::unique_ptr<JobProcess>> spawn(const std::string& program, const JobDescriptors& more,
+    Result<std::unique_ptr<JobProcess>> spawn(const std::string& program, const JobStart& more,
                                               JobProcess::Events events) override {
         auto file = find(program);
         if (!file) return fail(file.error());
-        events.said = [this, file = *file, said = std::move(events.said)](const wire::Body& body) {
-            if (const auto* up = body.as<wire::JobUp>(); up && up->parking == parking_version) parked_.allow(file);
+        const auto prepares = std::make_shared<bool>(false);
+        events.said = [this, file = *file, prepares, said = std::move(events.said)](const wire::Body& body) {
+            if (const auto* up = body.as<wire::JobUp>(); up && up->parking == parking_version) {
+                parked_.allow(file);
+                *prepares = up->prepares;
+            }
             said(body);
+        };
+        const ParkedJob wanted{*file, more.overlay};
+        events.exited = [this, wanted, prepares, exited = std::move(events.exited)](const ChildExit& exit, const std::string& words) {
+            if (*prepares && !wanted.overlay.empty() && exit.clean()) parked_.keep(wanted);
+            exited(exit, words);
         };
         auto page = Page::make();
         if (!page) return fail(page.error());
@@ -261,7 +270,7 @@ class ProcessSpawner final : public JobSpawner {
         auto job = std::make_unique<RealJob>(loop_, program, std::move(events), std::move(*page),
                                              LinkPlace(std::move(place), options_.link_directories),
                                              channel->ours.release());
-        auto* parked = parked_.find(*file);
+        auto* parked = parked_.find(wanted);
         auto started = job->start(*file, channel->theirs.get(), more, options_.nice, parked);
         if (!started && parked) {
             spdlog::warn("job {}: {}", program, started.error().message);

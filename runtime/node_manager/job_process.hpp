@@ -50,9 +50,10 @@ class JobProcess {
     virtual const std::string& link_place() const = 0;  // JOB_CONFIG's link_place
 };
 
-struct JobDescriptors {  // that a job has besides its control channel and its page; -1: none. They stay the caller's
+struct JobStart {  // what a job starts with besides its control channel and its page. Descriptors stay the caller's; -1: none
     int device = -1;        // what comes with its device
     int board = -1;         // an emulated board's memory
+    std::filesystem::path overlay = {};  // the directory of the package that its next job is to find made ready; "": none is
 };
 
 class JobSpawner {
@@ -60,7 +61,7 @@ class JobSpawner {
     virtual ~JobSpawner() = default;
     // Starts a program of the board's jobs directories. Errors: invalid_input (not a program's name),
     // not_found (no such program: says where it was looked for), io.
-    virtual Result<std::unique_ptr<JobProcess>> spawn(const std::string& program, const JobDescriptors& more,
+    virtual Result<std::unique_ptr<JobProcess>> spawn(const std::string& program, const JobStart& more,
                                                       JobProcess::Events events) = 0;
     virtual std::vector<std::string> programs() = 0;  // that spawn() would start, in order
 };

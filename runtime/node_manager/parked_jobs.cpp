@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "base/park.hpp"
+
 namespace fard {
 
 namespace {
@@ -16,35 +18,47 @@ bool same_file(const struct stat& one, const struct stat& other) {
 }  // namespace
 
 ParkedJobs::~ParkedJobs() {
-    for (auto& [file, place] : places_)
+    for (auto& [job, place] : places_)
         loop_.cancel(place.timer);
 }
 
-ParkedProgram* ParkedJobs::find(const std::filesystem::path& file) {
+ParkedProgram* ParkedJobs::find(const ParkedJob& job) {
     if (options_.most == 0) return nullptr;
-    auto& place = place_of(file);
+    if (!job.overlay.empty() && places_.contains(job)) {
+        auto& place = place_of(job);
+        place.used = loop_.now();
+        if (place.program && place.program->ready()) return place.program.get();
+        end(place);
+    }
+    const ParkedJob plain{job.file, {}};
+    auto& place = place_of(plain);
     place.used = loop_.now();
     if (place.program) return place.program->ready() ? place.program.get() : nullptr;
-    park_soon(file, place);  // again: it was allowed, and ended since
+    park_soon(plain, place);  // again: it was allowed, and ended since
     return nullptr;
 }
 
-void ParkedJobs::allow(const std::filesystem::path& file) {
+// Of overlays whose program has ended nothing stays behind, for there may be many.
+void ParkedJobs::park_soon_if(const ParkedJob& job) {
     if (options_.most == 0) return;
-    auto& place = place_of(file);
+    std::erase_if(places_, [&](const auto& entry) {
+        return !entry.first.overlay.empty() && entry.first != job && !entry.second.program && entry.second.timer == 0;
+    });
+    auto& place = place_of(job);
     place.allowed = true;
-    park_soon(file, place);
+    place.used = loop_.now();
+    park_soon(job, place);
 }
 
-void ParkedJobs::park_soon(const std::filesystem::path& file, Place& place) {
+void ParkedJobs::park_soon(const ParkedJob& job, Place& place) {
     if (!place.allowed || place.useless || place.program || place.timer != 0) return;
-    set_timer(place, options_.delay, [this, file] { park(file); });
+    set_timer(place, options_.delay, [this, job] { park(job); });
 }
 
-ParkedJobs::Place& ParkedJobs::place_of(const std::filesystem::path& file) {
+ParkedJobs::Place& ParkedJobs::place_of(const ParkedJob& job) {
     struct stat identity {};
-    ::stat(file.c_str(), &identity);
-    auto& place = places_[file];
+    ::stat(job.file.c_str(), &identity);
+    auto& place = places_[job];
     if (!same_file(place.identity, identity)) {
         loop_.cancel(place.timer);
         place = Place{.identity = identity};
@@ -60,53 +74,57 @@ void ParkedJobs::set_timer(Place& place, Duration delay, Loop::Callback callback
     });
 }
 
-void ParkedJobs::park(const std::filesystem::path& file) {
+void ParkedJobs::park(const ParkedJob& job) {
     make_room();
-    auto& place = places_[file];
+    auto& place = places_[job];
+    std::vector<std::string> args;
+    if (!job.overlay.empty()) args = {prepare_option, job.overlay.string()};
     auto program =
-        ParkedProgram::start(loop_, {.program = file, .nice = options_.nice, .no_new_privileges = true},
-                             [this, file] { ended(file); });
-    if (!program) return give_up(file);
+        ParkedProgram::start(loop_, {.program = job.file, .args = std::move(args), .nice = options_.nice, .no_new_privileges = true},
+                             [this, job] { ended(job); });
+    if (!program) return give_up(job.file);
     place.program = std::move(*program);
-    set_timer(place, options_.patience, [this, file] {
-        if (places_[file].program->ready()) return end_idle(file);
-        give_up(file);
+    set_timer(place, options_.patience, [this, job] {
+        if (places_[job].program->ready()) return end_idle(job);
+        if (job.overlay.empty()) return give_up(job.file);
+        end(places_[job]);  // it takes too long
     });
 }
 
-void ParkedJobs::ended(const std::filesystem::path& file) {
-    auto& place = places_[file];
-    if (!place.program->ready()) return give_up(file);
-    loop_.cancel(std::exchange(place.timer, 0));
-    place.program.reset();  // somebody killed it; the next job parks it again
+void ParkedJobs::ended(const ParkedJob& job) {
+    auto& place = places_[job];
+    if (!place.program->ready() && job.overlay.empty()) return give_up(job.file);
+    end(place);  // somebody killed it; the next job parks it again
 }
 
 void ParkedJobs::give_up(const std::filesystem::path& file) {
-    auto& place = places_[file];
     spdlog::info("{} cannot be kept parked; its jobs are started anew each time", file.string());
-    loop_.cancel(std::exchange(place.timer, 0));
-    place.program.reset();
-    place.useless = true;
+    for (auto& [job, place] : places_)
+        if (job.file == file) {
+            end(place);
+            place.useless = true;
+        }
 }
 
-void ParkedJobs::end_idle(const std::filesystem::path& file) {
-    auto& place = places_[file];
+void ParkedJobs::end(Place& place) {
+    loop_.cancel(std::exchange(place.timer, 0));
+    place.program.reset();
+}
+
+void ParkedJobs::end_idle(const ParkedJob& job) {
+    auto& place = places_[job];
     const auto left = place.used + options_.idle_limit - loop_.now();
-    if (left <= Duration::zero()) {
-        place.program.reset();
-    } else {
-        set_timer(place, left, [this, file] { end_idle(file); });
-    }
+    if (left > Duration::zero()) return set_timer(place, left, [this, job] { end_idle(job); });
+    end(place);
 }
 
 // Ends the program that has been without a job longest, if one more would be too many.
 void ParkedJobs::make_room() {
     if (parked() < options_.most) return;
     Place* longest = nullptr;
-    for (auto& [file, place] : places_)
+    for (auto& [job, place] : places_)
         if (place.program && (!longest || place.used < longest->used)) longest = &place;
-    loop_.cancel(std::exchange(longest->timer, 0));
-    longest->program.reset();
+    end(*longest);
 }
 
 std::size_t ParkedJobs::parked() const {

@@ -1,8 +1,10 @@
 // Job programs that wait parked, so that the next job of the same program starts at once (base/parked_program.hpp).
 //
-//   find(file)  -> nullptr: the caller starts the program anew
+//   find(job)   -> nullptr: the caller starts the program anew
 //   allow(file) -> that job said that its program may be parked; soon after, it is
-//   find(file)  -> the parked program
+//   find(job)   -> the parked program
+//   keep(job)   -> a job has ended, and the next one of its overlay is to find it made ready: soon after, one more is parked
+//                  that does that first; find(job) gives that one
 //   the file replaced, no job of it for a while, or more programs than are kept -> its parked one ends
 #pragma once
 
@@ -25,6 +27,12 @@ struct ParkedJobsOptions {
     int nice = 0;
 };
 
+struct ParkedJob {
+    std::filesystem::path file;     // of the program
+    std::filesystem::path overlay;  // the directory of the package; "": any, or none
+    friend auto operator<=>(const ParkedJob&, const ParkedJob&) = default;
+};
+
 // Lives on the node manager's loop.
 class ParkedJobs {
   public:
@@ -33,13 +41,17 @@ class ParkedJobs {
     ParkedJobs(const ParkedJobs&) = delete;
     ParkedJobs& operator=(const ParkedJobs&) = delete;
 
-    // The program of that file if it is parked and ready. Valid until the loop goes on.
-    ParkedProgram* find(const std::filesystem::path& file);
+    // The program of that file if it is parked and ready, with that overlay if there is one. One that is still making it ready ends, for
+    // the job does so now. Valid until the loop goes on.
+    ParkedProgram* find(const ParkedJob& job);
 
     // A job of that file said that the program may be parked.
-    void allow(const std::filesystem::path& file);
+    void allow(const std::filesystem::path& file) { park_soon_if({file, {}}); }
 
-    // It did not do what it should: it is ended, and not parked again until its file changes.
+    // The next job of this program and overlay is to begin with it made ready.
+    void keep(const ParkedJob& job) { park_soon_if(job); }
+
+    // Those of that file did not do what they should: they are ended, and not parked again until the file changes.
     void give_up(const std::filesystem::path& file);
 
     std::size_t parked() const;  // processes
@@ -53,17 +65,19 @@ class ParkedJobs {
         bool allowed = false, useless = false;
     };
 
-    Place& place_of(const std::filesystem::path& file);
-    void park_soon(const std::filesystem::path& file, Place& place);
-    void park(const std::filesystem::path& file);
-    void ended(const std::filesystem::path& file);
+    Place& place_of(const ParkedJob& job);
+    void park_soon_if(const ParkedJob& job);
+    void park_soon(const ParkedJob& job, Place& place);
+    void park(const ParkedJob& job);
+    void ended(const ParkedJob& job);
     void set_timer(Place& place, Duration delay, Loop::Callback callback);
-    void end_idle(const std::filesystem::path& file);
+    void end(Place& place);
+    void end_idle(const ParkedJob& job);
     void make_room();
 
     Loop& loop_;
     ParkedJobsOptions options_;
-    std::map<std::filesystem::path, Place> places_;
+    std::map<ParkedJob, Place> places_;
 };
 
 }  // namespace fard

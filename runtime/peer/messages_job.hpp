@@ -45,7 +45,9 @@ struct JobUp {  // the job has bound its links (loading the device may still go 
     static constexpr const char* name = "JOB_UP";
     std::vector<LinkEndpoint> links;
     std::uint8_t parking = 0;  // 0: the program must not be parked; else which form of it it speaks (base/park.hpp)
-    static constexpr auto fields = std::tuple{field("links", &JobUp::links), field("parking", &JobUp::parking)};
+    bool prepares = false;     // parked, it makes an overlay ready in advance where it is told which
+    static constexpr auto fields =
+        std::tuple{field("links", &JobUp::links), field("parking", &JobUp::parking), field("prepares", &JobUp::prepares)};
     friend bool operator==(const JobUp&, const JobUp&) = default;
 };
 

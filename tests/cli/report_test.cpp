@@ -43,7 +43,7 @@ TEST_CASE("the JSON object of a run has exactly the keys that scripts rely on") 
         latency_keys.push_back(key);
     CHECK(keys == std::vector<std::string>{"app", "run_id", "chunks_in", "chunks_out", "wall_s",
                                            "throughput_per_s", "steady_per_s", "latency_ms", "stages",
-                                           "replays", "duplicates_dropped", "reloads", "turns", "batch"});
+                                           "replays", "duplicates_dropped", "reloads", "turns", "batch", "first_result_s"});
     CHECK(stage_keys == std::vector<std::string>{"position", "replica", "name", "board", "device", "overlay",
                                                  "load_ms", "compute_ms", "wait_ms", "bytes_out", "late", "reloads", "turns"});
     CHECK(latency_keys == std::vector<std::string>{"mean", "sd", "p50", "p95", "p99"});

@@ -40,6 +40,7 @@ TEST_CASE("a run's times: latency from the first sending, the steady rate from f
     CHECK(summary.wall_s == doctest::Approx(1.5));
     CHECK(summary.throughput_per_s == doctest::Approx(2));
     CHECK(summary.steady_per_s == doctest::Approx(10));
+    CHECK(summary.first_result_s == doctest::Approx(1));
     CHECK(summary.latency_ms.p50 == doctest::Approx(1080));
 }
 

@@ -73,6 +73,15 @@ void check_app(int boards, const std::string& name, const fs::path& model, int c
     const auto held = loaded(status(world));
     CHECK(held.size() == static_cast<std::size_t>(boards));
     CHECK(std::all_of(held.begin(), held.end(), [&](const std::string& one) { return one.starts_with(name + "."); }));
+    // Programs that have the stages compiled wait for the next run.
+    CHECK(eventually(
+        [&] {
+            const auto parked = world.parked();
+            return std::ranges::count_if(parked, [](pid_t one) {
+                       return read_file("/proc/" + std::to_string(one) + "/cmdline").find("--prepare") != std::string::npos;
+                   }) == boards;
+        },
+        std::chrono::seconds(20)));
     const auto second = submit(world, app(name), chunks, "second");
     CHECK(second.results == first.results);
     CHECK(second.summary["reloads"] == 0);

@@ -69,5 +69,7 @@ class Faulty final : public fard::Job {
 }  // namespace
 
 int main(int argc, char** argv) {
-    return fard::run_job(argc, argv, [] { return std::make_unique<Faulty>(); }, fard::Parking::allowed);
+    return fard::run_job(argc, argv, [] { return std::make_unique<Faulty>(); }, fard::Parking::allowed, [](const std::string& overlay) {
+        if (overlay == "/slow") std::this_thread::sleep_for(std::chrono::seconds(20));
+    });
 }

@@ -41,7 +41,7 @@ class FakeSpawner final : public JobSpawner {
   public:
     explicit FakeSpawner(Loop& loop) : loop_(loop) {}
 
-    Result<std::unique_ptr<JobProcess>> spawn(const std::string& program, const JobDescriptors&,
+    Result<std::unique_ptr<JobProcess>> spawn(const std::string& program, const JobStart&,
                                               JobProcess::Events events) override {
         if (program == missing) return fail(Fault::not_found, "no job program '{}'", program);
         auto job = std::make_shared<FakeJob>();

@@ -4,6 +4,7 @@
 #include <doctest/doctest.h>
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <csignal>
 #include <cstdlib>
 #include <fstream>
@@ -67,11 +68,11 @@ struct Board {
     explicit Board(ParkedJobsOptions options = {}) : parked(loop, options) {}
 
     ParkedProgram* park(const fs::path& file) {
-        CHECK(parked.find(file) == nullptr);
+        CHECK(parked.find({file, {}}) == nullptr);
         parked.allow(file);
-        script.when("parked", [this, file] { return parked.find(file) != nullptr; });
+        script.when("parked", [this, file] { return parked.find({file, {}}) != nullptr; });
         script.run();
-        return parked.find(file);
+        return parked.find({file, {}});
     }
 
     // `start` makes a process with these descriptors.
@@ -179,12 +180,12 @@ TEST_CASE("programs that cannot be parked are left alone") {
     for (const auto* program : {"/bin/false", "/bin/cat"}) {
         CAPTURE(program);
         Board board({.delay = 1ms, .patience = 100ms});
-        CHECK(board.parked.find(program) == nullptr);
+        CHECK(board.parked.find({program, {}}) == nullptr);
         board.parked.allow(program);
         const auto began = board.loop.now();
         board.script.when("given up", [&] { return board.loop.now() - began > 300ms; });
         board.script.run();
-        CHECK(board.parked.find(program) == nullptr);
+        CHECK(board.parked.find({program, {}}) == nullptr);
         CHECK(board.parked.parked() == 0);
         CHECK(children().empty());
     }
@@ -198,15 +199,15 @@ TEST_CASE("a program that does not say that it may be parked is not, and does no
         board.script.when(what, [&board, began] { return board.loop.now() - began > 200ms; });
         board.script.run();
     };
-    CHECK(board.parked.find(file) == nullptr);
+    CHECK(board.parked.find({file, {}}) == nullptr);
     soon("nobody allows it");
-    CHECK(board.parked.find(file) == nullptr);
+    CHECK(board.parked.find({file, {}}) == nullptr);
     CHECK(board.parked.parked() == 0);
     CHECK(children().empty());
 
     board.parked.allow(file);  // although it did not
     soon("it refuses");
-    CHECK(board.parked.find(file) == nullptr);
+    CHECK(board.parked.find({file, {}}) == nullptr);
     CHECK(board.parked.parked() == 0);
     CHECK(children().empty());
 }
@@ -218,7 +219,7 @@ TEST_CASE("a program whose file is replaced is parked anew") {
     REQUIRE(board.park(file));
     fs::copy_file(job_program("test_faulty"), board.scratch / "next");
     fs::rename(board.scratch / "next", file);
-    CHECK(board.parked.find(file) == nullptr);
+    CHECK(board.parked.find({file, {}}) == nullptr);
     CHECK(board.parked.parked() == 0);
     CHECK(children().empty());
     CHECK(board.park(file) != nullptr);
@@ -231,5 +232,41 @@ TEST_CASE("programs are parked up to a number, and for a time") {
     CHECK(board.parked.parked() == 1);
     board.script.when("nobody uses it", [&] { return board.parked.parked() == 0; });
     board.script.run();
+    CHECK(children().empty());
+}
+
+TEST_CASE("a job of an overlay that was kept finds the program that has it ready; one that is not ready yet ends") {
+    Board board({.delay = 1ms});
+    const auto file = job_program("test_faulty");
+    auto* plain = board.park(file);
+    REQUIRE(plain);
+    const ParkedJob quick{file, "/quick"}, slow{file, "/slow"};
+    CHECK(board.parked.find(quick) == plain);
+    board.parked.keep(quick);
+    auto waiting = TimePoint::max();  // since when both do
+    board.script.when("it is ready", [&] {
+        const auto names = children();
+        if (names.size() < 2 || !std::ranges::all_of(names, [](pid_t one) { return line_of(one, "comm") == "parked"; })) return false;
+        waiting = std::min(waiting, board.loop.now());
+        return board.loop.now() - waiting > 50ms;
+    });
+    board.script.run();
+    REQUIRE(board.parked.find(quick) != nullptr);
+    REQUIRE(board.parked.find(quick) != plain);
+    CHECK(board.parked.find({file, "/another"}) == plain);
+    const auto made = board.make(*board.parked.find(quick));
+    REQUIRE(made->process);
+    CHECK(line_of(made->process->pid(), "cmdline").find("--prepare") == std::string::npos);
+    made->process->kill();
+    board.wait_for_exit(*made);
+
+    board.parked.keep(slow);
+    board.script.when("it makes it ready", [&] { return board.parked.parked() == 3; });
+    board.script.run();
+    CHECK(board.parked.find(slow) == plain);
+    CHECK(board.parked.parked() == 2);
+    board.parked.give_up(file);
+    CHECK(board.parked.parked() == 0);
+    CHECK(board.parked.find(quick) == nullptr);
     CHECK(children().empty());
 }

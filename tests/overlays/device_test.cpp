@@ -52,6 +52,25 @@ TEST_CASE("soft and reference live the same life") {
     }
 }
 
+TEST_CASE("a stage that was compiled in advance is there for the first device that loads it") {
+    const Scratch scratch;
+    const auto package = package_of(scratch, triple());
+    REQUIRE(prepare_soft_stage(package));
+    std::filesystem::remove(package.dir / "stage.onnx");
+    auto first = open_soft_device("cpu0").value();
+    REQUIRE(load_now(*first, package, soon));
+    const std::vector<std::byte> in{std::byte{0x52}};
+    std::vector<std::byte> out(2);
+    const Bytes input(in);
+    const MutableBytes output(out);
+    REQUIRE(first->submit(7, {&input, 1}, {&output, 1}, soon));
+    CHECK(await_chunk(*first, soon).value() == 7);
+    CHECK(out[0] == std::byte{6 | (15 & 3) << 6});
+    auto second = open_soft_device("cpu1").value();
+    CHECK_FALSE(load_now(*second, package, soon));  // it is the first one's
+    CHECK_FALSE(prepare_soft_stage(package));
+}
+
 TEST_CASE("what a CPU cannot load is said") {
     const Scratch scratch;
     auto device = open_device({.kind = "soft", .id = "cpu0"}).value();
