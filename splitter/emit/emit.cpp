@@ -85,7 +85,7 @@ class Emitter {
         if (!stages) return fail(stages.error());
         for (std::size_t i = 0; i < stages->size(); ++i)
             if (auto r = stage(workshop, i, (*stages)[i]); !r) return fail(r.error());
-        if (auto r = workshop.write(emission_.name + ".toml", app()); !r) return fail(r.error());
+        if (auto r = workshop.write(emission_.name + ".toml", app(fs::absolute(out))); !r) return fail(r.error());
         if (auto r = workshop.write("plan.json", emission_.json + "\n"); !r) return fail(r.error());
         if (auto r = workshop.write("plan.svg", emission_.picture); !r) return fail(r.error());
         if (auto r = workshop.finish(); !r) return fail(r.error());
@@ -164,17 +164,17 @@ class Emitter {
         return fmt::format("\n[pipeline]\nbatch = {}\nwindow = \"{} B\"\n", batch, std::clamp<std::uint64_t>(bytes, usual_window, widest_window));
     }
 
-    // Of a stage, or of each of its parts; from the app file.
-    std::string packages_of(std::size_t number) const {
-        const auto parts = found_.plan.stages[number].parts;
-        if (parts == 1) return fmt::format("overlay = \"stage-{}/overlay\"\n", number);
+    // Of a stage, or of each of its parts.
+    static std::string packages_of(const fs::path& out, std::size_t number, std::size_t parts) {
+        const auto stage = out / fmt::format("stage-{}", number);
+        if (parts == 1) return fmt::format("overlay = {}\n", toml_string((stage / "overlay").string()));
         std::vector<std::string> packages;
         for (std::size_t i = 0; i < parts; ++i)
-            packages.push_back(fmt::format("\"stage-{}/part-{}/overlay\"", number, i));
+            packages.push_back(toml_string((stage / fmt::format("part-{}", i) / "overlay").string()));
         return fmt::format("overlay = [{}]\n", fmt::join(packages, ", "));
     }
 
-    std::string app() const {
+    std::string app(const fs::path& out) const {
         std::string text = fmt::format("# Written by fard. Where it runs on CPUs it computes the same as on boards.\n[app]\nname = {}\n"
                                        "description = {}\n\n[model]\nfile = {}\n",
                                        toml_string(emission_.name),
@@ -198,7 +198,7 @@ class Emitter {
                 text += fmt::format("parts = {}\n", stage.parts);
             else if (stage.replicas() > 1)
                 text += fmt::format("replicas = {}\n", stage.replicas());
-            if (!stage.on_processor) text += packages_of(i);
+            if (!stage.on_processor) text += packages_of(out, i, stage.parts);
         }
         return text + fmt::format("\n[cluster]\nboards = {}\n", std::min<std::size_t>(jobs, 256));
     }
