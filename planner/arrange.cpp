@@ -46,7 +46,10 @@ std::map<std::pair<std::size_t, std::size_t>, std::vector<std::size_t>> by_slot(
 enum class Round {
     by_batch,     // and of one batch by position, so that none waits for a later one
     by_position,  // all of its batches, so that what replicas need is there for all of them at once; there must be room for a round
+    of_run,       // so, but the run is one round: each replica is loaded once
 };
+
+constexpr std::size_t most_of_run = 64;  // batches
 
 std::size_t replicas_of(const Pipeline& pipeline, const Seating& seating, std::size_t position) {
     return pipeline.positions[position].parts.empty() ? seating[position].size() : 1;
@@ -94,12 +97,13 @@ Schedule schedule_of(const Pipeline& pipeline, const Seating& seating, const Wis
         turns |= positions.size() > 1;
     std::vector<std::size_t> all(seating.size());
     std::iota(all.begin(), all.end(), std::size_t{0});
-    const auto batches = batches_of(pipeline, seating, all);
+    const auto batches = round == Round::of_run ? (wish.run.chunks + batch - 1) / batch : batches_of(pipeline, seating, all);
+    const bool by_position = round != Round::by_batch;
     std::vector<std::uint64_t> bytes(pipeline.places.size());
     for (std::size_t i = 0; i < seating.size(); ++i) {
         // A link lets a chunk come in while another one is computed, whatever its budget.
         Placed placed{seating[i], std::max<std::size_t>(2, chunks_in(wish.link_bytes, pipeline.bytes_into(i))), Staging::next};
-        if (turns) placed.room = std::max((round == Round::by_position ? std::max<std::size_t>(2, batches) : 2) * batch, placed.room);
+        if (turns) placed.room = std::max((by_position ? std::max<std::size_t>(2, batches) : 2) * batch, placed.room);
         for (const auto& seat : seating[i])
             bytes[seat.board] += placed.room * pipeline.bytes_into(i);
         schedule.positions.push_back(std::move(placed));
@@ -109,7 +113,7 @@ Schedule schedule_of(const Pipeline& pipeline, const Seating& seating, const Wis
             if (turns && bytes[seat.board] > wish.board_bytes) placed.room = batch;
     for (const auto& [slot, positions] : slots)
         if (positions.size() > 1) {
-            const auto own = round == Round::by_position ? batches : batches_of(pipeline, seating, positions);
+            const auto own = by_position ? batches : batches_of(pipeline, seating, positions);
             schedule.turns.push_back({{slot.first, slot.second}, round_of(pipeline, seating, {slot.first, slot.second}, positions, own, round)});
         }
     return schedule;
@@ -159,7 +163,7 @@ class Arranger {
         std::vector<Candidate> candidates;
         for (std::size_t i = 0; i < seatings_.size(); ++i)
             for (const auto batch : batches())
-                candidates.push_back({wall_bound_s(pipeline_, seatings_[i], {batch, batch, !orders_are_tried(seatings_[i], batch)}, wish_.run), i, batch});
+                candidates.push_back({wall_bound_s(pipeline_, seatings_[i], {batch, batch, each_turn_loads(seatings_[i], batch)}, wish_.run), i, batch});
         std::ranges::stable_sort(candidates, {}, &Candidate::bound_s);
         const auto bound = lower_bound();
         for (const auto& candidate : candidates) {
@@ -322,7 +326,7 @@ class Arranger {
             for (std::size_t i = 0; i < sizes.size(); ++i) {
                 // Whatever lies between two sizes, so that sizes that were not tried are covered too.
                 const auto smaller = wish_.batch ? sizes[i] : i + 1 < sizes.size() ? sizes[i + 1] : 1;
-                least = std::min(least, wall_bound_s(pipeline_, seating, {smaller, sizes[i], wish_.batch && !orders_are_tried(seating, sizes[i])}, wish_.run));
+                least = std::min(least, wall_bound_s(pipeline_, seating, {smaller, sizes[i], wish_.batch && each_turn_loads(seating, sizes[i])}, wish_.run));
             }
         return seated_all_ ? least : least_work();
     }
@@ -354,8 +358,9 @@ class Arranger {
     Result<> measure(const Candidate& candidate) {
         const auto& seating = seatings_[candidate.seating];
         for (const auto window : windows(candidate.batch))
-            for (const auto round : {Round::by_batch, Round::by_position}) {
-                if (round == Round::by_position && !has_replicas(seating, pipeline_)) continue;
+            for (const auto round : {Round::by_batch, Round::by_position, Round::of_run}) {
+                if (round != Round::by_batch && !has_replicas(seating, pipeline_)) continue;
+                if (round == Round::of_run && turns_of(candidate.batch) > most_of_run) continue;
                 auto schedule = schedule_of(pipeline_, seating, wish_, candidate.batch, window, round);
                 if (!memory_holds(pipeline_, schedule, wish_)) continue;
                 const auto wall = try_one(schedule);
@@ -383,6 +388,11 @@ class Arranger {
     std::size_t turns_of(std::size_t batch) const { return (wish_.run.chunks + batch - 1) / batch; }
     bool orders_are_tried(const Seating& seating, std::size_t batch) const {
         return turns_of(batch) >= 2 && turns_of(batch) <= 4 && !has_replicas(seating, pipeline_);
+    }
+
+    // With replicas a round may have several turns of a position, whether it is one of those or not.
+    bool each_turn_loads(const Seating& seating, std::size_t batch) const {
+        return !orders_are_tried(seating, batch) && !has_replicas(seating, pipeline_);
     }
 
     // Where a run has few turns, all orders of them.

@@ -185,6 +185,25 @@ TEST_CASE("replicas take turns, each on a slot of its own and a batch each in tu
     CHECK(too_many.error().message.find("position 2 has 3 replicas and 2 slots to be on") != std::string::npos);
 }
 
+TEST_CASE("where a position has replicas, each may have all of its turns at once and be loaded once, and the bound holds for that") {
+    auto pipeline = line_of(3, {1, 0.5, 0.5});
+    pipeline.positions[0].replicas = 2;
+    Wish wish;
+    wish.run.chunks = 64;
+    wish.window = 100;
+    wish.batch = 8;
+    const auto best = arrange(pipeline, {{{0, 0}, {1, 0}}, {{2, 0}}, {{2, 0}}}, wish, 1e9).value().value();
+    CHECK(best.simulated.reloads == 4);
+    CHECK(best.bound_s <= best.simulated.wall_s() * (1 + 1e-9));
+    // All on two slots, each of them on both.
+    pipeline = line_of(2, {1, 1, 1});
+    for (auto& position : pipeline.positions)
+        position.replicas = 2;
+    const auto copies = arrange(pipeline, everywhere(pipeline), wish, 1e9).value().value();
+    CHECK(copies.simulated.reloads == 6);
+    CHECK(copies.bound_s <= copies.simulated.wall_s() * (1 + 1e-9));
+}
+
 TEST_CASE("six positions on three boards, all at once: loads are hidden behind the other boards' work") {
     const auto pipeline = line_of(3, {1, 1, 1, 1, 1, 1});
     Wish wish;
