@@ -2,23 +2,28 @@
 // bit-identical.
 //
 //   soak-kills [--runs 200] [--victim member|coordinator|sleeper] [--app APP.toml] [--chunks N] [--seed S]
-//              [--boards N] [--profile NAME [--batch K]] [--within SECONDS]
+//              [--boards N] [--profile NAME [--batch K | --schedule FILE]] [--within SECONDS]
 //
 // `member`: a random job, or (every other time) a whole node manager other than the coordinator, by SIGKILL.
 // `coordinator`: the coordinating node manager, by SIGKILL. `sleeper`: the coordinator is stopped, wakes up 2 to 20 s
 // later, before or after the run's end, and the cluster is used once more. With a profile the boards are emulated ones; fewer of them than
-// the app has positions take turns, of K chunks. Prints one line per run and the figures at the end; exit code 1 if any run went wrong.
+// the app has positions take turns, of K chunks, or as a schedule says that is for boards b0, b1 and so on. Prints one line per run and the
+// figures at the end; exit code 1 if any run went wrong.
 #include <signal.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <boost/program_options.hpp>
 #include <cstdio>
+#include <map>
 #include <random>
 #include <thread>
 
 #include "client/api.hpp"
+#include "client/batch.hpp"
 #include "client/inputs.hpp"
+#include "client/packing.hpp"
+#include "planner/schedule.hpp"
 #include "tests/e2e/harness.hpp"
 #include "tests/soak/watch.hpp"
 
@@ -39,6 +44,7 @@ struct Settings {
     std::uint32_t boards = 6;
     std::string profile;
     std::uint64_t batch = 0;
+    std::string schedule;
     double within_s = 0;
 };
 
@@ -75,7 +81,10 @@ class Campaign {
         if (!file) return complain(file.error());
         file->cluster.profile = settings_.profile;
         if (settings_.batch > 0) file->batch = settings_.batch;
-        auto app = stage_.api->send_app(*file);
+        auto packed = pack_app(*file);
+        if (!packed) return complain(packed.error());
+        if (!settings_.schedule.empty() && !follow_schedule(packed->spec)) return false;
+        auto app = stage_.api->send_app(std::move(*packed));
         if (!app) return complain(app.error());
         stage_.app = *app;
         stage_.boards = e2e::children_of(getpid());
@@ -83,6 +92,15 @@ class Campaign {
         if (data_.chunks.empty() && !load_data()) return false;
         auto warm = stage_.api->send_job_data(stage_.app, data_.first(2), 60s);
         return warm ? true : complain(warm.error());
+    }
+
+    bool follow_schedule(wire::AppSpec& app) const {
+        app.schedule = e2e::read_file(settings_.schedule);
+        const auto schedule = planner::parse_schedule(app.schedule);
+        if (!schedule) return complain(schedule.error());
+        app.batch = schedule->batch;
+        app.window_bytes = schedule->window * chunk_bytes_of(app);
+        return true;
     }
 
     bool load_data() {
@@ -155,6 +173,7 @@ class Campaign {
         const pid_t victim = choose(whole_board);
         const bool sleeper = settings_.victim == "sleeper";
         std::thread waker;
+        ++hit_[victim == 0 ? "nobody" : settings_.victim != "member" ? settings_.victim : whole_board ? "board" : "job"];
         if (victim > 0) {
             watch.hit();
             kill(victim, sleeper ? SIGSTOP : SIGKILL);
@@ -218,7 +237,9 @@ class Campaign {
     int report() {
         if (stage_.api) close_stage();
         std::ranges::sort(recoveries_);
-        std::printf("%d runs, %d wrong, %d with replays", settings_.runs, wrong_, with_replays_);
+        std::printf("%d runs, %d wrong, %d with replays; hit:", settings_.runs, wrong_, with_replays_);
+        for (const auto& [whom, times] : hit_)
+            std::printf(" %s %d", whom.c_str(), times);
         if (!recoveries_.empty())
             std::printf("; kill to next result: median %.0f ms, p95 %.0f ms, most %.0f ms (%zu)",
                         recoveries_[recoveries_.size() / 2], recoveries_[recoveries_.size() * 95 / 100],
@@ -240,6 +261,7 @@ class Campaign {
     std::vector<std::string> expected_;
     Clock::duration length_{};
     std::vector<double> recoveries_;
+    std::map<std::string, int> hit_;  // how often, by whom
     int wrong_ = 0, with_replays_ = 0, woke_before_end_ = 0;
 };
 
@@ -252,7 +274,7 @@ int main(int argc, char** argv) {
     options.add_options()("runs", po::value(&settings.runs))("victim", po::value(&settings.victim))(
         "app", po::value(&settings.app)->required())("chunks", po::value(&settings.chunks))(
         "seed", po::value(&settings.seed))("boards", po::value(&settings.boards))(
-        "profile", po::value(&settings.profile))("batch", po::value(&settings.batch))("within", po::value(&settings.within_s));
+        "profile", po::value(&settings.profile))("batch", po::value(&settings.batch))("schedule", po::value(&settings.schedule))("within", po::value(&settings.within_s));
     try {
         po::variables_map values;
         po::store(po::parse_command_line(argc, argv, options), values);
