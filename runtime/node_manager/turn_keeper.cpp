@@ -8,10 +8,8 @@ namespace fard {
 TurnKeeper::TurnKeeper(Terms terms, std::vector<Job> jobs, std::vector<Slot> slots, Tell tell)
     : terms_(terms), places_(jobs.size()), tell_(std::move(tell)) {
     terms_.batch = std::max<std::uint64_t>(1, terms_.batch);
-    for (std::size_t job = 0; job < jobs.size(); ++job) {
-        places_[job].counted = jobs[job].counted;
+    for (std::size_t job = 0; job < jobs.size(); ++job)
         places_[job].chunks = jobs[job].share.value_or(terms_.chunks);
-    }
     for (auto& slot : slots) {
         for (const auto job : slot.order)
             places_[job].slot = slots_.size();
@@ -57,11 +55,6 @@ void TurnKeeper::lost(std::size_t job) {
     slot.closed = true;
 }
 
-// Whether a turn may be given to it before its chunks are there. If it does more than was counted, they must be.
-bool TurnKeeper::may_come(const Place& place) const {
-    return place.counted && place.done < place.chunks;
-}
-
 // The first in the order, from whose turn it is, of whom `is` says yes.
 template <typename Is>
 std::size_t TurnKeeper::first(const Held& slot, Is is) const {
@@ -73,11 +66,11 @@ std::size_t TurnKeeper::first(const Held& slot, Is is) const {
 }
 
 // The place in the order of who is next; `none`: nobody has anything to do. After a turn that was ended early it is one that can compute
-// now, as long as there is one.
+// now, as long as there is one. Chunks that were counted need not be there yet; if it does more than those, they must be.
 std::size_t TurnKeeper::next_of(const Held& slot) const {
     if (slot.ending)
         if (const auto at = first(slot, [](const Place& place) { return place.ready; }); at != none) return at;
-    return first(slot, [this](const Place& place) { return place.ready || may_come(place); });
+    return first(slot, [](const Place& place) { return place.ready || place.done < place.chunks; });
 }
 
 bool TurnKeeper::wanted_by_others(const Held& slot) const {
@@ -105,7 +98,7 @@ void TurnKeeper::give(Held& slot, std::size_t at) {
     place.ready = place.idle = false;
     ++place.turns;
     auto chunks = terms_.batch - place.done % terms_.batch;
-    if (may_come(place)) chunks = std::min(chunks, place.chunks - place.done);
+    if (place.done < place.chunks) chunks = std::min(chunks, place.chunks - place.done);
     tell_(job, {place.turns, chunks, terms_.wait_ms});
 }
 

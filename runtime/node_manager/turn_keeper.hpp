@@ -32,10 +32,8 @@ class TurnKeeper {
     struct Slot {
         std::vector<std::size_t> order;  // jobs by number; each of them once or more often
     };
-    // `counted` is false where nobody knows how many chunks a job will do; `share`: how many of the position's, where others have the rest.
     struct Job {
-        bool counted = true;
-        std::optional<std::uint64_t> share = {};
+        std::optional<std::uint64_t> share = {};  // how many of the position's chunks it will do, where others have the rest
     };
     // Of so many chunks those that one of several replicas gets, which have a batch each in turn.
     static std::uint64_t share_of(std::uint64_t chunks, std::uint64_t batch, std::uint64_t replica, std::uint64_t replicas);
@@ -60,7 +58,7 @@ class TurnKeeper {
     struct Place {
         std::size_t slot = none;
         std::uint64_t chunks = 0;  // that it will do
-        bool counted = true, up = false, lost = false, ready = false, idle = false;
+        bool up = false, lost = false, ready = false, idle = false;
         std::uint64_t done = 0;    // chunks, in all its turns
         std::uint64_t turns = 0;   // that it was given
     };
@@ -71,7 +69,6 @@ class TurnKeeper {
         bool ending = false;       // the holder was told to end its turn
         bool closed = false;
     };
-    bool may_come(const Place& place) const;
     template <typename Is>
     std::size_t first(const Held& slot, Is is) const;
     std::size_t next_of(const Held& slot) const;

@@ -108,21 +108,6 @@ TEST_CASE("a turn that was idle and works again goes on") {
     CHECK(rig.heard() == "");
 }
 
-TEST_CASE("a job whose share of the chunks nobody knows has turns when chunks are there") {
-    Rig rig({.batch = 4, .chunks = 8}, 2, {{{0, 1}}}, {{false}, {true}});
-    rig.up(2);
-    CHECK(rig.heard() == "1:+4 ");
-    rig.ready(0, 0, 0);
-    rig.over(1, 1, 4);
-    CHECK(rig.heard() == "0:+4 ");
-    rig.over(0, 1, 4);
-    CHECK(rig.heard() == "1:+4 ");
-    rig.over(1, 2, 8);
-    CHECK(rig.heard() == "");
-    rig.ready(0, 1, 4);
-    CHECK(rig.heard() == "0:+4 ");
-}
-
 TEST_CASE("more chunks than were counted are computed, too") {
     Rig rig({.batch = 4, .chunks = 2}, 1, {{{0}}});
     rig.up(1);

@@ -97,7 +97,6 @@ class Sim {
         reload_ = pick(0, 400) * ms;
         patience_ = pick(0, 600);
         miscount_ = chance(20) ? pick(0, 2 * chunks_) : chunks_;
-        uncounted_ = chance(15);
         every_ = chance(50) ? 0 : pick(1, 900) * ms;
         asks_ = chance(10);  // the client sends when it has the results of what it sent
         const bool alone = chance(40);  // no replicas, no parts
@@ -193,7 +192,7 @@ class Sim {
         std::vector<TurnKeeper::Job> kinds;
         for (const auto& job : jobs_) {
             const auto& position = positions_[job.position];
-            kinds.push_back({.counted = !uncounted_});
+            kinds.emplace_back();
             if (!position.parts) kinds.back().share = TurnKeeper::share_of(left, batch_, job.replica, position.count);
         }
         keepers_.clear();
@@ -473,7 +472,7 @@ class Sim {
     std::string wrong_;
     std::uint64_t batch_ = 1, chunks_ = 1, window_ = 1, reload_ = 0, patience_ = 0, miscount_ = 0, every_ = 0, kill_at_ = 0, link_window_ = 1;
     std::size_t boards_ = 1;
-    bool uncounted_ = false, asks_ = false, turning_ = false, shuffled_ = false;
+    bool asks_ = false, turning_ = false, shuffled_ = false;
     std::vector<Position> positions_;
     std::vector<Job> jobs_;
     std::vector<Slot> slots_;
