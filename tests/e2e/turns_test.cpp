@@ -2,6 +2,7 @@
 #include <doctest/doctest.h>
 #include <signal.h>
 
+#include <array>
 #include <cstring>
 #include <random>
 #include <thread>
@@ -64,19 +65,21 @@ std::string uncut(const World& world, const fs::path& model) {
 // So that turns can be counted on a machine that is busy.
 const std::string patient = "turn_wait = \"10 s\"";
 
-// A board, and the two-stage app for it; it can be fed by a position on the CPU that takes a while for each chunk.
-struct OneBoard {
-    OneBoard() {
+// Some boards, and the two-stage app for them; it can be fed by a position on the CPU that takes a while for each chunk.
+struct Boards {
+    explicit Boards(std::uint32_t count, std::uint32_t replicas = 1, std::uint32_t parts = 0) {
         auto fardd = fard::find_fardd();
         REQUIRE(fardd.has_value());
         fard::ApiOptions options;
-        options.embedded = fard::LocalClusterOptions{.boards = 1, .profile = "zedboard", .fardd = *fardd};
+        options.embedded = fard::LocalClusterOptions{.boards = count, .profile = "zedboard", .fardd = *fardd};
         auto connected = fard::Api::connect(std::move(options));
         REQUIRE_MESSAGE(connected.has_value(), connected.error().message);
         api = std::move(*connected);
         const auto profile = fard::load_board_profile(source_root() / "overlays/boards", "zedboard");
         REQUIRE(profile.has_value());
         file = *fard::read_app_file(source_root() / "apps/two_stage_bnn.toml");
+        file.positions.front().replicas = replicas;
+        file.positions.back().parts = parts;
         auto made = fard::pack_app(file, {*profile});
         REQUIRE_MESSAGE(made.has_value(), made.error().message);
         packed = std::move(*made);
@@ -209,7 +212,7 @@ TEST_CASE("jobs that are killed in the middle of turns and reloads: every result
 }
 
 TEST_CASE("an input that trickles, one chunk each 50 ms: exact, whatever the batch, the window and how long an idle turn lasts") {
-    OneBoard board;
+    Boards board(1);
     constexpr std::size_t chunks = 12;
     const auto right = board.run(board.packed, chunks);
     struct Case {
@@ -226,6 +229,36 @@ TEST_CASE("an input that trickles, one chunk each 50 ms: exact, whatever the bat
         CHECK(board.summary.batch == std::min(one.batch, one.window));
         CHECK(board.summary.replays == 0);
         CHECK(board.summary.reloads >= 2 * (one.wait_ms == 20 ? 1 : chunks / one.batch) - 1);  // the first may be there already
+    }
+}
+
+TEST_CASE("an input that trickles into replicas and out of parts that take turns: exact") {
+    constexpr std::size_t chunks = 12;
+    std::vector<std::string> right;
+    {
+        Boards board(1);
+        right = board.run(board.packed, chunks);
+    }
+    struct Case {
+        std::uint32_t boards, replicas, parts;
+    };
+    for (const Case& jobs : {Case{2, 2, 0}, Case{1, 1, 2}, Case{2, 2, 2}}) {
+        CAPTURE(jobs.replicas);
+        CAPTURE(jobs.parts);
+        Boards boards(jobs.boards, jobs.replicas, jobs.parts);
+        for (const auto& [batch, window, wait_ms] :
+             {std::array{4, 12, 500}, std::array{12, 12, 500}, std::array{3, 3, 500}, std::array{5, 12, 20}, std::array{1, 1, 500}}) {
+            CAPTURE(batch);
+            CAPTURE(wait_ms);
+            auto trickling = boards.trickling(50);
+            trickling.spec.batch = static_cast<std::uint64_t>(batch);
+            trickling.spec.window_bytes = static_cast<std::uint64_t>(window) * fard::chunk_bytes_of(trickling.spec);
+            trickling.spec.turn_wait_ms = static_cast<std::uint64_t>(wait_ms);
+            CHECK(boards.run(trickling, chunks) == right);
+            CHECK(boards.summary.batch == static_cast<std::uint64_t>(std::min(batch, window)));
+            CHECK(boards.summary.replays == 0);
+            CHECK(boards.summary.turns > 0);
+        }
     }
 }
 
@@ -274,15 +307,20 @@ TEST_CASE("what `fard plan --schedule` writes for the cluster that is up, `fard 
 
 namespace {
 
-// The two-stage app with so many replicas of a position.
-fs::path replicated(const World& world, const std::string& position, int replicas, const std::string& more = "") {
-    const auto file = app(world, "two_stage_bnn", "", more);
+// The two-stage app with a key more for a position.
+fs::path with_jobs(const World& world, const std::string& position, const std::string& key, const std::string& window, const std::string& more) {
+    const auto file = app(world, "two_stage_bnn", window, more);
     auto text = read_file(file);
     const auto name = "name = \"" + position + "\"";
     const auto at = text.find(name);
     REQUIRE(at != std::string::npos);
-    text.insert(at + name.size(), "\nreplicas = " + std::to_string(replicas));
-    return world.files().write("replicated.toml", text);
+    text.insert(at + name.size(), "\n" + key);
+    return world.files().write("jobs.toml", text);
+}
+
+// With so many replicas of it.
+fs::path replicated(const World& world, const std::string& position, int replicas, const std::string& more = "") {
+    return with_jobs(world, position, "replicas = " + std::to_string(replicas), "", more);
 }
 
 }  // namespace
@@ -318,6 +356,29 @@ TEST_CASE("replicas take turns, a batch each: exact, as planned, also when jobs 
     const auto three = submit(world, replicated(world, "second", 3, patient), 12, {"--batch", "4"});  // on two slots: no plan has that
     CHECK(three.results == uncut(world, cnv));
     CHECK_FALSE(three.summary.contains("plan"));
+}
+
+TEST_CASE("replicas and parts in turns, windows from one chunk to the whole input, inputs around a batch: exact, and nothing stands still") {
+    World world;
+    world.up(2, {"--profile", "zedboard"});
+    constexpr int batch = 3, chunk_bytes = 32 * 32 * 3;
+    for (const std::string jobs : {"replicas = 2", "parts = 2"})
+        for (const int window : {1, batch - 1, batch, batch + 1, 10 * batch}) {
+            CAPTURE(jobs);
+            CAPTURE(window);
+            const auto file = with_jobs(world, "second", jobs, std::to_string(window * chunk_bytes) + " B", patient);
+            for (const int chunks : {1, batch - 1, batch, batch + 1, 10 * batch}) {
+                if (window < batch && chunks == 10 * batch) continue;  // 15 or 30 rounds of reloads
+                CAPTURE(chunks);
+                const auto ran = submit(world, file, chunks, {"--batch", std::to_string(batch)});
+                CHECK(ran.results == uncut(world, cnv));
+                CHECK(ran.summary["batch"] == std::min(window, batch));
+                CHECK(ran.summary["replays"] == 0);
+                const int turns = (chunks + std::min(window, batch) - 1) / std::min(window, batch);
+                CAPTURE(ran.summary["turns"].get<int>());
+                CHECK(ran.summary["turns"] <= (jobs == "parts = 2" ? 3 : 2) * turns);
+            }
+        }
 }
 
 TEST_CASE("parallel parts take turns on slots that others use too, and on one slot: exact, as planned, also when jobs are killed") {
