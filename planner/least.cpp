@@ -23,8 +23,8 @@ class Least {
   public:
     Least(const Network& network, const Cluster& cluster, std::size_t chunks, std::size_t batch)
         : network_(network), cluster_(cluster), problem_(network, cluster), chunks_(static_cast<double>(chunks)), one_batch_(batch >= chunks) {
-        const auto batches = (chunks + batch - 1) / batch;
-        share_ = 1 / static_cast<double>(std::clamp<std::size_t>(batches, 1, std::max<std::size_t>(1, places())));
+        most_replicas_ = std::clamp<std::size_t>((chunks + batch - 1) / batch, 1, std::max<std::size_t>(1, places()));
+        batch_share_ = std::min(1.0, static_cast<double>(batch) / chunks_);
         for (std::size_t fabric = 0; fabric < problem_.solvers.size(); ++fabric) {
             rungs_.push_back(rungs_of(fabric));
             reload_s_.push_back(reload_of(fabric));
@@ -34,14 +34,30 @@ class Least {
         least_reload_s_ = processor_ > 0 ? 0 : *std::ranges::min_element(reload_s_);
     }
 
+    // Each layer's stage has some number of replicas: the more there are the less one slot computes, and the more is loaded.
     double value(std::size_t stages) const {
         const auto seats = std::max<std::size_t>(stages, fewest_seats());
-        const auto loads = static_cast<double>(seats) * least_reload_s_;
-        const auto work = std::max(of_all_slots(true), of_all_slots(false) + loads / static_cast<double>(places()));
-        return std::max({work, of_one_slot(), of_client(), of_turns(seats)});
+        const auto with_loads = of_all_slots(true), computing = of_all_slots(false);
+        auto worst = of_client();
+        for (std::size_t cut = 0; cut + 1 < network_.cuts.size(); ++cut) {
+            const auto parts_s = of_parts(cut);
+            auto least = never;
+            for (std::size_t replicas = 1; replicas <= most_replicas_; ++replicas) {
+                const auto more = replicas - 1;
+                const auto all = std::max({with_loads + loads_s(more), computing + loads_s(seats + more), of_turns(seats + more)});
+                const auto one = std::min(parts_s, of_replica(cut, replicas));
+                least = std::min(least, std::max(all, one));
+                if (one <= all) break;
+            }
+            worst = std::max(worst, least);
+        }
+        return worst;
     }
 
   private:
+    // So many loads, shared by all slots.
+    double loads_s(std::size_t count) const { return static_cast<double>(count) * least_reload_s_ / static_cast<double>(places()); }
+
     std::vector<Rung> rungs_of(std::size_t fabric) {
         std::vector<std::int64_t> cycles;
         for (const auto& layer : network_.layers)
@@ -120,19 +136,24 @@ class Least {
         return std::max(most * least_reload_s_, come + (most - 1) * least_reload_s_);
     }
 
-    double of_one_slot() const {
-        double worst = 0;
-        for (std::size_t cut = 0; cut + 1 < network_.cuts.size(); ++cut) {
-            auto least = share_ * processor_s(cut, cut + 1);
-            for (std::size_t fabric = 0; fabric < rungs_.size(); ++fabric) {
-                const auto fits = std::ranges::find_if(rungs_[fabric], [&](const Rung& rung) { return rung.reach[cut] > cut; });
-                if (fits != rungs_[fabric].end()) least = std::min(least, stage_s(fabric, fits->cycles, true, share_));
-                for (const auto& part : problem_.parted[fabric])
-                    if (part.cut == cut) least = std::min(least, stage_s(fabric, part.cycles));
-            }
-            worst = std::max(worst, least);
+    // The slot of the busiest of so many replicas of the stage that has this layer: no fewer chunks than a batch, or than its share.
+    double of_replica(std::size_t cut, std::size_t replicas) const {
+        const auto share = std::max(1 / static_cast<double>(replicas), batch_share_);
+        auto least = share * processor_s(cut, cut + 1);
+        for (std::size_t fabric = 0; fabric < rungs_.size(); ++fabric) {
+            const auto fits = std::ranges::find_if(rungs_[fabric], [&](const Rung& rung) { return rung.reach[cut] > cut; });
+            if (fits != rungs_[fabric].end()) least = std::min(least, stage_s(fabric, fits->cycles, true, share));
         }
-        return worst;
+        return least;
+    }
+
+    // The slot of one of this layer's parts.
+    double of_parts(std::size_t cut) const {
+        auto least = never;
+        for (std::size_t fabric = 0; fabric < rungs_.size(); ++fabric)
+            for (const auto& part : problem_.parted[fabric])
+                if (part.cut == cut) least = std::min(least, stage_s(fabric, part.cycles));
+        return least;
     }
 
     double of_client() const {
@@ -147,7 +168,8 @@ class Least {
     Problem problem_;
     double chunks_;
     bool one_batch_;
-    double share_ = 1;                      // of the chunks: the least that the busiest replica has
+    std::size_t most_replicas_ = 1;         // each has a batch
+    double batch_share_ = 1;                // of the chunks
     std::vector<std::vector<Rung>> rungs_;  // by fabric
     std::vector<double> reload_s_;          // by fabric
     double least_reload_s_ = 0;

@@ -49,10 +49,10 @@ class Everything {
     void from(std::size_t cut) {
         if (cut + 1 == network_.cuts.size()) return all_orders();
         for (auto end = cut + 1; end < network_.cuts.size(); ++end)
-            for (std::size_t board = 0; board < cluster_.boards.size(); ++board)
-                for (const auto& [cycles, latency] : built(cut, end, board)) {
-                    const auto clock = cluster_.boards[board].clock_hz;
-                    plan_.stages.push_back({cut, end, false, {}, {board}});
+            for (const auto& boards : places())
+                for (const auto& [cycles, latency] : built(cut, end, boards.front())) {
+                    const auto clock = cluster_.boards[boards.front()].clock_hz;
+                    plan_.stages.push_back({cut, end, false, {}, boards});
                     costs_.push_back({.cycles = cycles, .compute_s = static_cast<double>(cycles) / clock, .latency_s = latency / clock});
                     from(end);
                     costs_.pop_back();
@@ -60,16 +60,38 @@ class Everything {
                 }
     }
 
-    // One turn for each position and batch; a round has one of each.
+    // Each board alone, and where there are batches to share all those of a kind.
+    std::vector<std::vector<std::size_t>> places() const {
+        std::vector<std::vector<std::size_t>> places;
+        for (std::size_t board = 0; board < cluster_.boards.size(); ++board) {
+            places.push_back({board});
+            std::vector<std::size_t> kind;
+            for (std::size_t other = board; other < cluster_.boards.size(); ++other)
+                if (splitter::same_fabric(cluster_.boards[board], cluster_.boards[other])) kind.push_back(other);
+            if (kind.size() > 1 && batch_ < run_.chunks) places.push_back(kind);
+        }
+        return places;
+    }
+
     void all_orders() {
+        const auto batches = (run_.chunks + batch_ - 1) / batch_;
+        const bool replicas = std::ranges::any_of(plan_.stages, [](const auto& stage) { return stage.boards.size() > 1; });
+        rounds_of(1);
+        if (replicas) rounds_of(batches);
+    }
+
+    // A round has so many turns of each position, one after the other.
+    void rounds_of(std::size_t batches) {
         Schedule schedule;
         schedule.batch = batch_;
         schedule.window = run_.chunks;
         std::vector<std::vector<std::size_t>> on(cluster_.boards.size());
         for (std::size_t i = 0; i < plan_.stages.size(); ++i) {
-            const auto board = plan_.stages[i].boards.front();
-            schedule.positions.push_back({{{board, 0}}, run_.chunks, Staging::next});
-            on[board].push_back(i);
+            auto& seats = schedule.positions.emplace_back(Placed{{}, run_.chunks, Staging::next}).seats;
+            for (const auto board : plan_.stages[i].boards) {
+                seats.push_back({board, 0});
+                on[board].push_back(i);
+            }
         }
         for (const auto& board : cluster_.boards)
             schedule.boards.push_back(board.name);
@@ -79,7 +101,9 @@ class Everything {
             if (on[number].size() < 2) return board(number + 1);
             auto order = on[number];
             do {
-                schedule.turns.push_back({{number, 0}, order});
+                auto& turns = schedule.turns.emplace_back(Turns{{number, 0}, {}}).order;
+                for (const auto position : order)
+                    turns.insert(turns.end(), batches, position);
                 board(number + 1);
                 schedule.turns.pop_back();
             } while (orders_ && std::ranges::next_permutation(order).found);

@@ -41,4 +41,33 @@ Turning compare_turning(std::uint32_t seed, std::size_t images, bool orders) {
     return result;
 }
 
+Turning bound_turning(std::uint32_t seed) {
+    const auto [network, cluster] = turning_problem(seed);
+    constexpr std::size_t images = 48;
+    const auto batch = images / (2 + seed % 3);
+    Turning result;
+    if (splitter::fewest_slots(network, cluster)) return result;
+    const auto all = try_every_schedule(network, cluster, images, batch, false);
+    result.turns = std::isfinite(all.wall_s);
+    if (!result.turns) return result;
+    result.least_s = all.wall_s;
+    planner::Wish wish;
+    wish.run.chunks = images;
+    wish.window = images;
+    wish.batch = batch;
+    const auto found = planner::plan_network(network, cluster, {}, wish);
+    if (!found) {
+        result.wrong = found.error().message;
+        return result;
+    }
+    result.found_s = found->simulated.wall_s();
+    result.bound_s = planner::least_wall_s(network, cluster, images, batch);
+    if (found->bound_s > result.found_s * (1 + 1e-9))
+        result.wrong = fmt::format("{:.9g} s found, below its own bound of {:.9g} s", result.found_s, found->bound_s);
+    if (result.bound_s > std::min(result.least_s, result.found_s) * (1 + 1e-9))
+        result.wrong = fmt::format("{:.9g} s is the least, {:.9g} s found, below the bound of {:.9g} s", result.least_s, result.found_s,
+                                   result.bound_s);
+    return result;
+}
+
 }  // namespace fard

@@ -25,4 +25,14 @@ TEST_CASE("a stage that another folding beats in cycles and latency is taken whe
     }
 }
 
+TEST_CASE("no plan in several batches, with replicas or without, is below the bound") {
+    std::size_t compared = 0;
+    for (std::uint32_t seed = 0; compared < 20 && seed < 2000; ++seed) {
+        const auto turning = bound_turning(seed);
+        compared += turning.turns;
+        CHECK_MESSAGE(turning.wrong.empty(), "seed " << seed << ": " << turning.wrong);
+    }
+    CHECK(compared == 20);
+}
+
 }  // namespace fard
