@@ -1,39 +1,18 @@
 #include "base/line_writer.hpp"
 
 #include <fmt/format.h>
-#include <poll.h>
-#include <unistd.h>
 
-#include <cerrno>
 #include <chrono>
 #include <condition_variable>
 #include <csignal>
 #include <mutex>
 #include <thread>
 
+#include "base/replace_file.hpp"
+
 namespace fard {
 
 using namespace std::chrono_literals;
-
-namespace {
-
-// All of it, or until the descriptor takes no more for good.
-void write_all(int fd, const std::string& text) {
-    std::size_t done = 0;
-    while (done < text.size()) {
-        const auto count = ::write(fd, text.data() + done, text.size() - done);
-        if (count >= 0) {
-            done += static_cast<std::size_t>(count);
-        } else if (errno == EAGAIN) {  // somebody made it non-blocking
-            pollfd writable{fd, POLLOUT, 0};
-            ::poll(&writable, 1, -1);
-        } else if (errno != EINTR) {
-            return;
-        }
-    }
-}
-
-}  // namespace
 
 struct LineWriter::State {
     explicit State(std::size_t most) : most_bytes(most) {}

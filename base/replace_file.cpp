@@ -1,6 +1,7 @@
 #include "base/replace_file.hpp"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -14,6 +15,11 @@ bool write_all(int fd, std::string_view bytes) {
     while (!bytes.empty()) {
         const auto count = ::write(fd, bytes.data(), bytes.size());
         if (count < 0 && errno == EINTR) continue;
+        if (count < 0 && errno == EAGAIN) {
+            pollfd writable{fd, POLLOUT, 0};
+            ::poll(&writable, 1, -1);
+            continue;
+        }
         if (count <= 0) return false;
         bytes.remove_prefix(static_cast<std::size_t>(count));
     }

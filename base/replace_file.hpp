@@ -14,7 +14,7 @@ enum class Durability { none, on_disk };
 // Writes FILE.new with mode 0600 and renames it. Errors: io; the old file is still there then.
 Result<> replace_file(const std::filesystem::path& file, std::string_view text, Durability durability = Durability::none);
 
-// All of it, to a file or a pipe that blocks. False: errno says why.
+// All of it; what somebody made non-blocking is waited for. False: errno says why.
 bool write_all(int fd, std::string_view bytes);
 
 }  // namespace fard

@@ -1,11 +1,14 @@
 #include "base/replace_file.hpp"
 
 #include <doctest/doctest.h>
+#include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <array>
 #include <fstream>
 #include <iterator>
+#include <thread>
 
 #include "tests/scratch_dir.hpp"
 
@@ -57,4 +60,26 @@ TEST_CASE("what cannot be written is an error with its reason, and the old file 
     CHECK_FALSE(replace_file(file, "new"));
     CHECK(text_of(file) == "old");
     CHECK_FALSE(std::filesystem::exists(directory.path() / "elsewhere"));
+}
+
+TEST_CASE("all of a text is written, to a pipe that somebody made non-blocking, too") {
+    std::array<int, 2> ends{};
+    REQUIRE(::pipe2(ends.data(), O_CLOEXEC | O_NONBLOCK) == 0);
+    REQUIRE(::fcntl(ends[0], F_SETFL, 0) == 0);
+    std::string got;
+    std::thread reader([&] {
+        std::array<char, 5000> some;
+        for (ssize_t count = 1; count > 0;) {
+            count = ::read(ends[0], some.data(), some.size());
+            if (count > 0) got.append(some.data(), static_cast<std::size_t>(count));
+        }
+    });
+    const std::string text(1'000'000, 'x');
+    const bool written = write_all(ends[1], text);
+    ::close(ends[1]);
+    reader.join();
+    ::close(ends[0]);
+    CHECK(written);
+    CHECK(got == text);
+    CHECK_FALSE(write_all(-1, text));
 }
