@@ -6,7 +6,7 @@
 DIR holds what `tools/bench_networks.py DIR NAMES` wrote (the names: NETWORKS below, those of "made"); the apps' own networks are there anyway.
 
 Scenarios are drawn from the seed: a network and where it is cut, boards, their number and slots, links, replicas, chunks, window and batch,
-with and without turns. For each a cluster is brought up, `fard plan APP --node` predicts, `fard submit` measures, from when the run had its
+with and without turns; in turns a position may have parallel parts, too. For each a cluster is brought up, `fard plan APP --node` predicts, `fard submit` measures, from when the run had its
 places to the last result. Drawn again, and not counted: what fits no board. Skipped, and counted (40 at most): what would take more than 60 %
 of this machine's cores, by the time that `fard run` takes for a chunk. A run of which more than 1 % of the chunks were late counts for
 nothing: it is repeated twice at most, and stays listed.
@@ -97,18 +97,19 @@ class Network:
         command = ["run", self.file, "--input", self.inputs, "--output", fard.place / "out.npy"]
         self.core_s = min(fard.json(*command)["ms_per_image"] for _ in range(5)) / 1e3
 
-    def app(self, place, cuts, window, link, replicas=()):
+    def app(self, place, cuts, window, link, replicas=(), parts=()):
         lines = ["[app]", 'name = "drawn"', "[model]", f'file = "{self.file}"', "cuts = [" + ", ".join(json.dumps(c[0]) for c in cuts) + "]",
                  "[pipeline]", f'window = "{window} KiB"', f'link = "{link} KiB"', 'turn_wait = "2 s"']
         for i in range(len(cuts) + 1):
             lines += ["[[pipeline.position]]", f'name = "s{i}"'] + ([f"replicas = {replicas[i]}"] if i < len(replicas) and replicas[i] > 1 else [])
+            lines += [f"parts = {parts[i]}"] if i < len(parts) and parts[i] > 1 else []
         file = place / "drawn.toml"
         file.write_text("\n".join(lines) + "\n")
         return file
 
 
 class Scenario:
-    def __init__(self, draw, networks):
+    def __init__(self, draw, of_turns, networks):
         name, most_stages, most_chunks = draw.choice(NETWORKS)
         self.network = networks[name]
         stages = draw.randint(1, min(most_stages, len(self.network.cuts) + 1))
@@ -124,13 +125,19 @@ class Scenario:
         self.window, self.link = draw.choice([1024, 8192, 16384]), draw.choice([256, 1024, 4096])
         self.chunks = draw.randint(most_chunks // 4, most_chunks)
         self.batch = draw.choice(["auto", "auto", draw.randint(1, 32)])
+        self.parts = [1] * stages
+        if turns and self.boards * self.slots > 1:
+            several = of_turns.choice([None, None, self.replicas, self.replicas, self.parts])
+            if several is not None:
+                several[of_turns.randrange(stages)] = 2
 
     def text(self):
         return (f"{self.network.name} in {len(self.cuts) + 1}, {self.boards} {self.kind} x {self.slots} at {self.rate} Mbit/s, replicas "
-                f"{''.join(map(str, self.replicas))}, {self.chunks} chunks, batch {self.batch}")
+                f"{''.join(map(str, self.replicas))}, {self.chunks} chunks, batch {self.batch}"
+                + (f", parts {''.join(map(str, self.parts))}" if max(self.parts) > 1 else ""))
 
     def run(self, fard):
-        app = self.network.app(fard.place, self.cuts, self.window, self.link, self.replicas)
+        app = self.network.app(fard.place, self.cuts, self.window, self.link, self.replicas, self.parts)
         fard.up(self.boards, f"{self.kind}-{self.rate}", self.slots)
         try:
             return self.measured(fard, app)
@@ -151,7 +158,8 @@ class Scenario:
                 expected = self.planned(fard, app)
             row.update(scenario=self.text())
             row.update(predicted=expected["throughput_per_s"], bound=expected["bound"], limit=expected["limit"], batch=expected["batch"])
-            cores = max(expected["throughput_per_s"], expected["steady_per_s"]) * (self.network.core_s + HOP_S * (len(self.cuts) + 2))
+            chunk_s = self.network.core_s * max(self.parts) + HOP_S * (len(self.cuts) + 2)  # what lies before a part's layer each of them computes
+            cores = max(expected["throughput_per_s"], expected["steady_per_s"]) * chunk_s
             if cores > MOST_OF_CORES * (os.cpu_count() or 1):
                 return dict(row, skipped=True, cores=cores)
             summary = fard.json("submit", app, "--input", self.network.inputs, "--chunks", self.chunks, "--batch", self.batch, "--output",
@@ -177,8 +185,8 @@ def draw_all(fard, networks, seed, count, only, seconds):
     draw, rows, skipped, number = random.Random(seed), [], [], 0
     end = time.monotonic() + seconds
     while len(rows) < count and len(skipped) < MOST_SKIPPED and time.monotonic() < end:
-        scenario = Scenario(draw, networks)
         number += 1
+        scenario = Scenario(draw, random.Random(f"turns {seed} {number}"), networks)
         if only and number not in only:
             if number > max(only):
                 break
