@@ -1,6 +1,7 @@
 #include "runtime/node_manager/run.hpp"
 
 #include <algorithm>
+#include <utility>
 
 #include "runtime/node_manager/descriptor_room.hpp"
 #include "runtime/peer/codec.hpp"
@@ -13,6 +14,7 @@ using namespace std::chrono_literals;
 namespace {
 
 constexpr auto tell_interval = 500ms;
+constexpr auto late_tick = 3s;  // later than this: this process slept
 constexpr auto client_grace = 10s;
 constexpr auto packages_grace = 60s;  // without a byte of the packages that the run waits for
 constexpr auto spawn_deadline = 20s;  // starting jobs; their packages are there, or come within a moment
@@ -110,6 +112,7 @@ Result<> Run::prepare() {
          plan_.submit().chunks, plan_.submit().attempt);
     // Not at once: the answer to the submission goes out first.
     later([this] { place(); });
+    ticked_ = woke_ = taken_at_;
     tick_ = around_.loop.call_after(tell_interval, [this] { tick(); });
     return {};
 }
@@ -502,9 +505,10 @@ void Run::say_farewell(const std::string& why) {
 void Run::tick() {
     const auto now = around_.loop.now();
     tick_ = around_.loop.call_after(tell_interval, [this] { tick(); });
-    if (now - client_heard_ > client_grace)
+    if (now - std::exchange(ticked_, now) > late_tick) woke_ = now;
+    if (now - std::max(client_heard_, woke_) > client_grace)
         return end(Phase::cancelled, {Fault::cancelled, "the client has been silent for 10 s"});
-    if (gathering_->under_way() && now - gathering_->moved() > packages_grace)
+    if (gathering_->under_way() && now - std::max(gathering_->moved(), woke_) > packages_grace)
         return end(Phase::failed, {Fault::timed_out, fmt::format("no byte of the packages came for 60 s: {}{}",
                                                                  gathering_->text(),
                                                                  plan_.missing_packages().empty()

@@ -162,6 +162,7 @@ class Run {
     std::vector<wire::JobReport> reports_;
     std::vector<Reply> finish_replies_, cancel_replies_;
     TimePoint taken_at_, client_heard_;
+    TimePoint ticked_, woke_;  // woke_: when this process last came back after it had slept; who was silent till then may not have been
     bool client_link_lost_ = false;
     Loop::TimerId tick_ = 0;
     Lifetime lifetime_;  // for callbacks that outlive the run

@@ -74,6 +74,9 @@ TEST_CASE("packages of which nothing comes for a minute end the run") {
     bench.submit(submission);
     bench.live(59s);
     CHECK(bench.phase() == "admitted");
+    bench.loop.sleep(30s);  // in which nobody could have sent any
+    bench.live(59s);
+    CHECK(bench.phase() == "admitted");
     bench.live(3s);
     CHECK(bench.phase() == "failed");
     CHECK(bench.coordinator.states()[0].reason.find("has not offered them all") != std::string::npos);
