@@ -138,7 +138,7 @@ Result<Asked> read_app(const Options& options, Asked asked) {
     return asked;
 }
 
-// What boards hold of the app's positions before it begins. Their overlays are called APP.POSITION, or as the app names them.
+// What boards hold of the app's positions before it begins. Their overlays are called APP.POSITION, and as the app names them.
 void note_loaded(Asked& asked) {
     const auto& boards = asked.boards.cluster.boards;
     for (std::size_t i = 0; i < boards.size(); ++i) {
@@ -146,7 +146,8 @@ void note_loaded(Asked& asked) {
         std::optional<std::size_t> held;
         for (std::size_t number = 0; asked.app && number < asked.app->positions.size(); ++number) {
             const auto& position = asked.app->positions[number];
-            if (boards[i].loaded == (position.overlays.empty() ? asked.app->name + "." + position.name : position.overlays.front())) held = number;
+            const bool named = boards[i].loaded == asked.app->name + "." + position.name;
+            if (named || std::ranges::find(position.overlays, boards[i].loaded) != position.overlays.end()) held = number;
         }
         if (!held) {
             asked.notes.push_back(fmt::format("'{}' is no position's overlay, so that '{}' is loaded anew", boards[i].loaded, boards[i].name));

@@ -96,7 +96,7 @@ Result<Boards> read_boards(const Options& options) {
         if (!doors) return fail(doors.error());
         auto status = cluster_status(*doors);
         if (!status) return fail(status.error());
-        auto cluster = running_boards(*status, *doors, *profiles, *fractions, options.given("on-board"));
+        auto cluster = running_boards(*status, *profiles, *fractions, options.given("on-board"));
         if (!cluster) return fail(cluster.error());
         boards.cluster = std::move(*cluster);
         boards.status = std::move(*status);

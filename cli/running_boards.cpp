@@ -22,21 +22,17 @@ struct Asked {
     bool apart = false;                // from this machine
 };
 
-// The board whose front door is the first of those that are some board's.
-Asked asked_at(const std::vector<Address>& doors, const wire::Status& status, const Cluster& cluster) {
-    for (const auto& door : doors)
-        for (const auto& row : status.boards) {
-            if (row.member.door() != door) continue;
-            const auto found = std::ranges::find(cluster.boards, row.member.name, &Board::name);
-            if (found == cluster.boards.end()) return {};
-            return {static_cast<std::size_t>(found - cluster.boards.begin()), !door.endpoint.is_on_this_machine()};
-        }
-    return {};
+Asked asked_in(const wire::Status& status, const Cluster& cluster) {
+    const auto row = std::ranges::find(status.boards, status.peer, [](const wire::BoardRow& one) { return one.member.peer; });
+    if (row == status.boards.end()) return {};
+    const auto found = std::ranges::find(cluster.boards, row->member.name, &Board::name);
+    if (found == cluster.boards.end()) return {};
+    return {static_cast<std::size_t>(found - cluster.boards.begin()), !row->member.front_door.is_on_this_machine()};
 }
 
 }  // namespace
 
-Result<Cluster> running_boards(const wire::Status& status, const std::vector<Address>& doors, const std::filesystem::path& profiles,
+Result<Cluster> running_boards(const wire::Status& status, const std::filesystem::path& profiles,
                                const Fractions& fractions, bool client_on_board) {
     Cluster cluster;
     for (const auto& row : status.boards) {
@@ -59,10 +55,10 @@ Result<Cluster> running_boards(const wire::Status& status, const std::vector<Add
     const bool emulated = std::ranges::any_of(status.boards, [](const wire::BoardRow& row) {
         return std::ranges::any_of(row.state.devices, [](const auto& device) { return device.kind == "emulated"; });
     });
-    const auto asked = asked_at(doors, status, cluster);
+    const auto asked = asked_in(status, cluster);
     if (!emulated && asked.apart) cluster.coordinator = asked.board;
     if (client_on_board && !asked.board)
-        return fail(Fault::invalid_input, "--on-board: the board that is asked has no healthy device, or is none of this cluster; see `fard status`");
+        return fail(Fault::invalid_input, "--on-board: the board that is asked has no healthy device; see `fard status`");
     if (client_on_board) put_client_on_board(cluster, *asked.board);
     cluster.client = emulated ? cluster.boards.front().way : way_at(usual_mbit, usual_us);
     return cluster;

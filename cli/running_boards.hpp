@@ -11,9 +11,10 @@ namespace fard::cli {
 
 // A board whose node manager has a profile's name as a label is such a board, any other a plain computer; slots are those of its
 // FPGA where it has one, else of its CPU. Boards without a healthy device are left out. The client's port is that of an emulated board, where
-// there are some; else 1 Gbit/s, and the board at the first of `doors` that is one's coordinates what is submitted there, unless all are on
-// this machine. `client_on_board`: the client is on that board, chunks come from there and results go there. Errors: invalid_input (none is left), those of the profiles.
-Result<splitter::Cluster> running_boards(const wire::Status& status, const std::vector<Address>& doors,
-                                         const std::filesystem::path& profiles, const splitter::Fractions& fractions, bool client_on_board = false);
+// there are some; else 1 Gbit/s, and the board that answered coordinates what is submitted there, unless it is on this machine.
+// `client_on_board`: the client is on that board, chunks come from there and results go there. Errors: invalid_input (no board is left; or
+// not that one), those of the profiles.
+Result<splitter::Cluster> running_boards(const wire::Status& status, const std::filesystem::path& profiles,
+                                         const splitter::Fractions& fractions, bool client_on_board = false);
 
 }  // namespace fard::cli

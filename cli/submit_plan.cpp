@@ -38,7 +38,7 @@ Result<Boards> boards_of(const wire::AppSpec& app, const ApiOptions& place) {
     if (!status) return fail(status.error());
     const auto directory = find_board_profiles();
     if (!directory) return fail(directory.error());
-    auto cluster = running_boards(*status, place.doors, *directory, splitter::Fractions{}, place.on_board);
+    auto cluster = running_boards(*status, *directory, splitter::Fractions{}, place.on_board);
     if (!cluster) return fail(cluster.error());
     auto loaded = loaded_now(app, *cluster, *status);
     return Boards{std::move(*cluster), std::move(loaded)};

@@ -80,10 +80,11 @@ Result<> plan(const AppFile::Position& position, const model::Stage& stage, cons
     return {};
 }
 
-// One stage as a package; gives its id.
+// One stage as a package; gives its id. `builds`: what is planned already.
 Result<std::string> pack_stage(const std::string& name, const AppFile::Position& position, model::Stage& stage,
-                               const std::vector<BoardProfile>& profiles, PackedApp& packed) {
+                               const std::vector<BoardProfile>& profiles, PackedApp& packed, std::vector<Hardware> builds = {}) {
     Manifest manifest;
+    manifest.hardware = std::move(builds);
     manifest.name = name;
     manifest.inputs = stage.inputs;
     manifest.outputs = stage.outputs;
@@ -119,16 +120,17 @@ Result<Package> open_package(const std::string& overlay) {
     return library ? library->find(overlay) : fail(library.error());
 }
 
-// Whether it is a plan and no more, for none of these boards.
-bool is_plan_for_others(const Manifest& manifest, const std::vector<BoardProfile>& profiles) {
-    if (profiles.empty() || manifest.hardware.empty()) return false;
-    return std::ranges::none_of(manifest.hardware, [&](const Hardware& build) {
-        return !build.bitstream.empty() ||
-               std::ranges::any_of(profiles, [&](const BoardProfile& profile) { return same_part(build.part, profile.part.value); });
-    });
+// Whether a slot of such a board has what it takes.
+bool fits(const Hardware& build, const BoardProfile& profile) {
+    return profile.fabric && same_part(build.part, profile.part.value) &&
+           std::ranges::all_of(build.resources, [&](const auto& need) {
+               const auto all = profile.resources.find(need.first);
+               return all == profile.resources.end() || need.second <= all->second.value / profile.fabric->slots.value;
+           });
 }
 
-// The package that a position names for this very stage, or for this part of it; gives its id.
+// The package that a position names for this very stage, or for this part of it; gives its id. One that is a plan and no more is planned
+// anew for those of the boards that it is not for.
 Result<std::string> use_package(const std::string& name, const AppFile::Position& from, const std::string& overlay, model::Stage& stage,
                                 const Packing& packing) {
     const auto package = open_package(overlay);
@@ -139,10 +141,18 @@ Result<std::string> use_package(const std::string& name, const AppFile::Position
             return fail(Fault::invalid_input, "overlay {} ({}) {} {}, and the stage {} {}: it is of another stage, or was imported "
                         "without it (`fard overlay import --model STAGE.onnx`)", manifest.name, package->id.substr(0, 16), kind, in_words(*its),
                         kind, in_words(*own));
-    if (is_plan_for_others(manifest, packing.profiles)) {
-        packing.packed.notes.push_back(fmt::format("position '{}': overlay {} was planned for another board ({}); it is planned anew", from.name,
-                                                   manifest.name, manifest.hardware.front().part));
-        return pack_stage(name, from, stage, packing.profiles, packing.packed);
+    const auto is_for = [&](const BoardProfile& profile) {
+        return !profile.fabric || std::ranges::any_of(manifest.hardware, [&](const Hardware& build) { return fits(build, profile); });
+    };
+    const bool planned = !manifest.hardware.empty() && std::ranges::all_of(manifest.hardware, &std::string::empty, &Hardware::bitstream);
+    const auto other = std::ranges::find_if_not(packing.profiles, is_for);
+    if (planned && may_be_hardware(from) && other != packing.profiles.end()) {
+        packing.packed.notes.push_back(fmt::format("position '{}': overlay {} was not planned for a {}; it is planned anew for that", from.name,
+                                                   manifest.name, place_on(*other)));
+        std::vector<Hardware> kept;
+        for (const auto& build : manifest.hardware)
+            if (std::ranges::any_of(packing.profiles, [&](const BoardProfile& profile) { return fits(build, profile); })) kept.push_back(build);
+        return pack_stage(name, from, stage, packing.profiles, packing.packed, std::move(kept));
     }
     auto bytes = archive(*package);
     if (!bytes) return fail_in("overlay", bytes.error());

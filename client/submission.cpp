@@ -91,7 +91,8 @@ void Submission::knock_at(const Address& door) {
 
     wire::Submit submit{run_, attempt_, ticket_, terms_.app, chunks_.remaining()};
     submit.owner = terms_.owner;
-    submit.on_board = terms_.on_board;
+    submit.on_board = terms_.on_board && door == terms_.doors.front();
+    moved_away_ |= terms_.on_board && !submit.on_board;
     door_->ask(std::move(submit), terms_.timing.answer,
                guarded([this](Result<wire::Body> answer) { submitted(std::move(answer)); }));
 }
@@ -374,6 +375,8 @@ RunSummary Submission::summary(const std::string& note) const {
     summary.turns = state_.turns;
     summary.attempts = std::max(1u, coordinators_);
     summary.note = note;
+    if (moved_away_)
+        summary.note += fmt::format("{}another board than this client's took the run, which was apart from it then", note.empty() ? "" : "; ");
     return summary;
 }
 

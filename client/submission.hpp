@@ -51,7 +51,7 @@ struct SubmissionTerms {
         archives;                           // packages by id, to offer what is missing
     std::vector<Address> doors;             // front doors, best first
     std::string owner;                      // who submits it, for people: "ann@desk"
-    bool on_board = false;                  // the client is on the board that takes the run
+    bool on_board = false;                  // the client is on the board of the first of these doors
     TimePoint deadline = TimePoint::max();  // of the whole run
     SubmissionTiming timing;
 };
@@ -140,6 +140,7 @@ class Submission {
     std::string door_name_;
     std::unique_ptr<ClientLinks> links_;
     bool connected_ = false;  // in this attempt
+    bool moved_away_ = false;  // an attempt went to another board than the client's
     int absences_ = 0;        // in this attempt: nobody listened at the door
     std::unique_ptr<PackageOffer> offer_;
     std::set<std::string> offers_refused_;  // doors whose node managers could not take the packages

@@ -161,6 +161,7 @@ std::vector<std::string> TomlSection::texts(std::string_view key) const {
         if (value->get().empty()) return complain(key, "is empty; leave it out, or name one");
         out.push_back(value->get());
     });
+    if (const auto* node = table_.get(key); node && node->is_array() && node->as_array()->empty()) complain(key, "is empty; leave it out, or name one");
     return out;
 }
 

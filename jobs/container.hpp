@@ -19,12 +19,12 @@
 #include <optional>
 #include <vector>
 
-#include "runtime/emulated/board_pacer.hpp"
 #include "jobs/control_channel.hpp"
 #include "jobs/conveyor.hpp"
 #include "jobs/interrupts.hpp"
 #include "jobs/job.hpp"
 #include "jobs/turn_state.hpp"
+#include "runtime/emulated/board_pacer.hpp"
 #include "runtime/peer/body.hpp"
 #include "runtime/peer/inlet.hpp"
 #include "runtime/peer/job_page.hpp"

@@ -51,7 +51,7 @@ void keep_freed_memory() {
 }  // namespace
 
 int run_job(int argc, char** argv, const std::function<std::unique_ptr<Job>()>& make, Parking parking,
-            const std::function<void(const std::string&)>& prepare) {
+            const std::function<Result<>(const std::string&)>& prepare) {
     std::setvbuf(stdout, nullptr, _IOLBF, 0);  // what a job prints is in the log when it prints it
     if (!ControlChannel::usable(job_control_fd)) {
         fmt::print(
@@ -68,7 +68,10 @@ int run_job(int argc, char** argv, const std::function<std::unique_ptr<Job>()>& 
             return 2;
         }
         if (prepare && argc > 3 && std::string_view(argv[2]) == prepare_option) {
-            prepare(argv[3]);
+            if (const auto done = prepare(argv[3]); !done) {
+                fmt::print(stderr, "{}: {}\n", argv[3], done.error().message);
+                return 1;
+            }
             ::malloc_trim(0);  // what it took for that meanwhile is no copy's
         }
         if (!park()) return 0;

@@ -89,8 +89,8 @@ enum class Parking { never, allowed };
 // channel to the node manager; started by hand it says so and returns 2.
 //
 // `prepare` (optional, for programs that may be parked): makes ready in a parked program what each of its jobs with the overlay in that
-// directory begins with, so that it need not; see prepare_overlay. It leaves no thread and nothing open behind.
+// directory begins with, so that it need not; see prepare_overlay. It leaves no thread and nothing open behind. Where it fails the program ends.
 int run_job(int argc, char** argv, const std::function<std::unique_ptr<Job>()>& make, Parking parking = Parking::never,
-            const std::function<void(const std::string& package_dir)>& prepare = {});
+            const std::function<Result<>(const std::string& package_dir)>& prepare = {});
 
 }  // namespace fard

@@ -16,6 +16,7 @@ constexpr Duration load_limit = 60s;
 constexpr Duration longest_chunk = 24h;  // on a CPU: the node manager's chunk_timeout ends a job earlier
 constexpr Duration unknown_chunk = 10s;  // in hardware of which nobody says how fast it is
 constexpr int most_in_a_row = 3;
+constexpr std::uintmax_t largest_kept = 64u << 20;  // bytes of a stage that a parked program has compiled
 
 // Whether the overlay takes and gives what its position promised to its neighbours.
 Result<> same_tensors(const char* what, const std::vector<TensorDesc>& overlay,
@@ -72,8 +73,13 @@ Result<OverlayRunner> OverlayRunner::load(const JobConfig& config) {
     return runner;
 }
 
-void prepare_overlay(const std::string& package_dir) {
-    if (const auto package = Package::open_verified(package_dir)) (void)prepare_soft_stage(*package);
+Result<> prepare_overlay(const std::string& package_dir) {
+    const auto package = Package::open_verified(package_dir);
+    if (!package) return fail(package.error());
+    std::error_code ignored;
+    if (const auto bytes = std::filesystem::file_size(package->dir / "stage.onnx", ignored); !ignored && bytes > largest_kept)
+        return fail(Fault::refused, "its stage of {} bytes is too large to be kept", bytes);
+    return prepare_soft_stage(*package);
 }
 
 // A CPU is not held against itself.

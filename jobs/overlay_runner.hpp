@@ -75,9 +75,9 @@ class OverlayRunner final : public Conveyor {
     std::optional<DeviceNews> news_;
 };
 
-// For run_job: the emulated devices of the parked program's jobs have the stage of that overlay compiled. What is wrong with it each job
-// says itself.
-void prepare_overlay(const std::string& package_dir);
+// For run_job: the emulated devices of the parked program's jobs have the stage of that overlay compiled. Errors: those of the package and
+// its stage; refused (it is so large that it is not kept: 64 MiB).
+Result<> prepare_overlay(const std::string& package_dir);
 
 // The job of a position that is its overlay and nothing else: most of them. A class of an app's own may prepare chunks
 // before, and conclude them after.

@@ -8,6 +8,7 @@ namespace fard::planner {
 namespace {
 
 constexpr std::size_t none = ~std::size_t{0};
+constexpr std::size_t most_handed = 2;  // as of a coordinator that a client shares its board with
 
 struct Event {
     enum class What { sent, first_byte, received, taken, loaded, done, wake, input };
@@ -205,7 +206,7 @@ class Simulation {
 
     void handle(const Event& event) {
         switch (event.what) {
-            case Event::What::sent: return leave(event.number);
+            case Event::What::sent: return handed_on(event.number);
             case Event::What::first_byte: return come_in(event.number);
             case Event::What::received: {
                 const auto& message = messages_[event.number];
@@ -244,7 +245,21 @@ class Simulation {
         if (from.place == seats_[seat].place) return at(now_, Event::What::taken, number, 0);
         const auto client = pipeline_.places.size() - 1;
         if (run_.one_request && from.place == client) asked_ = true;
+        handing_ += is_from_source(number) ? 1 : 0;
         at(processors_[from.place].serve(now_, host_s(pipeline_.places[from.place], bytes)), Event::What::sent, number, 0);
+    }
+
+    // From a board: what it takes its processor to send is not before all results of a window.
+    bool is_from_source(std::size_t number) const {
+        const auto& message = messages_[number];
+        return seats_[message.seat].station == 1 && pipeline_.input_at + 1 < pipeline_.places.size();
+    }
+
+    void handed_on(std::size_t number) {
+        leave(number);
+        if (!is_from_source(number)) return;
+        --handing_;
+        pump(stations_.front().seats.front());
     }
 
     // The client's own way, for as many chunks as it may send before they can go on.
@@ -347,6 +362,7 @@ class Simulation {
         if (source && ahead_ > 0) send_ahead();
         for (std::size_t i = 0; i < seat.out.size();) {
             const auto chunk = seat.out[i];
+            if (source && handing_ >= most_handed) return;
             if (source && (chunk >= delivered_ + schedule_.window || now_ < static_cast<double>(chunk) * run_.every_s)) return;
             if (!send_on(chunk, seat)) {
                 if (source || !batched_) return;
@@ -655,6 +671,7 @@ class Simulation {
     std::vector<SlotState> slots_;
     std::vector<Server> processors_, ways_in_, ways_out_, ports_;
     std::size_t delivered_ = 0, flying_ = 0;  // chunks that are computed or on their way
+    std::size_t handing_ = 0;  // messages from a board where chunks come from that wait for its processor
     std::size_t ahead_ = 0, sent_ahead_ = 0, forwarded_ = 0;  // how many may be sent ahead, how many were, and went on
     std::vector<double> left_s_;                              // by chunk sent ahead: when it has left the client
     bool asked_ = false;

@@ -274,7 +274,7 @@ class ProcessSpawner final : public JobSpawner {
         auto started = job->start(*file, channel->theirs.get(), more, options_.nice, parked);
         if (!started && parked) {
             spdlog::warn("job {}: {}", program, started.error().message);
-            parked_.give_up(*file);
+            parked_.give_up(wanted);
             started = job->start(*file, channel->theirs.get(), more, options_.nice, nullptr);
         }
         if (!started) return fail(started.error());

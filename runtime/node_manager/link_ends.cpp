@@ -15,6 +15,7 @@ using namespace std::chrono_literals;
 // more about the cause.
 constexpr auto link_grace = 250ms;
 constexpr auto client_link_grace = 1s;
+constexpr std::size_t most_paced = 2;  // chunks that wait for the board's processor: results are not to wait behind a whole window
 constexpr Duration shortest_pace = 20us;  // so that a clock that is a little ahead is not asked again and again
 
 // Moves whatever can move whenever a descriptor says that something may have changed. Events are posted,
@@ -159,6 +160,7 @@ class LinkEnds final : public RunEnds {
     }
 
     void pump() {
+        feeders_.flush_paced();
         open_links();
         acknowledge();
         take_results();
@@ -175,7 +177,6 @@ class LinkEnds final : public RunEnds {
     // What waits for the pacer goes on when it is paid for.
     void keep_pace() {
         if (pacer_ == nullptr) return;
-        feeders_.flush_paced();
         const auto until = earlier(feeders_.paced_until(), sinks_.paced_until());
         if (until == TimePoint{}) return pace_alarm_.clear();
         pace_alarm_.set(std::max<Duration>(until - loop_.now(), shortest_pace), [this] { pump(); });
@@ -235,7 +236,9 @@ class LinkEnds final : public RunEnds {
     void feed() {
         if (!started_) return;
         feeders_.poll_credit();
-        while (auto chunk = ledger_.next_to_send()) {
+        while (feeders_.paced() < most_paced) {
+            auto chunk = ledger_.next_to_send();
+            if (!chunk) return;
             const auto index = chunk->index;
             if (!feeders_.push(*chunk)) return;
             ledger_.sent(index);

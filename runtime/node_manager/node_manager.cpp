@@ -333,7 +333,7 @@ void NodeManager::Impl::serve_visitor(const PeerId& visitor, const wire::Body& b
         coordinator->client_alive(visitor, *alive);
     } else if (body.is<wire::Query>()) {
         reply(wire::Status{config.cluster, wire::protocol_version, view->rows(loop.now()), coordinator->states(),
-                           view->lost_boards(loop.now()), is_open()});
+                           view->lost_boards(loop.now()), is_open(), mesh->self().peer});
     } else if (body.is<wire::Check>()) {
         reply(check_board(config));
     } else if (const auto* fill = body.as<wire::Fill>()) {

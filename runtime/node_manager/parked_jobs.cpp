@@ -42,8 +42,10 @@ ParkedProgram* ParkedJobs::find(const ParkedJob& job) {
 void ParkedJobs::park_soon_if(const ParkedJob& job) {
     if (options_.most == 0) return;
     std::erase_if(places_, [&](const auto& entry) {
-        return !entry.first.overlay.empty() && entry.first != job && !entry.second.program && entry.second.timer == 0;
+        const auto& [other, place] = entry;
+        return !other.overlay.empty() && other != job && !place.program && place.timer == 0 && !place.useless;
     });
+    if (place_of({job.file, {}}).useless) return;
     auto& place = place_of(job);
     place.allowed = true;
     place.used = loop_.now();
@@ -82,25 +84,29 @@ void ParkedJobs::park(const ParkedJob& job) {
     auto program =
         ParkedProgram::start(loop_, {.program = job.file, .args = std::move(args), .nice = options_.nice, .no_new_privileges = true},
                              [this, job] { ended(job); });
-    if (!program) return give_up(job.file);
+    if (!program) return give_up(job);
     place.program = std::move(*program);
-    set_timer(place, options_.patience, [this, job] {
-        if (places_[job].program->ready()) return end_idle(job);
-        if (job.overlay.empty()) return give_up(job.file);
-        end(places_[job]);  // it takes too long
-    });
+    set_timer(place, options_.patience, [this, job] { places_[job].program->ready() ? end_idle(job) : give_up(job); });
 }
 
 void ParkedJobs::ended(const ParkedJob& job) {
     auto& place = places_[job];
-    if (!place.program->ready() && job.overlay.empty()) return give_up(job.file);
+    if (!place.program->ready()) return give_up(job);
     end(place);  // somebody killed it; the next job parks it again
 }
 
-void ParkedJobs::give_up(const std::filesystem::path& file) {
-    spdlog::info("{} cannot be kept parked; its jobs are started anew each time", file.string());
-    for (auto& [job, place] : places_)
-        if (job.file == file) {
+void ParkedJobs::give_up(const ParkedJob& job) {
+    const auto prepared = places_.find(job);
+    const bool with_overlay = !job.overlay.empty() && prepared != places_.end() && (prepared->second.program || prepared->second.useless);
+    if (with_overlay) {
+        spdlog::info("{} cannot be kept parked with overlay {}; its jobs load it themselves", job.file.string(), job.overlay.filename().string());
+        end(prepared->second);
+        prepared->second.useless = true;
+        return;
+    }
+    spdlog::info("{} cannot be kept parked; its jobs are started anew each time", job.file.string());
+    for (auto& [other, place] : places_)
+        if (other.file == job.file) {
             end(place);
             place.useless = true;
         }

@@ -51,8 +51,9 @@ class ParkedJobs {
     // The next job of this program and overlay is to begin with it made ready.
     void keep(const ParkedJob& job) { park_soon_if(job); }
 
-    // Those of that file did not do what they should: they are ended, and not parked again until the file changes.
-    void give_up(const std::filesystem::path& file);
+    // What find() gave did not do what it should: it is ended. The one with the overlay is not parked again; without, none of that file is,
+    // until it changes.
+    void give_up(const ParkedJob& job);
 
     std::size_t parked() const;  // processes
 

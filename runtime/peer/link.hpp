@@ -141,6 +141,7 @@ class LinkSender {
     bool send(Chunk& chunk);
     void flush_paced();
     TimePoint paced_until() const;
+    std::size_t paced() const;  // how many wait
 
     void poll_credit();               // takes credits that have come; send does when the window is used up
     std::uint64_t sent() const;       // chunks since the link was opened

@@ -231,6 +231,10 @@ std::uint64_t LinkSender::limit() const {
 const LinkTerms& LinkSender::terms() const {
     return impl_->terms;
 }
+std::size_t LinkSender::paced() const {
+    return impl_->waiting.size();
+}
+
 TimePoint LinkSender::paced_until() const {
     return impl_->waiting.empty() ? TimePoint{} : impl_->waiting.front().leaves;
 }

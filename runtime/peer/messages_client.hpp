@@ -172,10 +172,11 @@ struct Status {
     std::vector<RunState> runs;  // that the answering board coordinates, and the last ones that ended
     std::vector<LostBoard> lost;  // in the last ten minutes, the latest first
     bool insecure = false;        // it is bound off loopback without keys
+    PeerId peer;                  // of the answering board
     static constexpr auto fields =
         std::tuple{field("cluster", &Status::cluster), field("protocol", &Status::protocol),
                    field("boards", &Status::boards), field("runs", &Status::runs), field("lost", &Status::lost),
-                   field("insecure", &Status::insecure)};
+                   field("insecure", &Status::insecure), field("peer", &Status::peer)};
     friend bool operator==(const Status&, const Status&) = default;
 };
 

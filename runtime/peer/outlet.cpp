@@ -108,6 +108,13 @@ void Outlet::flush_paced() {
         link.flush_paced();
 }
 
+std::size_t Outlet::paced() const {
+    std::size_t waiting = 0;
+    for (const auto& link : links_)
+        waiting += link.paced();
+    return waiting;
+}
+
 TimePoint Outlet::paced_until() const {
     return earliest(links_, &LinkSender::paced_until);
 }

@@ -46,6 +46,7 @@ class Outlet {
 
     void flush_paced();             // as LinkSender::flush_paced, of every link
     TimePoint paced_until() const;  // of the link where it is due first
+    std::size_t paced() const;      // how many wait, on all links
 
     // Calls `wait` with each descriptor that is readable when trying again may help, after push() or open() said false.
     void waits_for(const std::function<void(int fd)>& wait) const;

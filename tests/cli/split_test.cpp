@@ -253,6 +253,12 @@ TEST_CASE("the app that split writes goes by split's own foldings") {
     // For other boards nothing of it holds.
     const auto others = plan({"--board", "zcu102", "--boards", "6", "--on-board"});
     CHECK(others.json()["stages"] != same.json()["stages"]);
+    // What a board holds is called as ever.
+    std::string cluster;
+    for (int i = 0; i < 6; ++i)
+        cluster += "[[board]]\nname = 'z" + std::to_string(i) + "'\nprofile = 'zedboard'\n" + (i == 3 ? "loaded = 'mobilenet_v1_w4a4.stage0'\n" : "");
+    const auto held = plan({"--cluster", world.files().write("six.toml", cluster).string()}).json();
+    CHECK(held["reloads"] == same.json()["reloads"].get<int>() - 1);
 }
 
 TEST_CASE("whatever is wrong is said, and nothing of --out is there") {

@@ -172,6 +172,8 @@ TEST_CASE("an error names the place, the fault and the likely meaning") {
          "7:11: overlay in [[pipeline.position]] must be one package; only parts have several"},
         {"[[pipeline.position]]\nname = \"q\"\nparts = 3\noverlay = [\"a\", \"b\"]",
          "8:11: overlay in [[pipeline.position]] must be an array of 3 packages, one for each part"},
+        {"[[pipeline.position]]\nname = \"q\"\noverlay = []",
+         "7:11: overlay in [[pipeline.position]] is empty; leave it out, or name one"},
         {"[[pipeline.position]]\nname = \"q\"\noverlay = [1]",
          "7:12: overlay in [[pipeline.position]] must be a string or an array of strings, not an integer"},
         {"key =", "5:6: "},

@@ -204,12 +204,29 @@ TEST_CASE("a plan for boards that the cluster lacks is made anew; a bitstream fo
     app.positions[1].overlays = {own.dir.string()};
     const auto profile = [](const char* name) { return fard::load_board_profile(fard::find_board_profiles().value(), name).value(); };
     const auto zedboard = profile("zedboard"), zcu102 = profile("zcu102");
-    CHECK(fard::pack_app(app, {zcu102, zedboard}).value().spec.positions[1].overlay == own.id);
+    CHECK(fard::pack_app(app, {zcu102}).value().spec.positions[1].overlay == own.id);
     const auto anew = fard::pack_app(app, {zedboard}).value();
     CHECK(anew.spec.positions[1].overlay != own.id);
-    CHECK(anew.hardware.at(anew.spec.positions[1].overlay).front().part == zedboard.part.value);
+    const auto builds = [](const fard::PackedApp& of) { return of.hardware.at(of.spec.positions[1].overlay); };
+    CHECK(builds(anew).front().part == zedboard.part.value);
     REQUIRE(anew.notes.size() == 1);
-    CHECK(anew.notes.front().find("planned for another board (xczu9eg-ffvb1156-2-e)") != std::string::npos);
+    CHECK(anew.notes.front().find("was not planned for a zedboard") != std::string::npos);
+
+    const auto both = builds(fard::pack_app(app, {zcu102, zedboard}).value());
+    REQUIRE(both.size() == 2);
+    CHECK(both[0].interval_cycles == 1);
+    CHECK(both[1].part == zedboard.part.value);
+
+    // What fits a whole board may not fit a slot of it.
+    auto slots = zcu102;
+    slots.fabric->slots.value = 2;
+    auto large = plain.manifest;
+    large.hardware.back().resources["lut"] = zcu102.resources.at("lut").value * 2 / 3;
+    const auto whole = fard::Package::write(dir.path() / "large", large,
+                                            {{"stage.onnx", std::string(fard::read_regular_file(plain.dir / "stage.onnx", 1 << 24).value())}}).value();
+    app.positions[1].overlays = {whole.dir.string()};
+    CHECK(fard::pack_app(app, {zcu102}).value().spec.positions[1].overlay == whole.id);
+    CHECK(builds(fard::pack_app(app, {slots}).value()).front().interval_cycles > 1);
 }
 
 TEST_CASE("a position that names an overlay gets that package, if it is of its stage") {

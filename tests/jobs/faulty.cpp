@@ -69,7 +69,9 @@ class Faulty final : public fard::Job {
 }  // namespace
 
 int main(int argc, char** argv) {
-    return fard::run_job(argc, argv, [] { return std::make_unique<Faulty>(); }, fard::Parking::allowed, [](const std::string& overlay) {
+    return fard::run_job(argc, argv, [] { return std::make_unique<Faulty>(); }, fard::Parking::allowed, [](const std::string& overlay) -> fard::Result<> {
         if (overlay == "/slow") std::this_thread::sleep_for(std::chrono::seconds(20));
+        if (overlay == "/bad") return fard::fail(fard::Fault::corrupt, "cannot be made ready");
+        return {};
     });
 }

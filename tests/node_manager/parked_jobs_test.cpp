@@ -137,7 +137,7 @@ TEST_CASE("a process of a parked program is a child like any other") {
         CHECK(first->process->last_words() == "control channel: the node manager is gone");
         CHECK(second->process->running());
 
-        board.parked.give_up(job_program("copy"));
+        board.parked.give_up({job_program("copy"), {}});
         CHECK(board.parked.parked() == 0);
         CHECK(second->process->running());
         second->process->kill();
@@ -265,8 +265,23 @@ TEST_CASE("a job of an overlay that was kept finds the program that has it ready
     board.script.run();
     CHECK(board.parked.find(slow) == plain);
     CHECK(board.parked.parked() == 2);
-    board.parked.give_up(file);
+
+    const ParkedJob bad{file, "/bad"};
+    for (int i = 0; i < 2; ++i) {  // once is enough
+        board.parked.keep(bad);
+        const auto began = board.loop.now();
+        board.script.when("it fails", [&] { return board.loop.now() - began > 200ms; });
+        board.script.run();
+        CHECK(board.parked.parked() == 2);
+        CHECK(board.parked.find(bad) == plain);
+    }
+    board.parked.give_up(quick);
+    CHECK(board.parked.parked() == 1);
+    CHECK(board.parked.find(quick) == plain);
+    board.parked.keep(quick);  // not again
+    board.parked.give_up({file, {}});
     CHECK(board.parked.parked() == 0);
-    CHECK(board.parked.find(quick) == nullptr);
+    board.parked.keep({file, "/another"});
+    CHECK(board.parked.find({file, "/another"}) == nullptr);
     CHECK(children().empty());
 }

@@ -83,6 +83,7 @@ class World:
         self.let_in = {}     # position: chunks in the order in which there was room for them
         self.started = {}    # (position, seat): how many
         self.delivered, self.results, self.reloads = 0, {}, 0
+        self.handing = 0     # messages of a board where chunks come from that wait for its processor
         for p, position in enumerate(self.positions):
             for s, seat in enumerate(position["seats"]):
                 self.slots.setdefault(tuple(seat), Slot())
@@ -165,7 +166,7 @@ class World:
                 if early > 0:
                     yield early
                     continue
-                if chunk < self.delivered + self.case["window"] and self.hand_on(-1, 0, chunk):
+                if chunk < self.delivered + self.case["window"] and self.handing < 2 and self.hand_on(-1, 0, chunk):
                     break
                 yield self.gate
 
@@ -208,7 +209,12 @@ class World:
             stops.insert(1, via)
         for a, b in zip(stops, stops[1:]) if first != last else ():
             (rate_a, late_a, chunk_a, byte_a, _), (rate_b, late_b, chunk_b, byte_b, _) = (self.case["places"][x] for x in (a, b))
+            from_board = p < 0 and a == first and first != client
+            self.handing += from_board
             yield self.cpu[a].take(chunk_a + count * byte_a)
+            if from_board:
+                self.handing -= 1
+                self.shake()
             end = self.out[a].take(count / rate_a)
             ahead = max(0.0, count / rate_a - count / rate_b)
             yield end - count / rate_a + late_a + late_b + ahead

@@ -46,6 +46,16 @@ TEST_CASE("many chunks come one each period, whatever decides it") {
     }
 }
 
+TEST_CASE("results do not wait behind a whole window that the board where chunks come from is to send") {
+    auto pipeline = line_of(2, {0.75});
+    pipeline.input_at = pipeline.output_at = 0;
+    Schedule schedule = resident(pipeline, 64);
+    schedule.positions[0].seats = {{1, 0}};
+    const auto done = simulated(pipeline, schedule, loaded_run(pipeline, schedule, 60));
+    CHECK(*done.steady_per_s() == doctest::Approx(1 / 0.75).epsilon(0.01));
+    CHECK(done.delivered_s.front() < 4);
+}
+
 TEST_CASE("a processor serves both ends and what it computes itself") {
     auto pipeline = line_of(1, {2});
     pipeline.positions[0].on = Position::On::processor;
