@@ -8,6 +8,7 @@
 
 #include "cli/commands.hpp"
 #include "cli/console.hpp"
+#include "cli/load_model.hpp"
 #include "cli/output_file.hpp"
 #include "cli/shapes.hpp"
 #include "cli/stages.hpp"
@@ -111,7 +112,7 @@ Result<> inspect_model(const Options& options) {
     const std::filesystem::path file = options.positional(0);
     const auto shapes = read_shapes(options);
     if (!shapes) return fail(shapes.error());
-    const auto model = model::Model::load(file, *shapes);
+    const auto model = load_model(file, *shapes);
     if (!model) return fail(model.error());
     if (options.given("dot"))
         if (auto done = write_text(options, "dot", model::graphviz(model->graph())); !done) return done;

@@ -7,6 +7,7 @@
 #include "cli/commands.hpp"
 #include "cli/console.hpp"
 #include "cli/forecast.hpp"
+#include "cli/load_model.hpp"
 #include "cli/output_file.hpp"
 #include "cli/plan.hpp"
 #include "cli/planning.hpp"
@@ -179,7 +180,7 @@ Result<Asked> read_asked(const Options& options) {
     }
     const auto shapes = read_shapes(options);
     if (!shapes) return fail(shapes.error());
-    auto model = model::Model::load(model_file, *shapes);
+    auto model = load_model(model_file, *shapes);
     if (!model) return asked.app ? fail_in(asked.app->at("file in [model]"), model.error()) : fail(model.error());
     Estimating estimating;
     auto description = read_network(options, *model, asked.boards.cluster, model_file.stem().string(), estimating);

@@ -5,6 +5,7 @@
 
 #include "cli/commands.hpp"
 #include "cli/console.hpp"
+#include "cli/load_model.hpp"
 #include "cli/output_file.hpp"
 #include "cli/plan.hpp"
 #include "cli/planning.hpp"
@@ -45,7 +46,7 @@ Result<model::Model> read_model(const Options& options) {
     if (!shapes) return fail(shapes.error());
     if (options.given("out") && !shapes->empty())
         return fail(Fault::invalid_input, "--out writes an app, which takes a model whose shapes are fixed; --shape gives them");
-    return model::Model::load(file, *shapes);
+    return load_model(file, *shapes);
 }
 
 Result<Request> read_request(const Options& options) {
