@@ -194,7 +194,10 @@ class Builder final : Parts {
     Result<> add_part(RawNode node) override {
         if (++parts_ > max_parts_made + max_parts_of_nodes * raw_.nodes.size())
             return fail(Fault::unsupported, "is made of more others than a file of {} nodes may have", raw_.nodes.size());
-        return add_node(node);
+        ++parts_within_;
+        auto done = add_node(node);
+        --parts_within_;
+        return done;
     }
     Result<> add_part(RawTensor constant) override { return add_constant(std::move(constant)); }
     bool may_make(std::uint64_t elements) override {
@@ -390,6 +393,7 @@ class Builder final : Parts {
         auto computed = run_node({node, operands, output}, values);
         if (!computed) return fail(computed.error());
         auto codes = codes_of(node, operands, output);
+        if (op == Op::quantize && parts_within_ == 0) let_go(node.inputs[0]);
         RawTensor made{output.name, output.declared, output.shape, *std::move(computed)};
         keep_beyond(in, made);
         const bool as_before = operands.size() == 1 && only_moves(node);
@@ -397,6 +401,12 @@ class Builder final : Parts {
         if (auto done = add_constant(std::move(made), wanted); !done) return done;
         if (codes) built_.codes.emplace(ids_.at(output.name), *std::move(codes));
         return {};
+    }
+
+    // The fractions that weights are stored as take four bytes each, and nobody else reads them.
+    void let_go(TensorId fractions) {
+        auto& tensor = graph().tensors[fractions];
+        if (reads_[tensor.name] == 1) std::vector<float>().swap(tensor.constant->floats);
     }
 
     // Elements that are read and written.
@@ -453,11 +463,15 @@ class Builder final : Parts {
         for (const auto& node : raw_.nodes) {
             const bool product =
                 node.domain.empty() && (node.op == "Conv" || node.op == "Gemm" || node.op == "MatMul");
-            for (std::size_t i = 0; i < node.inputs.size(); ++i)
+            for (std::size_t i = 0; i < node.inputs.size(); ++i) {
+                ++reads_[node.inputs[i]];
                 if (!product || i != 1) read_by_others_.insert(node.inputs[i]);
+            }
         }
-        for (const auto& output : raw_.outputs)
+        for (const auto& output : raw_.outputs) {
+            ++reads_[output.name];
             read_by_others_.insert(output.name);
+        }
     }
 
     // The integers behind a constant of fractions: before a dequantize, or what a move makes of them.
@@ -504,10 +518,12 @@ class Builder final : Parts {
     Draft built_;
     std::unordered_map<std::string, TensorId> ids_;
     std::unordered_set<std::string> read_by_others_;
+    std::unordered_map<std::string, std::size_t> reads_;  // of each tensor, by nodes of the file and as output
     std::unordered_set<std::string> names_;  // of the file, and those that are given here
     std::unordered_map<TensorId, std::int64_t>
         beyond_;                         // constants with values of more than 32 bits, and one of these
     std::size_t parts_ = 0;
+    int parts_within_ = 0;               // how deep the node that is added is within those that are made of others
     std::uint64_t stored_elements_ = 0;  // of the file's constants
     std::uint64_t fold_work_ = 0, folded_elements_ = 0;
 };

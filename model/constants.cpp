@@ -34,7 +34,7 @@ Tensor typed_constant(RawTensor raw, const std::string* annotated) {
     auto& values = raw.values;
     if (!values.floats.empty() && all_whole(values.floats)) {
         values.integers.assign(values.floats.begin(), values.floats.end());
-        values.floats = {};
+        std::vector<float>().swap(values.floats);
     }
     if (!values.integers.empty()) {
         const Bounds bounds{range_of(values.integers), all_bipolar(values.integers)};

@@ -43,26 +43,16 @@ Result<> give_shapes(RawGraph& raw, const InputShapes& shapes) {
     return {};
 }
 
-}  // namespace
-
-Model::Model(std::shared_ptr<const Implementation> implementation)
-    : implementation_(std::move(implementation)) {}
-
-Result<Model> Model::load(const std::filesystem::path& file, const InputShapes& shapes) {
+// Its bytes are gone when it is there: what comes next may have their place.
+Result<OnnxFile> read(const std::filesystem::path& file) {
     std::error_code error;
     const auto bytes = read_whole_file(file, ReadOptions{});
     if (!bytes) return fail(bytes.error());
-    return parse_in(*bytes, file.string(), std::filesystem::absolute(file, error).parent_path(), shapes);
+    return OnnxFile::parse(*bytes, file.string(), std::filesystem::absolute(file, error).parent_path());
 }
 
-Result<Model> Model::parse(std::string_view onnx, const std::string& where) {
-    return parse_in(onnx, where, std::nullopt, {});
-}
-
-Result<Model> Model::parse_in(std::string_view onnx, const std::string& where,
-                              const std::optional<std::filesystem::path>& directory,
-                              const InputShapes& shapes) {
-    auto file = OnnxFile::parse(onnx, where, directory);
+Result<std::shared_ptr<const Model::Implementation>> imported(Result<OnnxFile> file, const std::string& where,
+                                                              const InputShapes& shapes) {
     if (!file) return fail(file.error());
     auto raw = file->read();
     if (!raw) return fail(raw.error());
@@ -76,8 +66,23 @@ Result<Model> Model::parse_in(std::string_view onnx, const std::string& where,
     draft->altered = draft->altered || *expanded;
     run_passes(*draft);
     draft->graph.exact_fractions = said_exact || needs_exact_fractions(draft->graph);
-    return Model(std::make_shared<const Implementation>(Implementation{
-        where, *std::move(file), std::move(draft->graph), std::move(draft->files_nodes), draft->altered}));
+    return std::make_shared<const Model::Implementation>(
+        Model::Implementation{where, *std::move(file), std::move(draft->graph), std::move(draft->files_nodes), draft->altered});
+}
+
+}  // namespace
+
+Model::Model(std::shared_ptr<const Implementation> implementation)
+    : implementation_(std::move(implementation)) {}
+
+Result<Model> Model::load(const std::filesystem::path& file, const InputShapes& shapes) {
+    return imported(read(file), file.string(), shapes).map([](auto implementation) { return Model(std::move(implementation)); });
+}
+
+Result<Model> Model::parse(std::string_view onnx, const std::string& where) {
+    return imported(OnnxFile::parse(onnx, where, std::nullopt), where, {}).map([](auto implementation) {
+        return Model(std::move(implementation));
+    });
 }
 
 const Graph& Model::graph() const {

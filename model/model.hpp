@@ -36,9 +36,6 @@ class Model {
     struct Implementation;  // model/implementation.hpp
 
   private:
-    static Result<Model> parse_in(std::string_view onnx, const std::string& where,
-                                  const std::optional<std::filesystem::path>& directory,
-                                  const InputShapes& shapes);
     explicit Model(std::shared_ptr<const Implementation> implementation);
     std::shared_ptr<const Implementation> implementation_;
 };
