@@ -65,13 +65,57 @@ bool holds(Range outer, Range inner) {
     return outer.min <= inner.min && inner.max <= outer.max;
 }
 
+namespace {
+
+// Weights in blocks of a size that compilers know: of these they make vector code.
+constexpr std::size_t block = 16;
+
+std::int32_t positive_part(std::int32_t weight) {
+    return weight & ~(weight >> 31);
+}
+
+}  // namespace
+
 SignedSums signed_sums(std::span<const std::int32_t> weights) {
+    constexpr std::int32_t narrow = 1 << 16;
+    constexpr std::size_t many = 256 * block;  // narrow weights, of which so many in `block` sums fit 32 bits
     std::int64_t sum = 0, positive = 0;  // without branches
-    for (const std::int32_t weight : weights) {
-        sum += weight;
-        positive += weight & ~(weight >> 31);
+    for (std::size_t first = 0; first < weights.size();) {
+        const auto part = weights.subspan(first, std::min(many, weights.size() - first));
+        first += part.size();
+        std::int32_t sums[block]{}, positives[block]{}, bits[block]{};
+        std::size_t i = 0;
+        for (; i + block <= part.size(); i += block)
+            for (std::size_t k = 0; k < block; ++k) {
+                const auto weight = part[i + k];
+                bits[k] |= weight ^ (weight >> 31);
+                sums[k] = static_cast<std::int32_t>(static_cast<std::uint32_t>(sums[k]) + static_cast<std::uint32_t>(weight));
+                positives[k] = static_cast<std::int32_t>(static_cast<std::uint32_t>(positives[k]) + static_cast<std::uint32_t>(positive_part(weight)));
+            }
+        if (std::ranges::any_of(bits, [](auto each) { return each >= narrow; })) i = 0;
+        for (std::size_t k = 0; k < block && i > 0; ++k) {
+            sum += sums[k];
+            positive += positives[k];
+        }
+        for (; i < part.size(); ++i) {
+            sum += part[i];
+            positive += positive_part(part[i]);
+        }
     }
     return {sum - positive, positive};
+}
+
+std::vector<SignedSums> column_sums(std::span<const std::int32_t> weights, std::size_t columns) {
+    std::vector<std::int64_t> sums(columns), positives(columns);
+    for (std::size_t first = 0; first < weights.size(); first += columns)
+        for (std::size_t column = 0; column < columns; ++column) {
+            sums[column] += weights[first + column];
+            positives[column] += positive_part(weights[first + column]);
+        }
+    std::vector<SignedSums> all;
+    for (std::size_t column = 0; column < columns; ++column)
+        all.push_back({sums[column] - positives[column], positives[column]});
+    return all;
 }
 
 Range weighted_sum(Range x, SignedSums weights) {
@@ -84,12 +128,20 @@ Range weighted_sum(Range x, SignedSums weights) {
 }
 
 Range range_of(std::span<const std::int32_t> values) {
-    auto min = values[0], max = values[0];
-    for (const auto value : values) {
-        min = std::min(min, value);
-        max = std::max(max, value);
+    std::int32_t min[block], max[block];
+    std::ranges::fill(min, values[0]);
+    std::ranges::fill(max, values[0]);
+    std::size_t i = 0;
+    for (; i + block <= values.size(); i += block)
+        for (std::size_t k = 0; k < block; ++k) {
+            min[k] = std::min(min[k], values[i + k]);
+            max[k] = std::max(max[k], values[i + k]);
+        }
+    for (; i < values.size(); ++i) {
+        min[0] = std::min(min[0], values[i]);
+        max[0] = std::max(max[0], values[i]);
     }
-    return {min, max};
+    return {*std::ranges::min_element(min), *std::ranges::max_element(max)};
 }
 
 Range range_of(DataType integer_type) {

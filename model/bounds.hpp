@@ -26,9 +26,10 @@ bool holds(Range outer, Range inner);
 // What the negative and what the positive ones of up to 2^31 weights add up to.
 struct SignedSums {
     std::int64_t negative = 0, positive = 0;
-    void add(std::int32_t weight) { (weight < 0 ? negative : positive) += weight; }
 };
 SignedSums signed_sums(std::span<const std::int32_t> weights);
+// Of each column of a matrix, row by row.
+std::vector<SignedSums> column_sums(std::span<const std::int32_t> weights, std::size_t columns);
 // The sum of the products of these weights with elements within `x`.
 Range weighted_sum(Range x, SignedSums weights);
 

@@ -16,6 +16,14 @@ double half_even(double x) {
     return std::fmod(below, 2) == 0 ? below : below + 1;
 }
 
+// The same, to which a whole number is added, within a range: without branches for the usual numbers.
+std::int32_t quantized_half_even(double x, double zero, const Range& range) {
+    constexpr double beyond = 0x1.8p52;  // of what is so large a double has only the whole part
+    const auto whole = (std::abs(x) < 0x1p51 ? (x + beyond) - beyond : half_even(x)) + zero;
+    const auto min = static_cast<double>(range.min), max = static_cast<double>(range.max);
+    return static_cast<std::int32_t>(std::min(std::max(whole, min), max));
+}
+
 double clip(const ClipAttributes& bounds, double x) {
     return std::min(std::max(x, bounds.min), bounds.max);
 }
@@ -87,6 +95,9 @@ std::int32_t quantized(const QuantizeAttributes& attributes, std::size_t channel
     const auto at = affine.scale.size() == 1 ? 0 : channel;
     const double zero = affine.zero_point[at];
     const double scaled = (std::isnan(x) ? 0 : x) / affine.scale[at];
+    if (attributes.rounding == Rounding::half_even)
+        return attributes.add_then_round ? quantized_half_even(scaled + zero, 0, attributes.range)
+                                         : quantized_half_even(scaled, zero, attributes.range);
     return clamped(attributes.add_then_round ? rounded(attributes.rounding, scaled + zero)
                                              : rounded(attributes.rounding, scaled) + zero,
                    attributes.range);

@@ -23,20 +23,13 @@ bool is_bipolar(const Tensor& tensor) {
 }
 
 // For each column of a constant matrix; of its transpose, for each row.
-std::vector<SignedSums> column_sums(const Tensor& matrix, bool transposed) {
-    const auto rows = static_cast<std::size_t>(matrix.shape[0]),
-               columns = static_cast<std::size_t>(matrix.shape[1]);
+std::vector<SignedSums> sums_of_columns(const Tensor& matrix, bool transposed) {
+    const auto rows = static_cast<std::size_t>(matrix.shape[0]), columns = static_cast<std::size_t>(matrix.shape[1]);
     const std::span<const std::int32_t> all(matrix.constant->integers);
-    std::vector<SignedSums> sums(transposed ? rows : columns);
-    for (std::size_t row = 0; row < rows; ++row) {
-        const auto values = all.subspan(row * columns, columns);
-        if (transposed) {
-            sums[row] = signed_sums(values);
-            continue;
-        }
-        for (std::size_t column = 0; column < columns; ++column)
-            sums[column].add(values[column]);
-    }
+    if (!transposed) return column_sums(all, columns);
+    std::vector<SignedSums> sums;
+    for (std::size_t row = 0; row < rows; ++row)
+        sums.push_back(signed_sums(all.subspan(row * columns, columns)));
     return sums;
 }
 
@@ -44,7 +37,7 @@ std::vector<SignedSums> column_sums(const Tensor& matrix, bool transposed) {
 Range product_range(const Tensor& a, const Tensor& b, std::int64_t inner, bool transpose_b) {
     if (!b.is_constant() || b.shape.size() != 2) return repeated(product(*a.range, *b.range), inner);
     std::optional<Range> all;
-    for (const auto& each : column_sums(b, transpose_b)) {
+    for (const auto& each : sums_of_columns(b, transpose_b)) {
         const auto one = weighted_sum(*a.range, each);
         all = all ? join(*all, one) : one;
     }

@@ -29,6 +29,9 @@ class ChannelIndex {
         }
     }
 
+    std::size_t extent() const { return extent_; }
+    std::size_t inner() const { return inner_; }  // elements of one channel side by side
+
   private:
     std::size_t extent_ = 1, inner_ = 1;
 };
@@ -37,37 +40,66 @@ double entry(const std::vector<double>& list, std::size_t channel) {
     return list[list.size() == 1 ? 0 : channel];
 }
 
-constexpr float usual = 1 << 30;  // rounded below that, numbers are 32-bit integers, and so are their sums
+// Below that, numbers and what is added to them are whole floats, and so are their sums.
+constexpr float usual = 1 << 22;
 
-// As rounded() has it, by half_even; `x` is below `usual`. Without branches: weights are as good as drawn.
-std::int32_t nearest_even(float x) {
-    const auto whole = static_cast<std::int32_t>(x);
-    const auto beyond = std::abs(x - static_cast<float>(whole));
-    const std::int32_t away = ((beyond > 0.5F ? 1 : 0) | ((beyond == 0.5F ? 1 : 0) & whole)) & 1;
-    const std::int32_t sign = x < 0 ? -1 : 0;
-    return whole + ((away ^ sign) - sign);
+// As rounded() has it, by half_even; `x` is below `usual`: of what is beyond, a float has only the whole part.
+float nearest_even(float x) {
+    constexpr float beyond = 3 << 22;
+    return (x + beyond) - beyond;
 }
 
-// Elements of one channel, from floats to integers between two.
-struct ChannelQuantizer {
-    float scale, before;         // x / scale + before is rounded
-    std::int32_t behind;         // and this added
-    std::int32_t least, most;
+constexpr std::size_t many = 16;                        // elements, of which compilers make vector code
+constexpr std::size_t long_row = std::size_t{1} << 16;  // of one channel each
 
-    // False: some of them are none of the usual numbers. Compilers make vector code of sixteen.
+// From floats to integers, each place with what its channel says: x / scale + before is rounded, and behind added.
+class RowQuantizer {
+  public:
+    RowQuantizer(const QuantizeAttributes& attributes, std::size_t size)
+        : attributes_(attributes),
+          usual_(attributes.rounding == Rounding::half_even),
+          scale_(size),
+          before_(size),
+          behind_(size) {
+        const Range reached{-static_cast<std::int64_t>(2 * usual), static_cast<std::int64_t>(2 * usual)};
+        least_ = static_cast<float>(std::clamp(attributes.range.min, reached.min, reached.max));
+        most_ = static_cast<float>(std::clamp(attributes.range.max, reached.min, reached.max));
+    }
+
+    void set(std::size_t first, std::size_t end, std::size_t channel) {
+        const auto& affine = attributes_.affine;
+        const auto at = affine.scale.size() == 1 ? 0 : channel;
+        const auto zero = static_cast<float>(affine.zero_point[at]);
+        for (auto i = first; i < end; ++i) {
+            scale_[i] = static_cast<float>(affine.scale[at]);
+            before_[i] = attributes_.add_then_round ? zero : 0;
+            behind_[i] = attributes_.add_then_round ? 0 : zero;
+        }
+        if (std::abs(zero) >= usual) usual_ = false;
+    }
+
+    // False: some of them are none of the usual numbers.
     template <std::size_t count>
-    bool run(const float* x, std::int32_t* out) const {
+    bool run(std::size_t place, const float* x, std::int32_t* out) const {
+        if (!usual_) return false;
+        const auto *scale = &scale_[place], *before = &before_[place], *behind = &behind_[place];
         float scaled[count];
         for (std::size_t i = 0; i < count; ++i)
-            scaled[i] = x[i] / scale + before;
+            scaled[i] = x[i] / scale[i] + before[i];
         int unusual = 0;
         for (std::size_t i = 0; i < count; ++i)
             unusual |= std::abs(scaled[i]) < usual ? 0 : 1;
         if (unusual) return false;
         for (std::size_t i = 0; i < count; ++i)
-            out[i] = std::min(std::max(nearest_even(scaled[i]) + behind, least), most);
+            out[i] = static_cast<std::int32_t>(std::min(std::max(nearest_even(scaled[i]) + behind[i], least_), most_));
         return true;
     }
+
+  private:
+    const QuantizeAttributes& attributes_;
+    bool usual_;
+    std::vector<float> scale_, before_, behind_;
+    float least_ = 0, most_ = 0;
 };
 
 }  // namespace
@@ -85,23 +117,32 @@ std::vector<std::int32_t> quantize(const NodeView& view, std::span<const float> 
     const auto& attributes = view.node.as<QuantizeAttributes>();
     const ChannelIndex channel(view.output.shape, attributes.affine.axis);
     std::vector<std::int32_t> out(x.size());
-    constexpr std::int64_t narrow = 1 << 30;
-    const auto& range = attributes.range;
-    channel.runs(x.size(), [&](std::size_t at, std::size_t first, std::size_t end) {
-        const auto place = attributes.affine.scale.size() == 1 ? 0 : at;
-        const auto zero = attributes.affine.zero_point[place];
-        const ChannelQuantizer quantizer{static_cast<float>(attributes.affine.scale[place]),
-                                         attributes.add_then_round ? static_cast<float>(zero) : 0.0F,
-                                         attributes.add_then_round ? 0 : zero, static_cast<std::int32_t>(range.min),
-                                         static_cast<std::int32_t>(range.max)};
-        const bool as_usual = attributes.rounding == Rounding::half_even && fits_32_bits(range) && std::abs(std::int64_t{quantizer.behind}) < narrow;
-        constexpr std::size_t many = 16;
-        for (auto i = first; i < end; ++i) {
-            while (as_usual && i + many <= end && quantizer.run<many>(&x[i], &out[i]))
+    const auto row = channel.extent() * channel.inner();
+    const bool mixed = channel.extent() > 1 && channel.inner() < many && row <= long_row;
+    RowQuantizer quantizer(attributes, mixed ? row : many);
+    // Elements whose places in the quantizer are one behind the other, or all the same.
+    const auto run = [&](std::size_t first, std::size_t end, std::size_t step) {
+        for (auto i = first; i < end;) {
+            if (i + many > end && end - first >= many) i = end - many;  // some of these once more
+            if (i + many <= end && quantizer.run<many>(step * (i - first), &x[i], &out[i])) {
                 i += many;
-            if (i < end && !(as_usual && quantizer.run<1>(&x[i], &out[i]))) out[i] = quantized_fraction(attributes, at, x[i]);
+                continue;
+            }
+            for (const auto last = std::min(end, i + many); i < last; ++i)
+                if (!quantizer.run<1>(step * (i - first), &x[i], &out[i])) out[i] = quantized_fraction(attributes, channel.of(i), x[i]);
         }
-    });
+    };
+    if (!mixed) {
+        channel.runs(x.size(), [&](std::size_t at, std::size_t first, std::size_t end) {
+            quantizer.set(0, many, at);
+            run(first, end, 0);
+        });
+        return out;
+    }
+    for (std::size_t at = 0; at < channel.extent(); ++at)
+        quantizer.set(at * channel.inner(), (at + 1) * channel.inner(), at);
+    for (std::size_t first = 0; first < x.size(); first += row)
+        run(first, first + row, 1);
     return out;
 }
 

@@ -18,17 +18,12 @@ std::vector<SignedSums> sums_of_outputs(const Graph& graph, const Layer& layer) 
     const auto& node = graph.nodes[layer.nodes[0]];
     const auto& values = graph[layer.weights->tensor].constant->integers;
     const auto outputs = static_cast<std::size_t>(layer.mh);
-    std::vector<SignedSums> sums(outputs);
     const bool rows = node.op == Op::conv || (node.op == Op::gemm && node.as<GemmAttributes>().transpose_b);
+    if (!rows) return column_sums(values, outputs);
     const auto depth = values.size() / outputs;
-    if (rows) {
-        for (std::size_t output = 0; output < outputs; ++output)
-            sums[output] = signed_sums(std::span(values).subspan(output * depth, depth));
-        return sums;
-    }
-    for (std::size_t row = 0; row < depth; ++row)
-        for (std::size_t output = 0; output < outputs; ++output)
-            sums[output].add(values[row * outputs + output]);
+    std::vector<SignedSums> sums;
+    for (std::size_t output = 0; output < outputs; ++output)
+        sums.push_back(signed_sums(std::span(values).subspan(output * depth, depth)));
     return sums;
 }
 

@@ -98,7 +98,7 @@ class Viewer {
         layer.weights = LayerWeights{weights->tensor, tensor.type, tensor.type,
                                      static_cast<std::int64_t>(tensor.elements())};
         if (tensor.type.is_integer() && tensor.type != DataType::bipolar())
-            layer.weights->narrowest = narrowest(range_of(tensor.constant->integers));
+            layer.weights->narrowest = narrowest(*tensor.range);
         layer.mw = weights->inputs, layer.mh = weights->outputs;
         layer.parameters = layer.weights->count;
         if (node.inputs.size() > 2) add_bias(layer, {node.inputs[2], 1});

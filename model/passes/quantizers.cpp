@@ -42,7 +42,10 @@ class Quantizer {
     }
 
     std::int64_t level(std::size_t channel, double x) const {
-        if (is_quantize()) return (quantized(quantize(), channel, x) - quantize().range.min) / step_;
+        if (is_quantize()) {
+            const auto above = quantized(quantize(), channel, x) - quantize().range.min;
+            return step_ == 1 ? above : above / step_;
+        }
         const auto count = static_cast<std::size_t>(levels);
         const auto* row = thresholds_.data() + (axis < 0 ? 0 : channel * count);
         return std::count_if(row, row + count, [&](double threshold) { return x >= threshold; });

@@ -67,6 +67,48 @@ TEST_CASE("many fractions are quantized as each is") {
     }
 }
 
+TEST_CASE("rows of channels are quantized as each element is") {
+    const std::pair<Shape, int> shapes[] = {{{40, 19}, 1}, {{3, 40}, 0}, {{5, 21, 3, 3}, 1}, {{2, 3, 100}, 1}};
+    std::uint32_t drawn = 1;
+    for (const auto& [shape, axis] : shapes)
+        for (const bool add_then_round : {false, true})
+            for (const std::int64_t bound : {std::int64_t{7}, std::int64_t{1} << 23, (std::int64_t{1} << 31) - 1}) {
+                QuantizeAttributes attributes;
+                attributes.affine.axis = axis;
+                const auto channels = static_cast<std::size_t>(shape[static_cast<std::size_t>(axis)]);
+                for (std::size_t c = 0; c < channels; ++c) {
+                    attributes.affine.scale.push_back(0.25 * static_cast<double>(1 + c % 5));
+                    attributes.affine.zero_point.push_back(static_cast<std::int32_t>(c % 3) * (bound > 7 ? 1'000'003 : 1));
+                }
+                attributes.range = {-bound - 1, bound};
+                attributes.add_then_round = add_then_round;
+                Values x;
+                while (x.floats.size() < elements(shape)) {
+                    drawn = drawn * 1'664'525 + 1'013'904'223;
+                    const auto size = std::ldexp(0.125F, static_cast<int>(drawn >> 8) % 30);
+                    x.floats.push_back(static_cast<float>(static_cast<std::int32_t>(drawn) >> 20) / 16 * size);
+                }
+                std::size_t inner = 1;
+                for (auto i = static_cast<std::size_t>(axis) + 1; i < shape.size(); ++i)
+                    inner *= static_cast<std::size_t>(shape[i]);
+                Integers each;
+                for (std::size_t i = 0; i < x.floats.size(); ++i)
+                    each.push_back(quantized_fraction(attributes, i / inner % channels, x.floats[i]));
+                CHECK(run_one(Op::quantize, attributes, {x}, DataType::sint(32), shape).integers == each);
+            }
+}
+
+TEST_CASE("a number is quantized by rounding, adding and clamping") {
+    for (const double x : {0.0, -0.0, 0.5, 1.5, -0.5, -2.5, 0.49999999999999994, 2e9, -3e9, 0x1p51 + 0.5, 0x1p52, -0x1p60, 1e300, -1e300,
+                           std::numeric_limits<double>::infinity(), -std::numeric_limits<double>::infinity(), std::nan("")})
+        for (const bool add_then_round : {false, true}) {
+            QuantizeAttributes attributes{.affine = {{0.5}, {3}, -1}, .add_then_round = add_then_round, .range = {-100, 2'000'000'000}};
+            const auto scaled = (std::isnan(x) ? 0 : x) / 0.5;
+            const auto whole = add_then_round ? rounded(Rounding::half_even, scaled + 3) : rounded(Rounding::half_even, scaled) + 3;
+            CHECK(quantized(attributes, 0, x) == clamped(whole, attributes.range));
+        }
+}
+
 TEST_CASE("all rounding modes") {
     const std::vector<double> x{-2.5, -1.5, -1.2, -0.5, 0.5, 1.2, 1.5, 2.5, 1.8};
     const auto all = [&](Rounding rounding) {
