@@ -15,6 +15,7 @@
 #include "splitter/estimates/parts.hpp"
 #include "splitter/report/explain.hpp"
 #include "splitter/report/picture.hpp"
+#include "splitter/search/problem.hpp"
 #include "splitter/search/with_parts.hpp"
 
 namespace fard::cli {
@@ -66,9 +67,12 @@ Result<Found> find_counting(Network& network, Cluster& cluster, const Request& r
     if (uses_parts(request.strategy)) offer_where_too_large(network, cluster, offer);
     const auto count = request.stages ? request.stages : fewest_slots(network, cluster);
     auto found = Result<Found>();
+    Solvers solvers;
+    auto counting = request;
+    counting.solvers = &solvers;
     for (auto n = count.value_or(most_boards); n <= most_boards; ++n) {
         cluster.boards.assign(most.boards.begin(), most.boards.begin() + static_cast<std::ptrdiff_t>(n));
-        found = search_with_parts(network, cluster, request, offer);
+        found = search_with_parts(network, cluster, counting, offer);
         if (found || found.error().fault != Fault::refused || request.stages) break;
     }
     return found;

@@ -25,7 +25,7 @@ class Least {
         : network_(network), cluster_(cluster), problem_(network, cluster), chunks_(static_cast<double>(chunks)), one_batch_(batch >= chunks) {
         most_replicas_ = std::clamp<std::size_t>((chunks + batch - 1) / batch, 1, std::max<std::size_t>(1, places()));
         batch_share_ = std::min(1.0, static_cast<double>(batch) / chunks_);
-        for (std::size_t fabric = 0; fabric < problem_.solvers.size(); ++fabric) {
+        for (std::size_t fabric = 0; fabric < problem_.space.fabrics.size(); ++fabric) {
             rungs_.push_back(rungs_of(fabric));
             reload_s_.push_back(reload_of(fabric));
         }
@@ -69,7 +69,7 @@ class Least {
         const auto count = std::min(cycles.size(), most_rungs);
         for (std::size_t i = 0; i < count; ++i) {
             const auto first = i * cycles.size() / count, end = (i + 1) * cycles.size() / count;
-            rungs.push_back({cycles[first], problem_.solvers[fabric].reach(cycles[end - 1]).possibly});
+            rungs.push_back({cycles[first], problem_.solver(fabric).reach(cycles[end - 1]).possibly});
         }
         return rungs;
     }

@@ -27,10 +27,11 @@ struct Resources {
             of[i] -= other.of[i];
         return *this;
     }
-    bool fits(const Resources& budget) const {
+    bool fits(const Resources& budget) const {  // without branches: in a search the answer is as good as drawn
+        std::int64_t left = 0;
         for (std::size_t i = 0; i < kinds; ++i)
-            if (of[i] > budget.of[i]) return false;
-        return true;
+            left |= budget.of[i] - of[i];
+        return left >= 0;
     }
     friend Resources operator+(Resources a, const Resources& b) { return a += b; }
     friend Resources operator-(Resources a, const Resources& b) { return a -= b; }

@@ -119,8 +119,8 @@ std::vector<std::string> inseparable(const Network& network, const Cluster& clus
     std::vector<std::string> causes;
     Problem problem(network, cluster);
     std::vector<StageSolver::Reach> reach;
-    for (auto& solver : problem.solvers)
-        reach.push_back(solver.reach(std::numeric_limits<std::int64_t>::max() / 2));
+    for (std::size_t fabric = 0; fabric < problem.space.fabrics.size(); ++fabric)
+        reach.push_back(problem.solver(fabric).reach(std::numeric_limits<std::int64_t>::max() / 2));
     for (std::size_t cut = 0; cut + 1 < network.cuts.size() && !problem.on_processors; ++cut) {
         if (std::ranges::any_of(reach, [&](const StageSolver::Reach& r) { return r.surely[cut] > cut; })) continue;
         if (!problem.part_counts[cut].empty()) continue;

@@ -23,6 +23,14 @@ class Chooser {
         chosen_.assign(layers.size(), 0);
         for (std::size_t k = 0; k < Resources::kinds; ++k)
             share_[k] = 1 / static_cast<double>(std::max<std::int64_t>(1, budget.of[k]));
+        for (const auto& options : layers) {
+            first_.push_back(shares_.size());
+            for (const auto& need : options) {
+                auto& shares = shares_.emplace_back();
+                for (std::size_t k = 0; k < Resources::kinds; ++k)
+                    shares[k] = static_cast<double>(need.of[k]) * share_[k];
+            }
+        }
     }
 
     Fit run() {
@@ -33,10 +41,11 @@ class Chooser {
     }
 
   private:
-    double cost(const Resources& need, const Prices& prices) const {
+    double cost(std::size_t layer, std::size_t option, const Prices& prices) const {
+        const auto& shares = shares_[first_[layer] + option];
         double sum = 0;
         for (std::size_t k = 0; k < Resources::kinds; ++k)
-            sum += static_cast<double>(need.of[k]) * share_[k] * prices[k];
+            sum += shares[k] * prices[k];
         return sum;
     }
 
@@ -46,7 +55,7 @@ class Chooser {
         for (std::size_t layer = 0; layer < layers_.size(); ++layer) {
             auto least = std::numeric_limits<double>::infinity();
             for (std::size_t i = 0; i < layers_[layer].size(); ++i)
-                if (const auto now = cost(layers_[layer][i], prices); now < least) {
+                if (const auto now = cost(layer, i, prices); now < least) {
                     least = now;
                     chosen_[layer] = i;
                 }
@@ -88,7 +97,7 @@ class Chooser {
             auto& open = all[i];
             open.layer = i;
             for (std::size_t o = 0; o < layers_[i].size(); ++o)
-                open.options.push_back({cost(layers_[i][o], prices_), o});
+                open.options.push_back({cost(i, o, prices_), o, {}, {}});
             std::ranges::stable_sort(open.options, {}, &Priced::cost);
             const auto most = open.options.front().cost + 1 + rounding - dearest_;
             while (open.options.back().cost > most)
@@ -112,6 +121,10 @@ class Chooser {
             rest_[i].least += open_[i].least;
             rest_[i].cheapest += layers_[open_[i].layer][cheapest.option];
             rest_[i].cost += cheapest.cost;
+            for (auto& option : open_[i].options) {
+                option.need = layers_[open_[i].layer][option.option];
+                option.least = option.need + rest_[i + 1].least;
+            }
         }
     }
 
@@ -125,10 +138,9 @@ class Chooser {
         for (const auto& option : open_[i].options) {
             const auto now = spent + option.cost;
             if (now + rest_[i + 1].cost > 1 + rounding) return false;
-            const auto sum = before + layers_[open_[i].layer][option.option];
-            if (!(sum + rest_[i + 1].least).fits(budget_)) continue;
+            if (!(before + option.least).fits(budget_)) continue;
             chosen_[open_[i].layer] = option.option;
-            if (place(i + 1, sum, now)) return true;
+            if (place(i + 1, before + option.need, now)) return true;
         }
         return false;
     }
@@ -136,6 +148,7 @@ class Chooser {
     struct Priced {
         double cost = 0;
         std::size_t option = 0;
+        Resources need, least;  // least: with those of all layers behind it
     };
     struct Open {
         std::size_t layer = 0;
@@ -153,6 +166,8 @@ class Chooser {
     int steps_;
     std::vector<std::size_t>& chosen_;
     std::array<double, Resources::kinds> share_{};  // of the budget, that one of each is
+    std::vector<std::array<double, Resources::kinds>> shares_;  // of all options, layer by layer
+    std::vector<std::size_t> first_;                            // of each layer
     Prices prices_{};     // the best for a proof
     double dearest_ = 0;  // what the cheapest of everything costs by these
     std::vector<Open> open_;

@@ -90,7 +90,7 @@ class Search {
     const StageSolver::Reach& reach(std::size_t fabric, std::size_t replicas) {
         auto [place, added] = reach_.try_emplace({fabric, replicas});
         if (added) {
-            place->second = &problem_.solvers[fabric].reach(problem_.limit(fabric, replicas, question_.period_s));
+            place->second = &problem_.solver(fabric).reach(problem_.limit(fabric, replicas, question_.period_s));
             if (place->second->surely != place->second->possibly) answer_.complete = false;
         }
         return *place->second;
@@ -321,7 +321,7 @@ class Search {
     // The value of `arrived_` with a stage; none: nothing fits, or nothing comes of it.
     std::optional<double> value_with(const Placement& placement, std::size_t begin, std::size_t end, double work) {
         const auto& label = arrived_;
-        auto& solver = problem_.solvers[placement.fabric];
+        auto& solver = problem_.solver(placement.fabric);
         switch (question_.least) {
             case Least::slots: return static_cast<double>(label.slots);
             case Least::bytes: return label.value;
@@ -334,7 +334,7 @@ class Search {
         if (question_.prices && end + 1 < cuts_.size())
             if (const auto least = label.value + question_.prices->stage_s(placement.fabric, begin, end); hopeless(least) || refused(end, least))
                 return std::nullopt;
-        const auto& fastest = problem_.fastest(placement.fabric, begin, end, answer_.complete);
+        const auto& fastest = solver.fastest(begin, end, answer_.complete);
         if (!fastest) return std::nullopt;
         return label.value + fastest->latency / problem_.clock(placement.fabric);
     }
@@ -438,9 +438,9 @@ class Search {
                 ->foldings;
         }
         if (question_.least == Least::latency)
-            return problem_.fastest(placement.fabric, draft.begin, draft.end, exact)->foldings;
+            return problem_.solver(placement.fabric).fastest(draft.begin, draft.end, exact)->foldings;
         const auto limit = problem_.limit(placement.fabric, placement.replicas, question_.period_s);
-        return problem_.solvers[placement.fabric].fit(draft.begin, draft.end, limit)->foldings;
+        return problem_.solver(placement.fabric).fit(draft.begin, draft.end, limit)->foldings;
     }
 
     Problem& problem_;

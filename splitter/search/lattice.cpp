@@ -64,7 +64,7 @@ Lattice::Lattice(Problem& problem) : problem_(problem) {
         const auto& board = problem.space.board(problem.cluster, kind);
         Member member{kind,
                       own.capacity,
-                      &problem.solvers[own.fabric],
+                      &problem.solver(own.fabric),
                       problem.parted[own.fabric],
                       board.usable,
                       board.clock_hz,

@@ -48,10 +48,17 @@ std::vector<PartedStage> parted_stages(const Network& network, const Resources& 
     return all;
 }
 
-Problem::Problem(const Network& the_network, const Cluster& the_cluster)
+std::shared_ptr<StageSolver> Solvers::of(const Network& network, const Resources& budget) {
+    for (const auto& [known, solver] : known_)
+        if (known == budget) return solver;
+    return known_.emplace_back(Known{budget, std::make_shared<StageSolver>(network, budget)}).solver;
+}
+
+Problem::Problem(const Network& the_network, const Cluster& the_cluster, Solvers* known)
     : network(the_network), cluster(the_cluster), space(the_cluster), most_replicas(space.slots) {
+    Solvers own;
     for (const auto board : space.fabrics)
-        solvers.emplace_back(network, cluster.boards[board].usable);
+        solvers_.push_back((known ? known : &own)->of(network, cluster.boards[board].usable));
     const bool offered = std::ranges::any_of(network.layers, [](const Layer& layer) { return !layer.parts.empty(); });
     part_counts.resize(network.cuts.size());
     parted.resize(space.fabrics.size());
@@ -75,22 +82,6 @@ std::int64_t Problem::limit(std::size_t fabric, std::size_t replicas, double per
     const auto cycles = period_s * clock(fabric) * static_cast<double>(replicas) * (1 + 1e-12);
     constexpr auto most = std::numeric_limits<std::int64_t>::max() / 2;
     return cycles < static_cast<double>(most) ? static_cast<std::int64_t>(std::floor(cycles)) : most;
-}
-
-const std::optional<StageSolver::Solution>& Problem::fastest(std::size_t fabric, std::size_t begin, std::size_t end,
-                                                             bool& exact) {
-    if (fastest_.empty()) fastest_.assign(solvers.size(), std::vector<std::vector<std::optional<Fastest>>>(network.cuts.size()));
-    auto& from = fastest_[fabric][begin];
-    if (from.size() < end - begin) from.resize(end - begin);
-    auto& place = from[end - begin - 1];
-    const bool added = !place;
-    if (added) place.emplace();
-    auto& found = *place;
-    const auto cuts = static_cast<int>(std::min<std::size_t>(network.cuts.size(), 10'000));
-    const int steps = std::clamp(1'500'000 / (cuts * cuts), 20, 20'000);  // in all about as long for every network
-    if (added) found.solution = solvers[fabric].fastest(begin, end, steps, found.exact);
-    exact &= found.exact;
-    return found.solution;
 }
 
 const PartedStage* Problem::part_within(std::size_t fabric, std::size_t cut, std::size_t parts, std::int64_t limit) const {

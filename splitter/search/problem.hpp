@@ -1,6 +1,7 @@
 // A network, a cluster, and what every search over the two asks again and again. Refers to both.
 #pragma once
 
+#include <memory>
 #include <optional>
 #include <span>
 #include <vector>
@@ -21,14 +22,28 @@ struct PartedStage {
 // All that is offered and fits; by cut, parts and cycles, from few cycles to many.
 std::vector<PartedStage> parted_stages(const Network& network, const Resources& budget);
 
+// What several searches of one network have found out about its stages, by budget. The network outlives it, and its foldings stay.
+class Solvers {
+  public:
+    std::shared_ptr<StageSolver> of(const Network& network, const Resources& budget);
+
+  private:
+    struct Known {
+        Resources budget;
+        std::shared_ptr<StageSolver> solver;
+    };
+    std::vector<Known> known_;
+};
+
 class Problem {
   public:
-    Problem(const Network& network, const Cluster& cluster);
+    // `solvers`: of this network, from searches before; may be null.
+    Problem(const Network& network, const Cluster& cluster, Solvers* solvers = nullptr);
 
     const Network& network;
     const Cluster& cluster;
     Space space;
-    std::vector<StageSolver> solvers;  // by fabric
+    StageSolver& solver(std::size_t fabric) const { return *solvers_[fabric]; }
     std::vector<std::vector<PartedStage>> parted;  // by fabric
     std::vector<std::vector<std::size_t>> part_counts;  // by cut: in how many parts what lies behind it is offered
     std::size_t most_replicas = 1;     // of a stage: as many as there are slots, unless that is changed
@@ -37,8 +52,6 @@ class Problem {
     std::int64_t macs(std::size_t begin, std::size_t end) const { return macs_[end] - macs_[begin]; }  // between cuts
     // The cycles that a fabric may take for a chunk when so many replicas share them.
     std::int64_t limit(std::size_t fabric, std::size_t replicas, double period_s) const;
-    // The stage with the smallest latency; remembered. `exact` becomes false where that is not sure.
-    const std::optional<StageSolver::Solution>& fastest(std::size_t fabric, std::size_t begin, std::size_t end, bool& exact);
     // The slowest of those within a limit of cycles, or the one with the smallest latency. None: no such parts fit.
     const PartedStage* part_within(std::size_t fabric, std::size_t cut, std::size_t parts, std::int64_t limit) const;
     const PartedStage* fastest_part(std::size_t fabric, std::size_t cut, std::size_t parts) const;
@@ -56,12 +69,8 @@ class Problem {
     Plan plan_of(const std::vector<Draft>& stages) const;
 
   private:
-    struct Fastest {
-        std::optional<StageSolver::Solution> solution;
-        bool exact = true;
-    };
-    std::vector<std::int64_t> macs_;  // before each cut
-    std::vector<std::vector<std::vector<std::optional<Fastest>>>> fastest_;  // by fabric, begin and stages between
+    std::vector<std::shared_ptr<StageSolver>> solvers_;  // by fabric
+    std::vector<std::int64_t> macs_;                     // before each cut
 };
 
 }  // namespace fard::splitter

@@ -33,8 +33,8 @@ std::optional<Plan> fill_up(Problem& problem, std::size_t slots, double period_s
     std::size_t cut = 0;
     const auto last = problem.network.cuts.size() - 1;
     std::vector<StageSolver::Reach> reach;
-    for (std::size_t fabric = 0; fabric < problem.solvers.size(); ++fabric)
-        reach.push_back(problem.solvers[fabric].reach(problem.limit(fabric, 1, period_s)));
+    for (std::size_t fabric = 0; fabric < problem.space.fabrics.size(); ++fabric)
+        reach.push_back(problem.solver(fabric).reach(problem.limit(fabric, 1, period_s)));
     for (std::size_t b = 0; b < problem.cluster.boards.size() && cut < last; ++b)
         for (std::size_t slot = 0; slot < problem.cluster.boards[b].slots && cut < last && slots > 0; ++slot) {
             const auto fabric = problem.space.kinds[problem.space.kind_of[b]].fabric;
@@ -44,7 +44,7 @@ std::optional<Plan> fill_up(Problem& problem, std::size_t slots, double period_s
             if (by_processor > end) {
                 plan.stages.push_back({cut, by_processor, true, {}, {b}});
             } else {
-                const auto found = problem.solvers[fabric].fit(cut, end, problem.limit(fabric, 1, period_s));
+                const auto found = problem.solver(fabric).fit(cut, end, problem.limit(fabric, 1, period_s));
                 if (!found) continue;
                 plan.stages.push_back({cut, end, false, found->foldings, {b}});
             }
@@ -60,7 +60,7 @@ std::optional<Plan> by_occupancy(Problem& problem, std::optional<std::size_t> st
     std::set<double> periods;
     for (const auto& layer : problem.network.layers)
         for (const auto& folding : layer.foldings)
-            for (std::size_t fabric = 0; fabric < problem.solvers.size(); ++fabric)
+            for (std::size_t fabric = 0; fabric < problem.space.fabrics.size(); ++fabric)
                 periods.insert(static_cast<double>(folding.cycles) / problem.clock(fabric));
     if (problem.on_processors)
         for (const auto& board : problem.cluster.boards)
@@ -185,7 +185,7 @@ Result<> check_network(const Network& network) {
 Result<Found> search(const Network& network, const Cluster& cluster, const Request& request) {
     if (auto r = check_network(network); !r) return fail(r.error());
     if (cluster.boards.empty()) return fail(Fault::invalid_input, "there are no boards to plan for");
-    Problem problem(network, cluster);
+    Problem problem(network, cluster, request.solvers);
     if (!request.replicas) problem.most_replicas = 1;
     if (request.stages && (*request.stages < 1 || *request.stages > network.cuts.size() - 1))
         return fail(Fault::invalid_input, "{} stages of a network that can be cut into 1 to {}", *request.stages,

@@ -11,6 +11,8 @@
 
 namespace fard::splitter {
 
+class Solvers;
+
 enum class Strategy {
     occupancy,   // each board as full as it gets, in order (Hannoun et al., GRETSI)
     traffic,     // the cuts that the fewest bytes cross (BNNsplit)
@@ -27,6 +29,7 @@ struct Request {
     std::optional<std::size_t> stages;  // exactly so many; none: occupancy, throughput and latency as many as is best,
                                         // traffic and balance one for each slot
     bool replicas = true;               // a stage may be on several slots
+    Solvers* solvers = nullptr;         // of the network, from searches before
 };
 
 // `bound` is of the same kind as what the strategy makes small (latency: seconds of one chunk; all others: the period): no

@@ -14,10 +14,10 @@ constexpr std::size_t most_work = 300'000'000;  // of all rounds, about a second
 
 SlotPrices::SlotPrices(Problem& problem)
     : problem_(problem), kinds_(problem.space.kinds.size()), cuts_(problem.network.cuts.size()), prices_(kinds_, 0) {
-    stages_.resize(problem.solvers.size());
+    stages_.resize(problem.space.fabrics.size());
     for (std::size_t fabric = 0; fabric < stages_.size(); ++fabric) {
         for (std::size_t begin = 0; begin < cuts_; ++begin) {
-            auto& from = stages_[fabric].emplace_back(problem.solvers[fabric].latency_bounds(begin));
+            auto& from = stages_[fabric].emplace_back(problem.solver(fabric).latency_bounds(begin));
             for (auto& cycles : from)
                 cycles /= problem.clock(fabric);
         }

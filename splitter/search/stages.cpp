@@ -7,7 +7,8 @@
 namespace fard::splitter {
 namespace {
 
-constexpr int steps_of_fit = 2000;
+constexpr int steps_of_fit = 500;
+constexpr int steps_again = 100;  // where more cycles did not do with `steps_of_fit`
 constexpr std::size_t remembered_limits = 64;
 
 // How much of the budget an option takes: by all resources, or by one of them above all.
@@ -43,7 +44,7 @@ StageSolver::StageSolver(const Network& network, const Resources& budget)
         auto& options = options_[layer];
         for (std::size_t i = 0; i < foldings.size(); ++i)
             if (foldings[i].need.fits(budget_)) options.push_back({i, foldings[i].need, foldings[i].cycles, foldings[i].fill,
-                                                                weights_of<weightings>(foldings[i].need, budget_)});
+                                                                weights_of<weightings>(foldings[i].need, budget_), shares_of(foldings[i].need)});
         drop_dominated(layer);
         sort_by_cycles(layer);
         leads_.push_back(leads_.back() + network.layers[layer].lead);
@@ -80,9 +81,8 @@ void StageSolver::sort_by_cycles(std::size_t layer) {
     auto& all = within_[layer];
     for (const auto i : order) {
         const auto& option = options[i];
-        const auto shares = shares_of(option.need);
         if (all.empty()) {
-            all.push_back({.cycles = option.cycles, .fill = option.fill, .least = option.need, .share = shares});
+            all.push_back({.cycles = option.cycles, .fill = option.fill, .least = option.need, .share = option.shares});
             all.back().pick.fill(i);
             continue;
         }
@@ -92,7 +92,7 @@ void StageSolver::sort_by_cycles(std::size_t layer) {
         now.fill = std::min(now.fill, option.fill);
         lower(now.least, option.need);
         for (std::size_t w = 0; w < price_weightings; ++w)
-            now.share[w] = std::min(now.share[w], shares[w]);
+            now.share[w] = std::min(now.share[w], option.shares[w]);
         for (std::size_t w = 0; w < weightings; ++w) {
             const auto heavy = option.weights[w], least = options[now.pick[w]].weights[w];
             if (heavy < least || (heavy == least && i < now.pick[w])) now.pick[w] = i;
@@ -113,6 +113,7 @@ void StageSolver::limit_to(std::int64_t limit) {
         known = known_.emplace(limit, limited(limit)).first;
     }
     now_ = &known->second;
+    limit_ = limit;
 }
 
 StageSolver::Limited StageSolver::limited(std::int64_t limit) {
@@ -163,7 +164,7 @@ bool StageSolver::least_fits(std::size_t first, std::size_t end) const {
     return now_->blocked[end] == now_->blocked[first] && (now_->least[end] - now_->least[first]).fits(budget_);
 }
 
-Fit StageSolver::fits(std::size_t first, std::size_t end, std::vector<std::size_t>* chosen) {
+Fit StageSolver::fits(std::size_t first, std::size_t end, std::vector<std::size_t>* chosen, int steps) {
     if (!least_fits(first, end)) return Fit::no;
     if (const auto w = picked_fit(first, end)) {
         if (chosen)
@@ -177,7 +178,7 @@ Fit StageSolver::fits(std::size_t first, std::size_t end, std::vector<std::size_
         needs.emplace_back(now_->layers[layer]->needs);
     }
     std::vector<std::size_t> places;
-    const auto answer = choose(needs, budget_, steps_of_fit, places);
+    const auto answer = choose(needs, budget_, steps, places);
     if (answer == Fit::yes && chosen)
         for (auto layer = first; layer < end; ++layer)
             chosen->push_back(now_->layers[layer]->places[places[layer - first]]);
@@ -185,16 +186,17 @@ Fit StageSolver::fits(std::size_t first, std::size_t end, std::vector<std::size_
 }
 
 const StageSolver::Reach& StageSolver::reach(std::int64_t limit) {
-    const auto [known, added] = reaches_.try_emplace(same_as(limit));
-    if (added) {
-        limit_to(limit);
-        known->second = find_reach();
-    }
-    return known->second;
+    limit = same_as(limit);
+    const auto above = reaches_.lower_bound(limit);
+    if (above != reaches_.end() && above->first == limit) return above->second;
+    limit_to(limit);
+    auto found = find_reach(above == reaches_.begin() ? nullptr : &std::prev(above)->second, above == reaches_.end() ? nullptr : &above->second);
+    return reaches_.emplace_hint(above, limit, std::move(found))->second;
 }
 
-// The farther a stage begins, the farther it reaches: two pointers.
-StageSolver::Reach StageSolver::find_reach() {
+// The farther a stage begins, the farther it reaches: two pointers. With fewer cycles it reaches no farther, and with more as far:
+// `below` and `above`, where they are known, leave little to be looked for.
+StageSolver::Reach StageSolver::find_reach(const Reach* below, const Reach* above) {
     const auto& cuts = network_.cuts;
     Reach result;
     result.surely.resize(cuts.size());
@@ -202,13 +204,16 @@ StageSolver::Reach StageSolver::find_reach() {
     std::size_t sure = 0, possible = 0;
     for (std::size_t begin = 0; begin < cuts.size(); ++begin) {
         const auto first = cuts[begin].layers;
-        sure = std::max(sure, begin);
+        const auto last = above ? above->possibly[begin] : cuts.size() - 1;
+        // What was not found with more cycles is seldom found with fewer.
+        const auto steps_for = [&](std::size_t end) { return above && end > above->surely[begin] ? steps_again : steps_of_fit; };
+        sure = std::max({sure, begin, below ? below->surely[begin] : 0});
+        possible = std::clamp(possible, sure, last);
         // What could not be decided from an earlier begin may be easy from this one.
-        while (sure < possible && fits(first, cuts[sure + 1].layers, nullptr) == Fit::yes)
+        while (sure < possible && fits(first, cuts[sure + 1].layers, nullptr, steps_for(sure + 1)) == Fit::yes)
             ++sure;
-        possible = std::max(possible, sure);
-        while (possible + 1 < cuts.size()) {
-            const auto answer = fits(first, cuts[possible + 1].layers, nullptr);
+        while (possible < last) {
+            const auto answer = fits(first, cuts[possible + 1].layers, nullptr, steps_for(possible + 1));
             if (answer == Fit::no) break;
             ++possible;
             if (answer == Fit::yes) sure = possible;
@@ -219,18 +224,34 @@ StageSolver::Reach StageSolver::find_reach() {
     return result;
 }
 
-// Where the search for these layers alone was given up, it may have found more of them before: that is how reach() knows.
+// Where the search for these layers alone was given up, reach() knows of them from more layers, or from fewer cycles.
 bool StageSolver::fit_within(std::size_t begin, std::size_t end, std::vector<std::size_t>& chosen) {
-    const auto first = network_.cuts[begin].layers, last = network_.cuts[end].layers;
     for (auto from = begin + 1; from-- > 0;) {
-        chosen.clear();
-        const auto answer = fits(network_.cuts[from].layers, last, &chosen);
-        if (answer == Fit::no) return false;
-        if (answer == Fit::unknown) continue;
-        chosen.erase(chosen.begin(), chosen.begin() + static_cast<std::ptrdiff_t>(first - network_.cuts[from].layers));
-        return true;
+        const auto answer = fit_among(begin, end, from, end, chosen);
+        if (answer == Fit::yes) return true;
+        if (answer == Fit::no) break;
+    }
+    const auto limit = limit_;
+    for (auto known = reaches_.upper_bound(limit); known != reaches_.begin();) {
+        --known;
+        if (known->second.surely[begin] < end) continue;
+        limit_to(known->first);
+        for (auto to = known->second.surely[begin]; to >= end; --to)
+            for (auto from = begin + 1; from-- > 0;)
+                if (fit_among(begin, end, from, to, chosen) == Fit::yes) return true;
     }
     return false;
+}
+
+// The layers from `begin` to `end` as a stage between two cuts around them has them.
+Fit StageSolver::fit_among(std::size_t begin, std::size_t end, std::size_t from, std::size_t to, std::vector<std::size_t>& chosen) {
+    const auto layers = [&](std::size_t cut) { return network_.cuts[cut].layers; };
+    chosen.clear();
+    const auto answer = fits(layers(from), layers(to), &chosen, steps_of_fit);
+    if (answer != Fit::yes) return answer;
+    chosen.resize(layers(end) - layers(from));
+    chosen.erase(chosen.begin(), chosen.begin() + static_cast<std::ptrdiff_t>(layers(begin) - layers(from)));
+    return Fit::yes;
 }
 
 std::optional<StageSolver::Solution> StageSolver::fit(std::size_t begin, std::size_t end, std::int64_t limit) {

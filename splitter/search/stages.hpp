@@ -35,8 +35,8 @@ class StageSolver {
     // The layers between two cuts with at most `limit` cycles, in few resources. None: not found.
     std::optional<Solution> fit(std::size_t begin, std::size_t end, std::int64_t limit);
 
-    // The same with the smallest latency, about. `exact` becomes false where the search for it was given up after `steps`.
-    std::optional<Solution> fastest(std::size_t begin, std::size_t end, int steps, bool& exact);
+    // The same with the smallest latency, about; remembered. `exact` becomes false where the search for it was given up.
+    const std::optional<Solution>& fastest(std::size_t begin, std::size_t end, bool& exact);
 
     // By the cuts behind `begin`: a latency in cycles that no stage from there to it can go below; as far as any may fit.
     std::vector<double> latency_bounds(std::size_t begin);
@@ -56,6 +56,7 @@ class StageSolver {
         Resources need;
         std::int64_t cycles = 0, fill = 0;
         std::array<double, weightings> weights{};  // how much of the budget it takes, by each weighting
+        std::array<double, price_weightings> shares{};  // the same, as each price weighs it
     };
     // The foldings of a layer with at most so many cycles.
     struct Within {
@@ -84,12 +85,18 @@ class StageSolver {
         std::array<std::vector<double>, price_weightings * prices> priced;
         std::array<std::vector<double>, price_weightings> shares;
     };
+    struct Fastest {
+        std::optional<Solution> solution;
+        bool exact = true;
+    };
+    Fastest find_fastest(std::size_t begin, std::size_t end);
     std::array<double, price_weightings> shares_of(const Resources& need) const;
     void price(Rung& rung) const;
     double latency_bound(std::size_t begin, std::size_t end, std::size_t rung);  // rungs before that one do not reach it
     double least_fill(const Rung& rung, std::size_t first, std::size_t end) const;
     void spend_on_fill(std::size_t first, std::int64_t limit, std::vector<std::size_t>& chosen) const;
     const std::vector<Rung>& ladder();
+    void find_reaches(std::size_t first, std::size_t end);  // of these rungs
     double images(std::size_t first, std::size_t end) const { return 1 + leads_[end] - leads_[first]; }
     Solution solution_of(std::size_t first, const std::vector<std::size_t>& options) const;
 
@@ -99,11 +106,12 @@ class StageSolver {
     void limit_to(std::int64_t limit);
     Limited limited(std::int64_t limit);
     void list(std::size_t layer, Within& within) const;
-    Reach find_reach();
+    Reach find_reach(const Reach* below, const Reach* above);  // those of the nearest limits that are known; null: none
     std::optional<std::size_t> picked_fit(std::size_t first, std::size_t end) const;  // a weighting that fits
     bool least_fits(std::size_t first, std::size_t end) const;
-    Fit fits(std::size_t first, std::size_t end, std::vector<std::size_t>* options);
+    Fit fits(std::size_t first, std::size_t end, std::vector<std::size_t>* options, int steps);
     bool fit_within(std::size_t begin, std::size_t end, std::vector<std::size_t>& options);  // between cuts
+    Fit fit_among(std::size_t begin, std::size_t end, std::size_t from, std::size_t to, std::vector<std::size_t>& options);
 
     const Network& network_;
     Resources budget_;
@@ -116,7 +124,9 @@ class StageSolver {
     std::vector<Rung> ladder_;
     std::map<std::int64_t, Limited> known_;     // by limit
     std::map<std::int64_t, Reach> reaches_;     // by limit
+    std::vector<std::vector<std::optional<Fastest>>> fastest_;  // by begin and stages between
     const Limited* now_ = nullptr;
+    std::int64_t limit_ = 0;                    // of `now_`
 };
 
 }  // namespace fard::splitter

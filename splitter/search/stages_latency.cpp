@@ -15,6 +15,7 @@ constexpr std::size_t many_rungs = 300;  // with more limits than that, neighbou
 constexpr double rung_step = 1.03;
 constexpr std::size_t rungs_tried = 12;
 constexpr int least_steps = 100;  // with fewer, branch and bound is not worth its preparation
+constexpr double most_ways = 0x1p56;  // to choose from: with more, nothing is found in as many steps as there are
 constexpr double infinite = std::numeric_limits<double>::infinity();
 // Prices on resources: how they weigh against each other, what the whole budget then weighs, and what one of those is worth: so
 // many times the limit of cycles.
@@ -26,20 +27,10 @@ template <typename Option>
 class Racer {
   public:
     Racer(const std::vector<std::vector<Option>>& options, std::size_t first, std::size_t end, const Resources& budget, double images)
-        : options_(options), first_(first), end_(end), budget_(budget), images_(images), chosen_(end - first), rest_(end - first + 1) {
-        for (auto i = end; i-- > first;) {
-            auto& rest = rest_[i - first];
-            rest = rest_[i - first + 1];
-            auto least = options[i].front();
-            for (const auto& option : options[i]) {
-                for (std::size_t k = 0; k < Resources::kinds; ++k)
-                    least.need.of[k] = std::min(least.need.of[k], option.need.of[k]);
-                least.cycles = std::min(least.cycles, option.cycles);
-                least.fill = std::min(least.fill, option.fill);
-            }
-            rest.need += least.need;
-            rest.fill += least.fill;
-            rest.cycles = std::max(rest.cycles, least.cycles);
+        : options_(options), first_(first), budget_(budget), images_(images), chosen_(end - first), useful_(end - first), rest_(end - first + 1) {
+        for (auto i = chosen_.size(); i-- > 0;) {
+            rest_[i] = rest_[i + 1];
+            rest_[i] += least_of(i);
         }
     }
 
@@ -47,45 +38,91 @@ class Racer {
     void run(double best, int steps) {
         best_ = best;
         steps_ = steps;
-        place(first_, {}, 0, 0);
+        if (!may_be_better(rest_[0])) return;
+        double ways = 1;
+        for (std::size_t i = 0; i < useful_.size(); ++i) {
+            list_useful(i);
+            ways *= static_cast<double>(useful_[i].size());
+        }
+        if (ways <= most_ways)
+            place(0, {});
+        else
+            steps_ = 0;
     }
     bool found() const { return found_; }
     bool gave_up() const { return steps_ <= 0; }
     const std::vector<std::size_t>& options() const { return best_options_; }
 
   private:
-    struct Rest {
+    struct Sum {  // over layers
         Resources need;
-        std::int64_t fill = 0, cycles = 0;
-    };
+        std::int64_t fill = 0, cycles = 0;  // cycles: of the slowest
 
-    double latency(std::int64_t fill, std::int64_t cycles) const {
-        return static_cast<double>(fill) + images_ * static_cast<double>(cycles);
+        Sum& operator+=(const Sum& other) {
+            need += other.need;
+            fill += other.fill;
+            cycles = std::max(cycles, other.cycles);
+            return *this;
+        }
+        friend Sum operator+(Sum a, const Sum& b) { return a += b; }
+    };
+    static Sum sum_of(const Option& option) { return {option.need, option.fill, option.cycles}; }
+
+    // Of everything for itself.
+    Sum least_of(std::size_t i) const {
+        auto least = sum_of(options_[first_ + i].front());
+        for (const auto& option : options_[first_ + i]) {
+            for (std::size_t k = 0; k < Resources::kinds; ++k)
+                least.need.of[k] = std::min(least.need.of[k], option.need.of[k]);
+            least.cycles = std::min(least.cycles, option.cycles);
+            least.fill = std::min(least.fill, option.fill);
+        }
+        return least;
     }
 
-    void place(std::size_t layer, const Resources& need, std::int64_t fill, std::int64_t cycles) {
-        const auto& rest = rest_[layer - first_];
-        if (latency(fill + rest.fill, std::max(cycles, rest.cycles)) >= best_ || !(need + rest.need).fits(budget_)) return;
-        if (layer == end_) {
-            best_ = latency(fill, cycles);
+    double latency(const Sum& sum) const { return static_cast<double>(sum.fill) + images_ * static_cast<double>(sum.cycles); }
+    bool may_be_better(const Sum& least) const { return latency(least) < best_ && least.need.fits(budget_); }
+
+    // Without options that make nothing better, whatever the other layers have.
+    void list_useful(std::size_t i) {
+        auto others = rest_[0];
+        const auto least = least_of(i);
+        others.need -= least.need;
+        others.fill -= least.fill;
+        const auto& options = options_[first_ + i];
+        for (std::size_t o = 0; o < options.size(); ++o)
+            if (may_be_better(others + sum_of(options[o]))) useful_[i].push_back({o, sum_of(options[o])});
+    }
+
+    void place(std::size_t i, const Sum& before) {
+        if (i == chosen_.size()) {
+            best_ = latency(before);
             best_options_ = chosen_;
             found_ = true;
             return;
         }
         if (--steps_ <= 0) return;
-        for (std::size_t i = 0; i < options_[layer].size() && steps_ > 0; ++i) {
-            const auto& option = options_[layer][i];
-            chosen_[layer - first_] = i;
-            place(layer + 1, need + option.need, fill + option.fill, std::max(cycles, option.cycles));
+        for (const auto& [option, sum] : useful_[i]) {
+            if (steps_ <= 0) return;
+            const auto with = before + sum;
+            if (!may_be_better(with + rest_[i + 1])) continue;
+            chosen_[i] = option;
+            place(i + 1, with);
         }
     }
 
+    struct Useful {
+        std::size_t option = 0;
+        Sum sum;
+    };
+
     const std::vector<std::vector<Option>>& options_;
-    std::size_t first_, end_;
+    std::size_t first_;
     Resources budget_;
     double images_;
     std::vector<std::size_t> chosen_, best_options_;
-    std::vector<Rest> rest_;
+    std::vector<std::vector<Useful>> useful_;  // by layer
+    std::vector<Sum> rest_;                    // the least of the layers from one on
     double best_ = 0;
     int steps_ = 0;
     bool found_ = false;
@@ -117,11 +154,19 @@ const std::vector<StageSolver::Rung>& StageSolver::ladder() {
         else if (i == 0 || i + 1 == all.size() || static_cast<double>(all[i + 1]) > static_cast<double>(ladder_.back().limit) * rung_step)
             ladder_.push_back({.limit = all[i], .least = least});
     }
-    for (auto& rung : ladder_) {
-        rung.reach = &reach(rung.limit);
+    find_reaches(0, ladder_.size());
+    for (auto& rung : ladder_)
         if (!with_fill_.empty()) price(rung);
-    }
     return ladder_;
+}
+
+// The last and the middle first: what rungs beneath and above say is then nearly all of it.
+void StageSolver::find_reaches(std::size_t first, std::size_t end) {
+    if (first == end) return;
+    ladder_[end - 1].reach = &reach(ladder_[end - 1].limit);
+    const auto middle = first + (end - first) / 2;
+    find_reaches(first, middle);
+    find_reaches(middle, end - 1);
 }
 
 // As a price on resources weighs them.
@@ -161,7 +206,7 @@ void StageSolver::price(Rung& rung) const {
                 double least = infinite;
                 for (const auto& option : options_[layer])
                     if (option.cycles <= rung.limit)
-                        least = std::min(least, static_cast<double>(option.fill) + budget * shares_of(option.need)[w]);
+                        least = std::min(least, static_cast<double>(option.fill) + budget * option.shares[w]);
                 sum.push_back(sum.back() + (least < infinite ? least : 0));
             }
         }
@@ -247,10 +292,20 @@ std::vector<double> StageSolver::latency_bounds(std::size_t begin) {
     return bounds;
 }
 
-std::optional<StageSolver::Solution> StageSolver::fastest(std::size_t begin, std::size_t end, int steps, bool& exact) {
+const std::optional<StageSolver::Solution>& StageSolver::fastest(std::size_t begin, std::size_t end, bool& exact) {
+    fastest_.resize(network_.cuts.size());
+    auto& from = fastest_[begin];
+    if (from.size() < end - begin) from.resize(end - begin);
+    auto& found = from[end - begin - 1];
+    if (!found) found = find_fastest(begin, end);
+    exact &= found->exact;
+    return found->solution;
+}
+
+StageSolver::Fastest StageSolver::find_fastest(std::size_t begin, std::size_t end) {
     const auto first = network_.cuts[begin].layers, last = network_.cuts[end].layers;
     for (auto layer = first; layer < last; ++layer)
-        if (options_[layer].empty()) return std::nullopt;
+        if (options_[layer].empty()) return {};
     std::optional<Solution> best;
     std::size_t tried = 0;
     for (const auto& rung : ladder()) {
@@ -266,15 +321,13 @@ std::optional<StageSolver::Solution> StageSolver::fastest(std::size_t begin, std
         auto found = solution_of(first, chosen);
         if (!best || found.latency < best->latency) best = std::move(found);
     }
-    if (best && best->latency <= latency_bound(begin, end, 0)) return best;
-    if (steps < least_steps) {
-        exact = false;
-        return best;
-    }
+    if (best && best->latency <= latency_bound(begin, end, 0)) return {std::move(best), true};
+    const auto cuts = static_cast<int>(std::min<std::size_t>(network_.cuts.size(), 10'000));
+    const int steps = std::clamp(1'500'000 / (cuts * cuts), 20, 20'000);  // in all about as long for every network
+    if (steps < least_steps) return {std::move(best), false};
     Racer<Option> racer(options_, first, last, budget_, images(first, last));
     racer.run(best ? best->latency : infinite, steps);
-    if (racer.gave_up()) exact = false;
-    return racer.found() ? solution_of(first, racer.options()) : best;
+    return {racer.found() ? solution_of(first, racer.options()) : std::move(best), !racer.gave_up()};
 }
 
 }  // namespace fard::splitter

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "splitter/search/problem.hpp"
+
 namespace fard::splitter {
 namespace {
 
@@ -53,11 +55,14 @@ void offer_where_too_large(const Network& network, const Cluster& cluster, const
 Result<Found> search_with_parts(const Network& network, const Cluster& cluster, const Request& request, const OfferParts& offer) {
     if (!uses_parts(request.strategy)) return search(network, cluster, request);
     offer_where_too_large(network, cluster, offer);
-    auto found = search(network, cluster, request);
+    Solvers solvers;  // parts change no stage
+    auto again = request;
+    if (!again.solvers) again.solvers = &solvers;
+    auto found = search(network, cluster, again);
     for (int round = 0; found && round < most_rounds; ++round) {
         const auto layer = to_be_relieved(network, *found, request.strategy);
         if (!layer || !offer(*layer)) break;
-        auto other = search(network, cluster, request);
+        auto other = search(network, cluster, again);
         if (!other) break;
         const auto bound = other->bound_s;
         const bool better = other->value_s(request.strategy) < found->value_s(request.strategy) * (1 - 1e-9);
