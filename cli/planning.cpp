@@ -6,6 +6,7 @@
 
 #include "base/read_file.hpp"
 #include "cli/cluster_status.hpp"
+#include "cli/console.hpp"
 #include "cli/plan.hpp"
 #include "cli/running_boards.hpp"
 
@@ -136,6 +137,8 @@ Result<Description> read_network(const Options& options, const model::Model& mod
     auto description = describe(model, settings);
     if (!description) return description;
     if (auto r = check_connected(*description); !r) return fail_in(name, r.error());
+    for (const auto& remark : not_in_rtl(*description, settings))
+        note(remark);
     if (description->network.name.empty()) description->network.name = name;
     return description;
 }

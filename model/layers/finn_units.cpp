@@ -47,6 +47,20 @@ bool is_padded(const LayerWindow& window) {
     return window.pads != Pads{};
 }
 
+bool between(int bits, int least, int most) {
+    return bits >= least && bits <= most;
+}
+
+// FINN's RTL matrix unit: signed weights, both widths 4 to 8 bits (signed inputs to 9); on 7-series DSPs only where
+// no weight is the lowest value of their type. It looks at the type before it narrows it.
+bool has_rtl_weights(const FinnUnit& unit) {
+    return unit.weights.kind() == DataType::Kind::sint && between(unit.weights.bits(), 4, 8);
+}
+
+bool has_rtl_inputs(const FinnUnit& unit) {
+    return unit.inputs.is_integer() && between(unit.inputs.bits(), 4, unit.inputs.kind() == DataType::Kind::sint ? 9 : 8);
+}
+
 class UnitMaker {
   public:
     UnitMaker(const LayerView& view, const Streamlined& streamlined, const FinnSettings& settings)
@@ -162,7 +176,7 @@ class UnitMaker {
         if (!layer.activation && ends_accelerator()) accumulator = whole_bytes(accumulator);
         unit.accumulator_bits = accumulator.bits();
         unit.outputs = fused ? layer.output_type : accumulator;
-        unit.rtl = kind == FinnKind::mvau && !fused && fits_rtl(unit);
+        unit.rtl = kind == FinnKind::mvau && fits_rtl(unit);
         if (layer.activation && !fused) put_thresholds(layer);
         if (has_bias_unit()) put_bias(layer);
     }
@@ -182,14 +196,9 @@ class UnitMaker {
     // Whether nothing behind the matrix itself is in the accelerator.
     bool ends_accelerator() const { return !has_bias_unit() && index_ == last_; }
 
-    // FINN's RTL matrix unit: signed weights, both widths 4 to 8 bits (signed inputs to 9); on 7-series DSPs only where
-    // no weight is the lowest value of their type. It looks at the type before it narrows it.
+    // Whether FINN takes its RTL matrix unit.
     bool fits_rtl(const FinnUnit& unit) const {
-        if (settings_.flow == FinnFlow::early) return false;
-        const auto between = [](int bits, int most) { return bits >= 4 && bits <= most; };
-        const bool signed_inputs = unit.inputs.kind() == DataType::Kind::sint;
-        if (unit.weights.kind() != DataType::Kind::sint || !between(unit.weights.bits(), 8)) return false;
-        if (!unit.inputs.is_integer() || !between(unit.inputs.bits(), signed_inputs ? 9 : 8)) return false;
+        if (settings_.flow == FinnFlow::early || unit.steps > 0 || !has_rtl_weights(unit) || !has_rtl_inputs(unit)) return false;
         return !settings_.dsp48e1 || !reaches_lowest(*view_.graph, view_.layers[unit.layer]);
     }
 
@@ -250,6 +259,13 @@ std::string name_of(const FinnUnit& unit, FinnFlow flow) {
     const bool elementwise = unit.kind == FinnKind::channelwise && flow == FinnFlow::dev;
     return std::string(elementwise ? "ElementwiseAdd" : names.name) + (unit.rtl ? "_rtl_" : "_hls_") +
            std::to_string(unit.number_in_language);
+}
+
+std::string why_no_rtl(const FinnUnit& unit) {
+    if (unit.steps > 0) return "its thresholds are within it";
+    if (!has_rtl_weights(unit)) return "its weights are " + unit.weights.name() + ", not INT4 to INT8";
+    if (!has_rtl_inputs(unit)) return "it reads " + unit.inputs.name() + ", not INT4 to INT9 or UINT4 to UINT8";
+    return "one of its weights is the lowest of their type, which the DSPs of the 7 series cannot take";
 }
 
 std::optional<FinnKey> read_finn_name(std::string_view name) {

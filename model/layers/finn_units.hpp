@@ -65,6 +65,9 @@ FinnNetwork finn_units(const LayerView& view, const FinnSettings& settings = {})
 // "MVAU_hls_3", or "StreamingFCLayer_Batch_3" of early: what reports and folding files call it.
 std::string name_of(const FinnUnit& unit, FinnFlow flow);
 
+// Why FINN makes such a matrix unit, which is in HLS by its own choice, in no other way.
+std::string why_no_rtl(const FinnUnit& unit);
+
 // A name of a report or a folding file of any flow; its language, if it says one, is dropped.
 struct FinnKey {
     FinnKind kind;

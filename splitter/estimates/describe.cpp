@@ -200,6 +200,26 @@ Result<Description> describe(const model::Model& model, const DescribeSettings& 
     return Describer(model, settings).run();
 }
 
+std::vector<std::string> not_in_rtl(const Description& description, const DescribeSettings& settings) {
+    std::vector<std::string> remarks;
+    if (!settings.folding) return remarks;
+    std::map<int, const FinnUnit*> matrices;
+    for (const auto& units : description.units)
+        for (const auto& unit : units)
+            if (unit.kind == FinnKind::mvau) matrices[unit.number] = &unit;
+    int number = 0;  // among those in RTL, as the file's names have it
+    for (const auto& [key, folding] : settings.folding->units) {
+        if (key.first != FinnKind::mvau || folding.rtl != true) continue;
+        const auto name = fmt::format("MVAU_rtl_{}", number++);
+        const auto unit = matrices.find(key.second);
+        if (unit == matrices.end() || unit->second->rtl) continue;
+        remarks.push_back(fmt::format("{}: {} is layer '{}', of which FINN makes no unit in RTL: {}; it will say so, and make it in HLS",
+                                      settings.folding_name, name, description.layers[unit->second->layer].name,
+                                      model::why_no_rtl(*unit->second)));
+    }
+    return remarks;
+}
+
 Result<> check_connected(const Description& description) {
     const auto& layers = description.layers;
     std::vector<std::size_t> part(layers.size());  // each points to one of the same part, or to itself

@@ -46,6 +46,9 @@ void describe_for(const Cluster& cluster, DescribeSettings& settings);
 // nothing of a fabric. Errors: invalid_input (the folding file is another network's: which unit).
 Result<Description> describe(const model::Model& model, const DescribeSettings& settings);
 
+// Matrix units that the folding file has in RTL where FINN makes none: for each, which layer it is, and why.
+std::vector<std::string> not_in_rtl(const Description& description, const DescribeSettings& settings);
+
 // That the network is one: each layer has to do with every other, by tensors that are computed or come in. Errors: invalid_input.
 Result<> check_connected(const Description& description);
 

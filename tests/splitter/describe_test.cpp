@@ -140,6 +140,21 @@ TEST_CASE("a folding file of another network is refused, and so is what is none"
     refused(R"({"MVAU_hls_0": {"PE": 7}})", "do not divide");
 }
 
+TEST_CASE("matrix units that a folding file has in RTL, and FINN cannot, are remarked") {
+    const auto remarks = [](const std::string& json) {
+        const auto file = parse_folding(json, "f.json").value();
+        DescribeSettings settings;
+        settings.folding = &file;
+        settings.folding_name = "f.json";
+        return not_in_rtl(describe(cnv(), settings).value(), settings);
+    };
+    CHECK(remarks(R"({"MVAU_hls_0": {"PE": 1}, "MVAU_hls_1": {"PE": 1}})").empty());
+    const auto some = remarks(R"({"MVAU_hls_0": {"PE": 1}, "MVAU_rtl_0": {"PE": 1}})");
+    REQUIRE(some.size() == 1);
+    CHECK(some[0].find("f.json: MVAU_rtl_0 is layer '") == 0);
+    CHECK(some[0].find("its thresholds are within it") != std::string::npos);
+}
+
 TEST_CASE("a report's figures take the place of estimates, zeros of a synthesis alone") {
     ReportFile report;
     REQUIRE(add_report(report, R"({"MVAU_hls_0": {"LUT": 900, "BRAM_18K": 0, "DSP": 0, "URAM": 0}, "total": {"LUT": 1}})", "r.json"));
