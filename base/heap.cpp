@@ -17,6 +17,7 @@ void expect_memory(std::size_t bytes) {
     constexpr std::size_t page = std::size_t{1} << 21;
     ::mallopt(M_MMAP_THRESHOLD, INT_MAX);
     ::mallopt(M_TRIM_THRESHOLD, INT_MAX);
+    ::mallopt(M_MXFAST, 0);  // what is kept for small requests is gone through each time that something large is freed
     void* const heap = std::malloc(bytes);
     if (heap == nullptr) return;
     const auto first = (reinterpret_cast<std::uintptr_t>(heap) + page - 1) / page * page;

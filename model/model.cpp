@@ -2,7 +2,6 @@
 
 #include <algorithm>
 
-#include "base/read_file.hpp"
 #include "base/suggest.hpp"
 #include "model/build.hpp"
 #include "model/exactness.hpp"
@@ -43,14 +42,6 @@ Result<> give_shapes(RawGraph& raw, const InputShapes& shapes) {
     return {};
 }
 
-// Its bytes are gone when it is there: what comes next may have their place.
-Result<OnnxFile> read(const std::filesystem::path& file) {
-    std::error_code error;
-    const auto bytes = read_whole_file(file, ReadOptions{});
-    if (!bytes) return fail(bytes.error());
-    return OnnxFile::parse(*bytes, file.string(), std::filesystem::absolute(file, error).parent_path());
-}
-
 Result<std::shared_ptr<const Model::Implementation>> imported(Result<OnnxFile> file, const std::string& where,
                                                               const InputShapes& shapes) {
     if (!file) return fail(file.error());
@@ -76,7 +67,7 @@ Model::Model(std::shared_ptr<const Implementation> implementation)
     : implementation_(std::move(implementation)) {}
 
 Result<Model> Model::load(const std::filesystem::path& file, const InputShapes& shapes) {
-    return imported(read(file), file.string(), shapes).map([](auto implementation) { return Model(std::move(implementation)); });
+    return imported(OnnxFile::load(file), file.string(), shapes).map([](auto implementation) { return Model(std::move(implementation)); });
 }
 
 Result<Model> Model::parse(std::string_view onnx, const std::string& where) {

@@ -1,11 +1,18 @@
 #include "model/onnx_file.hpp"
 
+#include <google/protobuf/io/zero_copy_stream_impl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
 #include <climits>
+#include <cstring>
 #include <exception>
 #include <set>
 #include <unordered_map>
 #include <unordered_set>
 
+#include "base/read_file.hpp"
 #include "model/external_data.hpp"
 #include "model/onnx_border.hpp"
 #include "model/onnx_parts.hpp"
@@ -17,6 +24,9 @@ namespace {
 
 // A message takes several times its bytes in the file where its parts have fewer than this each.
 constexpr std::size_t part_bytes = 64;
+
+constexpr std::uint64_t large_file = 1 << 20;
+constexpr int block_bytes = 1 << 18;  // that a large one is read by
 
 constexpr int max_rank = 8;
 constexpr std::int64_t newest_opset = 21;
@@ -285,33 +295,93 @@ OnnxFile::OnnxFile(OnnxFile&&) noexcept = default;
 OnnxFile& OnnxFile::operator=(OnnxFile&&) noexcept = default;
 OnnxFile::~OnnxFile() = default;
 
+namespace {
+
+Result<> check_size(std::uint64_t bytes, const std::string& where) {
+    if (bytes > INT_MAX)
+        return fail(Fault::unsupported, "{}: {} bytes; an ONNX file has at most 2 GiB", where, bytes);
+    if (bytes == 0) return fail(Fault::corrupt, "{}: the file is empty", where);
+    return {};
+}
+
+Result<> check_parts(const PartCount& parts, std::uint64_t bytes, const std::string& where) {
+    const auto most = most_memory(bytes);
+    if (parts.memory <= most) return {};
+    return fail(Fault::unsupported, "{}: nodes, attributes, tensors and names in {} bytes that would take more than {} MB",
+                where, bytes, most >> 20);
+}
+
+// The message as it was parsed, with the weights that lie elsewhere. `altered`: there are such.
+Result<> complete(onnx::ModelProto& model, bool parsed, const std::string& where,
+                  const std::optional<std::filesystem::path>& directory, bool& altered) {
+    if (!parsed) return fail(Fault::corrupt, "{}: not an ONNX model (its protobuf does not parse)", where);
+    if (!model.has_graph())
+        return fail(Fault::corrupt, "{}: not an ONNX model (it holds no graph)", where);
+    const auto size = model.ByteSizeLong();
+    if (directory)
+        if (auto done = read_external_data(model, *directory); !done)
+            return fail_in(where, done.error());
+    altered = model.ByteSizeLong() != size;
+    return {};
+}
+
+}  // namespace
+
 Result<OnnxFile> OnnxFile::parse(std::string_view bytes, const std::string& where,
                                  const std::optional<std::filesystem::path>& directory) try {
     auto impl = std::make_unique<Impl>();
     auto model = std::make_unique<onnx::ModelProto>();
     impl->where = where;
-    if (bytes.size() > INT_MAX)
-        return fail(Fault::unsupported, "{}: {} bytes; an ONNX file has at most 2 GiB", where, bytes.size());
-    if (bytes.empty()) return fail(Fault::corrupt, "{}: the file is empty", where);
-    const auto most = most_memory(bytes.size());
-    const auto parts = count_parts(bytes, most);
-    if (parts.memory > most)
-        return fail(Fault::unsupported, "{}: nodes, attributes, tensors and names in {} bytes that would take more than {} MB",
-                    where, bytes.size(), most >> 20);
-    if (!model->ParseFromArray(bytes.data(), static_cast<int>(bytes.size())))
-        return fail(Fault::corrupt, "{}: not an ONNX model (its protobuf does not parse)", where);
-    if (!model->has_graph())
-        return fail(Fault::corrupt, "{}: not an ONNX model (it holds no graph)", where);
-    const auto size = model->ByteSizeLong();
-    if (directory)
-        if (auto done = read_external_data(*model, *directory); !done)
-            return fail_in(where, done.error());
-    const bool nothing_read = model->ByteSizeLong() == size;
-    if (nothing_read && parts.count * part_bytes > bytes.size()) impl->bytes = bytes;
+    if (auto done = check_size(bytes.size(), where); !done) return fail(done.error());
+    const auto parts = count_parts(bytes, most_memory(bytes.size()));
+    if (auto done = check_parts(parts, bytes.size(), where); !done) return fail(done.error());
+    const bool parsed = model->ParseFromArray(bytes.data(), static_cast<int>(bytes.size()));
+    bool altered = false;
+    if (auto done = complete(*model, parsed, where, directory, altered); !done) return fail(done.error());
+    if (!altered && parts.count * part_bytes > bytes.size()) impl->bytes = bytes;
     impl->model = std::move(model);
     return OnnxFile(std::move(impl));
 } catch (const std::exception& error) {
     return fail(Fault::corrupt, "{}: not an ONNX model ({})", where, error.what());
+}
+
+Result<OnnxFile> OnnxFile::load(const std::filesystem::path& file) try {
+    using google::protobuf::io::FileInputStream;
+    const auto where = file.string();
+    std::error_code error;
+    const auto directory = std::filesystem::absolute(file, error).parent_path();
+    const auto fd = open_to_read(file);
+    if (!fd) return fail(fd.error());
+    struct stat status {};
+    if (::fstat(fd->get(), &status) != 0) return fail(Fault::io, "{}: cannot be looked at: {}", where, std::strerror(errno));
+    const auto size = static_cast<std::uint64_t>(status.st_size);
+    const auto whole = [&]() -> Result<OnnxFile> {
+        const auto bytes = read_rest(*fd, where, ReadOptions{});
+        if (!bytes) return fail(bytes.error());
+        return parse(*bytes, where, directory);
+    };
+    if (size < large_file) return whole();
+    if (auto done = check_size(size, where); !done) return fail(done.error());
+    PartCount parts;
+    {
+        FileInputStream in(fd->get());
+        parts = count_parts(in, most_memory(size));
+    }
+    if (auto done = check_parts(parts, size, where); !done) return fail(done.error());
+    if (::lseek(fd->get(), 0, SEEK_SET) != 0) return fail(Fault::io, "{}: cannot be read: {}", where, std::strerror(errno));
+    if (parts.count * part_bytes > size) return whole();
+    auto impl = std::make_unique<Impl>();
+    auto model = std::make_unique<onnx::ModelProto>();
+    impl->where = where;
+    FileInputStream in(fd->get(), block_bytes);
+    const bool parsed = model->ParseFromZeroCopyStream(&in);
+    if (in.GetErrno() != 0) return fail(Fault::io, "{}: cannot be read: {}", where, std::strerror(in.GetErrno()));
+    bool altered = false;
+    if (auto done = complete(*model, parsed, where, directory, altered); !done) return fail(done.error());
+    impl->model = std::move(model);
+    return OnnxFile(std::move(impl));
+} catch (const std::exception& error) {
+    return fail(Fault::corrupt, "{}: not an ONNX model ({})", file.string(), error.what());
 }
 
 void OnnxFile::let_go() {

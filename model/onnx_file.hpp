@@ -31,6 +31,9 @@ class OnnxFile {
     // types that fard does not read). `where` names the file in messages.
     static Result<OnnxFile> parse(std::string_view bytes, const std::string& where,
                                   const std::optional<std::filesystem::path>& directory);
+    // The same of a file, with weights in its own directory, and those of reading it (base/read_file.hpp). A large one is never as a
+    // whole in memory beside what is made of it.
+    static Result<OnnxFile> load(const std::filesystem::path& file);
     OnnxFile(OnnxFile&&) noexcept;
     OnnxFile& operator=(OnnxFile&&) noexcept;
     ~OnnxFile();

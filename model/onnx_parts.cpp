@@ -2,6 +2,7 @@
 
 #include <google/protobuf/descriptor.h>
 #include <google/protobuf/io/coded_stream.h>
+#include <google/protobuf/io/zero_copy_stream_impl_lite.h>
 #include <google/protobuf/wire_format_lite.h>
 #include <onnx/onnx_pb.h>
 
@@ -25,9 +26,7 @@ std::size_t memory_of(const FieldDescriptor* field) {
 
 class Counter {
   public:
-    Counter(std::string_view bytes, std::size_t most)
-        : in_(reinterpret_cast<const std::uint8_t*>(bytes.data()), static_cast<int>(bytes.size())),
-          most_(most) {}
+    Counter(google::protobuf::io::ZeroCopyInputStream& in, std::size_t most) : in_(&in), most_(most) {}
 
     PartCount count(const Descriptor& type) {
         visit(type, 0);
@@ -68,7 +67,12 @@ class Counter {
 }  // namespace
 
 PartCount count_parts(std::string_view bytes, std::size_t most) {
-    return Counter(bytes, most).count(*onnx::ModelProto::descriptor());
+    google::protobuf::io::ArrayInputStream in(bytes.data(), static_cast<int>(bytes.size()));
+    return count_parts(in, most);
+}
+
+PartCount count_parts(google::protobuf::io::ZeroCopyInputStream& in, std::size_t most) {
+    return Counter(in, most).count(*onnx::ModelProto::descriptor());
 }
 
 }  // namespace fard::model

@@ -4,6 +4,10 @@
 #include <cstddef>
 #include <string_view>
 
+namespace google::protobuf::io {
+class ZeroCopyInputStream;
+}
+
 namespace fard::model {
 
 // No import takes more than this.
@@ -18,5 +22,7 @@ struct PartCount {
     std::size_t count = 0, memory = 0;
 };
 PartCount count_parts(std::string_view bytes, std::size_t most);
+// The same of what `in` gives, up to its end.
+PartCount count_parts(google::protobuf::io::ZeroCopyInputStream& in, std::size_t most);
 
 }  // namespace fard::model

@@ -135,3 +135,33 @@ TEST_CASE("a network as a drawing") {
           "  n0 -> out0 [label=\"1x2 INT5\"]\n"
           "}\n");
 }
+
+TEST_CASE("a large file is read block by block, to the same as at once; with what it lacks or has too much of it is refused") {
+    const Scratch scratch;
+    OnnxMaker maker;
+    maker.input("x", {1, 300}).output("y").constant("w", {300, 1000}).constant("b", {1000}, std::vector<float>(1000, 0.5F));
+    maker.node("MatMul", {"x", "w"}, "h");
+    maker.node("Add", {"h", "b"}, "y");
+    const auto bytes = maker.bytes();
+    REQUIRE(bytes.size() > std::size_t{1} << 20);
+    const auto loaded = Model::load(scratch.write("m.onnx", bytes)).value();
+    const auto parsed = Model::parse(bytes, "m.onnx").value();
+    CHECK(graphviz(loaded.graph()) == graphviz(parsed.graph()));
+    const std::vector<double> ones(300, 1);
+    CHECK(run(loaded, ones) == run(parsed, ones));
+    CHECK(cut(loaded, {})->front().onnx == cut(parsed, {})->front().onnx);
+
+    for (const auto& wrong : {bytes.substr(0, bytes.size() - 1), bytes + std::string(1000, '\x0f'), std::string(2 << 20, '\xff')}) {
+        const auto refused = Model::load(scratch.write("wrong.onnx", wrong));
+        REQUIRE_FALSE(refused);
+        CHECK(refused.error().fault == Fault::corrupt);
+        CHECK(refused.error().message.find("wrong.onnx: not an ONNX model") != std::string::npos);
+    }
+
+    OnnxMaker many;  // of small parts
+    many.input("x", {1}).output("y");
+    for (int i = 0; i < 40'000; ++i)
+        many.constant("unread" + std::to_string(i), {1}, {1});
+    many.node("Relu", {"x"}, "y");
+    CHECK(run(Model::load(scratch.write("many.onnx", many.bytes())).value(), {-1}) == std::vector<double>{0});
+}
