@@ -67,12 +67,9 @@ Result<Found> find_counting(Network& network, Cluster& cluster, const Request& r
     if (uses_parts(request.strategy)) offer_where_too_large(network, cluster, offer);
     const auto count = request.stages ? request.stages : fewest_slots(network, cluster);
     auto found = Result<Found>();
-    Solvers solvers;
-    auto counting = request;
-    counting.solvers = &solvers;
     for (auto n = count.value_or(most_boards); n <= most_boards; ++n) {
         cluster.boards.assign(most.boards.begin(), most.boards.begin() + static_cast<std::ptrdiff_t>(n));
-        found = search_with_parts(network, cluster, counting, offer);
+        found = search_with_parts(network, cluster, request, offer);
         if (found || found.error().fault != Fault::refused || request.stages) break;
     }
     return found;
@@ -86,7 +83,9 @@ struct Answer {
 };
 
 // Strategies that look for the best take turns where boards that were counted by who asks hold too few stages.
-Result<Answer> find(Description& description, const Estimating& estimating, Boards& boards, const Request& request, const TurnWish& wish) {
+Result<Answer> find(Description& description, const Estimating& estimating, Boards& boards, Request request, const TurnWish& wish) {
+    Solvers solvers;
+    request.solvers = &solvers;
     auto& network = description.network;
     auto& cluster = boards.cluster;
     const auto offer = [&](std::size_t layer) { return offer_parts(description, estimating.settings, layer); };

@@ -59,6 +59,7 @@ Result<InTurns> best_in_turns(const Network& network, const Cluster& cluster, co
     planner::Question question;
     question.stages = request.stages;
     question.only_turns = true;
+    question.solvers = request.solvers;
     auto planned = planner::plan_network(network, cluster, question, wished);
     if (!planned) return fail(planned.error());
     const auto& simulated = planned->simulated;
@@ -69,7 +70,10 @@ Result<InTurns> best_in_turns(const Network& network, const Cluster& cluster, co
     auto picture = picture_of(network, *planned, wished.run, made.turns);
     if (!picture) return fail(picture.error());
     made.picture = std::move(*picture);
-    const auto least_s = planned->everything ? made.turns.wall_s : std::min(made.turns.wall_s, planner::least_wall_s(network, cluster, wish.images, wish.batch.value_or(1), request.stages));
+    const auto least_s = planned->everything
+                             ? made.turns.wall_s
+                             : std::min(made.turns.wall_s, planner::least_wall_s(network, cluster, wish.images, wish.batch.value_or(1),
+                                                                                 request.stages, request.solvers));
     auto& cost = made.found.cost;
     cost.stages = planned->costs;
     cost.period_s = made.turns.wall_s / images;

@@ -21,8 +21,8 @@ struct Rung {
 
 class Least {
   public:
-    Least(const Network& network, const Cluster& cluster, std::size_t chunks, std::size_t batch)
-        : network_(network), cluster_(cluster), problem_(network, cluster), chunks_(static_cast<double>(chunks)), one_batch_(batch >= chunks) {
+    Least(const Network& network, const Cluster& cluster, std::size_t chunks, std::size_t batch, Solvers* solvers)
+        : network_(network), cluster_(cluster), problem_(network, cluster, solvers), chunks_(static_cast<double>(chunks)), one_batch_(batch >= chunks) {
         most_replicas_ = std::clamp<std::size_t>((chunks + batch - 1) / batch, 1, std::max<std::size_t>(1, places()));
         batch_share_ = std::min(1.0, static_cast<double>(batch) / chunks_);
         for (std::size_t fabric = 0; fabric < problem_.space.fabrics.size(); ++fabric) {
@@ -178,8 +178,9 @@ class Least {
 
 }  // namespace
 
-double least_wall_s(const Network& network, const Cluster& cluster, std::size_t chunks, std::size_t batch, std::optional<std::size_t> stages) {
-    return Least(network, cluster, chunks, std::max<std::size_t>(1, batch)).value(stages.value_or(0));
+double least_wall_s(const Network& network, const Cluster& cluster, std::size_t chunks, std::size_t batch, std::optional<std::size_t> stages,
+                    Solvers* solvers) {
+    return Least(network, cluster, chunks, std::max<std::size_t>(1, batch), solvers).value(stages.value_or(0));
 }
 
 }  // namespace fard::planner

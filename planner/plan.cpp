@@ -156,7 +156,7 @@ class Search {
     // Every stage on slots of its own, with replicas.
     Result<> resident() {
         for (const auto strategy : strategies()) {
-            const auto found = search(network_, cluster_, {strategy, question_.stages, true, &solvers_});
+            const auto found = search(network_, cluster_, {strategy, question_.stages, true, solvers_});
             if (!found) {
                 if (found.error().fault != Fault::refused) return fail(found.error());
                 note(found.error());
@@ -197,7 +197,7 @@ class Search {
             const auto least = copies == first ? fewest->stages.size() : (copies - 1) * slots_ + 1;
             for (auto stages = question_.stages.value_or(least); stages <= most; ++stages) {
                 for (const auto strategy : strategies())
-                    if (auto r = propose(many, {strategy, stages, false, &solvers_}); !r) return r;
+                    if (auto r = propose(many, {strategy, stages, false, solvers_}); !r) return r;
                 if (question_.stages) break;
             }
             if (best_ && copies > first) break;  // a round more is a reload more of every slot: two are seldom worth it
@@ -297,7 +297,8 @@ class Search {
     const Question& question_;
     const Wish& wish_;
     std::size_t slots_;
-    Solvers solvers_;
+    Solvers own_solvers_;
+    Solvers* solvers_ = question_.solvers ? question_.solvers : &own_solvers_;
     std::optional<Planned> best_;
     std::vector<std::vector<Seat>> allowed_;  // in turns, of the best
     bool all_tried_ = false;

@@ -39,6 +39,7 @@ struct Question {
     std::optional<std::size_t> stages;  // exactly so many
     std::optional<splitter::Strategy> strategy;  // only by this
     bool only_turns = false;                     // it is known that not every stage can have a slot of its own
+    splitter::Solvers* solvers = nullptr;        // of the network, from searches before
 };
 Result<Planned> plan_network(const splitter::Network& network, const splitter::Cluster& cluster, const Question& question,
                              const Wish& wish);
