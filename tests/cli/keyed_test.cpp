@@ -11,15 +11,12 @@
 #include <fstream>
 
 #include "tests/e2e/harness.hpp"
+#include "tests/has.hpp"
 
 using namespace fard::e2e;
 using namespace std::chrono_literals;
 
 namespace {
-
-bool has(const std::string& text, const std::string& part) {
-    return text.find(part) != std::string::npos;
-}
 
 std::string free_address() {
     const int fd = ::socket(AF_INET, SOCK_STREAM, 0);

@@ -11,15 +11,12 @@
 
 #include "base/npy.hpp"
 #include "tests/e2e/harness.hpp"
+#include "tests/has.hpp"
 
 using namespace fard::e2e;
 using namespace std::chrono_literals;
 
 namespace {
-
-bool has(const std::string& text, const std::string& part) {
-    return text.find(part) != std::string::npos;
-}
 
 Background shell(const World& world, const std::string& script, std::map<std::string, std::string> more = {}) {
     more.insert({{"XDG_RUNTIME_DIR", world.directory().string()},

@@ -6,15 +6,12 @@
 #include <thread>
 
 #include "tests/e2e/harness.hpp"
+#include "tests/has.hpp"
 
 using namespace fard::e2e;
 using namespace std::chrono_literals;
 
 namespace {
-
-bool has(const std::string& text, const std::string& part) {
-    return text.find(part) != std::string::npos;
-}
 
 struct Position {
     std::string name, rest;  // more lines of its table

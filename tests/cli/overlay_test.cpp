@@ -5,13 +5,12 @@
 
 #include "tests/e2e/harness.hpp"
 #include "tests/finn/made_deployment.hpp"
+#include "tests/has.hpp"
 
 using namespace fard;
 using namespace fard::e2e;
 
 namespace {
-
-bool has(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
 
 fs::path write(const World& world, const std::string& name, const test::MadeDeployment& made) {
     const auto directory = world.files().path() / name;

@@ -2,13 +2,12 @@
 #include <doctest/doctest.h>
 
 #include "tests/e2e/harness.hpp"
+#include "tests/has.hpp"
 
 using namespace fard;
 using namespace fard::e2e;
 
 namespace {
-
-bool has(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
 
 std::string cnv() { return (source_root() / "apps/two_stage_bnn/cnv_w2a2.onnx").string(); }
 std::string app() { return (source_root() / "apps/two_stage_bnn.toml").string(); }

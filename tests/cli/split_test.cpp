@@ -5,6 +5,7 @@
 #include <fstream>
 
 #include "tests/e2e/harness.hpp"
+#include "tests/has.hpp"
 #include "tests/model/onnx_maker.hpp"
 
 using namespace fard;
@@ -12,8 +13,6 @@ using namespace fard::e2e;
 using model::test::OnnxMaker;
 
 namespace {
-
-bool has(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
 
 std::string cnv() { return (source_root() / "apps/two_stage_bnn/cnv_w2a2.onnx").string(); }
 

@@ -5,6 +5,7 @@
 #include <random>
 
 #include "tests/e2e/harness.hpp"
+#include "tests/has.hpp"
 #include "tests/model/large_layer.hpp"
 #include "tests/model/onnx_maker.hpp"
 
@@ -16,8 +17,6 @@ namespace {
 using model::test::Extents;
 using model::test::OnnxMaker;
 using model::test::set;
-
-bool has(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
 
 // Chunks of small whole numbers as an array of float32, the same at every call.
 fs::path chunks(const World& world, std::size_t count, const Extents& shape) {

@@ -6,6 +6,7 @@
 #include <random>
 
 #include "model/reference.hpp"
+#include "tests/has.hpp"
 #include "tests/model/onnx_maker.hpp"
 
 using namespace fard;
@@ -79,11 +80,6 @@ std::string refusal(const OnnxMaker& maker, const FinnSettings& settings = {}) {
     REQUIRE(!form);
     CHECK(form.error().fault == Fault::unsupported);
     return form.error().message;
-}
-
-bool has(const std::string& text, const std::string& part) {
-    INFO(text);
-    return text.find(part) != std::string::npos;
 }
 
 OnnxMaker with_input(const Extents& shape, const char* type) {
