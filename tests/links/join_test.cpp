@@ -250,7 +250,7 @@ TEST_CASE("parts choose the same replica for a chunk") {
         });
     }
     for (const auto& [index, replicas] : went)
-        CHECK(replicas == std::set<std::size_t>{index % 3});
+        CHECK(replicas == std::set<std::size_t>{static_cast<std::size_t>(index % 3)});
 }
 
 TEST_CASE("replicas get so many chunks each in turn, and what there is room for counts only as far as it goes to those who have it") {
