@@ -11,6 +11,7 @@
 #include <optional>
 
 #include "base/asio_loop.hpp"
+#include "tests/patience.hpp"
 
 using namespace fard;
 using namespace std::chrono_literals;
@@ -40,7 +41,7 @@ Outcome run(const ChildSpec& spec) {
     });
     REQUIRE_MESSAGE(started, started.error().message);
     child = std::move(*started);
-    loop.call_after(10s, [&] { loop.stop(); });
+    loop.call_after(patience(10s), [&] { loop.stop(); });
     loop.run();
     CHECK_FALSE(child->running());
     return outcome;
@@ -169,7 +170,7 @@ TEST_CASE("a child that is killed says by what") {
     REQUIRE(child);
     CHECK((*child)->running());
     (*child)->kill(SIGTERM);
-    loop.call_after(10s, [&] { loop.stop(); });
+    loop.call_after(patience(10s), [&] { loop.stop(); });
     loop.run();
     REQUIRE(end);
     CHECK(end->text() == "signal 15 (SIGTERM)");
@@ -224,7 +225,7 @@ TEST_CASE("what a child says is heard line by line as it comes") {
     });
     REQUIRE(child);
     (*child)->listen([&](std::string_view bytes) { splitter.add(bytes, take); });
-    loop.call_after(10s, [&] { loop.stop(); });
+    loop.call_after(patience(10s), [&] { loop.stop(); });
     loop.run();
     CHECK(lines == std::vector<std::string>{"one", "two", "three"});
 }

@@ -18,6 +18,7 @@
 #include "runtime/peer/link.hpp"
 #include "tests/fakes/endpoints.hpp"
 #include "tests/links/link_world.hpp"
+#include "tests/patience.hpp"
 #include "tests/scratch_dir.hpp"
 
 using namespace fard;
@@ -36,7 +37,7 @@ wire::AllowedKey entry(const PublicKey& key, Role role, bool revoked = false) {
 }
 
 template <typename Done>
-bool soon(Done done, std::chrono::milliseconds limit = 10s) {
+bool soon(Done done, Duration limit = patience(10s)) {
     const auto end = std::chrono::steady_clock::now() + limit;
     while (!done()) {
         if (std::chrono::steady_clock::now() >= end) return false;
@@ -46,7 +47,7 @@ bool soon(Done done, std::chrono::milliseconds limit = 10s) {
 }
 
 // Sends a text of its own until the receiver has it (not one of an earlier call); returns the key that it came with.
-std::optional<std::string> arrives(Socket& from, Socket& to, std::chrono::milliseconds limit = 10s) {
+std::optional<std::string> arrives(Socket& from, Socket& to, Duration limit = patience(10s)) {
     static int calls = 0;
     const auto text = std::to_string(++calls);
     Message got;

@@ -6,6 +6,7 @@
 
 #include "base/asio_loop.hpp"
 #include "tests/links/link_world.hpp"
+#include "tests/patience.hpp"
 
 using namespace fard;
 using namespace fard::testing;
@@ -212,7 +213,7 @@ TEST_CASE("on a loop the watches alone carry a link: opening, sending, credit") 
             receiver.flush_credit();
         });
         bool late = false;
-        loop.call_after(10s, [&] {
+        loop.call_after(patience(10s), [&] {
             late = true;
             loop.stop();
         });
@@ -278,7 +279,7 @@ TEST_CASE("a watch calls when its link is lost") {
         if (receiver.lost()) loop.stop();
         if (receiver.opened() && !std::exchange(opened, true)) loop.post([&] { link.reset(); });
     });
-    loop.call_after(10s, [&] { loop.stop(); });
+    loop.call_after(patience(10s), [&] { loop.stop(); });
     loop.run();
     CHECK(receiver.lost());
 }

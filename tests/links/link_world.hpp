@@ -10,6 +10,7 @@
 #include <functional>
 
 #include "runtime/peer/link.hpp"
+#include "tests/patience.hpp"
 
 namespace fard::testing {
 
@@ -58,14 +59,14 @@ inline Chunk chunk_of(std::uint64_t index, const LinkTerms& terms) {
     return chunk;
 }
 
-// Calls `done` until it says true, waiting for the descriptors in between; fails the test after ten seconds.
+// Calls `done` until it says true, waiting for the descriptors in between; fails the test when its patience is at an end.
 inline void until(const std::vector<int>& fds, const std::function<bool()>& done) {
     std::vector<pollfd> polled;
     for (const int fd : fds)
         polled.push_back({fd, POLLIN, 0});
-    const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(10);
+    const auto deadline = std::chrono::steady_clock::now() + patience(std::chrono::seconds(10));
     while (!done()) {
-        if (std::chrono::steady_clock::now() >= deadline) FAIL("nothing happened for ten seconds");
+        if (std::chrono::steady_clock::now() >= deadline) FAIL("nothing happened for too long");
         ::poll(polled.data(), polled.size(), 10);
     }
 }

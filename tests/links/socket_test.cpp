@@ -11,6 +11,7 @@
 
 #include "base/asio_loop.hpp"
 #include "tests/fakes/endpoints.hpp"
+#include "tests/patience.hpp"
 #include "tests/scratch_dir.hpp"
 
 using namespace fard;
@@ -154,7 +155,7 @@ TEST_CASE("a watch announces every message, however sends and receives are mixed
         }
     });
     send_some();
-    loop.call_after(20s, [&] { loop.stop(); });
+    loop.call_after(patience(20s), [&] { loop.stop(); });
     loop.run();
     CHECK(echoed == total);
     CHECK(back == total);
@@ -180,7 +181,7 @@ TEST_CASE("a watched PUSH says when its connection is up; nothing is queued befo
     auto at_pull = pull.watch(loop, [&] {
         if (pull.try_receive(got)) loop.stop();
     });
-    loop.call_after(20s, [&] { loop.stop(); });
+    loop.call_after(patience(20s), [&] { loop.stop(); });
     loop.run();
     CHECK(got.size() == 1);
     CHECK(ready >= 1);

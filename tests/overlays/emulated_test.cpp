@@ -6,6 +6,7 @@
 #include "overlays/device/kept_device.hpp"
 #include "overlays/soft/soft_device.hpp"
 #include "tests/overlays/triple.hpp"
+#include "tests/patience.hpp"
 
 using namespace fard;
 using namespace std::chrono_literals;
@@ -92,8 +93,8 @@ struct World {
 
     // The tag of the chunk that is done now; waits for the computation, never for the clock, which stands still.
     std::optional<std::uint64_t> due(Device& device) {
-        const auto patience = std::chrono::steady_clock::now() + 20s;
-        while (std::chrono::steady_clock::now() < patience) {
+        const auto end = std::chrono::steady_clock::now() + patience(20s);
+        while (std::chrono::steady_clock::now() < end) {
             const auto done = device.complete();
             REQUIRE_MESSAGE(done, done.error().message);
             if (*done) return *done;

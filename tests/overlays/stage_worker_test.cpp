@@ -1,5 +1,6 @@
 // What the worker of an emulated device compiles, and how often.
 #include "overlays/emulated/stage_worker.hpp"
+#include "tests/patience.hpp"
 
 #include <doctest/doctest.h>
 
@@ -44,8 +45,8 @@ Package package(const std::string& id) {
 }
 
 bool comes_up(const StageWorker& worker) {
-    const auto patience = std::chrono::steady_clock::now() + 20s;
-    while (!worker.loaded() && std::chrono::steady_clock::now() < patience) std::this_thread::yield();
+    const auto end = std::chrono::steady_clock::now() + patience(20s);
+    while (!worker.loaded() && std::chrono::steady_clock::now() < end) std::this_thread::yield();
     return worker.loaded().has_value();
 }
 

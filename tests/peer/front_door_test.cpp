@@ -8,6 +8,7 @@
 #include "runtime/peer/messages_board.hpp"
 #include "runtime/peer/messages_client.hpp"
 #include "runtime/peer/messages_mesh.hpp"
+#include "tests/patience.hpp"
 #include "tests/peer/newer.hpp"
 #include "tests/peer/real_loop.hpp"
 
@@ -54,7 +55,7 @@ TEST_CASE("a visitor asks and is answered; either side tells without an answer")
     const auto visitor = house.knock(me);
     house.answer = wire::Piece{"p", 0, wire::piece_bytes, std::string(wire::piece_bytes, 'x')};
     std::optional<Result<wire::Body>> result;
-    visitor->ask(wire::Fetch{"p", 0}, 5s, [&](Result<wire::Body> answer) { result = std::move(answer); });
+    visitor->ask(wire::Fetch{"p", 0}, patience(5s), [&](Result<wire::Body> answer) { result = std::move(answer); });
     REQUIRE(run_until(house.loop, [&] { return result.has_value(); }));
     CHECK(result->value() == house.answer);
     CHECK(house.last == wire::Body{wire::Fetch{"p", 0}});
@@ -79,7 +80,7 @@ TEST_CASE("a visitor may come before the door is open, and sees it close") {
     std::optional<Result<wire::Body>> result;
     int disconnected = 0;
     visitor->on_disconnect([&] { ++disconnected; });
-    visitor->ask(wire::Query{}, 5s, [&](Result<wire::Body> answer) { result = std::move(answer); });
+    visitor->ask(wire::Query{}, patience(5s), [&](Result<wire::Body> answer) { result = std::move(answer); });
     CHECK_FALSE(run_until(
         house.loop, [&] { return result.has_value(); }, 30ms));
     house.door = house.open();
@@ -105,7 +106,7 @@ TEST_CASE("nobody at home: the error names the endpoint") {
 TEST_CASE("a visitor may be destroyed in its own answer, and a door in its own handler") {
     House house;
     auto visitor = house.knock(PeerId{random_hex(16)});
-    visitor->ask(wire::Query{}, 5s, [&](const Result<wire::Body>&) { visitor.reset(); });
+    visitor->ask(wire::Query{}, patience(5s), [&](const Result<wire::Body>&) { visitor.reset(); });
     REQUIRE(run_until(house.loop, [&] { return !visitor; }));
 
     house.door->serve([&](const PeerId&, const wire::Body&, const Reply&) { house.door.reset(); });
@@ -136,7 +137,7 @@ TEST_CASE("rubbish at the front door is dropped and counted, and the door stays 
                      12)});
     const auto visitor = house.knock(PeerId{random_hex(16)});
     std::optional<Result<wire::Body>> result;
-    visitor->ask(wire::Query{}, 5s, [&](Result<wire::Body> answer) { result = std::move(answer); });
+    visitor->ask(wire::Query{}, patience(5s), [&](Result<wire::Body> answer) { result = std::move(answer); });
     REQUIRE(run_until(house.loop, [&] {
         const auto counted = house.door->counters();
         return result.has_value() && counted.malformed + counted.unknown == 5;
@@ -180,7 +181,7 @@ TEST_CASE("an answer of a version that a client does not know ends its question 
     auto visitor = Visitor::knock(house.loop, house.sockets, PeerId{random_hex(16)}, house.directory.address("ahead"));
     REQUIRE(visitor);
     std::optional<Result<wire::Body>> result;
-    (*visitor)->ask(wire::Query{}, 5s, [&](Result<wire::Body> answer) { result = std::move(answer); });
+    (*visitor)->ask(wire::Query{}, patience(5s), [&](Result<wire::Body> answer) { result = std::move(answer); });
     Message question;
     REQUIRE(run_until(house.loop, [&] { return ahead->try_receive(question); }));
     const auto asked = wire::decode(question[1].text());
@@ -206,7 +207,7 @@ TEST_CASE("HELLO goes to its own handler") {
     });
     const auto visitor = house.knock(PeerId{random_hex(16)});
     std::optional<Result<wire::Body>> result;
-    visitor->ask(wire::Hello{}, 5s, [&](Result<wire::Body> answer) { result = std::move(answer); });
+    visitor->ask(wire::Hello{}, patience(5s), [&](Result<wire::Body> answer) { result = std::move(answer); });
     REQUIRE(run_until(house.loop, [&] { return result.has_value(); }));
     CHECK(result->value() == wire::Body{wire::Welcome{}});
     CHECK(hellos == 1);
@@ -233,8 +234,8 @@ TEST_CASE("what a key may not ask is said in words, with whose key may") {
         const auto visitor =
             Visitor::knock(loop, theirs, PeerId{random_hex(16)}, {door->endpoint(), board.public_key}).value();
         std::optional<Result<wire::Body>> answer;
-        visitor->ask(std::move(body), 10s, [&](Result<wire::Body> came) { answer = std::move(came); });
-        REQUIRE(run_until(loop, [&] { return answer.has_value(); }, 20s));
+        visitor->ask(std::move(body), patience(10s), [&](Result<wire::Body> came) { answer = std::move(came); });
+        REQUIRE(run_until(loop, [&] { return answer.has_value(); }, patience(20s)));
         return *answer ? std::string("done") : answer->error().message;
     };
     const auto says = [](const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; };
@@ -271,21 +272,21 @@ TEST_CASE("who is not let in for good hears so at once: a revoked key, none wher
         const auto take = [&](const Result<wire::Body>& came) { errors.push_back(came.error()); };
         visitor->ask(wire::Query{}, deadline, take);
         visitor->ask(wire::Check{}, deadline, take);
-        REQUIRE(run_until(loop, [&] { return errors.size() == 2; }, 40s));
+        REQUIRE(run_until(loop, [&] { return errors.size() == 2; }, patience(40s)));
         visitor->ask(wire::Query{}, deadline, take);  // and whatever is asked later
-        REQUIRE(run_until(loop, [&] { return errors.size() == 3; }, 40s));
+        REQUIRE(run_until(loop, [&] { return errors.size() == 3; }, patience(40s)));
         if (errors[0].fault != Fault::timed_out) CHECK(errors[2].message == errors[0].message);
         return errors[0];
     };
     const Address with_key{keyed->endpoint(), board.public_key};
 
-    const auto revoked = ask(Identity::keyed(ann, nullptr), with_key, 30s);
+    const auto revoked = ask(Identity::keyed(ann, nullptr), with_key, patience(30s));
     CHECK(revoked.fault == Fault::refused);
     CHECK_MESSAGE(revoked.message.find("says that the key " + ann.public_key.brief() + " was revoked") != std::string::npos, revoked.message);
-    const auto none = ask(Identity::local(), {keyed->endpoint(), {}}, 30s);
+    const auto none = ask(Identity::local(), {keyed->endpoint(), {}}, patience(30s));
     CHECK(none.fault == Fault::unreachable);
     CHECK_MESSAGE(none.message.find("is of a cluster with keys, and here there are none") != std::string::npos, none.message);
-    const auto some = ask(Identity::keyed(ann, nullptr), {insecure->endpoint(), board.public_key}, 30s);
+    const auto some = ask(Identity::keyed(ann, nullptr), {insecure->endpoint(), board.public_key}, patience(30s));
     CHECK(some.fault == Fault::unreachable);
     CHECK_MESSAGE(some.message.find("has no keys (--insecure)") != std::string::npos, some.message);
     // A key that nobody knows is told nothing.

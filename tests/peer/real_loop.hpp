@@ -9,6 +9,7 @@
 
 #include "base/asio_loop.hpp"
 #include "runtime/peer/socket.hpp"
+#include "tests/patience.hpp"
 
 namespace fard {
 
@@ -29,7 +30,7 @@ class SocketDirectory {
 
 // Runs the loop until `done`, looking each millisecond; false when `limit` has passed.
 template <typename Done>
-bool run_until(AsioLoop& loop, Done done, Duration limit = std::chrono::seconds(10)) {
+bool run_until(AsioLoop& loop, Done done, Duration limit = patience(std::chrono::seconds(10))) {
     const auto end = loop.now() + limit;
     bool result = false;
     std::function<void()> look = [&] {

@@ -3,6 +3,7 @@
 #include <doctest/doctest.h>
 #include <poll.h>
 
+#include "tests/patience.hpp"
 #include "tests/zynq/zynq_world.hpp"
 
 using namespace fard;
@@ -12,7 +13,7 @@ using namespace std::chrono_literals;
 namespace {
 
 Result<> load(Device& device, const Package& package) {
-    return load_now(device, package, std::chrono::steady_clock::now() + 10s);
+    return load_now(device, package, std::chrono::steady_clock::now() + patience(10s));
 }
 
 struct Opened {

@@ -2,6 +2,7 @@
 #include <doctest/doctest.h>
 #include <unistd.h>
 
+#include "tests/patience.hpp"
 #include "tests/zynq/zynq_world.hpp"
 
 using namespace fard;
@@ -15,14 +16,14 @@ struct Bench {
         device = zynq::make_zynq_device(world.board, loader, {"fpga0", world.setup.part, 4});
     }
     Error load_fails(const Package& package) {
-        const auto loaded = load_now(*device, package, std::chrono::steady_clock::now() + 10s);
+        const auto loaded = load_now(*device, package, std::chrono::steady_clock::now() + patience(10s));
         REQUIRE_FALSE(loaded);
         CHECK(world.board.violations == 0);
         CHECK(fabric->loaded().empty());
         return loaded.error();
     }
     void works(const Package& package) {
-        REQUIRE(load_now(*device, package, std::chrono::steady_clock::now() + 10s));
+        REQUIRE(load_now(*device, package, std::chrono::steady_clock::now() + patience(10s)));
         const auto chunks = random_chunks(package, 6, 4);
         CHECK(through(*device, world.board, package, chunks).value() == on_soft_device(package, chunks));
         CHECK(world.board.violations == 0);
@@ -132,7 +133,7 @@ TEST_CASE("a fabric that something else resets before its first register is touc
     } loader(bench);
     const auto package = bench.world.package({});
     const auto device = zynq::make_zynq_device(bench.world.board, loader, {"fpga0", bench.world.setup.part, 4});
-    const auto failed = load_now(*device, package, std::chrono::steady_clock::now() + 10s);
+    const auto failed = load_now(*device, package, std::chrono::steady_clock::now() + patience(10s));
     REQUIRE_FALSE(failed);
     CHECK(failed.error().fault == Fault::io);
     CHECK(says(failed.error(), {"not operating"}));
