@@ -27,8 +27,8 @@ cross_tree() {
         mmdebstrap --quiet --variant=extract --architecture="$arch" --include="$(IFS=,; echo "${libraries[*]}")" \
             bookworm "$sysroot" "deb http://deb.debian.org/debian bookworm main" \
             "deb http://deb.debian.org/debian bookworm-updates main" >&2
-        rm -rf "$sysroot/dev"  # qemu-user would take it for this machine's
     fi
+    rm -rf "$sysroot"/{dev,tmp,var}  # qemu-user would take them for this machine's
 
     if [[ ! -f $directory/build.ninja ]]; then
         mkdir -p "$directory"
