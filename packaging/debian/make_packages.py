@@ -21,6 +21,9 @@ import tempfile
 
 HERE = pathlib.Path(__file__).resolve().parent
 SOURCE = HERE.parent.parent
+sys.path.insert(0, str(SOURCE / "tools"))
+from commands import run
+
 MAINTAINER = f"{os.environ.get('DEBFULLNAME', 'fard')} <{os.environ.get('DEBEMAIL', 'fard@example.org')}>"
 TRIPLETS = {"amd64": "x86_64-linux-gnu", "arm64": "aarch64-linux-gnu", "armhf": "arm-linux-gnueabihf"}
 
@@ -58,13 +61,6 @@ ABOUT = {
                 " forms, headers, pkg-config and CMake files.",
     },
 }
-
-
-def run(*command, **more):
-    done = subprocess.run([str(word) for word in command], capture_output=True, text=True, **more)
-    if done.returncode != 0:
-        sys.exit(f"{' '.join(map(str, command))} failed:\n{done.stdout}{done.stderr}")
-    return done.stdout
 
 
 def version():

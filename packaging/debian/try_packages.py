@@ -21,34 +21,20 @@ import tempfile
 import time
 
 HERE = pathlib.Path(__file__).resolve().parent
-APPS = HERE.parent.parent / "apps"
+SOURCE = HERE.parent.parent
+sys.path.insert(0, str(SOURCE / "tools"))
+from commands import check, run, skip
+from debian import MIRRORS, RELEASE, dependencies
+
 PACKAGES = ["libfard-dev", "fard", "fardd"]
 STATE = pathlib.Path("/var/lib/fard")
 DOOR = "ipc:///run/fardd/node.ipc"
 # Of a system for another processor: what the packages' scripts and this one need.
 SYSTEM = ["adduser", "init-system-helpers", "python3"]
-MIRRORS = ["deb http://deb.debian.org/debian bookworm main", "deb http://deb.debian.org/debian bookworm-updates main"]
 HANDLERS = {"arm64": "/usr/lib/binfmt.d/qemu-aarch64.conf", "armhf": "/usr/lib/binfmt.d/qemu-arm.conf"}
 # What dpkg and adduser keep for themselves, whatever is installed and purged.
 PASSING = re.compile(r"(var/lib/dpkg/|var/cache/|var/log/|var/lib/systemd/|etc/(passwd|group|shadow|gshadow|subuid|subgid)-$|etc/\.pwd\.lock$|"
                      r"etc/ld\.so\.cache$|run/|tmp/|proc/|dev/|root/)")
-
-
-def run(*command, fails=False, limit=600, **more):
-    done = subprocess.run([str(word) for word in command], capture_output=True, text=True, timeout=limit, **more)
-    if (done.returncode != 0) != fails:
-        sys.exit(f"FAILED ({done.returncode}): {' '.join(map(str, command))}\n{done.stdout}{done.stderr}")
-    return done.stdout
-
-
-def check(fine, what):
-    if not fine:
-        sys.exit(f"FAILED: {what}")
-
-
-def skip(why):
-    print(f"skipped: {why}")
-    sys.exit(0)
 
 
 def wait_for(process, what, condition):
@@ -164,10 +150,11 @@ def copied(packages, place, base=pathlib.Path("/")):
     mount("--rbind", "/dev", root / "dev")
     for directory in ["run", "tmp"]:
         mount("-t", "tmpfs", "tmpfs", root / directory)
-    for name, source in {"packages": packages, "apps": APPS, "debian": HERE}.items():
-        (root / "tmp" / name).mkdir()
+    ours = {directory: SOURCE / directory for directory in ["apps", "packaging/debian", "tools"]}
+    for name, source in {"packages": packages, **ours}.items():
+        (root / "tmp" / name).mkdir(parents=True)
         mount("--bind", source, root / "tmp" / name)
-    done = subprocess.run(["chroot", root, "/usr/bin/python3", "-B", "/tmp/debian/try_packages.py", "--inside"])
+    done = subprocess.run(["chroot", root, "/usr/bin/python3", "-B", "/tmp/packaging/debian/try_packages.py", "--inside"])
     left = sorted(changes(upper, base)) if done.returncode == 0 else []
     check(not left, f"purging leaves: {', '.join(left[:10])}")
     return done.returncode
@@ -229,11 +216,9 @@ def system_for(arch, packages):
     base = packages / f"system-{arch}"
     if not (base / "usr/bin/python3").exists():
         shutil.rmtree(base, ignore_errors=True)
-        needed = set(SYSTEM)
-        for package in packages.glob(f"*_{arch}.deb"):
-            needed.update(re.split(r"[ (|]", word.strip())[0] for word in run("dpkg-deb", "-f", package, "Depends").split(","))
-        run("mmdebstrap", "--quiet", "--skip=check/qemu", "--mode=root", "--variant=minbase", f"--architectures={arch}", f"--include={','.join(sorted(needed - set(PACKAGES)))}",
-            "bookworm", base, *MIRRORS, limit=3600)
+        needed = {*SYSTEM, *dependencies(packages.glob(f"*_{arch}.deb"))}
+        run("mmdebstrap", "--quiet", "--skip=check/qemu", "--mode=root", "--variant=minbase", f"--architectures={arch}",
+            f"--include={','.join(sorted(needed))}", RELEASE, base, *MIRRORS, limit=3600)
     return base
 
 

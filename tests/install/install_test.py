@@ -12,20 +12,10 @@ import subprocess
 import sys
 import tempfile
 
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "tools"))
+from commands import check, run
+
 HEADERS = ["client/api.hpp", "client/inputs.hpp", "jobs/job.hpp", "jobs/overlay_runner.hpp"]
-
-
-def run(*command, **more):
-    """The standard output of a command that must succeed."""
-    done = subprocess.run([str(word) for word in command], capture_output=True, text=True, timeout=600, **more)
-    if done.returncode != 0:
-        sys.exit(f"FAILED ({done.returncode}): {' '.join(map(str, command))}\n{done.stdout}{done.stderr}")
-    return done.stdout
-
-
-def check(fine, what):
-    if not fine:
-        sys.exit(f"FAILED: {what}")
 
 
 def only(paths):

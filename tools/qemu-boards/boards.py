@@ -21,35 +21,17 @@ import time
 
 HERE = pathlib.Path(__file__).resolve().parent
 SOURCE = HERE.parent.parent
+sys.path.insert(0, str(SOURCE / "tools"))
+from commands import check, run
+from debian import MIRRORS, RELEASE, dependencies
+
 MEMORY_MIB = 512
 CHUNKS = 8
 LIMIT_S = 900
 STUCK_AT = 20  # the third run's fourth chunk, on the second board
-MIRRORS = ["deb http://deb.debian.org/debian bookworm main", "deb http://deb.debian.org/debian bookworm-updates main"]
-
-
-def run(*command, **more):
-    done = subprocess.run([str(word) for word in command], capture_output=True, text=True, **more)
-    if done.returncode != 0:
-        sys.exit(f"{' '.join(map(str, command))} failed:\n{done.stdout}{done.stderr}")
-    return done.stdout
-
-
-def check(fine, what):
-    if not fine:
-        sys.exit(f"FAILED: {what}")
 
 
 # ---- what the boards boot
-
-
-def libraries(packages):
-    """Names of the packages that those of fard depend on."""
-    names = set()
-    for package in packages:
-        for entry in run("dpkg-deb", "-f", package, "Depends").split(","):
-            names.add(re.split(r"[ (|]", entry.strip())[0])
-    return sorted(names - {"", "adduser", "fard", "fardd"})
 
 
 def base_system(place, packages):
@@ -57,8 +39,9 @@ def base_system(place, packages):
     base = place / "base"
     if not (base / "bin/busybox").exists():
         shutil.rmtree(base, ignore_errors=True)
+        libraries = [name for name in dependencies(packages) if name != "adduser"]  # init does what it would
         run("mmdebstrap", "--quiet", "--variant=extract", "--architecture=armhf",
-            f"--include={','.join([*libraries(packages), 'busybox-static'])}", "bookworm", base, *MIRRORS)
+            f"--include={','.join([*libraries, 'busybox-static'])}", RELEASE, base, *MIRRORS, limit=3600)
         for unused in [base / "dev", base / "usr/share", base / "var", *base.glob("usr/lib/*/gconv")]:
             shutil.rmtree(unused, ignore_errors=True)
     return base
