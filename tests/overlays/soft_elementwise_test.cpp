@@ -172,3 +172,19 @@ TEST_CASE("fractions are quantized at exact bounds") {
         });
     }
 }
+
+TEST_CASE("fractions that are too small to be normal have codes, where the scale is as small") {
+    const std::vector<float> bounds = {0, 0x1p-128F, 0x1.8p-127F, 0x1.4p-126F};
+    const std::vector<float> in = {0, 0x1p-129F, 0x1.4p-128F, 0x1p-127F, 0x1.cp-127F, 0x1p-126F, 0x1.8p-126F, -0x1p-127F};
+    const std::vector<std::uint8_t> expected = {0, 0, 1, 1, 2, 2, 3, 0};
+    QuantizeFloats job{};
+    job.in = in.data(), job.count = in.size();
+    job.bounds = bounds.data(), job.levels = 3;
+    job.factor = 0x1p127F, job.sure = 0.499F;
+    for_each_row([&](const Kernels& row) {
+        std::vector<std::uint8_t> out(in.size(), 77);
+        job.out = out.data();
+        row.elementwise->quantize(job);
+        CHECK_MESSAGE(out == expected, row.name);
+    });
+}

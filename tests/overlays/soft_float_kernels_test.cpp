@@ -132,3 +132,16 @@ TEST_CASE("depthwise sums in single precision, and largest elements") {
         }
     }
 }
+
+TEST_CASE("the largest element may be one that is too small to be normal, or no number's neighbour") {
+    constexpr float infinity = std::numeric_limits<float>::infinity(), none = std::numeric_limits<float>::quiet_NaN(), tiny = 1e-40F;
+    const std::vector<std::vector<float>> taps = {{-tiny, tiny, 0, -1, none, -infinity, 3, -3}, {-2 * tiny, 0, tiny, -tiny, -none, none, infinity, -2}};
+    const std::vector<float> expected = {-tiny, tiny, tiny, -tiny, -infinity, -infinity, infinity, -2};
+    const float* pointers[] = {taps[0].data(), taps[1].data()};
+    for (const auto& row : kernel_table()) {
+        if (!row.runs_here()) continue;
+        std::vector<float> largest(expected.size());
+        row.floats->max({pointers, 2, expected.size(), largest.data()});
+        CHECK_MESSAGE(largest == expected, row.name);
+    }
+}

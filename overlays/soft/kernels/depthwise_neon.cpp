@@ -1,6 +1,4 @@
 // Depthwise convolutions three columns wide for NEON: 16 channels at a time, a row of output pixels with the same weights.
-#include <algorithm>
-
 #include "overlays/soft/kernels/kernels_neon.hpp"
 #include "overlays/soft/kernels/neon.hpp"
 
@@ -17,27 +15,46 @@ struct Slice {
     alignas(16) std::int16_t weights[4][columns][vector_width];  // by row
 };
 
+// Of four lanes' weights, [lane][line] in the panel: two lines each, [line][lane].
+struct Lines {
+    int16x8_t first, second;  // lines 0 and 1, 2 and 3
+};
+
+FARD_NEON_INLINE Lines lines_of(const std::int8_t* weights) {
+    constexpr std::uint8_t order[16] = {0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15};
+    const int8x16_t panel = vld1q_s8(weights);
+    const int8x8x2_t pair = {{vget_low_s8(panel), vget_high_s8(panel)}};
+    return {vmovl_s8(vtbl2_s8(pair, vreinterpret_s8_u8(vld1_u8(order)))), vmovl_s8(vtbl2_s8(pair, vreinterpret_s8_u8(vld1_u8(order + 8))))};
+}
+
 // `at` is the first channel within the block of `width` channels at `block` (depthwise_channel: vector v has channels
 // at + 4 v ... at + 4 v + 3 in lanes at / 4 ...).
-Slice slice_of(const Depthwise3& job, std::size_t block, std::size_t width, std::size_t at) {
+FARD_NEON Slice slice_of(const Depthwise3& job, std::size_t block, std::size_t width, std::size_t at) {
     Slice slice{block + at, {}, 1, {}};
     const std::size_t vector_lanes = width / 4;
     const auto* weights = job.weights + block * 12 * job.planes;
     const std::size_t planes = job.block_planes ? job.block_planes[block / 64] : 1;
-    for (std::size_t v = 0; v < 4; ++v) {
+    int16x4_t used[4] = {vdup_n_s16(0), vdup_n_s16(0), vdup_n_s16(0), vdup_n_s16(0)};
+    for (std::size_t v = 0; v < quads; ++v) {
         const auto lane = v * vector_lanes + at / 4;
         slice.lane[v] = block + lane;
-        for (std::size_t c = 0; c < columns; ++c)
-            for (std::size_t n = 0; n < 4; ++n)
-                for (std::size_t line = 0; line < 4; ++line) {
-                    std::int16_t weight = 0;
-                    for (std::size_t plane = 0; plane < planes; ++plane)
-                        weight = static_cast<std::int16_t>(
-                            weight + weights[((plane * 3 + c) * width + lane + n) * 4 + line]);
-                    slice.weights[line][c][v * 4 + n] = weight;
-                    if (weight != 0) slice.lines = std::max(slice.lines, line + 1);
-                }
+        for (std::size_t c = 0; c < columns; ++c) {
+            auto sum = lines_of(weights + (c * width + lane) * 4);
+            for (std::size_t plane = 1; plane < planes; ++plane) {
+                const auto more = lines_of(weights + ((plane * columns + c) * width + lane) * 4);
+                sum = {vaddq_s16(sum.first, more.first), vaddq_s16(sum.second, more.second)};
+            }
+            const int16x4_t lines[4] = {vget_low_s16(sum.first), vget_high_s16(sum.first), vget_low_s16(sum.second), vget_high_s16(sum.second)};
+            FARD_UNROLL
+            for (std::size_t line = 0; line < 4; ++line) {
+                vst1_s16(slice.weights[line][c] + v * 4, lines[line]);
+                used[line] = vorr_s16(used[line], lines[line]);
+            }
+        }
     }
+    FARD_UNROLL
+    for (std::size_t line = 0; line < 4; ++line)
+        if (vget_lane_s64(vreinterpret_s64_s16(used[line]), 0) != 0) slice.lines = line + 1;
     return slice;
 }
 

@@ -1,12 +1,13 @@
-// On 64-bit ARM; 32-bit processors may have no fused multiplication, and take the plain loops.
+// Four elements at a time. On 32-bit ARM a product is rounded by itself, for which what is `sure` leaves room; lines, which are exact
+// with fused multiplication alone, go by their tables there.
 #include "overlays/soft/kernels/elementwise.hpp"
 
-#if defined(__aarch64__)
-#include <arm_neon.h>
-
+#include <bit>
 #include <cstring>
 
-#define FARD_ELEMENTWISE
+#include "overlays/soft/kernels/neon.hpp"
+
+#define FARD_ELEMENTWISE FARD_NEON
 #include "overlays/soft/kernels/elementwise_loops.hpp"
 
 namespace fard::soft::neon {
@@ -33,13 +34,30 @@ struct Four {
     FARD_ELEMENTWISE_INLINE static Floats load(const float* from) { return vld1q_f32(from); }
     FARD_ELEMENTWISE_INLINE static Floats all(float value) { return vdupq_n_f32(value); }
     FARD_ELEMENTWISE_INLINE static Floats real(Integers a) { return vcvtq_f32_s32(a); }
-    FARD_ELEMENTWISE_INLINE static Floats fma(Floats a, Floats b, Floats c) { return vfmaq_f32(c, a, b); }
     FARD_ELEMENTWISE_INLINE static Floats smaller(Floats a, Floats b) { return vminq_f32(a, b); }
     FARD_ELEMENTWISE_INLINE static Floats larger(Floats a, Floats b) { return vmaxq_f32(a, b); }
+#if defined(__aarch64__)
+    FARD_ELEMENTWISE_INLINE static Floats fma(Floats a, Floats b, Floats c) { return vfmaq_f32(c, a, b); }
     FARD_ELEMENTWISE_INLINE static Integers round(Floats t) { return vcvtnq_s32_f32(t); }
     FARD_ELEMENTWISE_INLINE static std::uint32_t unsure(Floats t, Floats sure) {
         return vminvq_u32(vcleq_f32(vabdq_f32(t, vrndnq_f32(t)), sure)) == 0 ? 15 : 0;
     }
+#else
+    FARD_ELEMENTWISE_INLINE static Floats fma(Floats a, Floats b, Floats c) { return vmlaq_f32(c, a, b); }
+    // To a whole number, half to even: what 2^23 is added to has no more fraction; from there on there is none.
+    FARD_ELEMENTWISE_INLINE static Floats whole(Floats t) {
+        const uint32x4_t sign = vdupq_n_u32(0x80000000U), bits = vreinterpretq_u32_f32(t);
+        const float32x4_t least = vdupq_n_f32(0x1p23F), magic = vbslq_f32(sign, t, least);
+        const uint32x4_t small = vcltq_u32(vbicq_u32(bits, sign), vreinterpretq_u32_f32(least));
+        return vbslq_f32(small, vsubq_f32(vaddq_f32(t, magic), magic), t);
+    }
+    FARD_ELEMENTWISE_INLINE static Integers round(Floats t) { return vcvtq_s32_f32(whole(t)); }
+    FARD_ELEMENTWISE_INLINE static std::uint32_t unsure(Floats t, Floats sure) {
+        // Neither is negative, so that bits compare as the numbers; what is no number has larger ones.
+        const uint32x4_t off = vreinterpretq_u32_f32(vabdq_f32(t, whole(t)));
+        return any(vcgtq_u32(off, vreinterpretq_u32_f32(sure))) ? 15 : 0;
+    }
+#endif
     FARD_ELEMENTWISE_INLINE static void store(std::uint8_t* to, Integers codes) {
         const uint16x4_t words = vmovn_u32(vreinterpretq_u32_s32(codes));
         const std::uint32_t four =
@@ -48,18 +66,19 @@ struct Four {
     }
 };
 
+#if !defined(__aarch64__)
+// NEON of 32 bits takes denormals for 0, which matters where the factor makes codes of them.
+void quantize(const QuantizeFloats& job) {
+    job.factor < 0x1p100F ? quantize_of<Four>(job) : plain::quantize(job);
+}
+#endif
+
 }  // namespace
 
+#if defined(__aarch64__)
 constexpr ElementwiseKernels elementwise = kernels_of<Four>;
-
-}  // namespace fard::soft::neon
-
 #else
-
-namespace fard::soft::neon {
-
-constexpr ElementwiseKernels elementwise{plain::map_sums, plain::merge, plain::quantize};
+constexpr ElementwiseKernels elementwise{plain::map_sums, merge_of<Four>, quantize};
+#endif
 
 }  // namespace fard::soft::neon
-
-#endif

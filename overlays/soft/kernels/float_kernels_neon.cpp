@@ -8,6 +8,26 @@
 namespace fard::soft::neon {
 namespace {
 
+#if defined(__aarch64__)
+FARD_FLOATS_INLINE uint32x4_t is_larger(float32x4_t a, float32x4_t b) {
+    return vcgtq_f32(a, b);
+}
+#else
+// NEON's own comparison takes denormals for 0, so that GCC 12 compares one element after the other; these are bits that order as the
+// numbers do, 0 and -0 the same.
+FARD_FLOATS_INLINE int32x4_t ordered(float32x4_t x) {
+    const int32x4_t bits = vreinterpretq_s32_f32(x), sign = vshrq_n_s32(bits, 31);
+    return vsubq_s32(veorq_s32(vandq_s32(bits, vdupq_n_s32(0x7fffffff)), sign), sign);
+}
+
+// As a > b has it: never for what is no number.
+FARD_FLOATS_INLINE uint32x4_t is_larger(float32x4_t a, float32x4_t b) {
+    const int32x4_t infinity = vdupq_n_s32(0x7f800000), first = ordered(a), second = ordered(b);
+    const uint32x4_t numbers = vandq_u32(vcleq_s32(vabsq_s32(first), infinity), vcleq_s32(vabsq_s32(second), infinity));
+    return vandq_u32(vcgtq_s32(first, second), numbers);
+}
+#endif
+
 struct FourSingles {
 #if defined(__aarch64__)
     static constexpr std::size_t lanes = 4, most_vectors = 4;
@@ -26,7 +46,7 @@ struct FourSingles {
         return vmlaq_f32(sum, a, b);
 #endif
     }
-    FARD_FLOATS_INLINE static Singles larger(Singles a, Singles b) { return vbslq_f32(vcgtq_f32(a, b), a, b); }
+    FARD_FLOATS_INLINE static Singles larger(Singles a, Singles b) { return vbslq_f32(is_larger(a, b), a, b); }
     FARD_FLOATS_INLINE static void store(float* to, Singles x) { vst1q_f32(to, x); }
 };
 

@@ -6,6 +6,7 @@
 
 #include <arm_neon.h>
 
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -46,7 +47,8 @@ constexpr bool always_watches = true;
 
 // The product is rounded by itself, the result once more, and the fused result once: together they are off by less than
 // (|product| + |t|) * 2^-23 from it. Added to 1.5 * 2^23 a number is rounded to a whole one; what is cut off before lies
-// beyond all codes.
+// beyond all codes. What is off by how much is not negative, so that its bits compare as integers (GCC 12 compares vectors of floats
+// one element after the other here, for the sake of denormals).
 template <bool Watches>
 FARD_NEON_INLINE Rounded round_affine(int32x4_t sums, const Affine& affine, std::size_t lane) {
     const float32x4_t product = vmulq_f32(vcvtq_f32_s32(sums), vld1q_f32(affine.factors + lane));
@@ -56,7 +58,7 @@ FARD_NEON_INLINE Rounded round_affine(int32x4_t sums, const Affine& affine, std:
     const float32x4_t rounded = vsubq_f32(vaddq_f32(t, whole), whole);
     const float32x4_t error = vmulq_n_f32(vaddq_f32(vabsq_f32(product), vabsq_f32(real)), 0x1p-23F);
     const float32x4_t off = vaddq_f32(vabdq_f32(t, rounded), error);
-    return {vcvtq_s32_f32(rounded), vcgeq_f32(off, vdupq_n_f32(affine.sure))};
+    return {vcvtq_s32_f32(rounded), vcgeq_s32(vreinterpretq_s32_f32(off), vdupq_n_s32(std::bit_cast<std::int32_t>(affine.sure)))};
 }
 #endif
 

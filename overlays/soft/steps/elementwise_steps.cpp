@@ -183,7 +183,8 @@ MergeConstants merge_constants(const model::RequantizeAttributes& attributes,
         made.offsets.push_back(static_cast<float>(offset));
         largest = std::max(largest, size + std::abs(offset));
     }
-    // Each of at most seven roundings is off by 2^-24 of no more than `largest`.
+    // Each of at most seven roundings is off by 2^-24 of no more than `largest`; of both products together no more than that, too,
+    // where they are rounded by themselves (32-bit ARM).
     const double error = largest * 0x1p-21;
     if (error < 0.25) made.sure = static_cast<float>(0.5 - error);
     return made;
