@@ -87,8 +87,9 @@ TEST_CASE("the soft device agrees with the reference on random networks") {
                                 "u8 x s8 tiles, three rows of 2 bits in two, affine",
                                 "interleaved columns, affine", "16-bit blocks"})
             CHECK_MESSAGE(kinds[how] > 10, how);
-    for (const char* how : {"popcount, 1 x 1 bits", "popcount, 1 x 2 bits", "popcount, 2 x 1 bits"})
-        CHECK_MESSAGE(counted[how] > 3, how);
+    // Words are half empty in most of these networks: there it pays where a product of bits takes less than half of one of bytes.
+    for (const auto& [how, planes] : {std::pair{"popcount, 1 x 1 bits", 1}, {"popcount, 1 x 2 bits", 2}, {"popcount, 2 x 1 bits", 2}})
+        if (bits->bits->rate > 2 * planes) CHECK_MESSAGE(counted[how] > 3, std::string(how));
 }
 
 TEST_CASE("operators without a step of their own are interpreted") {
