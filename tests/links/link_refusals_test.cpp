@@ -3,6 +3,7 @@
 
 #include "runtime/peer/codec.hpp"
 #include "runtime/peer/messages_job.hpp"
+#include "runtime/peer/messages_mesh.hpp"
 #include "tests/fakes/endpoints.hpp"
 #include "tests/links/link_world.hpp"
 #include "tests/peer/newer.hpp"
