@@ -256,7 +256,9 @@ TEST_CASE("a job of an overlay that was kept finds the program that has it ready
     CHECK(board.parked.find({file, "/another"}) == plain);
     const auto made = board.make(*board.parked.find(quick));
     REQUIRE(made->process);
-    CHECK(line_of(made->process->pid(), "cmdline").find("--prepare") == std::string::npos);
+    board.script.when("it does not look parked",
+                      [&] { return line_of(made->process->pid(), "cmdline").find("--p") == std::string::npos; });
+    board.script.run();
     made->process->kill();
     board.wait_for_exit(*made);
 
