@@ -355,12 +355,20 @@ class Arranger {
         return result;
     }
 
+    // Each replica has a turn in it, and they are not too many.
+    bool may_be_one_round(const Seating& seating, std::size_t batches) const {
+        std::size_t most = 1;
+        for (std::size_t i = 0; i < seating.size(); ++i)
+            most = std::max(most, replicas_of(pipeline_, seating, i));
+        return batches >= most && batches <= most_of_run;
+    }
+
     Result<> measure(const Candidate& candidate) {
         const auto& seating = seatings_[candidate.seating];
         for (const auto window : windows(candidate.batch))
             for (const auto round : {Round::by_batch, Round::by_position, Round::of_run}) {
                 if (round != Round::by_batch && !has_replicas(seating, pipeline_)) continue;
-                if (round == Round::of_run && turns_of(candidate.batch) > most_of_run) continue;
+                if (round == Round::of_run && !may_be_one_round(seating, turns_of(candidate.batch))) continue;
                 auto schedule = schedule_of(pipeline_, seating, wish_, candidate.batch, window, round);
                 if (!memory_holds(pipeline_, schedule, wish_)) continue;
                 const auto wall = try_one(schedule);

@@ -204,6 +204,20 @@ TEST_CASE("where a position has replicas, each may have all of its turns at once
     CHECK(copies.bound_s <= copies.simulated.wall_s() * (1 + 1e-9));
 }
 
+TEST_CASE("a run of fewer batches than a position has replicas is planned all the same") {
+    auto pipeline = line_of(2, {1, 1});
+    for (auto& position : pipeline.positions)
+        position.replicas = 2;
+    for (const std::size_t chunks : {1, 3, 64}) {
+        Wish wish;
+        wish.run.chunks = chunks;
+        const auto best = arrange(pipeline, everywhere(pipeline), wish, 1e9);
+        REQUIRE_MESSAGE(best, best.error().message);
+        REQUIRE(best->has_value());
+        CHECK((*best)->bound_s <= (*best)->simulated.wall_s() * (1 + 1e-9));
+    }
+}
+
 TEST_CASE("six positions on three boards, all at once: loads are hidden behind the other boards' work") {
     const auto pipeline = line_of(3, {1, 1, 1, 1, 1, 1});
     Wish wish;
