@@ -51,6 +51,7 @@ struct Pipeline {
     std::uint64_t bytes_out = 0;  // of the result
     std::size_t input_at = 0, output_at = 0;
     std::optional<std::size_t> coordinator;  // what goes from or to the client passes through this place
+    std::size_t client_places = 1;  // the last ones, which are one client where it waits for answers (Run::one_request)
 
     std::uint64_t bytes_into(std::size_t position) const {
         return position < positions.size() ? positions[position].bytes_in : bytes_out;

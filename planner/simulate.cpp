@@ -238,13 +238,14 @@ class Simulation {
         at(processors_[message.from].serve(now_, host_s(pipeline_.places[message.from], message.bytes)), Event::What::sent, number, 0);
     }
 
+    bool is_client(std::size_t place) const { return place + pipeline_.client_places >= pipeline_.places.size(); }
+
     void send(std::size_t chunk, const SeatState& from, std::size_t seat, std::uint64_t bytes) {
         messages_.push_back({chunk, seat, from.place, pipeline_.next_stop(from.place, seats_[seat].place), bytes});
         const auto number = messages_.size() - 1;
         ++flying_;
         if (from.place == seats_[seat].place) return at(now_, Event::What::taken, number, 0);
-        const auto client = pipeline_.places.size() - 1;
-        if (run_.one_request && from.place == client) asked_ = true;
+        if (run_.one_request && is_client(from.place)) asked_ = true;
         handing_ += is_from_source(number) ? 1 : 0;
         at(processors_[from.place].serve(now_, host_s(pipeline_.places[from.place], bytes)), Event::What::sent, number, 0);
     }
@@ -306,10 +307,9 @@ class Simulation {
 
     void taken(std::size_t number) {
         const auto message = messages_[number];
-        const auto client = pipeline_.places.size() - 1;
         if (message.to != seats_[message.seat].place) return go_on(number);
         --flying_;
-        if (message.to == client && message.from != client) asked_ = false;
+        if (is_client(message.to) && !is_client(message.from)) asked_ = false;
         arrive(message.chunk, message.seat);
         if (run_.one_request && !asked_) ask_again();
         if (run_.together && flying_ == 0)
@@ -384,7 +384,6 @@ class Simulation {
 
     bool send_on(std::size_t chunk, const SeatState& seat) {
         auto& next = stations_[seat.station + 1];
-        const auto client = pipeline_.places.size() - 1;
         const auto bytes = stations_[seat.station].parts.empty() ? next.bytes : stations_[seat.station].parts[seat.number];
         if (next.target[chunk] == none && !choose(chunk, seat.station + 1)) return false;
         if (seat.station == 0 && ahead_ > 0) {
@@ -396,7 +395,7 @@ class Simulation {
         }
         if (next.parts.empty()) {
             const auto to = next.target[chunk];
-            if (run_.one_request && asked_ && seat.place == client && seats_[to].place != client) return false;
+            if (run_.one_request && asked_ && is_client(seat.place) && !is_client(seats_[to].place)) return false;
             send(chunk, seat, to, bytes);
         } else {
             for (const auto to : next.seats)

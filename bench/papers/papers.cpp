@@ -99,13 +99,13 @@ class Papers {
         const auto fit = fit_central(setting_, 0.3079, 1 / 123.8);
         if (!fit) return fail(fit.error());
         const std::vector<std::string> fitted{fmt::format("client software {:.3g} ms for each message", fit->client_s_per_message * 1e3),
-                                              fmt::format("{:.3g} ns for each byte", fit->client_s_per_byte * 1e9)};
+                                              fmt::format("{:.3g} ns for each byte between two stages", fit->client_s_per_byte * 1e9)};
         const auto one = central_mobilenet(setting_, *fit, 1), many = central_mobilenet(setting_, *fit, 64);
         const auto cnv = central_cnv(setting_, *fit, 100);
         if (!one) return fail(one.error());
         if (!many) return fail(many.error());
         if (!cnv) return fail(cnv.error());
-        fmt::print(stderr, "GRETSI: {} stages, FPGA compute {:.2f} ms (published 28.50), {} messages and {} bytes at the client, loads {:.1f} ms (published "
+        fmt::print(stderr, "GRETSI: {} stages, FPGA compute {:.2f} ms (published 28.50), {} messages at the client, {} bytes between stages, loads {:.1f} ms (published "
                    "459.6)\n", one->stages, one->compute_s * 1e3, one->messages, one->bytes, one->load_s * 1e3);
         const std::string three = "MobileNetV1 W4A4, six bitstreams on three Zedboards";
         rows_.push_back({"GRETSI: both loads of one image", "1/s", 1 / 0.4596, 1 / one->load_s, {}, {}, {}});

@@ -24,10 +24,14 @@ CentralPipeline through_client(const Pipeline& direct, std::size_t boards, const
     CentralPipeline made{direct, {}, 0, 0, 0};
     auto& places = made.pipeline.places;
     places.erase(places.begin() + static_cast<std::ptrdiff_t>(boards), places.end() - 1);
-    auto& client = places.back();
-    client.host_s_per_chunk = central.client_s_per_message;
-    client.host_s_per_byte = central.client_s_per_byte;
-    made.pipeline.input_at = made.pipeline.output_at = boards;
+    places.back().host_s_per_chunk = central.client_s_per_message;
+    // FINN's driver copies bytes as they are; what lies between two stages has fewer bits, and is unpacked and packed: the same client,
+    // which does one thing at a time, as a place of its own.
+    auto packing = places.back();
+    packing.host_s_per_byte = central.client_s_per_byte;
+    places.insert(places.end() - 1, packing);
+    made.pipeline.client_places = 2;
+    made.pipeline.input_at = made.pipeline.output_at = boards + 1;
     made.pipeline.positions.clear();
     auto& schedule = made.schedule;
     schedule.batch = schedule.window = images;
@@ -37,15 +41,15 @@ CentralPipeline through_client(const Pipeline& direct, std::size_t boards, const
     for (std::size_t board = 0; board < boards; ++board)
         turns.push_back({{board, 0}, {}});
     for (std::size_t i = 0; i < direct.positions.size(); ++i) {
-        if (i > 0) {  // back to the client, which sends it on when the next board is ready
+        if (i > 0) {  // back to the client, which unpacks and packs it, and sends it on when the next board is ready
             made.pipeline.positions.push_back({.name = "client", .on = Position::On::relay, .bytes_in = direct.positions[i].bytes_in});
+            made.bytes += 2 * direct.positions[i].bytes_in;
             schedule.positions.push_back({{{boards, i}}, images, Staging::here});
         }
         turns[i % boards].order.push_back(schedule.positions.size());
         made.pipeline.positions.push_back(direct.positions[i]);
         schedule.positions.push_back({{{i % boards, 0}}, images, Staging::here});
         made.compute_s += direct.positions[i].latency_s;
-        made.bytes += direct.positions[i].bytes_in + direct.bytes_into(i + 1);
         made.messages += 2;
     }
     for (auto& slot : turns)
@@ -82,11 +86,12 @@ Result<Pipeline> greedy_mobilenet(const Setting& setting) {
     return planned(in_whole_bytes(std::move(*folded), 2), *cluster, {Strategy::occupancy, {}});
 }
 
-Result<Pipeline> cut_cnv(const Setting& setting, const std::string& profile) {
+Result<Pipeline> cut_cnv(const Setting& setting, const std::string& profile, bool whole_bytes = false) {
     const auto cluster = boards(setting, profile, 2, 1);
     if (!cluster) return fail(cluster.error());
-    const auto folded = network(setting, "cnv_w2a2", *cluster, cifar_bytes, "cnv-w2a2_folding_config.json");
+    auto folded = network(setting, "cnv_w2a2", *cluster, cifar_bytes, "cnv-w2a2_folding_config.json");
     if (!folded) return fail(folded.error());
+    if (whole_bytes) *folded = in_whole_bytes(std::move(*folded), 4);
     return planned(*folded, *cluster, {Strategy::traffic, 2});
 }
 
@@ -178,7 +183,7 @@ Result<CentralRun> central_mobilenet(const Setting& setting, const Central& cent
 }
 
 Result<CentralRun> central_cnv(const Setting& setting, const Central& central, std::size_t images) {
-    const auto direct = cut_cnv(setting, "zedboard");
+    const auto direct = cut_cnv(setting, "zedboard", true);
     if (!direct) return fail(direct.error());
     return run_central(*direct, 2, central, images, true);
 }
@@ -192,7 +197,11 @@ Result<Central> fit_central(const Setting& setting, double mobilenet_s, double c
     const double a2 = static_cast<double>(cnv->messages), b2 = static_cast<double>(cnv->bytes);
     const double c1 = mobilenet_s - (mobilenet->wall_s - mobilenet->load_s), c2 = cnv_s - cnv->wall_s;
     const double determinant = a1 * b2 - a2 * b1;
-    return Central{(c1 * b2 - c2 * b1) / determinant, (a1 * c2 - a2 * c1) / determinant};
+    const Central fit{(c1 * b2 - c2 * b1) / determinant, (a1 * c2 - a2 * c1) / determinant};
+    if (!(fit.client_s_per_message >= 0) || !(fit.client_s_per_byte >= 0))
+        return fail(Fault::failed, "their client would take {:.3g} ms for each message and {:.3g} ns for each byte", fit.client_s_per_message * 1e3,
+                    fit.client_s_per_byte * 1e9);
+    return fit;
 }
 
 Result<double> fard_wall_s(const Setting& setting, double message_s, std::size_t images) {

@@ -9,17 +9,18 @@ namespace fard::papers {
 // Hannoun et al., GRETSI: the greedy cut, one central client that sends a tensor to a board and waits for the answer, board after
 // board and image after image; where bitstreams outnumber boards all load at once, and then the batch goes through.
 struct Central {
-    double client_s_per_message = 0, client_s_per_byte = 0;  // fitted: its client's software
+    double client_s_per_message = 0, client_s_per_byte = 0;  // fitted: its client's software; bytes between two stages alone
 };
 struct CentralRun {
     double wall_s = 0, load_s = 0, compute_s = 0;  // compute: of one image, on all fabrics
     std::size_t stages = 0, messages = 0;          // of one image, at the client
-    std::uint64_t bytes = 0;                       // the same
+    std::uint64_t bytes = 0;                       // the same, of what lies between two stages
 };
 Result<CentralRun> central_mobilenet(const Setting& setting, const Central& central, std::size_t images);
 Result<CentralRun> central_cnv(const Setting& setting, const Central& central, std::size_t images);
 
-// Both constants from 307.9 ms for one image of MobileNetV1 and 123.8 images/s of CnvW2A2: two equations.
+// Both constants from 307.9 ms for one image of MobileNetV1 and 123.8 images/s of CnvW2A2: two equations. Errors:
+// failed (a constant is below zero, so that the boards' own costs are more than was published).
 Result<Central> fit_central(const Setting& setting, double mobilenet_s, double cnv_s);
 
 // Fiscaletti et al.: Python on the boards. FARD's client hands all images to a node manager in one request (`api.send_job_data`), and gets the
