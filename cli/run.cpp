@@ -1,6 +1,7 @@
 // fard run MODEL.onnx: a whole model in this process, on one device.
 #include <chrono>
 #include <cstdio>
+#include <mutex>
 #include <nlohmann/json.hpp>
 
 #include "cli/commands.hpp"
@@ -199,14 +200,22 @@ Result<> run(const Options& options) {
         used.push_back({"an input", file_in(path.string())});
     for (const auto& output : options.texts("output"))
         if (auto checked = check_output("--output", file_in(output), used); !checked) return checked;
-    auto directory = PrivateDirectory::make("fard-run");
-    if (!directory) return fail(directory.error());
     const auto shapes = read_shapes(options);
     if (!shapes) return fail(shapes.error());
+    std::mutex making;
+    std::filesystem::path made;  // "" before
     const Interruption interruption([&] {
+        const std::lock_guard lock(making);
         std::error_code ignored;  // the file of --output has no name yet
-        std::filesystem::remove_all((*directory)->path(), ignored);
+        if (!made.empty()) std::filesystem::remove_all(made, ignored);
     });
+    const auto directory = [&] {
+        const std::lock_guard lock(making);
+        auto one = PrivateDirectory::make("fard-run");
+        if (one) made = (*one)->path();
+        return one;
+    }();
+    if (!directory) return fail(directory.error());
     const auto package = pack_whole(model_file, *shapes, (*directory)->path());
     if (!package) return fail(package.error());
     const auto inputs = Inputs::open(paths, AppFile::Input{}, package->manifest.inputs);
