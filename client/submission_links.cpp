@@ -7,6 +7,7 @@
 #include "base/room.hpp"
 #include "client/client_pacer.hpp"
 #include "runtime/peer/front_door.hpp"
+#include "runtime/peer/pace_alarm.hpp"
 
 namespace fard {
 
@@ -17,7 +18,6 @@ namespace {
 // Of a run, at its client: four sockets, what watches each, and their connections.
 constexpr std::size_t descriptors_of_links = 20;
 constexpr auto stalled_interval = 5ms;  // between two looks whether a socket takes chunks again
-constexpr Duration shortest_pace = 20us;  // so that a clock that is a little ahead is not asked again and again
 
 class VisitorDoor final : public Door {
   public:
@@ -61,7 +61,8 @@ class SocketLinks final : public ClientLinks {
                        "",
                        static_cast<std::uint32_t>(terms.app.positions.size()),
                        terms.app.link_bytes},
-          events_(std::move(events)) {
+          events_(std::move(events)),
+          pace_alarm_(loop) {
         result_terms_ = input_terms_;
         result_terms_.tensors = terms.app.positions.back().outputs;
         result_terms_.budget_bytes = terms.app.window_bytes;
@@ -69,7 +70,6 @@ class SocketLinks final : public ClientLinks {
 
     ~SocketLinks() override {
         loop_.cancel(timer_);
-        loop_.cancel(pace_timer_);
     }
 
     Result<> connect(const wire::LinkEndpoint& inputs, const wire::LinkEndpoint& results, const wire::NetworkWay& way) override {
@@ -133,12 +133,7 @@ class SocketLinks final : public ClientLinks {
 
     // What waits for the pacer goes on when it is paid for.
     void keep_pace() {
-        const auto until = earlier(inputs_ ? inputs_->paced_until() : TimePoint{}, results_->paced_until());
-        if (until == TimePoint{} || (pace_timer_ && pace_at_ <= until)) return;
-        loop_.cancel(pace_timer_);
-        pace_at_ = until;
-        pace_timer_ = loop_.call_after(std::max(until - std::chrono::steady_clock::now(), shortest_pace), [this] {
-            pace_timer_ = 0;
+        pace_alarm_.set(earlier(inputs_ ? inputs_->paced_until() : TimePoint{}, results_->paced_until()), [this] {
             if (inputs_) inputs_->flush_paced();
             receive();
         });
@@ -160,8 +155,8 @@ class SocketLinks final : public ClientLinks {
     Events events_;
     std::unique_ptr<Socket::Watch> results_watch_, credit_watch_;  // before the sockets in destruction
     bool open_ = false, lost_ = false;
-    Loop::TimerId timer_ = 0, pace_timer_ = 0;
-    TimePoint pace_at_;
+    Loop::TimerId timer_ = 0;
+    PaceAlarm pace_alarm_;
 };
 
 class SocketWorld final : public SubmissionWorld {

@@ -5,6 +5,7 @@
 #include "runtime/node_manager/run_ends.hpp"
 #include "runtime/peer/inlet.hpp"
 #include "runtime/peer/outlet.hpp"
+#include "runtime/peer/pace_alarm.hpp"
 
 namespace fard {
 namespace {
@@ -16,7 +17,6 @@ using namespace std::chrono_literals;
 constexpr auto link_grace = 250ms;
 constexpr auto client_link_grace = 1s;
 constexpr std::size_t most_paced = 2;  // chunks that wait for the board's processor: results are not to wait behind a whole window
-constexpr Duration shortest_pace = 20us;  // so that a clock that is a little ahead is not asked again and again
 
 // Moves whatever can move whenever a descriptor says that something may have changed. Events are posted,
 // never called from within a socket's callback, because their handlers close sockets.
@@ -176,10 +176,7 @@ class LinkEnds final : public RunEnds {
 
     // What waits for the pacer goes on when it is paid for.
     void keep_pace() {
-        if (pacer_ == nullptr) return;
-        const auto until = earlier(feeders_.paced_until(), sinks_.paced_until());
-        if (until == TimePoint{}) return pace_alarm_.clear();
-        pace_alarm_.set(std::max<Duration>(until - loop_.now(), shortest_pace), [this] { pump(); });
+        if (pacer_ != nullptr) pace_alarm_.set(earlier(feeders_.paced_until(), sinks_.paced_until()), [this] { pump(); });
     }
 
     void look_at_connections() {
@@ -274,7 +271,8 @@ class LinkEnds final : public RunEnds {
     Outlet feeders_;  // to position 0
     std::unique_ptr<Socket::Watch> inputs_watch_, results_watch_;
     std::unique_ptr<Socket::Watch> sinks_watch_, feeders_watch_;
-    Alarm link_alarm_, client_alarm_, pace_alarm_;
+    Alarm link_alarm_, client_alarm_;
+    PaceAlarm pace_alarm_;
     bool results_open_ = false, feeders_open_ = false, started_ = false, announced_ = false;
     bool client_lost_ = false;
 };
