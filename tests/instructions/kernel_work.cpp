@@ -34,14 +34,6 @@ void measure(const Kernels& row, const char* kernel, std::size_t work, const cha
     std::printf("%.*s %s %zu %s\n", static_cast<int>(row.name.size()), row.name.data(), kernel, work, unit);
 }
 
-AlignedVector<float> fractions(std::mt19937& random, std::size_t count) {
-    std::uniform_real_distribution<float> uniform(-1, 1);
-    AlignedVector<float> values(count);
-    for (auto& value : values)
-        value = uniform(random);
-    return values;
-}
-
 // Constants that keep the sums of random operands among the codes and mostly off the middles between two, in the exact form and the fast one.
 struct Constants {
     std::vector<double> adds, factors, offsets;

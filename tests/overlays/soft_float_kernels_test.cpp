@@ -9,19 +9,12 @@
 #include "overlays/soft/aligned_vector.hpp"
 #include "overlays/soft/kernels/float_kernels.hpp"
 #include "overlays/soft/kernels/kernels.hpp"
+#include "tests/overlays/draw.hpp"
 
 using namespace fard;
 using namespace fard::soft;
 
 namespace {
-
-AlignedVector<float> fractions(std::mt19937& random, std::size_t count) {
-    std::uniform_real_distribution<float> uniform(-1, 1);
-    AlignedVector<float> values(count);
-    for (auto& value : values)
-        value = uniform(random);
-    return values;
-}
 
 // One product of `rows` rows, in tiles as a kernel takes them; `parts`: so many calls, each for a part of the depth.
 struct Product {
