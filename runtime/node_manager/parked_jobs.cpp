@@ -97,8 +97,7 @@ void ParkedJobs::ended(const ParkedJob& job) {
 
 void ParkedJobs::give_up(const ParkedJob& job) {
     const auto prepared = places_.find(job);
-    const bool with_overlay = !job.overlay.empty() && prepared != places_.end() && (prepared->second.program || prepared->second.useless);
-    if (with_overlay) {
+    if (!job.overlay.empty() && prepared != places_.end() && prepared->second.program) {
         spdlog::info("{} cannot be kept parked with overlay {}; its jobs load it themselves", job.file.string(), job.overlay.filename().string());
         end(prepared->second);
         prepared->second.useless = true;

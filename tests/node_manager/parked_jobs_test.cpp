@@ -287,3 +287,20 @@ TEST_CASE("a job of an overlay that was kept finds the program that has it ready
     CHECK(board.parked.find({file, "/another"}) == nullptr);
     CHECK(children().empty());
 }
+
+TEST_CASE("where an overlay's program was given up before, it is the plain one that is given up next") {
+    Board board({.delay = 1ms});
+    const auto file = job_program("test_faulty");
+    auto* plain = board.park(file);
+    REQUIRE(plain);
+    const ParkedJob bad{file, "/bad"};
+    board.parked.keep(bad);
+    const auto began = board.loop.now();
+    board.script.when("it fails", [&] { return board.loop.now() - began > 200ms; });
+    board.script.run();
+    REQUIRE(board.parked.find(bad) == plain);
+    board.parked.give_up(bad);
+    CHECK(board.parked.parked() == 0);
+    CHECK(board.parked.find({file, {}}) == nullptr);
+    CHECK(children().empty());
+}
